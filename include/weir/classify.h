@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Filter chains, classifiers and actions: "what is it?"
+ *
+ * A chain belongs to a qdisc, a class or an ingress hook. It holds groups of filters in the order of their preference (`prio` or
+ * `pref` on the command line); a group is all filters of one kind for one (pref, protocol), each with a handle, as tc-u32(8) and
+ * tc(8) describe. The control thread changes a chain; workers read it under RCU.
+ */
+#ifndef WEIR_CLASSIFY_H
+#define WEIR_CLASSIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/pkt_cls.h>
+
+#include <weir/error.h>
+#include <weir/packet.h>
+#include <weir/rcu.h>
+
+struct chain;
+struct filter_group;
+
+/* What a chain says of a packet. */
+struct verdict {
+	int32_t action; /* TC_ACT_*; TC_ACT_UNSPEC: no filter matched */
+	uint32_t classid; /* major:minor that the filter named; 0: none */
+};
+
+/* Who classifies, and when. */
+struct classify_ctx {
+	uint64_t now;
+	unsigned int worker; /* index, below WORKERS_MAX: picks the worker's own counters */
+	struct pkt_sink *sink; /* where what an action drops is counted */
+};
+
+#define WORKERS_MAX 64
+
+/* ---- chains: what sched/ and dataplane/ use ------------------------------------------------------------------------------ */
+
+/* NULL when memory is out. `lead` is the handle of the qdisc that owns it: for messages and dumps. */
+struct chain *chain_create(struct rcu *rcu);
+void chain_destroy(struct chain *chain);
+
+/* No filter at all: nothing to ask. Any thread. */
+bool chain_empty(const struct chain *chain);
+/* Its filters only give verdicts, marks and priorities: it may run on the rx worker, before the packet's owner is known. */
+bool chain_pure(const struct chain *chain);
+
+/*
+ * Asks the chain about a burst; results[i] is for pkts[i]. Filters and actions may set mark, priority, tc_index and so on in
+ * struct pkt. Packets are never dropped or kept: SHOT is a verdict that the caller carries out.
+ */
+void chain_classify(const struct chain *chain, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
+	struct verdict *results);
+
+/* ---- chains: what control/ uses ------------------------------------------------------------------------------------------ */
+
+/* One filter as a message names it. */
+struct filter_spec {
+	uint32_t preference; /* 0: Linux's choice (0xc000 downwards from the first one) */
+	uint16_t protocol; /* ethertype, network order; 0: only legal to delete or list; htons(ETH_P_ALL): any */
+	uint32_t handle; /* 0: none given */
+	const char *kind; /* NULL: not given (delete, get) */
+	const void *conf; /* of the kind; NULL where no options were given */
+};
+
+struct filter_info { /* of a filter or, handle 0, of its group: what a dump prints */
+	uint32_t preference;
+	uint16_t protocol;
+	uint32_t handle;
+	const char *kind;
+	const struct filter_group *group;
+	const void *filter; /* the classifier's own; NULL for the group's line */
+};
+
+/* flags: NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE as RTM_NEWTFILTER had them. Errors as Linux: EEXIST, ENOENT, EINVAL ... with sentences.
+ * info (may be NULL) tells what was made or changed, for the notification. */
+int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info, struct error *err);
+/* One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole chain. `gone` (may be NULL) is told of each before it goes. */
+int chain_filter_delete(struct chain *chain, const struct filter_spec *spec,
+	void (*gone)(void *arg, const struct filter_info *info), void *arg, struct error *err);
+int chain_filter_get(const struct chain *chain, const struct filter_spec *spec, struct filter_info *info, struct error *err);
+/* Groups in order, each followed by its filters, as `tc filter show` prints them. */
+int chain_walk(const struct chain *chain, int (*visit)(void *arg, const struct filter_info *info), void *arg);
+
+/* ---- classifiers --------------------------------------------------------------------------------------------------------- */
+
+/* A kind of classifier; registered by FILTER_REGISTER. Its conf struct is in include/weir/filter/KIND.h, its codec in control/tc/. */
+struct filter_ops {
+	const char *kind;
+	size_t size; /* of a group's private state */
+	int (*init)(struct filter_group *group, struct error *err);
+	void (*destroy)(struct filter_group *group);
+	/*
+	 * Makes (existing NULL) or changes a filter. *handle is the one asked for, 0: choose; it is set. conf NULL: an empty
+	 * filter was asked for, which some kinds accept. *made gets the filter. Publishes by pointer swap; the old goes by rcu_defer.
+	 */
+	int (*change)(struct filter_group *group, void *existing, uint32_t *handle, const void *conf, void **made, struct error *err);
+	int (*remove)(struct filter_group *group, void *filter, bool *last, struct error *err);
+	void *(*find)(const struct filter_group *group, uint32_t handle);
+	int (*walk)(const struct filter_group *group, int (*visit)(void *arg, uint32_t handle, const void *filter), void *arg);
+	/*
+	 * For each i with results[i].action == TC_ACT_UNSPEC whose packet's protocol is the group's: asks the filters in order and sets
+	 * results[i] if one decides. A matching filter whose actions say CONTINUE/UNSPEC lets the next one be asked.
+	 */
+	void (*classify)(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
+		struct verdict *results);
+	bool (*pure)(const struct filter_group *group);
+};
+
+void *filter_group_priv(const struct filter_group *group);
+struct rcu *filter_group_rcu(const struct filter_group *group);
+const struct filter_ops *filter_group_ops(const struct filter_group *group);
+
+void filter_register(const struct filter_ops *ops);
+const struct filter_ops *filter_find_ops(const char *kind);
+
+#define FILTER_REGISTER(ops)                                                                                   \
+	__attribute__((constructor)) static void filter_register_##ops(void)                                   \
+	{                                                                                                      \
+		filter_register(&(ops));                                                                       \
+	}
+
+/* ---- actions ------------------------------------------------------------------------------------------------------------- */
+
+struct action;
+
+/* A kind of action; registered by ACTION_REGISTER. conf structs are in include/weir/action/KIND.h. */
+struct action_ops {
+	const char *kind;
+	size_t size; /* of an action's private state */
+	bool pure; /* only gives verdicts, marks, priorities */
+	int (*init)(struct action *action, const void *conf, struct error *err);
+	void (*destroy)(struct action *action);
+	/* Acts on one packet that matched; returns TC_ACT_*: PIPE goes on to the list's next action, others end it. */
+	int32_t (*act)(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
+	void (*get_conf)(const struct action *action, void *conf);
+	size_t conf_size;
+};
+
+struct action_stats { /* one writer per worker; summed by action_stats_sum */
+	uint64_t packets, bytes, drops, overlimits;
+	uint64_t last_used_ns;
+};
+
+/* An action as a filter's options name it: kind, index (0: new) and conf. */
+struct action_spec {
+	const char *kind;
+	uint32_t index;
+	const void *conf;
+};
+
+#define ACTIONS_MAX 32 /* of one filter: TCA_ACT_MAX_PRIO */
+
+/* A list of actions that a filter owns. */
+struct action_list;
+int action_list_create(const struct action_spec *specs, unsigned int n, struct action_list **list, struct error *err);
+void action_list_destroy(struct action_list *list);
+bool action_list_pure(const struct action_list *list); /* NULL is pure */
+/* Runs the list on one packet; with list NULL the answer is TC_ACT_OK. `result` holds the filter's classid. */
+int32_t action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
+unsigned int action_list_count(const struct action_list *list);
+const struct action *action_list_at(const struct action_list *list, unsigned int i);
+
+const struct action_ops *action_ops_of(const struct action *action);
+uint32_t action_index(const struct action *action);
+void *action_priv(const struct action *action);
+void action_stats_sum(const struct action *action, struct action_stats *sum);
+uint64_t action_created_ns(const struct action *action);
+
+void action_register(const struct action_ops *ops);
+const struct action_ops *action_find_ops(const char *kind);
+
+#define ACTION_REGISTER(ops)                                                                                   \
+	__attribute__((constructor)) static void action_register_##ops(void)                                   \
+	{                                                                                                      \
+		action_register(&(ops));                                                                       \
+	}
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEIR_QDISC_SFQ_H
+#define WEIR_QDISC_SFQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* sfq: tc-sfq(8) with its RED options. 0: the default, or unchanged on a change. */
+struct sfq_conf {
+	uint32_t quantum; /* bytes; default the MTU with link header */
+	int32_t perturb_s; /* seconds between new hashes; 0: never */
+	uint32_t limit; /* packets; default 127 */
+	uint32_t divisor; /* hash buckets, a power of two; default 1024 */
+	uint32_t flows; /* at most; default 128 */
+	uint32_t depth; /* packets a flow; default 127 */
+	bool headdrop;
+	/* RED inside each flow; redflowlimit 0: off */
+	uint32_t redflowlimit, qth_min, qth_max; /* bytes */
+	uint8_t red_wlog, red_plog, red_scell_log, red_flags; /* TC_RED_ECN, TC_RED_HARDDROP */
+	uint32_t red_max_p; /* probability, 2^32 is 1 */
+	bool has_v1; /* the long form of the options was given: the fields from depth on count */
+};
+
+struct sfq_xstats {
+	uint32_t prob_drop, prob_mark, forced_drop, forced_mark, prob_mark_head, forced_mark_head;
+};
+
+struct sfq_class_xstats {
+	int32_t allot;
+};
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Queueing disciplines, classes and the tree that they form on an egress port: "when does it leave?"
+ *
+ * Time is an argument: nobody here reads a clock. All times are nanoseconds, all rates bytes per second, all sizes bytes on the
+ * wire as tc counts them (the frame from its Ethernet header on, without FCS, after a stab's adjustment).
+ *
+ * One worker, the port's owner, enqueues, dequeues and executes changes. The control thread is the only one that asks for changes: it
+ * validates and allocates, then has the owner link the result through sched_host.run. Structure (who is whose child) changes only
+ * there, so that control may walk the tree at any time; counters have one writer and may be read by anyone.
+ */
+#ifndef WEIR_SCHED_H
+#define WEIR_SCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/pkt_sched.h>
+
+#include <weir/classify.h>
+#include <weir/error.h>
+#include <weir/packet.h>
+#include <weir/rcu.h>
+
+#define SCHED_NEVER UINT64_MAX
+
+struct qdisc;
+struct class;
+struct sched_tree;
+
+/* ---- the tree, as dataplane/ sees it ------------------------------------------------------------------------------------- */
+
+/* Told of what happens to packets: replay's report and the property tests. NULL on a live router. `q` is the discipline that holds the packet. */
+struct sched_observer {
+	void (*queued)(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t now);
+	void (*left)(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t now); /* leaf first, then its ancestors */
+	void (*dropped)(void *arg, const struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
+	void *arg;
+};
+
+/* What the tree needs of the port that it serves. */
+struct sched_host {
+	uint32_t ifindex;
+	uint32_t mtu; /* bytes of a frame's payload; sched_set_mtu changes it */
+	uint32_t tx_queue_len; /* packets: the default limit of FIFOs */
+	struct pkt_sink *sink; /* the owner's, where drops are counted */
+	struct rcu *rcu;
+	/* Has fn(arg) executed by the owner between two bursts and waits for it; NULL: there is only this thread. */
+	void (*run)(void *host_arg, void (*fn)(void *arg), void *arg);
+	void *host_arg;
+	uint64_t (*now)(void *host_arg); /* for changes that come from control */
+	const struct sched_observer *observer;
+	uint64_t seed; /* of what is random: SFQ's perturbation */
+};
+
+int sched_tree_create(const struct sched_host *host, struct sched_tree **tree, struct error *err);
+/* Everything queued is dropped with `reason` first. */
+void sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason);
+void sched_set_mtu(struct sched_tree *tree, uint32_t mtu);
+void sched_set_tx_queue_len(struct sched_tree *tree, uint32_t packets);
+
+/*
+ * Finds the leaf of each packet: leaf, generation and PKT_CLASSIFIED (or PKT_SHOT) in struct pkt. On the rx worker, under RCU.
+ * A stateful chain on the way leaves the packet unclassified, and sched_enqueue classifies it.
+ */
+void sched_classify(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
+
+/* Owner only. Takes all n packets: each is queued or dropped with a reason. Returns how many were queued. Without a root qdisc (noqueue) nothing may be enqueued. */
+uint16_t sched_enqueue(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
+/* Owner only. At most n packets that may leave at `now`, in order. */
+uint16_t sched_dequeue(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+/* Earliest time at which sched_dequeue could give a packet: now if it can already, SCHED_NEVER if nothing is queued. */
+uint64_t sched_next_event(const struct sched_tree *tree, uint64_t now);
+uint32_t sched_backlog(const struct sched_tree *tree); /* packets */
+bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
+/* True where a packet may go straight to the device while the tree is empty: the root is a FIFO kind. The caller then counts it by sched_bypassed. */
+bool sched_can_bypass(const struct sched_tree *tree);
+void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+struct qdisc *sched_root(const struct sched_tree *tree);
+
+/* ---- the tree, as control/ sees it (control thread) ---------------------------------------------------------------------- */
+
+/* Size table: what TCA_STAB says (tc-stab(8)). */
+struct sched_stab {
+	bool set;
+	struct tc_sizespec spec;
+	uint16_t *data; /* spec.tsize entries, owned by the qdisc once it is made */
+};
+
+/*
+ * parent: TC_H_ROOT, or the classid under which the qdisc is a leaf. handle: major << 16; 0: chosen as Linux does (8001: upwards). conf: the
+ * kind's (include/weir/qdisc/KIND.h); NULL: no options given, the kind's defaults or its refusal.
+ */
+struct qdisc_spec {
+	uint32_t parent, handle;
+	const char *kind;
+	const void *conf;
+	const struct sched_stab *stab; /* NULL: none */
+};
+
+/* Makes a qdisc and grafts it in the place of what is there; what that held is moved to it in order (limits do not bite on a move). *made may be NULL. */
+int sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct qdisc **made, struct error *err);
+int sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err);
+/* Deletes it with all below; its parent gets its default leaf (or the port its default root) and what was queued is moved there. */
+int sched_qdisc_delete(struct qdisc *q, struct error *err);
+struct qdisc *sched_qdisc_find(const struct sched_tree *tree, uint32_t handle);
+/* The qdisc grafted under a classid (or TC_H_ROOT); NULL. A leaf that the discipline made by itself is not listed in dumps (handle 0) but found here. */
+struct qdisc *sched_qdisc_at(const struct sched_tree *tree, uint32_t parent);
+int sched_qdisc_walk(const struct sched_tree *tree, int (*visit)(void *arg, struct qdisc *q), void *arg);
+
+/*
+ * Classes. parentid: the parent class or the qdisc's handle. classid 0: chosen. `created` tells new from changed. Errors as Linux's, with
+ * sentences. conf: the kind's class conf.
+ */
+struct class_spec {
+	uint32_t parentid, classid;
+	const void *conf;
+};
+int sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **made, struct error *err);
+int sched_class_change(struct class *c, const struct class_spec *spec, struct error *err);
+int sched_class_delete(struct class *c, struct error *err); /* EBUSY while it has children or filters point to it; packets are moved, not lost */
+struct class *sched_class_find(const struct qdisc *q, uint32_t classid);
+int sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c), void *arg);
+
+/* The chain where filters with this parent live, made on demand: parent is TC_H_ROOT/0 (the root qdisc), a handle or a classid. NULL with err: no such parent (EINVAL), classless (EOPNOTSUPP). */
+struct chain *sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err);
+/* To be called after each change of a chain of the tree: what was classified before is classified again. */
+void sched_chain_changed(struct sched_tree *tree);
+
+struct sched_stats {
+	uint64_t bytes, packets; /* that left */
+	uint64_t drops, overlimits, requeues;
+	uint64_t backlog_bytes;
+	uint32_t backlog_pkts;
+};
+void qdisc_get_stats(const struct qdisc *q, struct sched_stats *stats);
+void class_get_stats(const struct class *c, struct sched_stats *stats);
+
+/* ---- a discipline -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Enqueue owns the packets it is given: it queues each or drops it with a reason; it returns how many it queued. Dequeue gives at
+ * most n that may leave at `now`; it may give none though there is backlog: the parent then parks that child until its next_event.
+ * init and change run in the control thread's call and must not touch queued packets or anything that the data path follows; what must be
+ * switched together goes into apply, which the owner runs (may be NULL: then change itself is run by the owner, between two bursts).
+ */
+struct qdisc_ops {
+	const char *kind;
+	size_t size; /* of the discipline's own state, cache-aligned behind struct qdisc */
+	size_t conf_size;
+	int (*init)(struct qdisc *q, const void *conf, uint64_t now, struct error *err); /* conf NULL: no options were given */
+	int (*change)(struct qdisc *q, const void *conf, uint64_t now, struct error *err); /* NULL: EOPNOTSUPP */
+	void (*destroy)(struct qdisc *q); /* its queue is empty by then; NULL: nothing to free */
+	uint16_t (*enqueue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+	uint16_t (*dequeue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+	struct rte_mbuf *(*peek)(struct qdisc *q, uint64_t now); /* what dequeue(..., 1, now) would give, still queued */
+	uint16_t (*flush)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
+	uint64_t (*next_event)(const struct qdisc *q, uint64_t now);
+	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
+	void (*get_xstats)(const struct qdisc *q, void *xstats); /* the kind's struct in weir/qdisc/KIND.h; NULL: none */
+	bool bypass; /* an empty one may be bypassed */
+	const struct class_ops *classes; /* NULL where the discipline is classless */
+};
+
+/*
+ * A classful discipline's classes. The core keeps struct class objects (made by add), finds them by minor and walks them. Operations
+ * marked (owner) run between two bursts or on the data path.
+ */
+struct class_ops {
+	size_t size; /* of a class's own state */
+	size_t conf_size;
+	/* Validate and fill the class; parent NULL: directly under the qdisc. NULL: classes come with the qdisc (prio, tbf): EOPNOTSUPP. */
+	int (*init)(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err);
+	int (*change)(struct class *c, const void *conf, uint64_t now, struct error *err); /* (owner) */
+	int (*link)(struct class *c); /* (owner) makes it part of the discipline */
+	int (*check_delete)(const struct class *c, struct error *err);
+	void (*unlink)(struct class *c); /* (owner) it is empty by then */
+	/*
+	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the discipline:
+	 * HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
+	 */
+	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, struct class **classes);
+	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
+	void (*activate)(struct class *c, uint64_t now);
+	void (*deactivate)(struct class *c, uint64_t now);
+	void (*grafted)(struct class *c, uint64_t now); /* (owner) c->leaf has changed; NULL: nothing to do */
+	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
+	void (*get_conf)(const struct class *c, void *conf);
+	void (*get_xstats)(const struct class *c, void *xstats);
+	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
+};
+
+struct qdisc {
+	/* hot */
+	const struct qdisc_ops *ops;
+	struct sched_tree *tree;
+	struct class *parent; /* the class whose leaf it is; NULL: the root */
+	uint32_t backlog_pkts;
+	uint32_t limit_hint; /* for the discipline's use */
+	uint64_t backlog_bytes;
+	uint64_t sent_bytes, sent_packets;
+	/* cold */
+	uint64_t overlimits, requeues, drops_total;
+	uint64_t drops[DROP__COUNT];
+	uint32_t handle; /* major << 16; 0: made by its parent, not listed */
+	uint64_t serial; /* order of creation in the tree: dumps keep it */
+	struct chain *chain; /* NULL: no filters yet */
+	struct sched_stab stab;
+	struct class_table *class_table; /* core's: classes by minor */
+	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog */
+	_Alignas(64) uint8_t priv[];
+};
+
+struct class {
+	/* hot */
+	struct qdisc *qdisc; /* whose class it is */
+	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
+	struct class *parent; /* NULL: directly under the qdisc */
+	uint32_t classid;
+	uint32_t slot; /* in the tree: pkt.leaf */
+	/* cold */
+	uint32_t children; /* classes that have it as parent */
+	uint32_t filters; /* that name it as their target */
+	uint64_t serial;
+	struct chain *chain; /* filters attached to this class; NULL: none yet */
+	_Alignas(64) uint8_t priv[];
+};
+
+static inline void *
+qdisc_priv(const struct qdisc *q)
+{
+	return (void *)(uintptr_t)q->priv;
+}
+
+static inline void *
+class_priv(const struct class *c)
+{
+	return (void *)(uintptr_t)c->priv;
+}
+
+void qdisc_register(const struct qdisc_ops *ops);
+const struct qdisc_ops *qdisc_find_ops(const char *kind);
+
+#define QDISC_REGISTER(ops)                                                                                    \
+	__attribute__((constructor)) static void qdisc_register_##ops(void)                                    \
+	{                                                                                                      \
+		qdisc_register(&(ops));                                                                        \
+	}
+
+/* ---- for disciplines: the only ways by which a backlog changes --------------------------------------------------------------- */
+
+/* Bytes of m as q counts them: the frame's, adjusted by the nearest stab on the way to the root, 802.1Q tag to be inserted included. */
+uint32_t pkt_bytes(const struct qdisc *q, const struct rte_mbuf *m);
+/* q (a leaf) has taken m. Adjusts all ancestors and tells them of empty -> busy. */
+void qdisc_queued(struct qdisc *q, struct rte_mbuf *m);
+/* m leaves q (a leaf) at `now`: sent counters and backlogs of q and all its ancestors; busy -> empty. */
+void qdisc_left(struct qdisc *q, struct rte_mbuf *m, uint64_t now);
+/* m, which was not queued yet, is dropped here and freed. */
+void qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
+/* m, which was queued in q, is dropped and freed: backlogs are adjusted. */
+void qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
+/* m, which was queued in q, is taken out by flush: backlogs are adjusted, nothing is counted. */
+void qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m);
+/* True while packets are moved by a change of configuration: limits do not bite then. */
+bool qdisc_moving(const struct qdisc *q);
+/* The class of q on the way to the packet's leaf; NULL: none (the discipline's default; check PKT_SHOT first). */
+struct class *qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m);
+/* The MTU and tx queue length of the port. */
+uint32_t qdisc_mtu(const struct qdisc *q);
+uint32_t qdisc_tx_queue_len(const struct qdisc *q);
+uint64_t qdisc_random(struct qdisc *q); /* from the tree's seed */
+/* A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. */
+int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made, struct error *err);
+struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* a pfifo of the port's queue length, handle 0 */
+/* peek for a discipline that only knows how to dequeue: takes one out, keeps it in q->held, still counted. */
+struct rte_mbuf *qdisc_peek_by_dequeue(struct qdisc *q, uint64_t now);
+
+#endif
