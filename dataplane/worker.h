@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the data plane: what the path (parse.c, ip4.c, icmp.c, arp.c, neighbour.c) and the machinery (port.c, worker.c, replay.c) know
+ * of each other. The path never sees a device or a thread; the machinery never looks into a packet.
+ */
+#ifndef WEIR_DATAPLANE_WORKER_H
+#define WEIR_DATAPLANE_WORKER_H
+
+#include <weir/dataplane.h>
+
+#define BURST 32
+
+struct worker {
+	unsigned int index;
+	unsigned int lcore;
+	struct router *router;
+	struct rib *rib;
+	struct rte_mempool *pool; /* of its NUMA node */
+	const struct router_settings *settings;
+	uint64_t now; /* read once per loop */
+	uint64_t icmp_tokens, icmp_stamp_ns; /* the path's: global ICMP limit of this worker */
+	uint64_t random; /* state of the worker's generator */
+	struct worker_machine *machine; /* rings, queues and statistics: worker.c's own */
+};
+
+/* pkt.stage: where a packet resumes that was handed to another worker or came out of a virtual port. */
+enum stage {
+	STAGE_RECEIVE, /* from the start, as if it had just arrived on in_port */
+	STAGE_INGRESS_DONE, /* behind the ingress hook */
+	STAGE_NEIGHBOUR, /* at the owner of out_port: its next hop is not resolved; IP header in front, no link header yet valid */
+	STAGE_OUTPUT, /* at the owner of out_port: link header written, to be classified (if not yet) and enqueued */
+};
+
+/* ---- the path, called by the machinery ------------------------------------------------------------------------------------------ */
+
+/* Takes all n packets, just received on `in` (counted by the machinery; struct pkt not yet filled but time_ns, in_port). */
+void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* Packets handed over by another worker with `stage` set, at the owner of out_port; STAGE_OUTPUT ones do not come here. */
+void path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+/* Runs the neighbours' timers of the ports that w owns; returns when it wants to be called again (UINT64_MAX: not until something happens). */
+uint64_t path_timers(struct worker *w);
+/* The port goes (deleted, or down): packets that wait for its neighbours are dropped with `reason`. At the owner. */
+void path_port_flush(struct worker *w, struct port *port, enum drop_reason reason);
+/* Packets that wait for neighbours of the port. Any thread. */
+uint64_t path_port_waiting(const struct port *port);
+
+/* ---- the machinery, called by the path ------------------------------------------------------------------------------------------- */
+
+/*
+ * Packets with a complete link header, to leave by `out`: classify, then enqueue if w owns the port, else hand to its owner. A port without queue
+ * (noqueue) gets them at once. Down or without carrier: dropped by name. Takes all.
+ */
+void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
+/* Hands packets, pkt.stage and pkt.out_port set, to the owner of their port (ring; a full ring drops as ring_full). w may be the owner: then path_resume is called. */
+void port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
+/* A buffer for something the router makes itself: from the reserve if need be. NULL: none. struct pkt is cleared, PKT_GENERATED set; the path counts it in counters(w, out)->generated when it is sent off. */
+struct rte_mbuf *worker_alloc(struct worker *w);
+/* Tells control (router_events.neighbour); never blocks. */
+void worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool removed);
+
+static inline struct port_counters *
+counters(const struct worker *w, const struct port *port)
+{
+	return &port->counters[w->index];
+}
+
+/* The port of an ifindex, under RCU: NULL if it has gone. */
+struct port *worker_port(const struct worker *w, uint32_t ifindex);
+static inline uint64_t
+worker_random(struct worker *w) /* xorshift64*, S. Vigna 2016 */
+{
+	w->random ^= w->random >> 12;
+	w->random ^= w->random << 25;
+	w->random ^= w->random >> 27;
+	return w->random * 0x2545f4914f6cdd1dull;
+}
+
+#endif
