@@ -21,6 +21,7 @@
 
 struct event_base;
 struct nl_server;
+struct nl_client;
 struct nl_request;
 
 /* A growing run of netlink messages: the reply to one request, or one notification. */
@@ -31,7 +32,8 @@ size_t nl_msgs_bytes(const struct nl_msgs *msgs);
 
 /*
  * Starts a message: a header of `type` and `flags` and a zeroed family header of header_bytes behind it, which
- * nl_msg_body gives. The attributes follow by nl_put*, which never fail: the buffer grows. A pointer from an earlier call is
+ * nl_msg_body gives. The attributes follow by nl_put*, which never fail: the buffer grows (a nest or value too long for an
+ * attribute's 16 bits of length is left out). A pointer from an earlier call is
  * stale after any nl_put*. nl_nest_start gives an offset for nl_nest_end. nl_msg_end closes the message; nl_msg_cancel
  * takes it back.
  */
@@ -70,6 +72,7 @@ struct nl_handler {
 
 struct nl_request {
 	struct nl_server *server;
+	struct nl_client *client; /* who asks: opaque */
 	const struct nl_handler *handler;
 	void *context; /* what nl_server_create was given: struct control */
 	const struct nlmsghdr *header;
@@ -78,6 +81,23 @@ struct nl_request {
 	bool strict; /* NETLINK_GET_STRICT_CHK: a dump honours the header's and attributes' filters */
 	struct nl_msgs *reply;
 };
+
+/*
+ * For a request that succeeds with something to say: the sentence goes out with the acknowledgement, and iproute2 prints it
+ * as a warning. (What error_set left in err is not sent where the handler returns 0.)
+ */
+__attribute__((format(printf, 2, 3))) static inline void
+nl_warn(struct error *err, const char *format, ...)
+{
+	va_list args;
+
+	if (err == NULL)
+		return;
+	va_start(args, format);
+	err->code = 0;
+	vsnprintf(err->msg, sizeof(err->msg), format, args);
+	va_end(args);
+}
 
 /* Declares handlers[0..count), usually by NL_REGISTER below. A type registered twice aborts at start. */
 void nl_register(const struct nl_handler *handlers, size_t count);
@@ -106,7 +126,10 @@ int nl_get_attrs(const void *data, size_t bytes, const struct nlattr **table, ui
  */
 void nl_notify(struct nl_server *server, uint32_t group, struct nl_msgs *msgs, const struct nl_request *cause);
 
-/* One datagram, as from a client with full rights, served at once; the replies' datagrams go to `deliver`. For tests and fuzzing. */
+/*
+ * One datagram, as from a client with full rights who asked for extended acks and strict checking (as iproute2 does), served
+ * at once; the replies' datagrams go to `deliver`. For tests and fuzzing.
+ */
 void nl_serve(struct nl_server *server, const void *datagram, size_t bytes,
 	void (*deliver)(void *arg, const void *datagram, size_t bytes), void *arg);
 
@@ -144,7 +167,8 @@ void nl_register_files(const struct nl_file_provider *provider);
 
 /*
  * ioctls on a router socket: SIOCGIFNAME, SIOCGIFINDEX, SIOCGIFFLAGS, ... `arg` is the struct ifreq (or what the request
- * takes), changed in place. -ENOTTY: not served.
+ * takes), changed in place. -ENOTTY: not served. Where ifr_data points at more (SIOC{GET,ADD,DEL,CHG}TUNNEL: a struct
+ * ip_tunnel_parm; SIOCETHTOOL: the command's struct), that follows the struct ifreq directly, and `bytes` counts it.
  */
 struct nl_ioctl_handler {
 	unsigned long request;
