@@ -158,20 +158,24 @@ struct rib_rule {
 	uint8_t tos;
 	uint8_t protocol; /* FRA_PROTOCOL: who made it */
 	uint32_t priority;
-	bool priority_set; /* else: one less than the lowest non-zero one, as in Linux */
+	bool priority_set; /* else: one less than that of the second rule, or 0, as in Linux; in a delete: any */
 	uint32_t table;
 	uint32_t go_to; /* FRA_GOTO: priority */
-	struct ip_prefix src, dst; /* length 0: any */
+	struct ip_prefix src, dst; /* length 0: any; host bits are kept, shown and ignored, as in Linux */
 	uint32_t mark, mark_mask;
 	uint32_t realm; /* FRA_FLOW */
 	char iif[IF_NAMESIZE], oif[IF_NAMESIZE]; /* empty: any; a name without a link is "detached" and matches nothing */
 	uint8_t ip_protocol; /* 0: any */
 	uint16_t sport_low, sport_high, dport_low, dport_high; /* host order; 0, 0: any */
 	int32_t suppress_prefix_length; /* -1: none */
+	bool uid_set; /* uid_low..uid_high (FRA_UID_RANGE): what is forwarded is root's, as in Linux, so only a range with 0 matches */
+	uint32_t uid_low, uid_high;
+	uint32_t flags; /* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
 };
 
 int rib_rule_add(struct rib *rib, const struct rib_rule *rule, uint16_t flags, struct error *err); /* EEXIST with NLM_F_EXCL */
-int rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err); /* ENOENT */
+/* Deletes the first that has all that is given: action 0 (FR_ACT_UNSPEC), table 0, length 0 and the like match any. ENOENT. */
+int rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err);
 int rib_rule_walk(const struct rib *rib, uint8_t family, int (*visit)(void *arg, const struct rib_rule *rule), void *arg);
 
 /* ---- lookup (any worker, under RCU) ------------------------------------------------------------------------------------ */
