@@ -20,6 +20,7 @@ struct worker {
 	uint64_t now; /* read once per loop */
 	uint64_t icmp_tokens, icmp_stamp_ns; /* the path's: global ICMP limit of this worker */
 	uint64_t random; /* state of the worker's generator */
+	struct path *path; /* the path's own: path_start makes it */
 	struct worker_machine *machine; /* rings, queues and statistics: worker.c's own */
 };
 
@@ -27,22 +28,39 @@ struct worker {
 enum stage {
 	STAGE_RECEIVE, /* from the start, as if it had just arrived on in_port */
 	STAGE_INGRESS_DONE, /* behind the ingress hook */
-	STAGE_NEIGHBOUR, /* at the owner of out_port: its next hop is not resolved; IP header in front, no link header yet valid */
+	STAGE_NEIGHBOUR, /* at the owner of out_port: its next hop is not resolved; 14 bytes of room for the link header, then the IP header */
 	STAGE_OUTPUT, /* at the owner of out_port: link header written, to be classified (if not yet) and enqueued */
 };
 
 /* ---- the path, called by the machinery ------------------------------------------------------------------------------------------ */
 
-/* Takes all n packets, just received on `in` (counted by the machinery; struct pkt not yet filled but time_ns, in_port). */
+/* Once per worker, before and after all else, in the control thread. path_stop drops what is being reassembled as `shutdown`. */
+int path_start(struct worker *w, struct error *err);
+void path_stop(struct worker *w);
+/* Takes all n packets, just received on `in` from outside (counted by the machinery; struct pkt not yet filled but time_ns, in_port). */
 void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
-/* Packets handed over by another worker with `stage` set, at the owner of out_port; STAGE_OUTPUT ones do not come here. */
+/*
+ * Packets that were handed over by another worker or come out of a virtual port, `stage` set: STAGE_RECEIVE and STAGE_INGRESS_DONE with time_ns and
+ * in_port, at any worker; each such pass is counted, and the ninth is dropped as `loop`. STAGE_NEIGHBOUR at the owner of out_port. STAGE_OUTPUT ones
+ * do not come here.
+ */
 void path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Runs the neighbours' timers of the ports that w owns; returns when it wants to be called again (UINT64_MAX: not until something happens). */
 uint64_t path_timers(struct worker *w);
-/* The port goes (deleted, or down): packets that wait for its neighbours are dropped with `reason`. At the owner. */
+/*
+ * The port is going (DROP_PORT_DELETED: before rib_link_remove), down (DROP_PORT_DOWN) or without carrier (DROP_NO_CARRIER, its permanent neighbours
+ * stay): packets that wait for its neighbours are dropped with `reason`, and the neighbours forgotten. At the owner, while control waits.
+ */
 void path_port_flush(struct worker *w, struct port *port, enum drop_reason reason);
-/* Packets that wait for neighbours of the port. Any thread. */
+/* Fragments that arrived on the port and wait for the rest of their datagram at w are dropped. At each worker. */
+void path_reassembly_flush(struct worker *w, const struct port *port, enum drop_reason reason);
+/* Packets that wait for neighbours of the port, and fragments from it that wait for the rest. Any thread. */
 uint64_t path_port_waiting(const struct port *port);
+/*
+ * Control thread: the worker said by worker_tell_neighbour(.., true) that this neighbour is stale or failed and not needed any more. Removes it if that
+ * is still so. True: it is gone (tell those who listen).
+ */
+bool path_neighbour_collect(struct router *router, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
 
 /* ---- the machinery, called by the path ------------------------------------------------------------------------------------------- */
 
@@ -55,8 +73,24 @@ void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uin
 void port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* A buffer for something the router makes itself: from the reserve if need be. NULL: none. struct pkt is cleared, PKT_GENERATED set; the path counts it in counters(w, out)->generated when it is sent off. */
 struct rte_mbuf *worker_alloc(struct worker *w);
-/* Tells control (router_events.neighbour); never blocks. */
+/* Tells control (router_events.neighbour); never blocks. With `removed`, router_poll first asks path_neighbour_collect, and says so only if it is gone. */
 void worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool removed);
+/* The worker that owns the port. */
+struct worker *worker_of(const struct port *port);
+/* Replay: any destination MAC is the port's own, and neighbours that nobody configured resolve at once. */
+bool router_is_replay(const struct router *router);
+
+/* The router itself has consumed m, which arrived on `in`: counts it and frees it. */
+static inline void
+worker_delivered(const struct worker *w, const struct port *in, struct rte_mbuf *m)
+{
+	struct port_counters *c = &in->counters[w->index];
+
+	c->delivered++;
+	if (unlikely(c->sink.delivered != NULL))
+		c->sink.delivered(c->sink.observe_arg, m);
+	rte_pktmbuf_free(m);
+}
 
 static inline struct port_counters *
 counters(const struct worker *w, const struct port *port)

@@ -86,6 +86,7 @@ struct port_counters { /* one per worker and port; that worker is the only write
 	uint64_t generated; /* made here and routed to this port, extra fragments and copies included */
 	uint64_t delivered; /* arrived on this port and consumed by the router itself */
 	uint64_t bypassed; /* sent without passing the empty root qdisc's queue */
+	uint64_t waiting; /* a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on it */
 	struct pkt_sink sink; /* drops by reason */
 } __attribute__((aligned(64)));
 

@@ -42,6 +42,9 @@
 	X(FRAGMENT_FAILED, "fragment_failed", "could not be fragmented for want of buffers")                   \
 	X(NO_SERVICE, "no_service", "for this router, but nothing here listens for it")                        \
 	X(ICMP_MALFORMED, "icmp_malformed", "an ICMP message for this router that is too short or corrupt")    \
+	X(REASSEMBLY_TIMEOUT, "reassembly_timeout", "a fragment for this router whose datagram was not completed in time") \
+	X(REASSEMBLY_FULL, "reassembly_full", "a fragment for this router while too many others wait")         \
+	X(FRAGMENT_MALFORMED, "fragment_malformed", "a fragment that overlaps another or has an impossible length")    \
 	X(NEIGHBOUR_FAILED, "neighbour_failed", "its next hop did not answer ARP")                             \
 	X(NEIGHBOUR_QUEUE_FULL, "neighbour_queue_full", "too many packets wait for its next hop")              \
 	X(FILTER, "filter", "a filter's or an action's verdict (drop)")                                        \
@@ -134,6 +137,7 @@ struct pkt_sink {
 	uint64_t drops[DROP__COUNT];
 	void (*observe)(void *arg, struct rte_mbuf *m, enum drop_reason reason);
 	void *observe_arg;
+	void (*delivered)(void *arg, struct rte_mbuf *m); /* likewise, of each that the router itself consumed; arg is observe_arg */
 };
 
 /* Counts m and frees it. */

@@ -230,19 +230,27 @@ const struct rib_nexthop *rib_nexthop(const struct rib *rib, uint32_t index);
  * front of the IP header when `ready` is set. Everything else belongs to the worker that owns the egress port (dataplane/neighbour.c runs the
  * state machine of RFC 4861 7.3 / arp(7)); control reads it for dumps, and changes it by a message to the owner.
  */
+enum {
+	NEIGHBOUR_UNRESOLVED = 0, /* packets go to the owner and wait */
+	NEIGHBOUR_READY = 1, /* reachable, delay, probe, permanent, noarp */
+	NEIGHBOUR_STALE = 2, /* lladdr is known, but the owner wants to see the next packet */
+};
+
 struct neighbour {
 	/* hot: read by any worker */
 	struct ip_addr addr;
-	uint32_t ifindex;
-	uint8_t family;
-	uint8_t ready; /* lladdr is valid: reachable, stale, delay, probe, permanent, noarp */
+	uint8_t family; /* this, ready and lladdr are one aligned word: written and read at once */
+	uint8_t ready; /* NEIGHBOUR_*: is lladdr valid */
 	uint8_t lladdr[6];
+	uint32_t ifindex;
+	uint32_t timer_slot; /* in the owner's heap of timers; 0: no timer runs */
 	uint64_t used_ns; /* by the owner */
 	/* cold: the owner's */
 	uint8_t state; /* NUD_* */
 	uint8_t flags; /* NTF_* */
 	uint8_t probes;
 	uint8_t protocol; /* RTPROT_*: who made it */
+	uint8_t configured; /* by `ip neigh`: replay leaves it as it was said */
 	uint16_t references; /* nexthops that point here */
 	uint16_t waiting; /* packets in queue */
 	uint64_t confirmed_ns, updated_ns;
