@@ -113,6 +113,7 @@ struct port {
 	uint32_t peer; /* ifindex of a veth's other end, 0: none */
 	uint32_t group;
 	uint32_t tx_queues, rx_queues;
+	bool activated; /* has been up: its default root, or none (noqueue), is in place; before that Linux calls it noop */
 	uint64_t rate_Bps; /* the link's, 0: not known, never the bottleneck */
 };
 

@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct sfq_red_stats { /* packets */
+	uint32_t prob_drop, prob_mark, forced_drop, forced_mark, prob_mark_head, forced_mark_head;
+};
+
 /* sfq: tc-sfq(8) with its RED options. 0: the default, or unchanged on a change. */
 struct sfq_conf {
 	uint32_t quantum; /* bytes; default the MTU with link header */
@@ -18,11 +22,8 @@ struct sfq_conf {
 	uint32_t redflowlimit, qth_min, qth_max; /* bytes */
 	uint8_t red_wlog, red_plog, red_scell_log, red_flags; /* TC_RED_ECN, TC_RED_HARDDROP */
 	uint32_t red_max_p; /* probability, 2^32 is 1 */
+	struct sfq_red_stats red_stats; /* get_conf only */
 	bool has_v1; /* the long form of the options was given: the fields from depth on count */
-};
-
-struct sfq_xstats {
-	uint32_t prob_drop, prob_mark, forced_drop, forced_mark, prob_mark_head, forced_mark_head;
 };
 
 struct sfq_class_xstats {

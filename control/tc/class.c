@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* RTM_NEWTCLASS, RTM_DELTCLASS, RTM_GETTCLASS: what `tc class` says. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tc/tc.h"
+
+static uint32_t
+shown_parent(const struct class *c, const struct class_codec *codec)
+{
+	if (c->parent != NULL)
+		return c->parent->classid;
+	return codec->top_is_root ? TC_H_ROOT : c->qdisc->handle;
+}
+
+static void
+put_class(struct nl_msgs *msgs, uint16_t type, const struct port *port, const struct class *c)
+{
+	static const struct class_codec none = { 0 };
+	const struct class_ops *ops = c->qdisc->ops->classes;
+	const struct qdisc_codec *qdisc_codec = qdisc_codec_find(c->qdisc->ops->kind);
+	const struct class_codec *codec = qdisc_codec->classes != NULL ? qdisc_codec->classes : &none;
+	bool has_xstats = codec->put_xstats != NULL && ops->get_xstats != NULL;
+	union tc_conf conf = { 0 }, xstats = { 0 };
+	struct sched_stats stats;
+
+	nl_msg_begin(msgs, type, 0, sizeof(struct tcmsg));
+	*(struct tcmsg *)nl_msg_body(msgs) = (struct tcmsg){
+		.tcm_family = AF_UNSPEC,
+		.tcm_ifindex = (int)port->ifindex,
+		.tcm_parent = shown_parent(c, codec),
+		.tcm_handle = c->classid,
+		.tcm_info = c->leaf != NULL ? c->leaf->handle : 0,
+	};
+	nl_put_string(msgs, TCA_KIND, c->qdisc->ops->kind);
+	if (codec->put != NULL) {
+		ops->get_conf(c, &conf);
+		codec->put(msgs, &conf);
+	}
+	if (!codec->silent) {
+		class_get_stats(c, &stats);
+		if (has_xstats)
+			ops->get_xstats(c, &xstats);
+		tc_put_stats(msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
+	}
+	nl_msg_end(msgs);
+}
+
+static void
+notify(const struct nl_request *req, struct nl_msgs *msgs)
+{
+	nl_notify(req->server, RTNLGRP_TC, msgs, req);
+	nl_msgs_destroy(msgs);
+}
+
+struct dump {
+	struct nl_msgs *msgs;
+	const struct port *port;
+	uint32_t parent; /* 0: all */
+};
+
+static int
+dump_class(void *arg, struct class *c)
+{
+	struct dump *d = arg;
+
+	put_class(d->msgs, RTM_NEWTCLASS, d->port, c);
+	return 0;
+}
+
+static int
+dump_qdisc(void *arg, struct qdisc *q)
+{
+	struct dump *d = arg;
+
+	if (q->ops->classes == NULL || q->handle == 0)
+		return 0;
+	if (d->parent != 0 && d->parent != TC_H_ROOT && TC_H_MAJ(d->parent) != q->handle)
+		return 0;
+	if (d->parent == TC_H_ROOT && q->parent != NULL)
+		return 0;
+	return sched_class_walk(q, dump_class, d);
+}
+
+static int
+class_dump(struct nl_request *req, struct error *err)
+{
+	const struct tcmsg *tcm = req->body;
+	struct dump d = { .msgs = req->reply, .parent = tcm->tcm_parent };
+	struct port *port;
+
+	/* Linux answers a device that is not there with an empty list. */
+	if (tc_port(req, &port, err) != 0) {
+		*err = (struct error){ 0 };
+		return 0;
+	}
+	d.port = port;
+	return sched_qdisc_walk(port->tree, dump_qdisc, &d);
+}
+
+/*
+ * The qdisc, the class id and the parent that a message means: a part left out is taken from the other or from the root
+ * qdisc, and the majors must agree.
+ */
+struct class_request {
+	struct port *port;
+	struct qdisc *q;
+	uint32_t classid, parentid;
+	struct class *c; /* NULL: not there yet */
+};
+
+static int
+request_start(struct class_request *r, const struct nl_request *req, struct error *err)
+{
+	const struct tcmsg *tcm = req->body;
+	const struct qdisc *root;
+	uint32_t major = TC_H_MAJ(tcm->tcm_handle);
+	int rc;
+
+	*r = (struct class_request){ .classid = tcm->tcm_handle, .parentid = tcm->tcm_parent };
+	if ((rc = tc_port(req, &r->port, err)) != 0)
+		return rc;
+	root = sched_root(r->port->tree);
+	if (r->parentid != TC_H_ROOT) {
+		uint32_t parent_major = TC_H_MAJ(r->parentid);
+
+		if (major != 0 && parent_major != 0 && major != parent_major)
+			return error_code(err, EINVAL);
+		if (major == 0)
+			major = parent_major;
+	}
+	if (major == 0 && root != NULL)
+		major = root->handle;
+	if (r->parentid != TC_H_ROOT && r->parentid != 0)
+		r->parentid = TC_H_MAKE(major, r->parentid);
+	r->q = major == 0 ? NULL : sched_qdisc_find(r->port->tree, major);
+	if (r->q == NULL)
+		return error_code(err, ENOENT);
+	if (r->q->ops->classes == NULL)
+		return error_set(err, EINVAL, "Qdisc \"%s\" %x: has no classes: classes go under htb, for one", r->q->ops->kind,
+			r->q->handle >> 16);
+	if (r->classid == 0 && r->parentid == TC_H_ROOT)
+		r->classid = major;
+	else if (r->classid != 0)
+		r->classid = TC_H_MAKE(major, r->classid);
+	r->c = sched_class_find(r->q, r->classid);
+	return 0;
+}
+
+static int
+class_new(struct nl_request *req, struct error *err)
+{
+	uint16_t flags = req->header->nlmsg_flags;
+	const struct class_codec *codec;
+	struct class_spec spec;
+	struct class_request r;
+	union tc_conf conf = { 0 };
+	char kind[32];
+	int rc;
+
+	if ((rc = nl_get_string(req->attrs[TCA_KIND], kind, sizeof(kind), "class kind", err)) != 0 ||
+		(rc = request_start(&r, req, err)) != 0)
+		return rc;
+	if (r.c == NULL && (flags & NLM_F_CREATE) == 0)
+		return error_code(err, ENOENT);
+	if (r.c != NULL && (flags & NLM_F_EXCL) != 0)
+		return error_code(err, EEXIST);
+	codec = qdisc_codec_find(r.q->ops->kind)->classes;
+	if (codec == NULL || codec->parse == NULL)
+		return error_code(err, EOPNOTSUPP);
+	if (kind[0] != '\0' && strcmp(kind, r.q->ops->kind) != 0)
+		return error_set(err, EINVAL, "Qdisc %x: is %s, its classes take the options of %s, not of %s", r.q->handle >> 16,
+			r.q->ops->kind, r.q->ops->kind, kind);
+	if (req->attrs[TCA_RATE] != NULL)
+		return error_set(err, EOPNOTSUPP, "estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
+	if (r.q->ops->classes->conf_size > sizeof(conf))
+		abort();
+	if ((rc = codec->parse(req->attrs[TCA_OPTIONS], &conf, err)) != 0)
+		return rc;
+	spec = (struct class_spec){ .parentid = r.parentid, .classid = r.classid, .conf = &conf };
+	rc = r.c == NULL ? sched_class_add(r.q, &spec, &r.c, err) : sched_class_change(r.c, &spec, err);
+	if (rc == 0) {
+		struct nl_msgs *msgs = nl_msgs_create();
+
+		put_class(msgs, RTM_NEWTCLASS, r.port, r.c);
+		notify(req, msgs);
+	}
+	return rc;
+}
+
+static int
+class_delete(struct nl_request *req, struct error *err)
+{
+	struct class_request r;
+	struct nl_msgs *msgs;
+	int rc = request_start(&r, req, err);
+
+	if (rc != 0)
+		return rc;
+	if (r.c == NULL)
+		return error_code(err, ENOENT);
+	msgs = nl_msgs_create();
+	put_class(msgs, RTM_DELTCLASS, r.port, r.c);
+	if ((rc = sched_class_delete(r.c, err)) != 0)
+		nl_msgs_destroy(msgs);
+	else
+		notify(req, msgs);
+	return rc;
+}
+
+static int
+class_get(struct nl_request *req, struct error *err)
+{
+	struct class_request r;
+	int rc = request_start(&r, req, err);
+
+	if (rc != 0)
+		return rc;
+	if (r.c == NULL)
+		return error_code(err, ENOENT);
+	put_class(req->reply, RTM_NEWTCLASS, r.port, r.c);
+	return 0;
+}
+
+static const struct nl_handler class_handlers[] = {
+	{ RTM_NEWTCLASS, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = class_new },
+	{ RTM_DELTCLASS, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = class_delete },
+	{ RTM_GETTCLASS, sizeof(struct tcmsg), TCA_MAX, 0, .do_one = class_get, .dump = class_dump },
+};
+NL_REGISTER(class_handlers)

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pfifo and bfifo: struct tc_fifo_qopt. */
+#include <weir/qdisc/fifo.h>
+
+#include "tc/qdisc_codec.h"
+
+static int
+fifo_parse(const struct nlattr *options, void *conf, struct error *err)
+{
+	struct fifo_conf *c = conf;
+	struct tc_fifo_qopt opt;
+
+	if (struct_parse(options, &opt, sizeof(opt), "fifo", err) != 0)
+		return -EINVAL;
+	c->limit = opt.limit;
+	return 0;
+}
+
+static void
+fifo_put(struct nl_msgs *msgs, const void *conf)
+{
+	const struct fifo_conf *c = conf;
+	struct tc_fifo_qopt opt = { .limit = c->limit };
+
+	nl_put(msgs, TCA_OPTIONS, &opt, sizeof(opt));
+}
+
+static const struct qdisc_codec pfifo_codec = { .kind = "pfifo", .parse = fifo_parse, .put = fifo_put };
+static const struct qdisc_codec bfifo_codec = { .kind = "bfifo", .parse = fifo_parse, .put = fifo_put };
+QDISC_CODEC_REGISTER(pfifo_codec)
+QDISC_CODEC_REGISTER(bfifo_codec)

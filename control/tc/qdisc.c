@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC: what `tc qdisc` says. The order in which parent, handle, kind and flags are looked at, and
+ * the sentences, are those that Linux 6.1 was seen to give.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/if_ether.h>
+
+#include "tc/tc.h"
+
+#define INGRESS_HANDLE 0xffff0000u
+
+/* What a message names: the tree place it speaks of and what is there now. */
+struct qdisc_request {
+	const struct nl_request *req;
+	const struct tcmsg *tcm;
+	struct port *port;
+	char kind[32]; /* empty: not given */
+	bool ingress; /* the ingress hook, not the tree */
+	struct qdisc *q; /* at the place; NULL: none, or one nobody configured */
+	struct qdisc *builtin; /* at the place, made by its parent (handle 0) */
+};
+
+int
+tc_port(const struct nl_request *req, struct port **port, struct error *err)
+{
+	const struct control *c = req->context;
+	const struct tcmsg *tcm = req->body;
+
+	*port = port_find(c->router, (uint32_t)tcm->tcm_ifindex);
+	return *port != NULL ? 0 : error_code(err, ENODEV);
+}
+
+const char *
+tc_root_kind(const struct port *port)
+{
+	const struct qdisc *root = sched_root(port->tree);
+
+	if (root != NULL)
+		return root->ops->kind;
+	return port->activated ? "noqueue" : "noop";
+}
+
+/* ---- dump ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, uint32_t parent, uint32_t handle,
+	const char *kind)
+{
+	nl_msg_begin(msgs, type, flags, sizeof(struct tcmsg));
+	*(struct tcmsg *)nl_msg_body(msgs) = (struct tcmsg){
+		.tcm_family = AF_UNSPEC,
+		.tcm_ifindex = (int)port->ifindex,
+		.tcm_parent = parent,
+		.tcm_handle = handle,
+		.tcm_info = parent == TC_H_ROOT ? 2 : 1,
+	};
+	nl_put_string(msgs, TCA_KIND, kind);
+}
+
+static void
+put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, const struct qdisc *q)
+{
+	const struct qdisc_codec *codec = qdisc_codec_find(q->ops->kind);
+	union tc_conf conf = { 0 }, xstats = { 0 };
+	bool has_xstats = codec->put_xstats != NULL && q->ops->get_xstats != NULL;
+	struct sched_stats stats;
+
+	put_head(msgs, type, flags, port, q->parent == NULL ? TC_H_ROOT : q->parent->classid, q->handle, q->ops->kind);
+	q->ops->get_conf(q, &conf);
+	codec->put(msgs, &conf);
+	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
+	if (q->stab.set) {
+		size_t nest = nl_nest_start(msgs, TCA_STAB);
+
+		nl_put(msgs, TCA_STAB_BASE, &q->stab.spec, sizeof(q->stab.spec));
+		nl_nest_end(msgs, nest);
+	}
+	qdisc_get_stats(q, &stats);
+	if (has_xstats)
+		q->ops->get_xstats(q, &xstats);
+	tc_put_stats(msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
+	nl_msg_end(msgs);
+}
+
+static void
+put_bare(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, uint32_t parent, uint32_t handle,
+	const char *kind)
+{
+	struct sched_stats stats = { 0 };
+	size_t nest;
+
+	put_head(msgs, type, flags, port, parent, handle, kind);
+	if (parent == TC_H_INGRESS) {
+		nest = nl_nest_start(msgs, TCA_OPTIONS);
+		nl_nest_end(msgs, nest);
+	}
+	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
+	tc_put_stats(msgs, &stats, NULL, NULL);
+	nl_msg_end(msgs);
+}
+
+struct dump {
+	struct nl_msgs *msgs;
+	const struct port *port;
+	uint32_t ifindex; /* 0: all */
+	bool invisible; /* also what nobody configured */
+};
+
+static int
+dump_qdisc(void *arg, struct qdisc *q)
+{
+	struct dump *d = arg;
+
+	if (q->parent == NULL || q->handle != 0 || d->invisible)
+		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, q);
+	return 0;
+}
+
+static int
+dump_port(void *arg, struct port *port)
+{
+	struct dump *d = arg;
+
+	if (d->ifindex != 0 && d->ifindex != port->ifindex)
+		return 0;
+	d->port = port;
+	if (sched_root(port->tree) != NULL)
+		sched_qdisc_walk(port->tree, dump_qdisc, d);
+	else if (port->activated) /* Linux does not list noop */
+		put_bare(d->msgs, RTM_NEWQDISC, 0, port, TC_H_ROOT, 0, "noqueue");
+	if (port->ingress != NULL)
+		put_bare(d->msgs, RTM_NEWQDISC, 0, port, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
+	return 0;
+}
+
+static int
+qdisc_dump(struct nl_request *req, struct error *err)
+{
+	const struct control *c = req->context;
+	const struct tcmsg *tcm = req->body;
+	struct dump d = {
+		.msgs = req->reply,
+		.ifindex = (uint32_t)tcm->tcm_ifindex,
+		.invisible = req->attrs[TCA_DUMP_INVISIBLE] != NULL,
+	};
+
+	return port_walk(c->router, dump_port, &d);
+}
+
+/* ---- naming ---------------------------------------------------------------------------------------------------------------- */
+
+static int
+find_at_parent(struct qdisc_request *r, uint32_t parent, struct error *err)
+{
+	struct qdisc *q;
+
+	if (parent == TC_H_ROOT) {
+		q = sched_root(r->port->tree);
+	} else {
+		struct qdisc *above = sched_qdisc_find(r->port->tree, TC_H_MAJ(parent));
+
+		if (above == NULL)
+			return error_set(err, ENOENT, "Failed to find specified qdisc.");
+		if (above->ops->classes == NULL || sched_class_find(above, parent) == NULL)
+			return error_set(err, ENOENT, "Specified class not found.");
+		q = sched_qdisc_at(r->port->tree, parent);
+	}
+	if (q != NULL && q->handle != 0)
+		r->q = q;
+	else
+		r->builtin = q;
+	return 0;
+}
+
+/* Fills r from the message: port, kind, and what is at the named parent (if one is named). */
+static int
+request_start(struct qdisc_request *r, const struct nl_request *req, struct error *err)
+{
+	int rc;
+
+	*r = (struct qdisc_request){ .req = req, .tcm = req->body };
+	if ((rc = tc_port(req, &r->port, err)) != 0)
+		return rc;
+	if ((rc = nl_get_string(req->attrs[TCA_KIND], r->kind, sizeof(r->kind), "qdisc kind", err)) != 0)
+		return rc;
+	r->ingress = r->tcm->tcm_parent == TC_H_INGRESS ||
+		(r->tcm->tcm_parent == 0 && TC_H_MAJ(r->tcm->tcm_handle) == INGRESS_HANDLE);
+	return 0;
+}
+
+/* The qdisc that a delete, a get or a change without parent means. */
+static int
+find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
+{
+	const struct tcmsg *tcm = r->tcm;
+	int rc;
+
+	if (tcm->tcm_parent != 0) {
+		if (TC_H_MAJ(tcm->tcm_parent) == INGRESS_HANDLE)
+			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
+		if ((rc = find_at_parent(r, tcm->tcm_parent, err)) != 0)
+			return rc;
+		if (r->q == NULL && r->builtin == NULL && tcm->tcm_parent != TC_H_ROOT)
+			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
+		if (tcm->tcm_handle != 0 && (r->q == NULL || r->q->handle != tcm->tcm_handle))
+			return error_set(err, EINVAL, "Invalid handle.");
+	} else {
+		r->q = sched_qdisc_find(r->port->tree, tcm->tcm_handle);
+		if (r->q == NULL)
+			return error_set(err, ENOENT, "%s", by_handle);
+	}
+	if (r->kind[0] != '\0' && r->q != NULL && strcmp(r->kind, r->q->ops->kind) != 0)
+		return error_set(err, EINVAL, "Invalid qdisc name.");
+	return 0;
+}
+
+/* ---- ingress --------------------------------------------------------------------------------------------------------------- */
+
+static void
+notify_ingress(const struct qdisc_request *r, uint16_t type)
+{
+	struct nl_msgs *msgs = nl_msgs_create();
+
+	put_bare(msgs, type, 0, r->port, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
+	nl_notify(r->req->server, RTNLGRP_TC, msgs, r->req);
+	nl_msgs_destroy(msgs);
+}
+
+static int
+ingress_new(struct qdisc_request *r, struct error *err)
+{
+	uint16_t flags = r->req->header->nlmsg_flags;
+	int rc;
+
+	if (r->port->ingress != NULL) {
+		if ((flags & NLM_F_EXCL) != 0)
+			return error_set(err, EEXIST, "Exclusivity flag on, cannot modify.");
+		if (r->kind[0] != '\0' && strcmp(r->kind, "ingress") != 0)
+			return error_set(err, EINVAL, "Invalid qdisc name.");
+		return 0;
+	}
+	if (strcmp(r->kind, "ingress") != 0)
+		return error_set(err, ENOENT, "Specified qdisc kind is unknown.");
+	if ((flags & NLM_F_CREATE) == 0)
+		return error_set(err, ENOENT, "Qdisc not found. To create specify NLM_F_CREATE flag.");
+	if ((rc = port_set_ingress(r->port, true, err)) == 0)
+		notify_ingress(r, RTM_NEWQDISC);
+	return rc;
+}
+
+static int
+ingress_delete(struct qdisc_request *r, struct error *err)
+{
+	if (r->port->ingress == NULL)
+		return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
+	if (r->kind[0] != '\0' && strcmp(r->kind, "ingress") != 0)
+		return error_set(err, EINVAL, "Invalid qdisc name.");
+	notify_ingress(r, RTM_DELQDISC);
+	return port_set_ingress(r->port, false, err);
+}
+
+/* ---- new, change, replace --------------------------------------------------------------------------------------------------- */
+
+static int
+parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err)
+{
+	const struct nlattr *tb[TCA_STAB_MAX + 1];
+	uint32_t bytes;
+	int rc;
+
+	if (attr == NULL)
+		return 0;
+	if ((rc = nl_get_nest(attr, tb, TCA_STAB_MAX, err)) != 0)
+		return rc;
+	if (tb[TCA_STAB_BASE] == NULL)
+		return error_set(err, EINVAL, "Size table base attribute is missing");
+	if ((rc = struct_parse(tb[TCA_STAB_BASE], &stab->spec, sizeof(stab->spec), "size table", err)) != 0)
+		return rc;
+	bytes = tb[TCA_STAB_DATA] == NULL ? 0 : mnl_attr_get_payload_len(tb[TCA_STAB_DATA]);
+	if (stab->spec.tsize != bytes / sizeof(uint16_t))
+		return error_set(err, EINVAL, "Invalid size of size table: %u entries are announced, %zu are there", stab->spec.tsize,
+			bytes / sizeof(uint16_t));
+	if (bytes != 0) {
+		stab->data = malloc(bytes);
+		if (stab->data == NULL)
+			return error_code(err, ENOMEM);
+		memcpy(stab->data, mnl_attr_get_payload(tb[TCA_STAB_DATA]), bytes);
+	}
+	stab->set = true;
+	return 0;
+}
+
+/* Options as the kind's conf; *given is NULL where there were none. */
+static int
+parse_options(const struct nl_request *req, const struct qdisc_ops *ops, union tc_conf *conf, const void **given, struct error *err)
+{
+	const struct nlattr *options = req->attrs[TCA_OPTIONS];
+
+	*given = NULL;
+	if (ops->conf_size > sizeof(*conf))
+		abort();
+	memset(conf, 0, sizeof(*conf));
+	/* tc sends an empty nest where there were no options on the command line. */
+	if (options == NULL || mnl_attr_get_payload_len(options) == 0)
+		return 0;
+	*given = conf;
+	return qdisc_codec_find(ops->kind)->parse(options, conf, err);
+}
+
+static void
+notify(const struct qdisc_request *r, struct nl_msgs *deleted, const struct qdisc *now)
+{
+	struct nl_msgs *msgs = deleted != NULL ? deleted : nl_msgs_create();
+
+	if (now != NULL)
+		put_qdisc(msgs, RTM_NEWQDISC, (uint16_t)(deleted != NULL ? NLM_F_REPLACE : 0), r->port, now);
+	nl_notify(r->req->server, RTNLGRP_TC, msgs, r->req);
+	nl_msgs_destroy(msgs);
+}
+
+/* The message that tells of what is about to go; NULL where nobody had configured it. */
+static struct nl_msgs *
+note_deleted(const struct qdisc_request *r, const struct qdisc *old)
+{
+	struct nl_msgs *msgs;
+
+	if (old == NULL)
+		return NULL;
+	msgs = nl_msgs_create();
+	put_qdisc(msgs, RTM_DELQDISC, 0, r->port, old);
+	return msgs;
+}
+
+static int
+create_and_graft(struct qdisc_request *r, struct error *err)
+{
+	const struct qdisc_ops *ops = r->kind[0] == '\0' ? NULL : qdisc_find_ops(r->kind);
+	struct sched_stab stab = { 0 };
+	struct nl_msgs *deleted;
+	struct qdisc *made;
+	union tc_conf conf;
+	const void *given;
+	int rc;
+
+	if ((r->req->header->nlmsg_flags & NLM_F_CREATE) == 0)
+		return error_set(err, ENOENT, "Qdisc not found. To create specify NLM_F_CREATE flag.");
+	if (ops == NULL || qdisc_codec_find(r->kind) == NULL)
+		return error_set(err, ENOENT, "Specified qdisc kind is unknown.");
+	if ((rc = parse_options(r->req, ops, &conf, &given, err)) != 0 ||
+		(rc = parse_stab(r->req->attrs[TCA_STAB], &stab, err)) != 0)
+		return rc;
+	deleted = note_deleted(r, r->q);
+	rc = sched_qdisc_add(r->port->tree,
+		&(struct qdisc_spec){
+			.parent = r->tcm->tcm_parent,
+			.handle = TC_H_MAJ(r->tcm->tcm_handle),
+			.kind = r->kind,
+			.conf = given,
+			.stab = stab.set ? &stab : NULL,
+		},
+		&made, err);
+	if (rc != 0) {
+		free(stab.data);
+		if (deleted != NULL)
+			nl_msgs_destroy(deleted);
+		return rc;
+	}
+	notify(r, deleted, made);
+	return 0;
+}
+
+static int
+change(struct qdisc_request *r, struct error *err)
+{
+	struct sched_stab stab = { 0 };
+	union tc_conf conf;
+	const void *given;
+	int rc;
+
+	if (r->q == NULL)
+		return error_set(err, ENOENT, "Specified qdisc not found.");
+	if ((r->req->header->nlmsg_flags & NLM_F_EXCL) != 0)
+		return error_set(err, EEXIST, "Exclusivity flag on, cannot modify.");
+	if (r->kind[0] != '\0' && strcmp(r->kind, r->q->ops->kind) != 0)
+		return error_set(err, EINVAL, "Invalid qdisc name.");
+	if ((rc = parse_options(r->req, r->q->ops, &conf, &given, err)) != 0 ||
+		(rc = parse_stab(r->req->attrs[TCA_STAB], &stab, err)) != 0)
+		return rc;
+	if (given != NULL) {
+		if (r->q->ops->change == NULL)
+			rc = error_set(err, EINVAL, "Change operation not supported by specified qdisc.");
+		else
+			rc = sched_qdisc_change(r->q, given, err);
+	}
+	if (rc == 0 && stab.set)
+		rc = sched_qdisc_set_stab(r->q, &stab, err);
+	if (rc != 0) {
+		free(stab.data);
+		return rc;
+	}
+	notify(r, NULL, r->q);
+	return 0;
+}
+
+/* A parent is named and so is a handle, which is not what is there. */
+static int
+new_with_handle(struct qdisc_request *r, struct error *err)
+{
+	uint16_t flags = r->req->header->nlmsg_flags;
+	struct qdisc *named;
+
+	if (r->q != NULL && (flags & NLM_F_REPLACE) == 0)
+		return error_set(err, EEXIST, "NLM_F_REPLACE needed to override.");
+	named = sched_qdisc_find(r->port->tree, TC_H_MAJ(r->tcm->tcm_handle));
+	if (named == NULL)
+		return create_and_graft(r, err);
+	if ((flags & NLM_F_EXCL) != 0)
+		return error_set(err, EEXIST, "Exclusivity flag on, cannot override.");
+	if (r->kind[0] != '\0' && strcmp(r->kind, named->ops->kind) != 0)
+		return error_set(err, EINVAL, "Invalid qdisc name.");
+	return error_set(err, EINVAL, "Cannot move an existing qdisc to a different parent.");
+}
+
+static int
+qdisc_new(struct nl_request *req, struct error *err)
+{
+	uint16_t flags = req->header->nlmsg_flags;
+	struct qdisc_request r;
+	int rc = request_start(&r, req, err);
+
+	if (rc != 0)
+		return rc;
+	if (req->attrs[TCA_RATE] != NULL)
+		return error_set(err, EOPNOTSUPP, "estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
+	if (r.ingress)
+		return ingress_new(&r, err);
+	if (r.tcm->tcm_parent == 0) {
+		if (r.tcm->tcm_handle == 0)
+			return error_set(err, EINVAL, "Handle cannot be zero.");
+		r.q = sched_qdisc_find(r.port->tree, TC_H_MAJ(r.tcm->tcm_handle));
+		return change(&r, err);
+	}
+	if (TC_H_MAJ(r.tcm->tcm_parent) == INGRESS_HANDLE && r.tcm->tcm_parent != TC_H_ROOT)
+		return error_code(err, EOPNOTSUPP);
+	if ((rc = find_at_parent(&r, r.tcm->tcm_parent, err)) != 0)
+		return rc;
+	if (r.tcm->tcm_handle != 0 && (r.q == NULL || r.q->handle != TC_H_MAJ(r.tcm->tcm_handle)))
+		return new_with_handle(&r, err);
+	if (r.q == NULL)
+		return create_and_graft(&r, err);
+	/* `replace` without a handle changes a qdisc of the same kind and takes the place of another. */
+	if (r.tcm->tcm_handle == 0 && (flags & NLM_F_CREATE) != 0 && (flags & NLM_F_REPLACE) != 0 && r.kind[0] != '\0' &&
+		strcmp(r.kind, r.q->ops->kind) != 0)
+		return create_and_graft(&r, err);
+	return change(&r, err);
+}
+
+static int
+qdisc_delete(struct nl_request *req, struct error *err)
+{
+	struct nl_msgs *deleted;
+	struct qdisc_request r;
+	int rc = request_start(&r, req, err);
+
+	if (rc != 0)
+		return rc;
+	if (r.ingress)
+		return ingress_delete(&r, err);
+	if ((rc = find_named(&r, "Failed to find qdisc with specified handle.", err)) != 0)
+		return rc;
+	if (r.tcm->tcm_parent == 0)
+		return error_set(err, EINVAL, "Classid cannot be zero.");
+	if (r.q == NULL)
+		return error_set(err, ENOENT, "Cannot delete qdisc with handle of zero.");
+	deleted = note_deleted(&r, r.q);
+	if ((rc = sched_qdisc_delete(r.q, err)) != 0) {
+		nl_msgs_destroy(deleted);
+		return rc;
+	}
+	notify(&r, deleted, NULL);
+	return 0;
+}
+
+static int
+qdisc_get(struct nl_request *req, struct error *err)
+{
+	struct qdisc_request r;
+	int rc = request_start(&r, req, err);
+
+	if (rc != 0)
+		return rc;
+	if (r.ingress) {
+		if (r.port->ingress == NULL)
+			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
+		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
+		return 0;
+	}
+	if ((rc = find_named(&r, "Failed to find qdisc with specified handle.", err)) != 0)
+		return rc;
+	if (r.q == NULL && r.builtin == NULL)
+		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, TC_H_ROOT, 0, tc_root_kind(r.port));
+	else
+		put_qdisc(req->reply, RTM_NEWQDISC, 0, r.port, r.q != NULL ? r.q : r.builtin);
+	return 0;
+}
+
+static const struct nl_handler qdisc_handlers[] = {
+	{ RTM_NEWQDISC, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = qdisc_new },
+	{ RTM_DELQDISC, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = qdisc_delete },
+	{ RTM_GETQDISC, sizeof(struct tcmsg), TCA_MAX, 0, .do_one = qdisc_get, .dump = qdisc_dump },
+};
+NL_REGISTER(qdisc_handlers)

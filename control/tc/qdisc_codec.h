@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A discipline's codec: its netlink options to and from its config structs (include/weir/qdisc/KIND.h). One file a kind, q_KIND.c, which
+ * registers itself; qdisc.c and class.c know no kind.
+ */
+#ifndef WEIR_CONTROL_QDISC_CODEC_H
+#define WEIR_CONTROL_QDISC_CODEC_H
+
+#include <netlink/netlink.h>
+#include <weir/qdisc/tbf.h>
+#include <weir/sched.h>
+
+struct sched_stats;
+
+struct class_codec {
+	/* TCA_OPTIONS of a class (NULL: absent) into the kind's class conf, which is zeroed. */
+	int (*parse)(const struct nlattr *options, void *conf, struct error *err);
+	void (*put)(struct nl_msgs *msgs, const void *conf); /* TCA_OPTIONS; NULL: none */
+	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
+	size_t xstats_size; /* of the kind's struct; 0: none */
+	bool top_is_root; /* classes right under the qdisc name TC_H_ROOT as their parent, not the qdisc */
+	bool silent; /* shows no statistics of its own */
+};
+
+struct qdisc_codec {
+	const char *kind;
+	/* TCA_OPTIONS (never NULL: absent options give conf NULL to the discipline) into conf, zeroed, of ops->conf_size bytes. */
+	int (*parse)(const struct nlattr *options, void *conf, struct error *err);
+	void (*put)(struct nl_msgs *msgs, const void *conf); /* TCA_OPTIONS */
+	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
+	size_t xstats_size;
+	const struct class_codec *classes; /* NULL: a class is shown by its handle alone */
+};
+
+void qdisc_codec_register(const struct qdisc_codec *codec);
+const struct qdisc_codec *qdisc_codec_find(const char *kind);
+
+#define QDISC_CODEC_REGISTER(codec)                                                                            \
+	__attribute__((constructor)) static void qdisc_codec_register_##codec(void)                            \
+	{                                                                                                      \
+		qdisc_codec_register(&(codec));                                                                \
+	}
+
+/* The config structs and xstats of any kind fit in this; checked where they are used. */
+#define TC_CONF_MAX 1024
+
+union tc_conf {
+	uint8_t bytes[TC_CONF_MAX];
+	uint64_t align;
+};
+
+/* struct tc_ratespec and the 64-bit attribute that stands in for it from 2^32 bytes per second on. */
+int rate_parse(const struct tc_ratespec *spec, const struct nlattr *rate64, struct rate_conf *rate, struct error *err);
+void rate_put(const struct rate_conf *rate, struct tc_ratespec *spec);
+
+/* The struct at the start of an attribute, copied; EINVAL if it is shorter. What is longer is ignored, as Linux does. */
+int struct_parse(const struct nlattr *attr, void *to, size_t size, const char *what, struct error *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Statistics as tc reads them: the nested form and, beside it, the flat one that older programs know. */
+#include <linux/gen_stats.h>
+
+#include "tc/tc.h"
+
+static uint32_t
+clamp_u32(uint64_t value)
+{
+	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+void
+tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats,
+	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats), const void *xstats)
+{
+	/* 16 bytes with the padding that libnl insists on. */
+	struct {
+		struct gnet_stats_basic basic;
+	} __attribute__((aligned(8))) b = { { .bytes = stats->bytes, .packets = (uint32_t)stats->packets } };
+	struct gnet_stats_queue queue = {
+		.qlen = stats->backlog_pkts,
+		.backlog = clamp_u32(stats->backlog_bytes),
+		.drops = (uint32_t)stats->drops,
+		.requeues = (uint32_t)stats->requeues,
+		.overlimits = (uint32_t)stats->overlimits,
+	};
+	struct tc_stats flat = {
+		.bytes = stats->bytes,
+		.packets = (uint32_t)stats->packets,
+		.drops = (uint32_t)stats->drops,
+		.overlimits = (uint32_t)stats->overlimits,
+		.qlen = stats->backlog_pkts,
+		.backlog = clamp_u32(stats->backlog_bytes),
+	};
+	size_t nest = nl_nest_start(msgs, TCA_STATS2);
+
+	nl_put(msgs, TCA_STATS_BASIC, &b, sizeof(b));
+	if (stats->packets > UINT32_MAX)
+		nl_put_u64(msgs, TCA_STATS_PKT64, stats->packets);
+	nl_put(msgs, TCA_STATS_QUEUE, &queue, sizeof(queue));
+	if (xstats != NULL)
+		put_xstats(msgs, TCA_STATS_APP, xstats);
+	nl_nest_end(msgs, nest);
+	nl_put(msgs, TCA_STATS, &flat, sizeof(flat));
+	if (xstats != NULL)
+		put_xstats(msgs, TCA_XSTATS, xstats);
+}
