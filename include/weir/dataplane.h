@@ -124,6 +124,7 @@ struct port {
 struct port_ops {
 	const char *kind; /* "device", "capture", "loopback", "dummy", "veth" */
 	bool is_virtual; /* `ip link add type KIND` may make it and `ip link del` remove it */
+	bool reenters; /* what it sends comes back as received elsewhere in this router (loopback, veth) */
 	bool queues; /* has a default root qdisc (pfifo_fast); else noqueue: what is sent goes straight to xmit */
 	uint16_t arphrd; /* ARPHRD_ETHER, ARPHRD_LOOPBACK */
 	uint32_t default_flags, default_mtu;
