@@ -52,9 +52,21 @@ struct sched_host {
 	uint64_t (*now)(void *host_arg); /* for changes that come from control */
 	const struct sched_observer *observer;
 	uint64_t seed; /* of what is random: SFQ's perturbation */
+	/*
+	 * How many packets one leaf may hold at the moment: the host keeps it in step with the free buffers (Choudhury and Hahne's dynamic
+	 * threshold, 1998). sched_enqueue drops what would go beyond as DROP_BUFFERS_SHARED. NULL: no such limit.
+	 */
+	const uint32_t *queue_share;
 };
 
+/* A tree without a root (noqueue): sched_set_default_root gives it one. */
+
 int sched_tree_create(const struct sched_host *host, struct sched_tree **tree, struct error *err);
+/*
+ * The kind that stands at the root where nothing was configured (pfifo_fast; NULL: noqueue). Where the root is a default one, or none,
+ * it is put there at once, with handle 0: not listed as configured, replaced by any qdisc add, and back when the root is deleted.
+ */
+int sched_set_default_root(struct sched_tree *tree, const char *kind, struct error *err);
 /* Everything queued is dropped with `reason` first. */
 void sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason);
 void sched_set_mtu(struct sched_tree *tree, uint32_t mtu);
@@ -102,6 +114,8 @@ struct qdisc_spec {
 /* Makes a qdisc and grafts it in the place of what is there; what that held is moved to it in order (limits do not bite on a move). *made may be NULL. */
 int sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct qdisc **made, struct error *err);
 int sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err);
+/* A change that came with a size table, too (sched_qdisc_change keeps the one that is there). */
+int sched_qdisc_set_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err);
 /* Deletes it with all below; its parent gets its default leaf (or the port its default root) and what was queued is moved there. */
 int sched_qdisc_delete(struct qdisc *q, struct error *err);
 struct qdisc *sched_qdisc_find(const struct sched_tree *tree, uint32_t handle);
@@ -110,8 +124,7 @@ struct qdisc *sched_qdisc_at(const struct sched_tree *tree, uint32_t parent);
 int sched_qdisc_walk(const struct sched_tree *tree, int (*visit)(void *arg, struct qdisc *q), void *arg);
 
 /*
- * Classes. parentid: the parent class or the qdisc's handle. classid 0: chosen. `created` tells new from changed. Errors as Linux's, with
- * sentences. conf: the kind's class conf.
+ * Classes. parentid: the parent class or the qdisc's handle (0 is the same). Errors as Linux's, with sentences. conf: the kind's class conf.
  */
 struct class_spec {
 	uint32_t parentid, classid;
@@ -142,8 +155,8 @@ void class_get_stats(const struct class *c, struct sched_stats *stats);
 /*
  * Enqueue owns the packets it is given: it queues each or drops it with a reason; it returns how many it queued. Dequeue gives at
  * most n that may leave at `now`; it may give none though there is backlog: the parent then parks that child until its next_event.
- * init and change run in the control thread's call and must not touch queued packets or anything that the data path follows; what must be
- * switched together goes into apply, which the owner runs (may be NULL: then change itself is run by the owner, between two bursts).
+ * init runs in the control thread, before the data path can see the qdisc; change is run by the owner, between two bursts, and so may touch
+ * anything of the qdisc. It may create classes (class_create) and remove them (class_remove).
  */
 struct qdisc_ops {
 	const char *kind;
@@ -154,7 +167,7 @@ struct qdisc_ops {
 	void (*destroy)(struct qdisc *q); /* its queue is empty by then; NULL: nothing to free */
 	uint16_t (*enqueue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	uint16_t (*dequeue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
-	struct rte_mbuf *(*peek)(struct qdisc *q, uint64_t now); /* what dequeue(..., 1, now) would give, still queued */
+	struct rte_mbuf *(*peek)(struct qdisc *q, uint64_t now); /* what dequeue(..., 1, now) would give, still queued; NULL: see qdisc_peek */
 	uint16_t (*flush)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
 	uint64_t (*next_event)(const struct qdisc *q, uint64_t now);
 	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
@@ -186,6 +199,8 @@ struct class_ops {
 	void (*deactivate)(struct class *c, uint64_t now);
 	void (*grafted)(struct class *c, uint64_t now); /* (owner) c->leaf has changed; NULL: nothing to do */
 	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
+	/* A class with children has no leaf qdisc: it goes with the first child, and a default one comes back when the last child goes. */
+	bool inner_without_leaf;
 	void (*get_conf)(const struct class *c, void *conf);
 	void (*get_xstats)(const struct class *c, void *xstats);
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
@@ -200,6 +215,7 @@ struct qdisc {
 	uint32_t limit_hint; /* for the discipline's use */
 	uint64_t backlog_bytes;
 	uint64_t sent_bytes, sent_packets;
+	const struct sched_stab *sizes; /* the nearest size table on the way to the root; NULL: none */
 	/* cold */
 	uint64_t overlimits, requeues, drops_total;
 	uint64_t drops[DROP__COUNT];
@@ -209,6 +225,7 @@ struct qdisc {
 	struct sched_stab stab;
 	struct class_table *class_table; /* core's: classes by minor */
 	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog */
+	struct qdisc *next_listed; /* core's: all of the tree by serial */
 	_Alignas(64) uint8_t priv[];
 };
 
@@ -221,8 +238,8 @@ struct class {
 	uint32_t slot; /* in the tree: pkt.leaf */
 	/* cold */
 	uint32_t children; /* classes that have it as parent */
-	uint32_t filters; /* that name it as their target */
 	uint64_t serial;
+	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	_Alignas(64) uint8_t priv[];
 };
@@ -250,8 +267,26 @@ const struct qdisc_ops *qdisc_find_ops(const char *kind);
 
 /* ---- for disciplines: the only ways by which a backlog changes --------------------------------------------------------------- */
 
-/* Bytes of m as q counts them: the frame's, adjusted by the nearest stab on the way to the root, 802.1Q tag to be inserted included. */
-uint32_t pkt_bytes(const struct qdisc *q, const struct rte_mbuf *m);
+/* What a size table makes of a packet of `bytes` (tc-stab(8)). */
+uint32_t sched_stab_bytes(const struct sched_stab *stab, uint32_t bytes);
+
+/* Bytes of m as q counts them: the frame's, an 802.1Q tag to be inserted included, adjusted by the nearest stab on the way to the root. */
+static inline uint32_t
+pkt_bytes(const struct qdisc *q, const struct rte_mbuf *m)
+{
+	uint32_t bytes = m->pkt_len + ((m->ol_flags & RTE_MBUF_F_TX_VLAN) != 0 ? 4 : 0);
+
+	return likely(q->sizes == NULL) ? bytes : sched_stab_bytes(q->sizes, bytes);
+}
+
+/* Bytes by which m was counted when it was queued, whatever has changed since. qdisc_queued keeps them in a word of the mbuf's first
+ * cache line that nobody else uses from there to the device (fdir.hi is the NIC's to write on receive). */
+static inline uint32_t
+pkt_queued_bytes(const struct rte_mbuf *m)
+{
+	return m->hash.fdir.hi;
+}
+
 /* q (a leaf) has taken m. Adjusts all ancestors and tells them of empty -> busy. */
 void qdisc_queued(struct qdisc *q, struct rte_mbuf *m);
 /* m leaves q (a leaf) at `now`: sent counters and backlogs of q and all its ancestors; busy -> empty. */
@@ -262,7 +297,9 @@ void qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 void qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 /* m, which was queued in q, is taken out by flush: backlogs are adjusted, nothing is counted. */
 void qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m);
-/* True while packets are moved by a change of configuration: limits do not bite then. */
+/* Who enqueues at the moment, for a discipline that asks filters of its own (SFQ's flows). Valid inside enqueue. */
+const struct classify_ctx *qdisc_ctx(const struct qdisc *q);
+/* True while packets are moved by a change of configuration: limits do not bite then. A moved packet is told to the observer as queued again. */
 bool qdisc_moving(const struct qdisc *q);
 /* The class of q on the way to the packet's leaf; NULL: none (the discipline's default; check PKT_SHOT first). */
 struct class *qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m);
@@ -272,8 +309,35 @@ uint32_t qdisc_tx_queue_len(const struct qdisc *q);
 uint64_t qdisc_random(struct qdisc *q); /* from the tree's seed */
 /* A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. */
 int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made, struct error *err);
+/* (owner, in change) Takes such a class away again: what it holds is enqueued anew when the change is done; memory is freed later. */
+void class_remove(struct class *c);
 struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* a pfifo of the port's queue length, handle 0 */
-/* peek for a discipline that only knows how to dequeue: takes one out, keeps it in q->held, still counted. */
-struct rte_mbuf *qdisc_peek_by_dequeue(struct qdisc *q, uint64_t now);
+
+/*
+ * What a discipline calls of its children: they know of packets that a peek took out and holds. Never call a child's ops->dequeue,
+ * peek, flush or next_event directly.
+ */
+uint16_t qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+uint16_t qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
+/* What qdisc_dequeue(q, .., 1, now) would give; NULL: none now. A kind without peek is dequeued from, and the packet is held. */
+struct rte_mbuf *qdisc_peek(struct qdisc *q, uint64_t now);
+
+static inline uint16_t
+qdisc_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	return q->ops->enqueue(q, pkts, n, now);
+}
+
+static inline uint16_t
+qdisc_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	return likely(q->held == NULL) ? q->ops->dequeue(q, pkts, n, now) : qdisc_dequeue_held(q, pkts, n, now);
+}
+
+static inline uint64_t
+qdisc_next_event(const struct qdisc *q, uint64_t now)
+{
+	return likely(q->held == NULL) ? q->ops->next_event(q, now) : now;
+}
 
 #endif

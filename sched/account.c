@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Backlogs and counters: true at every level because they change only here, all the way from the leaf to the root, which is also
+ * where a classful parent learns that a child turned busy or empty.
+ */
+#include <rte_mbuf.h>
+
+#include <weir/sched.h>
+
+#include "tree.h"
+
+static inline struct qdisc *
+qdisc_above(const struct qdisc *q)
+{
+	return q->parent == NULL ? NULL : q->parent->qdisc;
+}
+
+static inline void
+backlog_add(struct qdisc *q, uint32_t bytes, uint64_t now)
+{
+	q->backlog_bytes += bytes;
+	if (q->backlog_pkts++ == 0 && q->parent != NULL)
+		q->parent->qdisc->ops->classes->activate(q->parent, now);
+}
+
+static inline void
+backlog_subtract(struct qdisc *q, uint32_t bytes, uint64_t now)
+{
+	q->backlog_bytes -= bytes;
+	if (--q->backlog_pkts == 0 && q->parent != NULL)
+		q->parent->qdisc->ops->classes->deactivate(q->parent, now);
+}
+
+void
+qdisc_queued(struct qdisc *q, struct rte_mbuf *m)
+{
+	struct sched_tree *tree = q->tree;
+	uint32_t bytes = pkt_bytes(q, m);
+	const struct sched_observer *observer = tree->host.observer;
+
+	m->hash.fdir.hi = bytes;
+	if (unlikely(observer != NULL))
+		observer->queued(observer->arg, q, m, tree->now);
+	for (; q != NULL; q = qdisc_above(q))
+		backlog_add(q, bytes, tree->now);
+}
+
+void
+qdisc_left(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
+{
+	struct sched_tree *tree = q->tree;
+	const struct sched_observer *observer = tree->host.observer;
+	uint32_t bytes = pkt_queued_bytes(m);
+
+	for (; q != NULL && q != tree->peeking; q = qdisc_above(q)) {
+		q->sent_bytes += bytes;
+		q->sent_packets++;
+		if (unlikely(observer != NULL))
+			observer->left(observer->arg, q, m, now);
+		backlog_subtract(q, bytes, now);
+	}
+}
+
+/* Counts the drop at q and at all above it, as Linux does, and frees m. */
+static void
+drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason)
+{
+	struct sched_tree *tree = q->tree;
+	const struct sched_observer *observer = tree->host.observer;
+
+	if (unlikely(observer != NULL))
+		observer->dropped(observer->arg, q, m, reason);
+	for (; q != NULL; q = qdisc_above(q)) {
+		q->drops[reason]++;
+		q->drops_total++;
+	}
+	pkt_drop(tree->host.sink, m, reason);
+}
+
+void
+qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason)
+{
+	drop(q, m, reason);
+}
+
+void
+qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m)
+{
+	uint32_t bytes = pkt_queued_bytes(m);
+	uint64_t now = q->tree->now;
+
+	for (; q != NULL; q = qdisc_above(q))
+		backlog_subtract(q, bytes, now);
+}
+
+void
+qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason)
+{
+	qdisc_unqueued(q, m);
+	drop(q, m, reason);
+}
+
+struct rte_mbuf *
+qdisc_peek(struct qdisc *q, uint64_t now)
+{
+	struct sched_tree *tree = q->tree;
+	struct qdisc *outer = tree->peeking;
+
+	if (q->held != NULL)
+		return q->held;
+	if (q->ops->peek != NULL)
+		return q->ops->peek(q, now);
+	if (q->backlog_pkts == 0)
+		return NULL;
+	/* What is below q has seen the packet leave; q and those above it count it until it is taken. */
+	tree->peeking = q;
+	if (q->ops->dequeue(q, &q->held, 1, now) == 0)
+		q->held = NULL;
+	tree->peeking = outer;
+	return q->held;
+}
+
+uint16_t
+qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	if (n == 0)
+		return 0;
+	pkts[0] = q->held;
+	q->held = NULL;
+	qdisc_left(q, pkts[0], now);
+	return 1 + (n > 1 ? q->ops->dequeue(q, pkts + 1, n - 1, now) : 0);
+}
+
+uint16_t
+qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t got = 0;
+
+	if (q->held != NULL && n != 0) {
+		pkts[got++] = q->held;
+		q->held = NULL;
+		qdisc_unqueued(q, pkts[0]);
+	}
+	return got + q->ops->flush(q, pkts + got, n - got);
+}
+
+bool
+qdisc_moving(const struct qdisc *q)
+{
+	return q->tree->moving;
+}
+
+const struct classify_ctx *
+qdisc_ctx(const struct qdisc *q)
+{
+	return &q->tree->ctx;
+}
+
+uint32_t
+qdisc_mtu(const struct qdisc *q)
+{
+	return q->tree->host.mtu;
+}
+
+uint32_t
+qdisc_tx_queue_len(const struct qdisc *q)
+{
+	return q->tree->host.tx_queue_len;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): one addition and three mixes, any seed is good. */
+uint64_t
+qdisc_random(struct qdisc *q)
+{
+	uint64_t z = q->tree->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+void
+qdisc_get_stats(const struct qdisc *q, struct sched_stats *stats)
+{
+	*stats = (struct sched_stats){
+		.bytes = q->sent_bytes,
+		.packets = q->sent_packets,
+		.drops = q->drops_total,
+		.overlimits = q->overlimits,
+		.requeues = q->requeues,
+		.backlog_bytes = q->backlog_bytes,
+		.backlog_pkts = q->backlog_pkts,
+	};
+}
+
+void
+class_get_stats(const struct class *c, struct sched_stats *stats)
+{
+	if (c->qdisc->ops->classes->get_stats != NULL)
+		c->qdisc->ops->classes->get_stats(c, stats);
+	else if (c->leaf != NULL)
+		qdisc_get_stats(c->leaf, stats);
+	else
+		*stats = (struct sched_stats){ 0 };
+}

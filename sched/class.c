@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Classes: made and changed by control, linked by the owner, found by minor from anywhere. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/sched.h>
+
+#include "tree.h"
+
+/* ---- the table */
+
+static struct class **
+table_place(struct class_table *table, uint32_t classid)
+{
+	struct class **page = __atomic_load_n(&table->pages[(classid >> 8) & 0xff], __ATOMIC_ACQUIRE);
+
+	return page == NULL ? NULL : &page[classid & 0xff];
+}
+
+int
+class_table_add(struct class_table *table, struct class *c)
+{
+	struct class ***page = &table->pages[(c->classid >> 8) & 0xff];
+
+	if (*page == NULL) {
+		struct class **fresh = calloc(256, sizeof(struct class *));
+
+		if (fresh == NULL)
+			return -ENOMEM;
+		__atomic_store_n(page, fresh, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&(*page)[c->classid & 0xff], c, __ATOMIC_RELEASE);
+	c->next = NULL;
+	if (table->last != NULL)
+		table->last->next = c;
+	else
+		table->first = c;
+	table->last = c;
+	table->count++;
+	return 0;
+}
+
+void
+class_table_remove(struct class_table *table, struct class *c)
+{
+	struct class *previous = NULL;
+
+	__atomic_store_n(table_place(table, c->classid), NULL, __ATOMIC_RELEASE);
+	for (struct class **at = &table->first; *at != NULL; previous = *at, at = &(*at)->next) {
+		if (*at == c) {
+			*at = c->next;
+			if (table->last == c)
+				table->last = previous;
+			table->count--;
+			return;
+		}
+	}
+}
+
+struct class *
+sched_class_find(const struct qdisc *q, uint32_t classid)
+{
+	struct class **place;
+
+	if (q->class_table == NULL || TC_H_MAJ(classid) != q->handle)
+		return NULL;
+	place = table_place(q->class_table, classid);
+	return place == NULL ? NULL : __atomic_load_n(place, __ATOMIC_ACQUIRE);
+}
+
+int
+sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c), void *arg)
+{
+	struct class *next;
+
+	if (q->class_table == NULL)
+		return 0;
+	for (struct class *c = q->class_table->first; c != NULL; c = next) {
+		next = c->next;
+		int rc = visit(arg, c);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- life */
+
+static struct class *
+class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
+{
+	size_t size = RTE_ALIGN_CEIL(sizeof(struct class) + q->ops->classes->size, RTE_CACHE_LINE_SIZE);
+	struct class *c = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+
+	if (c == NULL)
+		return NULL;
+	memset(c, 0, size);
+	c->qdisc = q;
+	c->parent = parent;
+	c->classid = classid;
+	c->serial = q->tree->serial++;
+	if (tree_slot_get(q->tree, c) != 0) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+class_free(struct class *c)
+{
+	struct sched_tree *tree = c->qdisc->tree;
+
+	if (c->leaf != NULL)
+		qdisc_free(c->leaf);
+	if (c->chain != NULL) {
+		tree_remove_chain(tree, c->chain);
+		chain_destroy(c->chain);
+	}
+	tree_slot_put(tree, c);
+	free(c);
+}
+
+struct qdisc *
+qdisc_default_leaf(struct class *c, struct error *err)
+{
+	return qdisc_create(c->qdisc->tree, c, "pfifo", NULL, NULL, 0, err);
+}
+
+int
+class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made, struct error *err)
+{
+	struct class *c = class_alloc(q, NULL, classid);
+
+	if (c == NULL)
+		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
+	c->leaf = qdisc_create(q->tree, c, leaf_kind, leaf_conf, NULL, 0, err);
+	if (c->leaf == NULL) {
+		class_free(c);
+		return -(err != NULL ? err->code : EINVAL);
+	}
+	if (class_table_add(q->class_table, c) != 0) {
+		class_free(c);
+		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
+	}
+	*made = c;
+	return 0;
+}
+
+/* (owner) Out of the table, so that nobody finds it any more; its packets wait to be enqueued anew. */
+void
+class_remove(struct class *c)
+{
+	struct sched_tree *tree = c->qdisc->tree;
+
+	if (c->leaf != NULL)
+		qdisc_evacuate(c->leaf);
+	class_table_remove(c->qdisc->class_table, c);
+	c->next = tree->retired_classes;
+	tree->retired_classes = c;
+}
+
+/* (owner) The class's leaf qdisc goes; its packets wait to be enqueued anew. */
+static void
+take_leaf_away(struct class *c)
+{
+	struct qdisc *leaf = c->leaf;
+
+	qdisc_evacuate(leaf);
+	c->leaf = NULL;
+	leaf->next_listed = c->qdisc->tree->retired_qdiscs;
+	c->qdisc->tree->retired_qdiscs = leaf;
+}
+
+static void
+link_class(struct sched_change *change)
+{
+	struct class *c = change->object;
+	const struct class_ops *ops = c->qdisc->ops->classes;
+
+	if (class_table_add(c->qdisc->class_table, c) != 0) {
+		change->result = error_set(change->err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(c->classid) >> 16,
+			TC_H_MIN(c->classid));
+		return;
+	}
+	if (c->parent != NULL) {
+		if (c->parent->children++ == 0 && ops->inner_without_leaf && c->parent->leaf != NULL)
+			take_leaf_away(c->parent);
+	}
+	ops->link(c);
+}
+
+static int
+check_class_spec(struct qdisc *q, const struct class_spec *spec, struct class **parent, struct error *err)
+{
+	const struct class_ops *ops = q->ops->classes;
+
+	*parent = NULL;
+	if (ops == NULL)
+		return error_set(err, EINVAL, "Qdisc \"%s\" is classless: it has no classes to add", q->ops->kind);
+	if (ops->init == NULL)
+		return error_set(err, EOPNOTSUPP, "The classes of %s come with the qdisc and cannot be added", q->ops->kind);
+	if (TC_H_MIN(spec->classid) == 0)
+		return error_set(err, EINVAL, "A class needs an id with a minor number, as in classid %x:10", q->handle >> 16);
+	if (TC_H_MAJ(spec->classid) != q->handle)
+		return error_set(err, EINVAL, "Class %x:%x does not belong to qdisc %x:", TC_H_MAJ(spec->classid) >> 16,
+			TC_H_MIN(spec->classid), q->handle >> 16);
+	if (sched_class_find(q, spec->classid) != NULL)
+		return error_code(err, EEXIST);
+	if (spec->parentid == 0 || spec->parentid == TC_H_ROOT || spec->parentid == q->handle)
+		return 0;
+	*parent = sched_class_find(q, spec->parentid);
+	if (*parent == NULL)
+		return error_set(err, ENOENT, "Failed to find parentid");
+	return 0;
+}
+
+int
+sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **made, struct error *err)
+{
+	struct class *parent, *c;
+	int rc = check_class_spec(q, spec, &parent, err);
+
+	if (rc != 0)
+		return rc;
+	c = class_alloc(q, parent, spec->classid);
+	if (c == NULL)
+		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(spec->classid) >> 16, TC_H_MIN(spec->classid));
+	rc = q->ops->classes->init(c, parent, spec->conf, q->tree->now, err);
+	if (rc == 0) {
+		c->leaf = qdisc_default_leaf(c, err);
+		if (c->leaf == NULL)
+			rc = -ENOMEM;
+	}
+	if (rc == 0) {
+		struct sched_change change = { .tree = q->tree, .fn = link_class, .object = c, .reenter = q->tree->root, .err = err };
+
+		rc = sched_run_change(&change);
+	}
+	if (rc != 0) {
+		class_free(c);
+		return rc;
+	}
+	if (made != NULL)
+		*made = c;
+	return 0;
+}
+
+static void
+change_class(struct sched_change *change)
+{
+	struct class *c = change->object;
+
+	change->result = c->qdisc->ops->classes->change(c, change->argument, change->tree->now, change->err);
+}
+
+int
+sched_class_change(struct class *c, const struct class_spec *spec, struct error *err)
+{
+	struct qdisc *q = c->qdisc;
+	uint32_t parentid = c->parent != NULL ? c->parent->classid : q->handle;
+
+	if (q->ops->classes->change == NULL)
+		return error_set(err, EOPNOTSUPP, "The classes of %s cannot be changed", q->ops->kind);
+	if (spec->parentid != 0 && spec->parentid != parentid && !(spec->parentid == TC_H_ROOT && c->parent == NULL))
+		return error_set(err, EINVAL, "Class %x:%x has another parent, and a class cannot move: delete it and add it again",
+			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
+	struct sched_change change = { .tree = q->tree, .fn = change_class, .object = c,
+		.argument = (void *)(uintptr_t)spec->conf, .err = err };
+
+	return sched_run_change(&change);
+}
+
+struct class_deletion {
+	struct class *c;
+	struct qdisc *parents_leaf; /* what its parent gets if it was the last child */
+};
+
+static void
+unlink_class(struct sched_change *change)
+{
+	struct class_deletion *deletion = change->object;
+	struct class *c = deletion->c, *parent = c->parent;
+
+	if (c->leaf != NULL)
+		qdisc_evacuate(c->leaf);
+	c->qdisc->ops->classes->unlink(c);
+	class_remove(c);
+	if (parent != NULL)
+		parent->children--;
+	if (deletion->parents_leaf != NULL) {
+		__atomic_store_n(&parent->leaf, deletion->parents_leaf, __ATOMIC_RELEASE);
+		if (c->qdisc->ops->classes->grafted != NULL)
+			c->qdisc->ops->classes->grafted(parent, change->tree->now);
+	}
+}
+
+int
+sched_class_delete(struct class *c, struct error *err)
+{
+	const struct class_ops *ops = c->qdisc->ops->classes;
+	struct class_deletion deletion = { .c = c };
+	struct sched_change change = { .tree = c->qdisc->tree, .fn = unlink_class, .object = &deletion, .reenter = c->qdisc->tree->root };
+	int rc;
+
+	if (ops->unlink == NULL)
+		return error_code(err, EOPNOTSUPP);
+	/* Linux says no more than the errno here, and scripts' transcripts show it. */
+	if (c->children != 0 || tree_uses_class(change.tree, c))
+		return error_code(err, EBUSY);
+	rc = ops->check_delete == NULL ? 0 : ops->check_delete(c, err);
+	if (rc != 0)
+		return rc;
+	if (c->parent != NULL && c->parent->children == 1 && ops->inner_without_leaf) {
+		deletion.parents_leaf = qdisc_default_leaf(c->parent, err);
+		if (deletion.parents_leaf == NULL)
+			return -ENOMEM;
+	}
+	return sched_run_change(&change);
+}

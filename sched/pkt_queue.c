@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pool of a tree's chunks, and what is not hot of its queues. */
+#include "pkt_queue.h"
+
+#include <stdlib.h>
+
+#include <rte_common.h>
+
+#include <weir/sched.h>
+
+#include "tree.h"
+
+#define SLAB_CHUNKS 128
+
+_Static_assert(sizeof(struct pkt_chunk) == 256, "a chunk is four cache lines");
+
+struct pkt_slab {
+	struct pkt_slab *next;
+	_Alignas(RTE_CACHE_LINE_SIZE) struct pkt_chunk chunks[SLAB_CHUNKS];
+};
+
+void
+pkt_pool_init(struct pkt_pool *pool)
+{
+	*pool = (struct pkt_pool){ 0 };
+}
+
+void
+pkt_pool_destroy(struct pkt_pool *pool)
+{
+	while (pool->slabs != NULL) {
+		struct pkt_slab *slab = pool->slabs;
+
+		pool->slabs = slab->next;
+		free(slab);
+	}
+	pool->free = NULL;
+}
+
+bool
+pkt_pool_grow(struct pkt_pool *pool)
+{
+	struct pkt_slab *slab = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*slab));
+
+	if (slab == NULL)
+		return false;
+	slab->next = pool->slabs;
+	pool->slabs = slab;
+	for (unsigned int i = SLAB_CHUNKS; i-- > 0;)
+		pkt_chunk_put(pool, &slab->chunks[i]);
+	return true;
+}
+
+void
+pkt_queue_init(struct pkt_queue *queue, const struct qdisc *q)
+{
+	*queue = (struct pkt_queue){ .pool = &q->tree->pool };
+}
+
+uint16_t
+pkt_queue_flush(struct pkt_queue *queue, struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t i;
+
+	for (i = 0; i < n && (pkts[i] = pkt_queue_pop(queue)) != NULL; i++)
+		qdisc_unqueued(q, pkts[i]);
+	return i;
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of a qdisc: kinds, handles, making, grafting, changing, deleting. All of it in the control thread but what is marked (owner). */
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/sched.h>
+
+#include "tree.h"
+
+#define KINDS_MAX 64
+
+static const struct qdisc_ops *kinds[KINDS_MAX];
+static unsigned int kinds_count;
+
+void
+qdisc_register(const struct qdisc_ops *ops)
+{
+	if (kinds_count == KINDS_MAX || qdisc_find_ops(ops->kind) != NULL) {
+		fprintf(stderr, "qdisc %s is registered twice, or there are more than %d kinds\n", ops->kind, KINDS_MAX);
+		abort();
+	}
+	kinds[kinds_count++] = ops;
+}
+
+const struct qdisc_ops *
+qdisc_find_ops(const char *kind)
+{
+	for (unsigned int i = 0; i < kinds_count; i++) {
+		if (strcmp(kinds[i]->kind, kind) == 0)
+			return kinds[i];
+	}
+	return NULL;
+}
+
+/* ---- finding */
+
+struct qdisc *
+sched_qdisc_find(const struct sched_tree *tree, uint32_t handle)
+{
+	if (handle == 0)
+		return NULL;
+	for (struct qdisc *q = tree->listed; q != NULL; q = q->next_listed) {
+		if (q->handle == handle)
+			return q;
+	}
+	return NULL;
+}
+
+struct qdisc *
+sched_qdisc_at(const struct sched_tree *tree, uint32_t parent)
+{
+	const struct qdisc *q;
+	const struct class *c;
+
+	if (parent == TC_H_ROOT)
+		return sched_root(tree);
+	q = sched_qdisc_find(tree, TC_H_MAJ(parent));
+	c = q == NULL ? NULL : sched_class_find(q, parent);
+	return c == NULL ? NULL : c->leaf;
+}
+
+int
+sched_qdisc_walk(const struct sched_tree *tree, int (*visit)(void *arg, struct qdisc *q), void *arg)
+{
+	struct qdisc *root = sched_root(tree), *next;
+	int rc = root == NULL ? 0 : visit(arg, root);
+
+	for (struct qdisc *q = tree->listed; rc == 0 && q != NULL; q = next) {
+		next = q->next_listed;
+		if (q != root)
+			rc = visit(arg, q);
+	}
+	return rc;
+}
+
+/* Linux counts through 8001: ... ffff: for all devices together and skips what the device has in use. */
+static uint32_t
+choose_handle(const struct sched_tree *tree)
+{
+	static uint32_t last = 0x8000u << 16;
+
+	for (unsigned int tries = 0; tries < 0x8000; tries++) {
+		last = last == 0xffffu << 16 ? 0x8001u << 16 : last + (1u << 16);
+		/* ffff: is the ingress qdisc's. */
+		if (last != 0xffffu << 16 && sched_qdisc_find(tree, last) == NULL)
+			return last;
+	}
+	return 0;
+}
+
+static void
+list(struct qdisc *q)
+{
+	struct sched_tree *tree = q->tree;
+
+	q->next_listed = NULL;
+	if (tree->listed_last != NULL)
+		tree->listed_last->next_listed = q;
+	else
+		tree->listed = q;
+	tree->listed_last = q;
+}
+
+static void
+unlist(struct qdisc *q)
+{
+	struct sched_tree *tree = q->tree;
+	struct qdisc *previous = NULL;
+
+	for (struct qdisc **at = &tree->listed; *at != NULL; previous = *at, at = &(*at)->next_listed) {
+		if (*at == q) {
+			*at = q->next_listed;
+			if (tree->listed_last == q)
+				tree->listed_last = previous;
+			return;
+		}
+	}
+}
+
+static void
+unlist_below(struct qdisc *q)
+{
+	unlist(q);
+	for (struct class *c = q->class_table == NULL ? NULL : q->class_table->first; c != NULL; c = c->next) {
+		if (c->leaf != NULL)
+			unlist_below(c->leaf);
+	}
+}
+
+/* ---- making */
+
+static int
+copy_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err)
+{
+	size_t bytes = stab->spec.tsize * sizeof(*stab->data);
+
+	q->stab = *stab;
+	q->stab.data = NULL;
+	if (bytes == 0)
+		return 0;
+	q->stab.data = malloc(bytes);
+	if (q->stab.data == NULL)
+		return error_set(err, ENOMEM, "out of memory for a size table");
+	memcpy(q->stab.data, stab->data, bytes);
+	return 0;
+}
+
+struct qdisc *
+qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf, const struct sched_stab *stab,
+	uint32_t handle, struct error *err)
+{
+	const struct qdisc_ops *ops = qdisc_find_ops(kind);
+	struct qdisc *q;
+	size_t size;
+
+	if (ops == NULL) {
+		error_set(err, ENOENT, "Specified qdisc kind is unknown");
+		return NULL;
+	}
+	size = RTE_ALIGN_CEIL(sizeof(*q) + ops->size, RTE_CACHE_LINE_SIZE);
+	q = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+	if (q == NULL) {
+		error_set(err, ENOMEM, "out of memory for a qdisc");
+		return NULL;
+	}
+	memset(q, 0, size);
+	q->ops = ops;
+	q->tree = tree;
+	q->parent = parent;
+	q->handle = handle;
+	q->serial = tree->serial++;
+	if (ops->classes != NULL) {
+		q->class_table = calloc(1, sizeof(*q->class_table));
+		if (q->class_table == NULL) {
+			error_set(err, ENOMEM, "out of memory for a table of classes");
+			free(q);
+			return NULL;
+		}
+	}
+	if ((stab != NULL && stab->set && copy_stab(q, stab, err) != 0) || ops->init(q, conf, tree->now, err) != 0) {
+		qdisc_free(q);
+		return NULL;
+	}
+	return q;
+}
+
+void
+qdisc_free(struct qdisc *q)
+{
+	struct class_table *table = q->class_table;
+
+	if (q->ops->destroy != NULL)
+		q->ops->destroy(q);
+	if (table != NULL) {
+		while (table->first != NULL) {
+			struct class *c = table->first;
+
+			table->first = c->next;
+			class_free(c);
+		}
+		for (unsigned int i = 0; i < RTE_DIM(table->pages); i++)
+			free(table->pages[i]);
+		free(table);
+	}
+	if (q->chain != NULL) {
+		tree_remove_chain(q->tree, q->chain);
+		chain_destroy(q->chain);
+	}
+	unlist(q);
+	free(q->stab.data);
+	free(q);
+}
+
+/* Everything below q counts packets by the nearest size table above it. */
+void
+qdisc_set_sizes(struct qdisc *q, const struct sched_stab *inherited)
+{
+	q->sizes = q->stab.set ? &q->stab : inherited;
+	for (struct class *c = q->class_table == NULL ? NULL : q->class_table->first; c != NULL; c = c->next) {
+		if (c->leaf != NULL)
+			qdisc_set_sizes(c->leaf, q->sizes);
+	}
+}
+
+/* (owner) */
+void
+qdisc_evacuate(struct qdisc *q)
+{
+	struct sched_tree *tree = q->tree;
+	struct rte_mbuf *pkts[SCHED_BURST];
+	uint16_t n;
+
+	while (q->backlog_pkts != 0 && (n = qdisc_flush(q, pkts, SCHED_BURST)) != 0) {
+		for (uint16_t i = 0; i < n; i++) {
+			if (unlikely(!pkt_queue_push(&tree->moved, pkts[i], 0, tree->now)))
+				qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
+		}
+	}
+}
+
+/* ---- grafting */
+
+struct graft {
+	struct class *at; /* NULL: the root */
+	struct qdisc *old, *fresh; /* either may be NULL at the root */
+	bool is_default, is_leftover;
+};
+
+/* (owner) */
+static void
+do_graft(struct sched_change *change)
+{
+	struct graft *graft = change->object;
+	struct sched_tree *tree = change->tree;
+
+	if (graft->old != NULL) {
+		qdisc_evacuate(graft->old);
+		unlist_below(graft->old);
+	}
+	if (graft->fresh != NULL) {
+		qdisc_set_sizes(graft->fresh, graft->at == NULL ? NULL : graft->at->qdisc->sizes);
+		if (graft->fresh->handle != 0)
+			list(graft->fresh);
+	}
+	if (graft->at == NULL) {
+		__atomic_store_n(&tree->root, graft->fresh, __ATOMIC_RELEASE);
+		tree->root_is_default = graft->is_default;
+		tree->root_is_leftover = graft->is_leftover;
+	} else {
+		__atomic_store_n(&graft->at->leaf, graft->fresh, __ATOMIC_RELEASE);
+		if (graft->at->qdisc->ops->classes->grafted != NULL)
+			graft->at->qdisc->ops->classes->grafted(graft->at, tree->now);
+	}
+}
+
+static void
+graft_and_free(struct sched_tree *tree, struct graft *graft)
+{
+	struct sched_change change = { .tree = tree, .fn = do_graft, .object = graft };
+
+	sched_run_change(&change);
+	if (graft->old != NULL) {
+		rcu_synchronize(tree->host.rcu);
+		qdisc_free(graft->old);
+		sched_chain_changed(tree);
+	}
+}
+
+/* The class under which spec's qdisc goes. */
+static int
+find_place(struct sched_tree *tree, uint32_t parent, struct class **at, struct error *err)
+{
+	struct qdisc *q = sched_qdisc_find(tree, TC_H_MAJ(parent));
+
+	if (q == NULL)
+		return error_set(err, ENOENT, "Failed to find specified qdisc");
+	if (q->ops->classes == NULL)
+		return error_set(err, EOPNOTSUPP, "Parent qdisc %s is classless: nothing can be attached to it", q->ops->kind);
+	*at = sched_class_find(q, parent);
+	if (*at == NULL)
+		return error_set(err, ENOENT, "Specified class not found");
+	if (q->ops->classes->may_graft != NULL && !q->ops->classes->may_graft(*at, err))
+		return -EINVAL;
+	return 0;
+}
+
+int
+sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct qdisc **made, struct error *err)
+{
+	struct graft graft = { 0 };
+	uint32_t handle = spec->handle;
+	struct error own = { 0 };
+	int rc = 0;
+
+	if (TC_H_MIN(handle) != 0)
+		return error_set(err, EINVAL, "Invalid handle: a qdisc's handle has no minor number, as in 10:");
+	if (spec->parent != TC_H_ROOT)
+		rc = find_place(tree, spec->parent, &graft.at, err);
+	if (rc != 0)
+		return rc;
+	graft.old = graft.at == NULL ? tree->root : graft.at->leaf;
+	if (handle == 0)
+		handle = choose_handle(tree);
+	else if (sched_qdisc_find(tree, handle) != NULL && sched_qdisc_find(tree, handle) != graft.old)
+		return error_set(err, EEXIST, "Handle %x: is in use elsewhere on this device", handle >> 16);
+	if (handle == 0)
+		return error_set(err, ENOSPC, "All automatic handles are in use");
+	graft.fresh = qdisc_create(tree, graft.at, spec->kind, spec->conf, spec->stab, handle, &own);
+	if (graft.fresh == NULL) {
+		if (err != NULL)
+			*err = own;
+		return -own.code;
+	}
+	if (made != NULL)
+		*made = graft.fresh;
+	graft_and_free(tree, &graft);
+	return 0;
+}
+
+static void
+change_qdisc(struct sched_change *change)
+{
+	struct qdisc *q = change->object;
+
+	change->result = q->ops->change(q, change->argument, change->tree->now, change->err);
+}
+
+int
+sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err)
+{
+	struct sched_change change = { .tree = q->tree, .fn = change_qdisc, .object = q,
+		.argument = (void *)(uintptr_t)conf, .err = err };
+
+	if (q->ops->change == NULL)
+		return error_set(err, EOPNOTSUPP, "Change operation not supported by specified qdisc");
+	return sched_run_change(&change);
+}
+
+/* (owner) The new table is in `argument`, and the old one's data is handed back in its place. */
+static void
+swap_stab(struct sched_change *change)
+{
+	struct qdisc *q = change->object;
+	struct sched_stab *fresh = change->argument, old = q->stab;
+
+	q->stab = *fresh;
+	*fresh = old;
+	qdisc_set_sizes(q, q->parent == NULL ? NULL : q->parent->qdisc->sizes);
+}
+
+int
+sched_qdisc_set_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err)
+{
+	struct qdisc copy = { 0 };
+	int rc = copy_stab(&copy, stab, err);
+	struct sched_change change = { .tree = q->tree, .fn = swap_stab, .object = q, .argument = &copy.stab };
+
+	if (rc != 0)
+		return rc;
+	sched_run_change(&change);
+	rcu_synchronize(q->tree->host.rcu);
+	free(copy.stab.data);
+	return 0;
+}
+
+int
+sched_set_default_root(struct sched_tree *tree, const char *kind, struct error *err)
+{
+	struct graft graft = { .old = tree->root, .is_default = true };
+
+	if (kind != NULL && qdisc_find_ops(kind) == NULL)
+		return error_set(err, ENOENT, "Specified qdisc kind is unknown");
+	tree->default_root = kind == NULL ? NULL : qdisc_find_ops(kind);
+	if (tree->root != NULL && !tree->root_is_default && !tree->root_is_leftover)
+		return 0;
+	if (tree->default_root == NULL && sched_backlog(tree) != 0) {
+		graft.is_leftover = true;
+		kind = "pfifo";
+	}
+	if (kind != NULL) {
+		graft.fresh = qdisc_create(tree, NULL, kind, NULL, NULL, 0, err);
+		if (graft.fresh == NULL)
+			return -(err != NULL ? err->code : ENOMEM);
+	}
+	graft_and_free(tree, &graft);
+	return 0;
+}
+
+int
+sched_qdisc_delete(struct qdisc *q, struct error *err)
+{
+	struct sched_tree *tree = q->tree;
+	struct graft graft = { .at = q->parent, .old = q };
+
+	if (q->handle == 0)
+		return error_set(err, ENOENT, "Cannot delete qdisc with handle of zero");
+	if (q->parent != NULL) {
+		graft.fresh = qdisc_default_leaf(q->parent, err);
+	} else {
+		graft.is_default = true;
+		graft.is_leftover = tree->default_root == NULL;
+		graft.fresh = qdisc_create(tree, NULL, graft.is_leftover ? "pfifo" : tree->default_root->kind, NULL, NULL, 0, err);
+	}
+	if (graft.fresh == NULL)
+		return -ENOMEM;
+	graft_and_free(tree, &graft);
+	return 0;
+}
+
+struct chain *
+sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
+{
+	struct qdisc *q = parent == 0 || parent == TC_H_ROOT ? sched_root(tree) : sched_qdisc_find(tree, TC_H_MAJ(parent));
+	struct chain **place, *chain;
+
+	if (q == NULL) {
+		error_set(err, EINVAL, "Parent Qdisc doesn't exists");
+		return NULL;
+	}
+	if (q->ops->classes == NULL) {
+		error_set(err, EINVAL, "Qdisc not classful");
+		return NULL;
+	}
+	place = &q->chain;
+	if (parent != TC_H_ROOT && TC_H_MIN(parent) != 0) {
+		struct class *c = sched_class_find(q, parent);
+
+		if (c == NULL) {
+			error_set(err, EINVAL, "Specified class doesn't exist");
+			return NULL;
+		}
+		place = &c->chain;
+	}
+	if (*place != NULL)
+		return *place;
+	chain = chain_create(tree->host.rcu);
+	if (chain == NULL || tree_add_chain(tree, chain, q) != 0) {
+		if (chain != NULL)
+			chain_destroy(chain);
+		error_set(err, ENOMEM, "out of memory for a filter chain");
+		return NULL;
+	}
+	__atomic_store_n(place, chain, __ATOMIC_RELEASE);
+	return chain;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The tree of one egress port: packets in, packets out, and how a change of structure comes to its owner.
+ *
+ * Classification goes down level by level: the root's chain names a class, that class's leaf qdisc may have a chain that names one of its
+ * own classes, and so on. The deepest class found is the packet's leaf, and its ancestors are the path: one index says it all.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_debug.h>
+
+#include <weir/sched.h>
+
+#include "tree.h"
+
+#define SLOTS_MIN 16
+
+int
+sched_tree_create(const struct sched_host *host, struct sched_tree **made, struct error *err)
+{
+	struct sched_tree *tree = calloc(1, sizeof(*tree));
+
+	if (tree == NULL)
+		return error_set(err, ENOMEM, "out of memory for a scheduler tree");
+	tree->host = *host;
+	if (tree->host.sink == NULL)
+		tree->host.sink = &tree->own_sink;
+	tree->generation = 1;
+	tree->random = host->seed;
+	tree->slot_free = PKT_LEAF_NONE;
+	tree->ctx.sink = tree->host.sink;
+	pkt_pool_init(&tree->pool);
+	tree->moved.pool = &tree->pool;
+	*made = tree;
+	return 0;
+}
+
+static void
+shed_root(struct sched_change *change)
+{
+	struct sched_tree *tree = change->tree;
+	enum drop_reason *reason = change->argument;
+	struct qdisc *root = tree->root;
+	struct rte_mbuf *m;
+
+	if (root == NULL)
+		return;
+	qdisc_evacuate(root);
+	tree->root = NULL;
+	while ((m = pkt_queue_pop(&tree->moved)) != NULL) {
+		/* As if it had been dropped while queued, so that the counts of the root still add up for who reads them last. */
+		m->hash.fdir.hi = pkt_bytes(root, m);
+		qdisc_drop(root, m, *reason);
+	}
+	change->object = root;
+}
+
+void
+sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason)
+{
+	struct sched_change change = { .tree = tree, .fn = shed_root, .argument = &reason };
+
+	if (tree == NULL)
+		return;
+	sched_run_change(&change);
+	rcu_synchronize(tree->host.rcu);
+	if (change.object != NULL)
+		qdisc_free(change.object);
+	pkt_pool_destroy(&tree->pool);
+	free(tree->slots);
+	free(tree->slot_links);
+	free(tree);
+}
+
+/* ---- slots: class <-> index in pkt.leaf */
+
+static void
+free_slots(void *slots)
+{
+	free(slots);
+}
+
+static int
+grow_slots(struct sched_tree *tree)
+{
+	uint32_t size = tree->slots_size == 0 ? SLOTS_MIN : tree->slots_size * 2;
+	struct class **slots = calloc(size, sizeof(struct class *));
+	uint32_t *links = realloc(tree->slot_links, size * sizeof(*links));
+	struct class **old = tree->slots;
+
+	if (links != NULL)
+		tree->slot_links = links;
+	if (slots == NULL || links == NULL) {
+		free(slots);
+		return -ENOMEM;
+	}
+	if (old != NULL)
+		memcpy(slots, old, tree->slots_size * sizeof(struct class *));
+	__atomic_store_n(&tree->slots, slots, __ATOMIC_RELEASE);
+	tree->slots_size = size;
+	if (old != NULL)
+		rcu_defer(tree->host.rcu, free_slots, old);
+	return 0;
+}
+
+int
+tree_slot_get(struct sched_tree *tree, struct class *c)
+{
+	if (tree->slot_free != PKT_LEAF_NONE) {
+		c->slot = tree->slot_free;
+		tree->slot_free = tree->slot_links[c->slot];
+	} else {
+		if (tree->slots_used == tree->slots_size && grow_slots(tree) != 0)
+			return -ENOMEM;
+		c->slot = tree->slots_used++;
+	}
+	__atomic_store_n(&tree->slots[c->slot], c, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void
+tree_slot_put(struct sched_tree *tree, struct class *c)
+{
+	tree->slots[c->slot] = NULL;
+	tree->slot_links[c->slot] = tree->slot_free;
+	tree->slot_free = c->slot;
+}
+
+/* ---- chains */
+
+int
+tree_add_chain(struct sched_tree *tree, struct chain *chain, const struct qdisc *q)
+{
+	struct tree_chain *entry = malloc(sizeof(*entry));
+
+	if (entry == NULL)
+		return -ENOMEM;
+	*entry = (struct tree_chain){ .next = tree->chains, .chain = chain, .qdisc = q };
+	/* All chains of a qdisc and its classes number their u32 tables together. */
+	chain_set_handle(chain, q->handle);
+	for (const struct tree_chain *other = tree->chains; other != NULL; other = other->next) {
+		if (other->qdisc == q) {
+			chain_join(chain, other->chain);
+			break;
+		}
+	}
+	tree->chains = entry;
+	return 0;
+}
+
+bool
+tree_uses_class(const struct sched_tree *tree, const struct class *c)
+{
+	for (const struct tree_chain *entry = tree->chains; entry != NULL; entry = entry->next) {
+		if (entry->qdisc == c->qdisc && chain_uses_class(entry->chain, c->classid) != 0)
+			return true;
+	}
+	return false;
+}
+
+void
+tree_remove_chain(struct sched_tree *tree, struct chain *chain)
+{
+	for (struct tree_chain **at = &tree->chains; *at != NULL; at = &(*at)->next) {
+		struct tree_chain *entry = *at;
+
+		if (entry->chain == chain) {
+			*at = entry->next;
+			free(entry);
+			return;
+		}
+	}
+}
+
+void
+sched_chain_changed(struct sched_tree *tree)
+{
+	bool stateful = false;
+
+	for (const struct tree_chain *entry = tree->chains; entry != NULL && !stateful; entry = entry->next)
+		stateful = !chain_pure(entry->chain);
+	__atomic_store_n(&tree->stateful, stateful, __ATOMIC_RELAXED);
+	__atomic_store_n(&tree->generation, tree->generation + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- classification */
+
+static void
+classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct class *classes[SCHED_BURST];
+	uint16_t i = 0;
+
+	if (q->ops->classes == NULL || q->ops->classes->classify == NULL)
+		return;
+	q->ops->classes->classify(q, ctx, pkts, n, classes);
+	while (i < n) {
+		struct class *c = classes[i];
+		uint16_t first = i++;
+
+		if (c == NULL || (pkt_of(pkts[first])->flags & PKT_SHOT) != 0)
+			continue;
+		pkt_of(pkts[first])->leaf = c->slot;
+		const struct qdisc *leaf = __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE);
+
+		if (leaf == NULL || leaf->ops->classes == NULL)
+			continue;
+		/* A run of packets for the same class goes down together. */
+		for (; i < n && classes[i] == c && (pkt_of(pkts[i])->flags & PKT_SHOT) == 0; i++)
+			pkt_of(pkts[i])->leaf = c->slot;
+		classify_from(leaf, ctx, pkts + first, i - first);
+	}
+}
+
+static void
+classify_burst(const struct qdisc *root, uint32_t generation, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		p->leaf = PKT_LEAF_NONE;
+		p->generation = generation;
+		p->flags = (p->flags & ~PKT_SHOT) | PKT_CLASSIFIED;
+	}
+	classify_from(root, ctx, pkts, n);
+}
+
+void
+sched_classify(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	/* The generation first: if anything changes from here on, the packets are found stale and classified again. */
+	uint32_t generation = __atomic_load_n(&tree->generation, __ATOMIC_ACQUIRE);
+	const struct qdisc *root = __atomic_load_n(&tree->root, __ATOMIC_ACQUIRE);
+
+	if (root == NULL || __atomic_load_n(&tree->stateful, __ATOMIC_RELAXED)) {
+		for (uint16_t i = 0; i < n; i++)
+			pkt_of(pkts[i])->flags &= ~(PKT_CLASSIFIED | PKT_SHOT);
+		return;
+	}
+	for (uint16_t done = 0; done < n; done += SCHED_BURST)
+		classify_burst(root, generation, ctx, pkts + done, RTE_MIN(n - done, SCHED_BURST));
+}
+
+struct class *
+qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
+	struct class *c = p->leaf == PKT_LEAF_NONE ? NULL : q->tree->slots[p->leaf];
+
+	while (c != NULL && c->qdisc != q)
+		c = c->qdisc->parent;
+	return c;
+}
+
+/* ---- enqueue and dequeue (owner) */
+
+/* Where a packet that a filter shot is counted: the qdisc below the last class that was found for it. */
+static struct qdisc *
+shooter(struct sched_tree *tree, const struct pkt *p)
+{
+	struct class *c = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
+
+	return c == NULL ? tree->root : c->leaf != NULL ? c->leaf : c->qdisc;
+}
+
+/* Classifies what is not or no longer classified, drops what was shot, and gives the rest to q, the root or where a move ends. */
+static uint16_t
+enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_mbuf *unclassified[SCHED_BURST], *accepted[SCHED_BURST];
+	uint16_t asked = 0, kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		if ((p->flags & PKT_CLASSIFIED) == 0 || p->generation != tree->generation)
+			unclassified[asked++] = pkts[i];
+	}
+	if (asked != 0)
+		classify_burst(tree->root, tree->generation, &tree->ctx, unclassified, asked);
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		if (unlikely((p->flags & PKT_SHOT) != 0))
+			qdisc_drop(shooter(tree, p), pkts[i], DROP_FILTER);
+		else
+			accepted[kept++] = pkts[i];
+	}
+	return kept == 0 ? 0 : qdisc_enqueue(q, accepted, kept, tree->now);
+}
+
+uint16_t
+sched_enqueue(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t queued = 0;
+
+	RTE_ASSERT(tree->root != NULL);
+	tree->ctx = *ctx;
+	tree->now = ctx->now;
+	for (uint16_t done = 0; done < n; done += SCHED_BURST) {
+		uint16_t burst = RTE_MIN(n - done, SCHED_BURST);
+
+		for (uint16_t i = 0; i < burst; i++)
+			pkt_of(pkts[done + i])->time_ns = ctx->now;
+		queued += enqueue_burst(tree, tree->root, pkts + done, burst);
+	}
+	return queued;
+}
+
+uint16_t
+sched_dequeue(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	tree->now = now;
+	return tree->root == NULL || tree->root->backlog_pkts == 0 ? 0 : qdisc_dequeue(tree->root, pkts, n, now);
+}
+
+uint64_t
+sched_next_event(const struct sched_tree *tree, uint64_t now)
+{
+	return tree->root == NULL || tree->root->backlog_pkts == 0 ? SCHED_NEVER : qdisc_next_event(tree->root, now);
+}
+
+uint32_t
+sched_backlog(const struct sched_tree *tree)
+{
+	return tree->root == NULL ? 0 : tree->root->backlog_pkts;
+}
+
+bool
+sched_has_root(const struct sched_tree *tree)
+{
+	return tree->root != NULL && (!tree->root_is_leftover || tree->root->backlog_pkts != 0);
+}
+
+struct qdisc *
+sched_root(const struct sched_tree *tree)
+{
+	return tree->root_is_leftover ? NULL : tree->root;
+}
+
+bool
+sched_can_bypass(const struct sched_tree *tree)
+{
+	return tree->root != NULL && tree->root->ops->bypass && tree->root->backlog_pkts == 0;
+}
+
+void
+sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct qdisc *root = tree->root;
+	const struct sched_observer *observer = tree->host.observer;
+
+	for (uint16_t i = 0; i < n; i++) {
+		root->sent_bytes += pkt_bytes(root, pkts[i]);
+		root->sent_packets++;
+		if (unlikely(observer != NULL)) {
+			observer->queued(observer->arg, root, pkts[i], now);
+			observer->left(observer->arg, root, pkts[i], now);
+		}
+	}
+}
+
+void
+sched_set_mtu(struct sched_tree *tree, uint32_t mtu)
+{
+	tree->host.mtu = mtu;
+}
+
+void
+sched_set_tx_queue_len(struct sched_tree *tree, uint32_t packets)
+{
+	tree->host.tx_queue_len = packets;
+}
+
+/* ---- changes */
+
+static void
+reenter_moved(struct sched_tree *tree, struct qdisc *q)
+{
+	struct rte_mbuf *pkts[SCHED_BURST];
+	uint16_t n;
+
+	tree->moving = true;
+	while (tree->moved.count != 0) {
+		for (n = 0; n < SCHED_BURST && (pkts[n] = pkt_queue_pop(&tree->moved)) != NULL; n++)
+			;
+		enqueue_burst(tree, q, pkts, n);
+	}
+	tree->moving = false;
+}
+
+static void
+run_change(void *arg)
+{
+	struct sched_change *change = arg;
+	struct sched_tree *tree = change->tree;
+
+	if (tree->host.now != NULL)
+		tree->now = tree->host.now(tree->host.host_arg);
+	tree->ctx.now = tree->now;
+	change->fn(change);
+	__atomic_store_n(&tree->generation, tree->generation + 1, __ATOMIC_RELEASE);
+	if (tree->moved.count != 0)
+		reenter_moved(tree, change->reenter != NULL ? change->reenter : tree->root);
+}
+
+static void
+free_retired(struct sched_tree *tree)
+{
+	rcu_synchronize(tree->host.rcu);
+	while (tree->retired_classes != NULL) {
+		struct class *c = tree->retired_classes;
+
+		tree->retired_classes = c->next;
+		class_free(c);
+	}
+	while (tree->retired_qdiscs != NULL) {
+		struct qdisc *q = tree->retired_qdiscs;
+
+		tree->retired_qdiscs = q->next_listed;
+		qdisc_free(q);
+	}
+}
+
+int
+sched_run_change(struct sched_change *change)
+{
+	struct sched_tree *tree = change->tree;
+
+	if (tree->host.run != NULL)
+		tree->host.run(tree->host.host_arg, run_change, change);
+	else
+		run_change(change);
+	if (tree->retired_classes != NULL || tree->retired_qdiscs != NULL)
+		free_retired(tree);
+	return change->result;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of sched/'s core share. Disciplines need only weir/sched.h and pkt_queue.h. */
+#ifndef WEIR_SCHED_TREE_H
+#define WEIR_SCHED_TREE_H
+
+#include <weir/sched.h>
+
+#include "pkt_queue.h"
+
+#define SCHED_BURST 64
+
+/* Classes by minor, in pages that exist where there are classes: a lookup is two loads, and readers need no lock. */
+struct class_table {
+	struct class **pages[256];
+	struct class *first, *last; /* by serial */
+	uint32_t count;
+};
+
+/* A chain that was made on demand, and whose it is. */
+struct tree_chain {
+	struct tree_chain *next;
+	struct chain *chain;
+	const struct qdisc *qdisc; /* it belongs to this qdisc or to one of its classes */
+};
+
+struct sched_tree {
+	struct sched_host host;
+	struct qdisc *root;
+	uint32_t generation; /* grows with every change of structure or filters */
+	bool stateful; /* some chain must run at the owner, once */
+	bool moving;
+	bool root_is_default;
+	bool root_is_leftover; /* only gives away what a deleted root held: noqueue once it is empty */
+	uint64_t now;
+	struct classify_ctx ctx; /* of the enqueue in course or the last one */
+	struct qdisc *peeking; /* its peek is a dequeue: accounting stops below it */
+	struct class **slots; /* pkt.leaf -> class */
+	uint32_t slots_size, slots_used, slot_free; /* slot_free: one that is free again, or PKT_LEAF_NONE */
+	uint32_t *slot_links;
+	struct pkt_pool pool;
+	struct pkt_queue moved; /* packets between two places */
+	struct class *retired_classes; /* unlinked by the owner, to be freed by control */
+	struct qdisc *retired_qdiscs;
+	struct qdisc *listed, *listed_last; /* all qdiscs by serial */
+	struct tree_chain *chains;
+	uint64_t serial;
+	uint64_t random;
+	const struct qdisc_ops *default_root;
+	struct pkt_sink own_sink; /* where the host gave none */
+};
+
+/* ---- qdisc.c */
+struct qdisc *qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf,
+	const struct sched_stab *stab, uint32_t handle, struct error *err);
+void qdisc_free(struct qdisc *q); /* with all below it; nothing is queued there and no reader can see it */
+/* (owner) Takes all packets out of q to tree->moved. */
+void qdisc_evacuate(struct qdisc *q);
+void qdisc_set_sizes(struct qdisc *q, const struct sched_stab *inherited);
+
+/* ---- tree.c */
+/* One change by the owner: fn(change) between two bursts; afterwards what is in tree->moved is enqueued at `reenter` (NULL: the root). */
+struct sched_change {
+	struct sched_tree *tree;
+	void (*fn)(struct sched_change *change);
+	void *object, *argument;
+	struct qdisc *reenter;
+	int result;
+	struct error *err;
+};
+int sched_run_change(struct sched_change *change);
+int tree_add_chain(struct sched_tree *tree, struct chain *chain, const struct qdisc *q);
+bool tree_uses_class(const struct sched_tree *tree, const struct class *c); /* some filter names it as its target */
+void tree_remove_chain(struct sched_tree *tree, struct chain *chain);
+int tree_slot_get(struct sched_tree *tree, struct class *c);
+void tree_slot_put(struct sched_tree *tree, struct class *c);
+
+/* ---- class.c */
+int class_table_add(struct class_table *table, struct class *c);
+void class_table_remove(struct class_table *table, struct class *c);
+void class_free(struct class *c);
+
+#endif
