@@ -104,7 +104,9 @@ token_ticks(int64_t ns)
 {
 	int64_t ticks = ns / (1 << TICK_SHIFT);
 
-	return (uint32_t)(int32_t)RTE_MAX(RTE_MIN(ticks, (int64_t)INT32_MAX), (int64_t)INT32_MIN);
+	if (ticks > INT32_MAX)
+		return INT32_MAX;
+	return (uint32_t)(ticks < INT32_MIN ? INT32_MIN : (int32_t)ticks);
 }
 
 static void
