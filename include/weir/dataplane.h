@@ -112,7 +112,6 @@ struct port {
 	uint32_t min_mtu, max_mtu;
 	uint32_t peer; /* ifindex of a veth's other end, 0: none */
 	uint32_t group;
-	bool was_up; /* has been up once: without a root qdisc it shows as noqueue, before that as noop (control/route sets it) */
 	uint32_t tx_queues, rx_queues;
 	bool activated; /* has been up: its default root, or none (noqueue), is in place; before that Linux calls it noop */
 	uint64_t rate_Bps; /* the link's, 0: not known, never the bottleneck */
