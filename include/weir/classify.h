@@ -22,9 +22,12 @@
 struct chain;
 struct filter_group;
 
-/* What a chain says of a packet. */
+/*
+ * What a chain says of a packet. `action` is TC_ACT_UNSPEC (no filter decided), TC_ACT_OK (one did: see classid) or TC_ACT_SHOT (drop it).
+ * What else Linux's actions may answer is brought down to these: PIPE is OK, RECLASSIFY asks the chain anew, STOLEN, QUEUED and TRAP are SHOT.
+ */
 struct verdict {
-	int32_t action; /* TC_ACT_*; TC_ACT_UNSPEC: no filter matched */
+	int32_t action;
 	uint32_t classid; /* major:minor that the filter named; 0: none */
 };
 
@@ -32,6 +35,7 @@ struct verdict {
 struct classify_ctx {
 	uint64_t now;
 	unsigned int worker; /* index, below WORKERS_MAX: picks the worker's own counters */
+	bool ingress; /* actions count bytes from the network header on, as Linux does at the ingress hook */
 	struct pkt_sink *sink; /* where what an action drops is counted */
 };
 
@@ -39,9 +43,12 @@ struct classify_ctx {
 
 /* ---- chains: what sched/ and dataplane/ use ------------------------------------------------------------------------------ */
 
-/* NULL when memory is out. `lead` is the handle of the qdisc that owns it: for messages and dumps. */
+/* NULL when memory is out. */
 struct chain *chain_create(struct rcu *rcu);
+/* Control thread; nobody may find the chain any more. Readers that still hold it are waited for by rcu_defer. */
 void chain_destroy(struct chain *chain);
+/* How many of its filters name this class as their target: a class with any may not be deleted. Control thread, O(1). */
+uint32_t chain_uses_class(const struct chain *chain, uint32_t classid);
 
 /* No filter at all: nothing to ask. Any thread. */
 bool chain_empty(const struct chain *chain);
@@ -57,6 +64,11 @@ void chain_classify(const struct chain *chain, const struct classify_ctx *ctx, s
 
 /* ---- chains: what control/ uses ------------------------------------------------------------------------------------------ */
 
+/* The handle (major << 16) of the qdisc that owns it: `fw` without options takes marks with this major as classids. */
+void chain_set_handle(struct chain *chain, uint32_t handle);
+/* Makes an empty chain number its u32 tables with `elder`'s: all chains of a qdisc and its classes count together. */
+void chain_join(struct chain *chain, struct chain *elder);
+
 /* One filter as a message names it. */
 struct filter_spec {
 	uint32_t preference; /* 0: Linux's choice (0xc000 downwards from the first one) */
@@ -64,6 +76,7 @@ struct filter_spec {
 	uint32_t handle; /* 0: none given */
 	const char *kind; /* NULL: not given (delete, get) */
 	const void *conf; /* of the kind; NULL where no options were given */
+	uint64_t now; /* for the ages of actions */
 };
 
 struct filter_info { /* of a filter or, handle 0, of its group: what a dump prints */
@@ -77,11 +90,13 @@ struct filter_info { /* of a filter or, handle 0, of its group: what a dump prin
 
 /* flags: NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE as RTM_NEWTFILTER had them. Errors as Linux: EEXIST, ENOENT, EINVAL ... with sentences.
  * info (may be NULL) tells what was made or changed, for the notification. */
-int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info, struct error *err);
+int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info,
+	struct error *err);
 /* One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole chain. `gone` (may be NULL) is told of each before it goes. */
 int chain_filter_delete(struct chain *chain, const struct filter_spec *spec,
 	void (*gone)(void *arg, const struct filter_info *info), void *arg, struct error *err);
-int chain_filter_get(const struct chain *chain, const struct filter_spec *spec, struct filter_info *info, struct error *err);
+int chain_filter_get(
+	const struct chain *chain, const struct filter_spec *spec, struct filter_info *info, struct error *err);
 /* Groups in order, each followed by its filters, as `tc filter show` prints them. */
 int chain_walk(const struct chain *chain, int (*visit)(void *arg, const struct filter_info *info), void *arg);
 
@@ -97,30 +112,47 @@ struct filter_ops {
 	 * Makes (existing NULL) or changes a filter. *handle is the one asked for, 0: choose; it is set. conf NULL: an empty
 	 * filter was asked for, which some kinds accept. *made gets the filter. Publishes by pointer swap; the old goes by rcu_defer.
 	 */
-	int (*change)(struct filter_group *group, void *existing, uint32_t *handle, const void *conf, void **made, struct error *err);
+	int (*change)(struct filter_group *group, void *existing, uint32_t *handle, const void *conf, void **made,
+		struct error *err);
+	/* May it go? NULL: any may. Then remove makes it so; *last: the group is empty now and is to go too. */
+	int (*check_remove)(const struct filter_group *group, const void *filter, struct error *err);
 	int (*remove)(struct filter_group *group, void *filter, bool *last, struct error *err);
 	void *(*find)(const struct filter_group *group, uint32_t handle);
-	int (*walk)(const struct filter_group *group, int (*visit)(void *arg, uint32_t handle, const void *filter), void *arg);
+	int (*walk)(const struct filter_group *group, int (*visit)(void *arg, uint32_t handle, const void *filter),
+		void *arg);
 	/*
-	 * For each i with results[i].action == TC_ACT_UNSPEC whose packet's protocol is the group's: asks the filters in order and sets
-	 * results[i] if one decides. A matching filter whose actions say CONTINUE/UNSPEC lets the next one be asked.
+	 * Asks the filters in order about each packet; all are of the group's protocol and n is at most CLASSIFY_BURST. Sets results[i] (all
+	 * start as UNSPEC) if one decides, to any TC_ACT_*. A matching filter whose actions say UNSPEC (continue) lets the next one be asked.
 	 */
-	void (*classify)(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-		struct verdict *results);
+	void (*classify)(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
+		uint16_t n, struct verdict *results);
 	bool (*pure)(const struct filter_group *group);
 };
+
+#define CLASSIFY_BURST 64
 
 void *filter_group_priv(const struct filter_group *group);
 struct rcu *filter_group_rcu(const struct filter_group *group);
 const struct filter_ops *filter_group_ops(const struct filter_group *group);
+uint32_t filter_group_preference(const struct filter_group *group);
+uint32_t filter_group_handle(const struct filter_group *group); /* of the qdisc */
+/* A filter's target: counted for chain_uses_class. classid 0 is none. */
+void filter_group_bind(struct filter_group *group, uint32_t classid);
+void filter_group_unbind(struct filter_group *group, uint32_t classid);
+/* A number for a u32 hash table: 0x800 for the first of the qdisc, then counting up; 0 when 2048 are in use. */
+uint32_t filter_group_take_table_id(struct filter_group *group);
+void filter_group_return_table_id(struct filter_group *group, uint32_t id);
+uint64_t filter_group_now(const struct filter_group *group); /* of the change in course */
+/* Workers whose counters must have room: those that report quiescence, 1 without RCU. */
+unsigned int rcu_workers(const struct rcu *rcu);
 
 void filter_register(const struct filter_ops *ops);
 const struct filter_ops *filter_find_ops(const char *kind);
 
-#define FILTER_REGISTER(ops)                                                                                   \
-	__attribute__((constructor)) static void filter_register_##ops(void)                                   \
-	{                                                                                                      \
-		filter_register(&(ops));                                                                       \
+#define FILTER_REGISTER(ops)                                                                                           \
+	__attribute__((constructor)) static void filter_register_##ops(void)                                           \
+	{                                                                                                              \
+		filter_register(&(ops));                                                                               \
 	}
 
 /* ---- actions ------------------------------------------------------------------------------------------------------------- */
@@ -131,52 +163,80 @@ struct action;
 struct action_ops {
 	const char *kind;
 	size_t size; /* of an action's private state */
-	bool pure; /* only gives verdicts, marks, priorities */
+	bool (*pure)(const struct action *action); /* only gives verdicts, marks, priorities; NULL: yes */
+	/* Fills, or changes while packets pass: what must be switched together is one word or swapped by pointer. conf is never NULL. */
 	int (*init)(struct action *action, const void *conf, struct error *err);
-	void (*destroy)(struct action *action);
+	void (*destroy)(struct action *action); /* NULL: nothing to free */
 	/* Acts on one packet that matched; returns TC_ACT_*: PIPE goes on to the list's next action, others end it. */
-	int32_t (*act)(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
+	int32_t (*act)(
+		struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
 	void (*get_conf)(const struct action *action, void *conf);
 	size_t conf_size;
 };
 
-struct action_stats { /* one writer per worker; summed by action_stats_sum */
+/* One writer per worker; summed by action_stats_sum. */
+struct action_stats {
 	uint64_t packets, bytes, drops, overlimits;
-	uint64_t last_used_ns;
+	uint64_t first_used_ns, last_used_ns; /* 0: never */
 };
+
+#define ACTION_COOKIE_MAX 16 /* bytes */
 
 /* An action as a filter's options name it: kind, index (0: new) and conf. */
 struct action_spec {
 	const char *kind;
 	uint32_t index;
-	const void *conf;
+	const void *conf; /* NULL: only the index was given */
+	uint32_t flags; /* TCA_ACT_FLAGS_*: kept for dumps */
+	uint8_t cookie[ACTION_COOKIE_MAX]; /* kept for dumps */
+	uint8_t cookie_bytes;
 };
 
 #define ACTIONS_MAX 32 /* of one filter: TCA_ACT_MAX_PRIO */
 
-/* A list of actions that a filter owns. */
+/*
+ * A list of actions that a filter owns. An action with an index that exists already is shared; what the spec says of it is then ignored, as on
+ * Linux. Releasing a list unbinds its actions now and frees by rcu_defer.
+ */
 struct action_list;
-int action_list_create(const struct action_spec *specs, unsigned int n, struct action_list **list, struct error *err);
-void action_list_destroy(struct action_list *list);
+int action_list_create(struct filter_group *group, const struct action_spec *specs, unsigned int n,
+	struct action_list **list, struct error *err);
+void action_list_release(struct action_list *list); /* NULL: nothing */
 bool action_list_pure(const struct action_list *list); /* NULL is pure */
 /* Runs the list on one packet; with list NULL the answer is TC_ACT_OK. `result` holds the filter's classid. */
-int32_t action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
+int32_t
+action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
 unsigned int action_list_count(const struct action_list *list);
 const struct action *action_list_at(const struct action_list *list, unsigned int i);
 
+/* Actions by themselves, as `tc actions` has them. flags: NLM_F_EXCL, NLM_F_REPLACE ... *made may be NULL. */
+int action_add(struct rcu *rcu, const struct action_spec *spec, uint16_t flags, uint64_t now,
+	const struct action **made, struct error *err);
+const struct action *action_find(const char *kind, uint32_t index);
+/* EPERM while a filter is bound to it. */
+int action_delete(const char *kind, uint32_t index, struct error *err);
+/* In the order of their indices. */
+int action_walk(const char *kind, int (*visit)(void *arg, const struct action *action), void *arg);
+
 const struct action_ops *action_ops_of(const struct action *action);
 uint32_t action_index(const struct action *action);
+uint32_t action_refs(const struct action *action); /* bound filters, and one if it stands by itself */
+uint32_t action_binds(const struct action *action);
+uint32_t action_flags(const struct action *action);
+const uint8_t *action_cookie(const struct action *action, unsigned int *bytes);
 void *action_priv(const struct action *action);
 void action_stats_sum(const struct action *action, struct action_stats *sum);
+struct action_stats *
+action_stats_of(struct action *action, unsigned int worker); /* for act(): overlimits and the like */
 uint64_t action_created_ns(const struct action *action);
 
 void action_register(const struct action_ops *ops);
 const struct action_ops *action_find_ops(const char *kind);
 
-#define ACTION_REGISTER(ops)                                                                                   \
-	__attribute__((constructor)) static void action_register_##ops(void)                                   \
-	{                                                                                                      \
-		action_register(&(ops));                                                                       \
+#define ACTION_REGISTER(ops)                                                                                           \
+	__attribute__((constructor)) static void action_register_##ops(void)                                           \
+	{                                                                                                              \
+		action_register(&(ops));                                                                               \
 	}
 
 #endif

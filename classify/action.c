@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Actions: what is done to a packet that matched.
+ *
+ * An action lives in one table by kind and index, stands by itself (`tc actions add`) or is made by the filter that first names
+ * it, and is shared by all that name its index. References and the table are the control thread's; workers reach an action
+ * through their filter's list only, and an action outlives the list by a grace period.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netlink.h>
+
+#include "internal.h"
+
+#define BUCKETS 4096
+
+struct action_counters { /* one worker's cache line */
+	_Alignas(64) struct action_stats stats;
+};
+
+struct action {
+	const struct action_ops *ops;
+	struct action_counters *counters; /* [workers] */
+	unsigned int workers;
+	/* control's */
+	uint32_t index;
+	uint32_t references, binds;
+	uint32_t flags;
+	uint8_t cookie_bytes;
+	uint8_t cookie[ACTION_COOKIE_MAX];
+	struct rcu *rcu;
+	uint64_t created_ns;
+	struct action *next; /* in its bucket */
+	_Alignas(64) uint8_t priv[];
+};
+
+struct action_list {
+	struct rcu *rcu;
+	unsigned int n;
+	struct action *actions[];
+};
+
+static struct kind {
+	const struct action_ops *ops;
+	uint32_t lowest_free; /* no index below it is free */
+} kinds[32];
+
+static struct action *buckets[BUCKETS];
+
+void
+action_register(const struct action_ops *ops)
+{
+	for (size_t i = 0; i < RTE_DIM(kinds); i++)
+		if (kinds[i].ops == NULL) {
+			kinds[i] = (struct kind){ ops, 1 };
+			return;
+		}
+	abort();
+}
+
+static struct kind *
+find_kind(const char *kind)
+{
+	for (size_t i = 0; i < RTE_DIM(kinds) && kinds[i].ops != NULL; i++)
+		if (strcmp(kinds[i].ops->kind, kind) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+const struct action_ops *
+action_find_ops(const char *kind)
+{
+	const struct kind *k = find_kind(kind);
+
+	return k != NULL ? k->ops : NULL;
+}
+
+static struct action **
+bucket_of(const struct action_ops *ops, uint32_t index)
+{
+	return &buckets[(index ^ (uint32_t)((uintptr_t)ops >> 5)) % BUCKETS];
+}
+
+static struct action *
+find(const struct action_ops *ops, uint32_t index)
+{
+	struct action *action = *bucket_of(ops, index);
+
+	while (action != NULL && (action->ops != ops || action->index != index))
+		action = action->next;
+	return action;
+}
+
+static uint32_t
+take_index(struct kind *kind)
+{
+	while (find(kind->ops, kind->lowest_free) != NULL)
+		kind->lowest_free++;
+	return kind->lowest_free;
+}
+
+static void
+note_details(struct action *action, const struct action_spec *spec)
+{
+	action->flags = spec->flags;
+	action->cookie_bytes = spec->cookie_bytes;
+	memcpy(action->cookie, spec->cookie, sizeof(action->cookie));
+}
+
+static int
+create(struct rcu *rcu, const struct action_spec *spec, uint64_t now, struct action **made, struct error *err)
+{
+	struct kind *kind = find_kind(spec->kind);
+	unsigned int workers = rcu_workers(rcu);
+	size_t priv_bytes = RTE_ALIGN_CEIL(sizeof(struct action) + kind->ops->size, RTE_CACHE_LINE_SIZE);
+	size_t bytes = priv_bytes + workers * sizeof(struct action_counters);
+	struct action *action = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
+	struct action **bucket;
+	int rc;
+
+	if (action == NULL)
+		return error_code(err, ENOMEM);
+	memset(action, 0, bytes);
+	action->ops = kind->ops;
+	action->counters = (struct action_counters *)((uint8_t *)action + priv_bytes);
+	action->workers = workers;
+	action->rcu = rcu;
+	action->created_ns = now;
+	action->index = spec->index;
+	note_details(action, spec);
+	rc = kind->ops->init(action, spec->conf, err);
+	if (rc != 0) {
+		free(action);
+		return rc;
+	}
+	if (action->index == 0)
+		action->index = take_index(kind);
+	bucket = bucket_of(kind->ops, action->index);
+	action->next = *bucket;
+	*bucket = action;
+	*made = action;
+	return 0;
+}
+
+static void
+free_action(void *arg)
+{
+	struct action *action = arg;
+
+	if (action->ops->destroy != NULL)
+		action->ops->destroy(action);
+	free(action);
+}
+
+static void
+drop_reference(struct action *action)
+{
+	struct action **link = bucket_of(action->ops, action->index);
+	struct kind *kind = find_kind(action->ops->kind);
+
+	if (--action->references != 0)
+		return;
+	while (*link != action)
+		link = &(*link)->next;
+	*link = action->next;
+	if (action->index < kind->lowest_free)
+		kind->lowest_free = action->index;
+	rcu_defer(action->rcu, free_action, action);
+}
+
+static int
+check_spec(const struct action_spec *spec, struct error *err)
+{
+	const struct kind *kind = find_kind(spec->kind);
+
+	if (kind == NULL)
+		return error_set(
+			err, ENOENT, "Failed to load TC action module: there is no action '%s' here", spec->kind);
+	if (spec->conf == NULL && (spec->index == 0 || find(kind->ops, spec->index) == NULL))
+		return error_set(err, EINVAL,
+			"action %s: its options are missing, and no action with index %u exists to share", spec->kind,
+			spec->index);
+	return 0;
+}
+
+/* ---- lists --------------------------------------------------------------------------------------------------------------- */
+
+static int
+bind_one(struct filter_group *group, const struct action_spec *spec, struct action **bound, struct error *err)
+{
+	int rc = check_spec(spec, err);
+
+	if (rc != 0)
+		return rc;
+	*bound = spec->index != 0 ? find(action_find_ops(spec->kind), spec->index) : NULL;
+	if (*bound == NULL) {
+		rc = create(filter_group_rcu(group), spec, filter_group_now(group), bound, err);
+		if (rc != 0)
+			return rc;
+	}
+	(*bound)->references++;
+	(*bound)->binds++;
+	return 0;
+}
+
+int
+action_list_create(struct filter_group *group, const struct action_spec *specs, unsigned int n,
+	struct action_list **made, struct error *err)
+{
+	struct action_list *list;
+
+	*made = NULL;
+	if (n == 0)
+		return 0;
+	if (n > ACTIONS_MAX)
+		return error_set(err, EINVAL, "a filter may have %d actions, not %u", ACTIONS_MAX, n);
+	list = calloc(1, sizeof(*list) + n * sizeof(list->actions[0]));
+	if (list == NULL)
+		return error_code(err, ENOMEM);
+	list->rcu = filter_group_rcu(group);
+	for (; list->n < n; list->n++) {
+		int rc = bind_one(group, &specs[list->n], &list->actions[list->n], err);
+
+		if (rc != 0) {
+			action_list_release(list);
+			return rc;
+		}
+	}
+	*made = list;
+	return 0;
+}
+
+void
+action_list_release(struct action_list *list)
+{
+	if (list == NULL)
+		return;
+	for (unsigned int i = 0; i < list->n; i++) {
+		list->actions[i]->binds--;
+		drop_reference(list->actions[i]);
+	}
+	rcu_defer(list->rcu, free, list);
+}
+
+bool
+action_list_pure(const struct action_list *list)
+{
+	for (unsigned int i = 0; list != NULL && i < list->n; i++) {
+		const struct action *action = list->actions[i];
+
+		if (action->ops->pure != NULL && !action->ops->pure(action))
+			return false;
+	}
+	return true;
+}
+
+unsigned int
+action_list_count(const struct action_list *list)
+{
+	return list != NULL ? list->n : 0;
+}
+
+const struct action *
+action_list_at(const struct action_list *list, unsigned int i)
+{
+	return list->actions[i];
+}
+
+struct action_stats *
+action_stats_of(struct action *action, unsigned int worker)
+{
+	return &action->counters[worker < action->workers ? worker : 0].stats;
+}
+
+static void
+count(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m)
+{
+	struct action_stats *stats = action_stats_of(action, ctx->worker);
+
+	counter_add(&stats->packets, 1);
+	counter_add(&stats->bytes, m->pkt_len - (ctx->ingress ? pkt_of(m)->l3_off : 0));
+	if (stats->first_used_ns == 0)
+		stats->first_used_ns = ctx->now;
+	stats->last_used_ns = ctx->now;
+}
+
+int32_t
+action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
+{
+	/* A jump backwards may be taken so often; a list that goes on jumping lets the packet pass, as Linux does. */
+	unsigned int jumps = ACTIONS_MAX;
+	int32_t answer = TC_ACT_OK;
+
+	for (unsigned int i = 0; list != NULL && i < list->n; i++) {
+		struct action *action = list->actions[i];
+
+		count(action, ctx, m);
+		answer = action->ops->act(action, ctx, m, result);
+		if (unlikely(TC_ACT_EXT_CMP(answer, TC_ACT_JUMP))) {
+			unsigned int target = answer & TC_ACT_EXT_VAL_MASK;
+
+			if (target == 0 || target >= list->n || --jumps == 0)
+				return TC_ACT_OK;
+			i = target - 1;
+		} else if (answer != TC_ACT_PIPE) {
+			break;
+		}
+	}
+	return answer;
+}
+
+/* ---- actions by themselves ----------------------------------------------------------------------------------------------- */
+
+int
+action_add(struct rcu *rcu, const struct action_spec *spec, uint16_t flags, uint64_t now, const struct action **made,
+	struct error *err)
+{
+	struct action *action;
+	int rc = check_spec(spec, err);
+
+	if (rc != 0)
+		return rc;
+	action = spec->index != 0 ? find(action_find_ops(spec->kind), spec->index) : NULL;
+	if (action != NULL && (flags & NLM_F_REPLACE) == 0)
+		return error_code(err, EEXIST);
+	if (action != NULL) {
+		rc = spec->conf != NULL ? action->ops->init(action, spec->conf, err) : 0;
+		if (rc != 0)
+			return rc;
+		note_details(action, spec);
+	} else {
+		rc = create(rcu, spec, now, &action, err);
+		if (rc != 0)
+			return rc;
+		action->references = 1;
+	}
+	if (made != NULL)
+		*made = action;
+	return 0;
+}
+
+const struct action *
+action_find(const char *kind, uint32_t index)
+{
+	const struct action_ops *ops = action_find_ops(kind);
+
+	return ops != NULL ? find(ops, index) : NULL;
+}
+
+int
+action_delete(const char *kind, uint32_t index, struct error *err)
+{
+	const struct action_ops *ops = action_find_ops(kind);
+	struct action *action = ops != NULL ? find(ops, index) : NULL;
+
+	if (action == NULL)
+		return error_set(err, ENOENT, "TC action with specified index not found");
+	if (action->binds != 0)
+		return error_set(err, EPERM,
+			"Failed to delete TC action: %u filters use %s index %u; delete them first", action->binds,
+			kind, index);
+	drop_reference(action);
+	return 0;
+}
+
+static int
+compare_index(const void *a, const void *b)
+{
+	uint32_t left = (*(const struct action *const *)a)->index, right = (*(const struct action *const *)b)->index;
+
+	return (left > right) - (left < right);
+}
+
+static size_t
+collect(const struct action_ops *ops, const struct action **found)
+{
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		for (const struct action *action = buckets[i]; action != NULL; action = action->next)
+			if (action->ops == ops) {
+				if (found != NULL)
+					found[n] = action;
+				n++;
+			}
+	return n;
+}
+
+int
+action_walk(const char *kind, int (*visit)(void *arg, const struct action *action), void *arg)
+{
+	const struct action_ops *ops = action_find_ops(kind);
+	size_t n = ops != NULL ? collect(ops, NULL) : 0;
+	const struct action **found;
+	int rc = 0;
+
+	if (n == 0)
+		return 0;
+	found = malloc(n * sizeof(struct action *));
+	if (found == NULL)
+		return -ENOMEM;
+	collect(ops, found);
+	qsort(found, n, sizeof(struct action *), compare_index);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = visit(arg, found[i]);
+	free(found);
+	return rc;
+}
+
+const struct action_ops *
+action_ops_of(const struct action *action)
+{
+	return action->ops;
+}
+
+uint32_t
+action_index(const struct action *action)
+{
+	return action->index;
+}
+
+uint32_t
+action_refs(const struct action *action)
+{
+	return action->references;
+}
+
+uint32_t
+action_binds(const struct action *action)
+{
+	return action->binds;
+}
+
+uint32_t
+action_flags(const struct action *action)
+{
+	return action->flags;
+}
+
+const uint8_t *
+action_cookie(const struct action *action, unsigned int *bytes)
+{
+	*bytes = action->cookie_bytes;
+	return action->cookie;
+}
+
+void *
+action_priv(const struct action *action)
+{
+	return (void *)(uintptr_t)action->priv;
+}
+
+uint64_t
+action_created_ns(const struct action *action)
+{
+	return action->created_ns;
+}
+
+void
+action_stats_sum(const struct action *action, struct action_stats *sum)
+{
+	*sum = (struct action_stats){ 0 };
+	for (unsigned int i = 0; i < action->workers; i++) {
+		const struct action_stats *stats = &action->counters[i].stats;
+
+		sum->packets += load_relaxed(&stats->packets);
+		sum->bytes += load_relaxed(&stats->bytes);
+		sum->drops += load_relaxed(&stats->drops);
+		sum->overlimits += load_relaxed(&stats->overlimits);
+		if (stats->first_used_ns != 0 && (sum->first_used_ns == 0 || stats->first_used_ns < sum->first_used_ns))
+			sum->first_used_ns = stats->first_used_ns;
+		sum->last_used_ns = RTE_MAX(sum->last_used_ns, stats->last_used_ns);
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of classify/ share among themselves. */
+#ifndef WEIR_CLASSIFY_INTERNAL_H
+#define WEIR_CLASSIFY_INTERNAL_H
+
+#include <weir/classify.h>
+
+/* What is read and written by different threads without a lock: one writer, plain word. */
+#define load_relaxed(pointer)         __atomic_load_n(pointer, __ATOMIC_RELAXED)
+#define load_acquire(pointer)         __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
+#define store_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+
+/* A counter of which this thread is the only writer: no locked instruction is needed. */
+static inline void
+counter_add(uint64_t *counter, uint64_t amount)
+{
+	__atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);
+}
+
+/* Counts by class: how often it was bound. Open addressing; control thread only. */
+struct class_uses {
+	struct class_use {
+		uint32_t classid, count; /* count 0: a free place, classid 0, or one that was used */
+	} * slots;
+	uint32_t size; /* a power of two, or 0 */
+	uint32_t used; /* slots with a classid */
+};
+
+uint32_t class_uses_count(const struct class_uses *uses, uint32_t classid);
+/* A use that finds no memory is not counted: then the class may be deleted while a filter names it, which harms nothing. */
+void class_uses_add(struct class_uses *uses, uint32_t classid);
+void class_uses_drop(struct class_uses *uses, uint32_t classid);
+void class_uses_free(struct class_uses *uses);
+
+#endif
