@@ -204,6 +204,11 @@ struct class_ops {
 	void (*get_conf)(const struct class *c, void *conf);
 	void (*get_xstats)(const struct class *c, void *xstats);
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
+	/*
+	 * (owner) For a discipline whose classes come and go with its traffic (SFQ's flows), so that the core keeps no objects of them: fills at
+	 * most max classes, zeroed and stride bytes apart, in the order of their ids, for a dump; returns how many. NULL: the core's objects.
+	 */
+	uint32_t (*snapshot)(struct qdisc *q, void *classes, size_t stride, uint32_t max);
 };
 
 struct qdisc {

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the two files of sfq share: sfq.c, the discipline, and sfq_flows.c, its flows. */
+#ifndef WEIR_SCHED_SFQ_H
+#define WEIR_SCHED_SFQ_H
+
+#include <weir/qdisc/sfq.h>
+#include <weir/sched.h>
+
+#include "pkt_queue.h"
+#include "red_average.h"
+
+#define SFQ_DEPTH_MAX   127u
+#define SFQ_FLOWS_MAX   65408u
+#define SFQ_DIVISOR_MAX 65536u
+#define SFQ_NONE        UINT16_MAX /* no flow: an end of a list */
+
+/* A bucket that holds packets. */
+struct sfq_flow {
+	struct pkt_queue queue;
+	uint64_t bytes;
+	int64_t allot; /* bytes it may still send in this round; what it sent too much is owed in the next */
+	uint32_t bucket;
+	uint16_t next; /* in the round, which is a ring; of the free flows */
+	uint16_t peer_next, peer_previous; /* flows of the same length */
+	bool waiting; /* it is in the round */
+};
+
+struct sfq {
+	struct sfq_flow
+		*flows; /* flows_count, and one more: where packets go that a change or a new hash finds no flow for */
+	uint16_t *table; /* bucket -> flow */
+	struct red_average *averages; /* of each flow; NULL: no RED */
+	uint64_t quantum;
+	uint32_t limit, depth; /* packets: of all, of a flow */
+	uint32_t bucket_mask;
+	uint32_t hash_key;
+	uint16_t flows_count;
+	uint16_t round_tail; /* the flow served last; its next is at the head */
+	uint16_t free;
+	uint16_t longest; /* the length, at most depth, of the longest flows */
+	uint32_t active; /* flows in the round */
+	bool headdrop;
+	uint64_t perturb_at, perturb_ns; /* when the hash is next replaced (SCHED_NEVER), and every so long */
+	uint64_t random;
+	struct red_curve curve;
+	struct sfq_red_stats stats;
+	struct sfq_conf conf; /* as a dump prints it */
+	uint16_t by_length[SFQ_DEPTH_MAX + 1]; /* the latest flow to come to each length (the last: this or more) */
+};
+
+int sfq_flows_init(struct qdisc *q, struct sfq *s, struct error *err);
+void sfq_flows_destroy(struct sfq *s);
+
+/* The flow of a bucket, perhaps a new one; SFQ_NONE if all are in use, but where `moving` says that one must be found. A push must follow. */
+uint16_t sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving);
+/* Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the caller's. */
+bool sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes, uint64_t enqueued_ns);
+/* Takes the first or the last packet of a flow. One that it leaves empty must be the head of the round, and be retired. */
+struct rte_mbuf *sfq_flow_take(struct sfq *s, uint16_t i, bool last);
+void sfq_flow_retire(struct sfq *s, uint16_t i);
+/* The flow whose turn it is; there must be one. */
+uint16_t sfq_flow_turn(struct sfq *s);
+/* The flow that loses a packet when there are too many. */
+uint16_t sfq_flow_victim(const struct sfq *s);
+/* A new hash: all that is queued is put where it belongs now, in the order of each flow. */
+void sfq_rehash(struct qdisc *q, struct sfq *s);
+
+/* The bucket of a packet that no filter has a say in. */
+uint32_t sfq_bucket(const struct qdisc *q, const struct sfq *s, struct rte_mbuf *m);
+uint32_t sfq_random(struct sfq *s);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sfq's flows: the round in which they are served, which of them is longest, and what happens to them when the hash changes.
+ *
+ * Flows of the same length form a list, so that the longest is known at once (P. McKenney, "Stochastic Fairness Queueing", INFOCOMM 1990,
+ * calls it buffer stealing). The round is a ring of flows that hold packets, each with the bytes it may still send (M. Shreedhar and
+ * G. Varghese, "Efficient Fair Queuing Using Deficit Round Robin", SIGCOMM 1995); a flow may send its last packet on credit, and pays in the
+ * next round.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow_hash.h"
+#include "sfq.h"
+
+/* ---- lengths */
+
+static inline uint16_t
+length_of(const struct sfq *s, const struct sfq_flow *flow)
+{
+	return RTE_MIN(flow->queue.count, s->depth);
+}
+
+/* Moves flow i to the list of its length, from that of `before`; 0: in none. */
+static void
+update_length(struct sfq *s, uint16_t i, uint16_t before)
+{
+	struct sfq_flow *flow = &s->flows[i];
+	uint16_t length = length_of(s, flow);
+
+	if (length == before)
+		return;
+	if (before != 0) {
+		if (flow->peer_previous == SFQ_NONE)
+			s->by_length[before] = flow->peer_next;
+		else
+			s->flows[flow->peer_previous].peer_next = flow->peer_next;
+		if (flow->peer_next != SFQ_NONE)
+			s->flows[flow->peer_next].peer_previous = flow->peer_previous;
+		/* Lengths change by one: if this was the only longest flow, it still is. */
+		if (before == s->longest && s->by_length[before] == SFQ_NONE)
+			s->longest = length;
+	}
+	if (length != 0) {
+		flow->peer_previous = SFQ_NONE;
+		flow->peer_next = s->by_length[length];
+		if (flow->peer_next != SFQ_NONE)
+			s->flows[flow->peer_next].peer_previous = i;
+		s->by_length[length] = i;
+		s->longest = RTE_MAX(s->longest, length);
+	}
+}
+
+uint16_t
+sfq_flow_victim(const struct sfq *s)
+{
+	/* Where all hold one packet, the one next in turn: its packet is the oldest. */
+	return s->longest > 1 ? s->by_length[s->longest] : s->flows[s->round_tail].next;
+}
+
+/* ---- the round */
+
+static void
+flow_start(struct sfq *s, uint16_t i)
+{
+	struct sfq_flow *flow = &s->flows[i];
+
+	flow->waiting = true;
+	flow->allot = (int64_t)s->quantum;
+	/* At the end of the round: new flows in front would starve the old ones. */
+	if (s->round_tail == SFQ_NONE) {
+		flow->next = i;
+	} else {
+		flow->next = s->flows[s->round_tail].next;
+		s->flows[s->round_tail].next = i;
+	}
+	s->round_tail = i;
+	s->active++;
+	if (s->averages != NULL)
+		red_average_reset(&s->averages[i], &s->curve, 0);
+}
+
+/* Frees the bucket (or, of the one that is shared, all its buckets) and the flow. */
+static void
+flow_release(struct sfq *s, uint16_t i)
+{
+	s->flows[i].waiting = false;
+	if (likely(i != s->flows_count)) {
+		s->table[s->flows[i].bucket] = SFQ_NONE;
+		s->flows[i].next = s->free;
+		s->free = i;
+		return;
+	}
+	for (uint32_t bucket = 0; bucket <= s->bucket_mask; bucket++) {
+		if (s->table[bucket] == i)
+			s->table[bucket] = SFQ_NONE;
+	}
+}
+
+void
+sfq_flow_retire(struct sfq *s, uint16_t i)
+{
+	if (--s->active == 0)
+		s->round_tail = SFQ_NONE;
+	else
+		s->flows[s->round_tail].next = s->flows[i].next;
+	flow_release(s, i);
+}
+
+uint16_t
+sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving)
+{
+	uint16_t i = s->table[bucket];
+
+	if (i != SFQ_NONE)
+		return i;
+	i = s->free;
+	if (likely(i != SFQ_NONE))
+		s->free = s->flows[i].next;
+	else if (moving)
+		i = s->flows_count;
+	else
+		return SFQ_NONE;
+	s->flows[i].bucket = bucket;
+	s->table[bucket] = i;
+	return i;
+}
+
+/*
+ * A quantum far below the packets' size takes many rounds in which nobody may send. All but the last are given at once, so that a packet
+ * costs no more than a few passes over the flows.
+ */
+static void
+skip_idle_rounds(struct sfq *s)
+{
+	int64_t best = INT64_MIN, grant = 0, quantum = (int64_t)s->quantum;
+	uint16_t i = s->round_tail;
+
+	do {
+		i = s->flows[i].next;
+		best = RTE_MAX(best, s->flows[i].allot);
+	} while (i != s->round_tail);
+	while (best + grant + quantum <= 0)
+		grant += quantum;
+	do {
+		i = s->flows[i].next;
+		s->flows[i].allot += grant;
+	} while (i != s->round_tail);
+}
+
+uint16_t
+sfq_flow_turn(struct sfq *s)
+{
+	for (uint32_t visited = 0;; visited++) {
+		uint16_t i = s->flows[s->round_tail].next;
+
+		if (s->flows[i].allot > 0)
+			return i;
+		if (unlikely(visited == s->active)) {
+			skip_idle_rounds(s);
+			visited = 0;
+		}
+		s->flows[i].allot += (int64_t)s->quantum;
+		s->round_tail = i;
+	}
+}
+
+/* ---- packets */
+
+bool
+sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes, uint64_t enqueued_ns)
+{
+	struct sfq_flow *flow = &s->flows[i];
+	uint16_t before = length_of(s, flow);
+
+	if (unlikely(!pkt_queue_push(&flow->queue, m, bytes, enqueued_ns))) {
+		if (!flow->waiting)
+			flow_release(s, i);
+		return false;
+	}
+	if (!flow->waiting)
+		flow_start(s, i);
+	flow->bytes += bytes;
+	update_length(s, i, before);
+	return true;
+}
+
+struct rte_mbuf *
+sfq_flow_take(struct sfq *s, uint16_t i, bool last)
+{
+	struct sfq_flow *flow = &s->flows[i];
+	uint16_t before = length_of(s, flow);
+	struct rte_mbuf *m = last ? pkt_queue_pop_last(&flow->queue) : pkt_queue_pop(&flow->queue);
+
+	flow->bytes -= pkt_queued_bytes(m);
+	update_length(s, i, before);
+	return m;
+}
+
+/* ---- the hash */
+
+uint32_t
+sfq_random(struct sfq *s)
+{
+	/* splitmix64's step and mix (Steele, Lea, Flood 2014); the high half is the better one. */
+	uint64_t z = s->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return (uint32_t)((z ^ (z >> 31)) >> 32);
+}
+
+uint32_t
+sfq_bucket(const struct qdisc *q, const struct sfq *s, struct rte_mbuf *m)
+{
+	uint32_t priority = pkt_of(m)->priority, bucket = TC_H_MIN(priority) - 1;
+
+	if (unlikely(TC_H_MAJ(priority) == q->handle && q->handle != 0 && bucket <= s->bucket_mask))
+		return bucket;
+	return flow_hash(m, s->hash_key) & s->bucket_mask;
+}
+
+/* Takes everything out, flow by flow. */
+static void
+collect(struct qdisc *q, struct sfq *s, struct pkt_queue *all)
+{
+	pkt_queue_init(all, q);
+	while (s->active != 0) {
+		uint16_t i = s->flows[s->round_tail].next;
+
+		while (s->flows[i].queue.count != 0) {
+			struct pkt_entry entry = *pkt_queue_first(&s->flows[i].queue);
+
+			sfq_flow_take(s, i, false);
+			if (unlikely(!pkt_queue_push(all, entry.m, entry.bytes, entry.enqueued_ns)))
+				qdisc_drop_queued(q, entry.m, DROP_NO_BUFFER);
+		}
+		sfq_flow_retire(s, i);
+	}
+}
+
+void
+sfq_rehash(struct qdisc *q, struct sfq *s)
+{
+	struct pkt_queue all;
+
+	collect(q, s, &all);
+	while (all.count != 0) {
+		struct pkt_entry entry = *pkt_queue_first(&all);
+		/* Two flows may have become one, and more or fewer flows than before: no limit bites, and nothing is lost. */
+		uint16_t i = sfq_flow_find(s, sfq_bucket(q, s, entry.m), true);
+
+		pkt_queue_pop(&all);
+		if (unlikely(!sfq_flow_push(s, i, entry.m, entry.bytes, entry.enqueued_ns)))
+			qdisc_drop_queued(q, entry.m, DROP_NO_BUFFER);
+	}
+	for (uint16_t i = 0; s->averages != NULL && i <= s->flows_count; i++)
+		red_average_reset(&s->averages[i], &s->curve, s->flows[i].bytes);
+}
+
+/* ---- life */
+
+int
+sfq_flows_init(struct qdisc *q, struct sfq *s, struct error *err)
+{
+	uint32_t all = s->flows_count + 1u;
+
+	s->flows = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(all * sizeof(*s->flows), RTE_CACHE_LINE_SIZE));
+	s->table = malloc((s->bucket_mask + 1) * sizeof(*s->table));
+	if (s->conf.qth_min != 0)
+		s->averages = calloc(all, sizeof(*s->averages));
+	if (s->flows == NULL || s->table == NULL || (s->conf.qth_min != 0 && s->averages == NULL))
+		return error_set(err, ENOMEM, "sfq: out of memory for %u flows", s->flows_count);
+	memset(s->flows, 0, all * sizeof(*s->flows));
+	memset(s->table, 0xff, (s->bucket_mask + 1) * sizeof(*s->table));
+	memset(s->by_length, 0xff, sizeof(s->by_length));
+	s->round_tail = SFQ_NONE;
+	for (uint16_t i = 0; i <= s->flows_count; i++) {
+		pkt_queue_init(&s->flows[i].queue, q);
+		s->flows[i].next = i + 1u < s->flows_count ? i + 1 : SFQ_NONE;
+	}
+	s->free = 0;
+	return 0;
+}
+
+void
+sfq_flows_destroy(struct sfq *s)
+{
+	free(s->flows);
+	free(s->table);
+	free(s->averages);
+}
