@@ -14,11 +14,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
@@ -27,22 +29,43 @@
 #include "shim/links.h"
 #include "shim/router.h"
 
+enum {
+	WATCH_NS = 50 * 1000, /* for an answer, before sleep */
+};
+
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
 
-/* The frame's answer on done_fd: 0 or -errno. The caller holds link->turn. */
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * The router's word that a datagram was served: 0 or -errno. The caller holds link->turn. Most answers come in less time
+ * than it takes to sleep and be woken: they are watched for first, and the CPU offered to the router meanwhile.
+ */
 static int
 await_done(struct link *link)
 {
+	uint64_t begin = now_ns();
 	struct frame_done done;
 	ssize_t length;
 
 	if (link->done_fd < 0)
 		return -ECONNREFUSED;
-	do
+	do {
+		length = HOST(recv)(link->done_fd, &done, sizeof(done), MSG_DONTWAIT);
+		if (length < 0)
+			sched_yield();
+	} while (length < 0 && errno == EAGAIN && now_ns() - begin < WATCH_NS);
+	while (length < 0 && (errno == EINTR || errno == EAGAIN))
 		length = HOST(recv)(link->done_fd, &done, sizeof(done), 0);
-	while (length < 0 && errno == EINTR);
 	if (length != (ssize_t)sizeof(done))
 		return -ECONNREFUSED;
 	link->port = done.port;
