@@ -53,7 +53,7 @@ struct chain {
 	struct rcu *rcu;
 	struct numbering *numbering;
 	struct class_uses uses;
-	uint32_t handle;
+	uint32_t handle, parent;
 	uint64_t now; /* of the change in course */
 };
 
@@ -166,6 +166,12 @@ filter_group_return_table_id(struct filter_group *group, uint32_t id)
 	numbering->in_use--;
 }
 
+bool
+filter_group_has_last_table(const struct filter_group *group)
+{
+	return group->chain->numbering->in_use == 1;
+}
+
 static void
 numbering_leave(struct numbering *numbering)
 {
@@ -196,6 +202,18 @@ void
 chain_set_handle(struct chain *chain, uint32_t handle)
 {
 	__atomic_store_n(&chain->handle, handle, __ATOMIC_RELAXED);
+}
+
+void
+chain_set_parent(struct chain *chain, uint32_t parent)
+{
+	chain->parent = parent;
+}
+
+uint32_t
+chain_parent(const struct chain *chain)
+{
+	return chain->parent;
 }
 
 void

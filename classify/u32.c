@@ -418,7 +418,8 @@ u32_remove(struct filter_group *group, void *removed, bool *last, struct error *
 	u->n--;
 	u->impure -= !filter->pure;
 	retire(group, filter, false);
-	*last = u->n == 0;
+	/* Observed on Linux: an empty table stays as long as there are others in the qdisc. */
+	*last = u->n == 0 && filter_group_has_last_table(group);
 	return 0;
 }
 

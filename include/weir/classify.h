@@ -66,6 +66,9 @@ void chain_classify(const struct chain *chain, const struct classify_ctx *ctx, s
 
 /* The handle (major << 16) of the qdisc that owns it: `fw` without options takes marks with this major as classids. */
 void chain_set_handle(struct chain *chain, uint32_t handle);
+/* What tcm_parent said when its last filter was added: dumps repeat it, whatever name of the hook was asked for. */
+void chain_set_parent(struct chain *chain, uint32_t parent);
+uint32_t chain_parent(const struct chain *chain);
 /* Makes an empty chain number its u32 tables with `elder`'s: all chains of a qdisc and its classes count together. */
 void chain_join(struct chain *chain, struct chain *elder);
 
@@ -142,6 +145,7 @@ void filter_group_unbind(struct filter_group *group, uint32_t classid);
 /* A number for a u32 hash table: 0x800 for the first of the qdisc, then counting up; 0 when 2048 are in use. */
 uint32_t filter_group_take_table_id(struct filter_group *group);
 void filter_group_return_table_id(struct filter_group *group, uint32_t id);
+bool filter_group_has_last_table(const struct filter_group *group); /* no other group of the qdisc has one */
 uint64_t filter_group_now(const struct filter_group *group); /* of the change in course */
 /* Workers whose counters must have room: those that report quiescence, 1 without RCU. */
 unsigned int rcu_workers(const struct rcu *rcu);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Codecs of classifiers (f_KIND.c) and actions (act_KIND.c): their netlink options to and from the conf structs in
+ * include/weir/filter and include/weir/action. Each registers itself; filter.c and action.c know no kind.
+ */
+#ifndef WEIR_CONTROL_TC_CODEC_H
+#define WEIR_CONTROL_TC_CODEC_H
+
+#include <control.h>
+#include <netlink/netlink.h>
+#include <weir/action/gact.h>
+#include <weir/action/skbedit.h>
+#include <weir/classify.h>
+#include <weir/filter/fw.h>
+#include <weir/filter/u32.h>
+
+/* ---- actions ------------------------------------------------------------------------------------------------------------- */
+
+#define ACTION_CONF_MAX 256 /* bytes; checked where a codec is registered */
+
+/* What a list of actions was parsed into; the specs point into it. */
+struct actions {
+	unsigned int n;
+	struct action_spec specs[ACTIONS_MAX];
+	char kinds[ACTIONS_MAX][16];
+	union {
+		uint8_t bytes[ACTION_CONF_MAX];
+		uint64_t align;
+	} confs[ACTIONS_MAX];
+};
+
+struct action_codec {
+	const char *kind;
+	size_t conf_size;
+	/* TCA_ACT_OPTIONS into conf, zeroed; *given false where only an index was given. */
+	int (*parse)(const struct nlattr *options, void *conf, uint32_t *index, bool *given, struct error *err);
+	void (*put)(struct nl_msgs *msgs,
+		const struct action *action); /* what stands in TCA_ACT_OPTIONS, but for the times */
+	uint16_t times_attr; /* TCA_KIND_TM */
+};
+
+void action_codec_register(const struct action_codec *codec);
+
+#define ACTION_CODEC_REGISTER(codec)                                                                                   \
+	__attribute__((constructor)) static void action_codec_register_##codec(void)                                   \
+	{                                                                                                              \
+		action_codec_register(&(codec));                                                                       \
+	}
+
+/* struct tc_gen's fields, with which each kind's own struct begins: index, capab, action, refcnt, bindcnt. */
+struct action_head {
+	tc_gen;
+};
+struct action_head action_head_of(const struct action *action, int32_t verdict);
+
+/* A nest of actions numbered from 1, as TCA_U32_ACT is; attr NULL: none. */
+int actions_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
+void actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
+
+/* ---- filters ------------------------------------------------------------------------------------------------------------- */
+
+/* Where TCA_OPTIONS of a filter are parsed; the conf points into the rest. */
+struct filter_options {
+	const struct control *control;
+	union {
+		struct u32_conf u32;
+		struct fw_conf fw;
+		uint8_t bytes[256];
+	} conf;
+	struct actions actions;
+	struct u32_key keys[U32_KEYS_MAX];
+};
+
+struct filter_codec {
+	const char *kind;
+	int (*parse)(const struct nlattr *nest, struct filter_options *options, struct error *err);
+	void (*put)(
+		struct nl_msgs *msgs, const struct control *control, const struct filter_info *info); /* TCA_OPTIONS */
+};
+
+void filter_codec_register(const struct filter_codec *codec);
+const struct filter_codec *filter_codec_find(const char *kind);
+
+#define FILTER_CODEC_REGISTER(codec)                                                                                   \
+	__attribute__((constructor)) static void filter_codec_register_##codec(void)                                   \
+	{                                                                                                              \
+		filter_codec_register(&(codec));                                                                       \
+	}
+
+/* `indev NAME`: the ifindex, 0 where attr is NULL. */
+int indev_parse(const struct control *control, const struct nlattr *attr, uint32_t *ifindex, struct error *err);
+void indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr,
+	uint32_t ifindex); /* nothing if it is 0 or gone */
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The options of u32 filters, TCA_U32_*. */
+#include <string.h>
+
+#include "tc/codec.h"
+
+static int
+parse_selector(const struct nlattr *attr, struct filter_options *options, struct error *err)
+{
+	struct u32_conf *conf = &options->conf.u32;
+	struct tc_u32_sel selector;
+	uint32_t bytes;
+
+	if (attr == NULL)
+		return 0;
+	bytes = mnl_attr_get_payload_len(attr);
+	if (bytes < sizeof(selector))
+		return error_set(
+			err, EINVAL, "cls_u32: a selector of %u bytes, %zu are its least", bytes, sizeof(selector));
+	memcpy(&selector, mnl_attr_get_payload(attr), sizeof(selector));
+	if (bytes < sizeof(selector) + selector.nkeys * sizeof(struct tc_u32_key))
+		return error_set(err, EINVAL, "cls_u32: %u keys are announced, %u bytes are too few for them",
+			selector.nkeys, bytes);
+	if (selector.nkeys > U32_KEYS_MAX)
+		return error_set(err, EINVAL, "cls_u32: %u matches in one filter, at most %d are possible",
+			selector.nkeys, U32_KEYS_MAX);
+	if ((selector.flags & ~TC_U32_TERMINAL) != 0)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: 'offset' and 'eat' lead to a linked hash table, and those are not offered here");
+	if (selector.hmask != 0)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: 'hashkey' leads to a linked hash table, and those are not offered here");
+	for (unsigned int i = 0; i < selector.nkeys; i++) {
+		struct tc_u32_key key;
+
+		memcpy(&key, (const uint8_t *)mnl_attr_get_payload(attr) + sizeof(selector) + i * sizeof(key),
+			sizeof(key));
+		options->keys[i] = (struct u32_key){ key.val, key.mask, key.off, key.offmask };
+	}
+	conf->has_selector = true;
+	conf->selector_flags = selector.flags;
+	conf->n_keys = selector.nkeys;
+	conf->keys = options->keys;
+	return 0;
+}
+
+static int
+refuse_what_is_not_offered(const struct nlattr *const *tb, struct error *err)
+{
+	if (tb[TCA_U32_DIVISOR] != NULL)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: hash tables ('divisor') are not offered here; put the matches under a preference of "
+			"their own");
+	if (tb[TCA_U32_LINK] != NULL)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: hash tables ('link') are not offered here; put all matches into one filter");
+	if (tb[TCA_U32_POLICE] != NULL)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: 'police' is not offered here; shape with a class, or drop with 'action drop'");
+	return 0;
+}
+
+static int
+parse_mark(const struct nlattr *attr, struct u32_conf *conf, struct error *err)
+{
+	struct tc_u32_mark mark;
+
+	if (attr == NULL)
+		return 0;
+	if (mnl_attr_get_payload_len(attr) < sizeof(mark))
+		return error_set(err, EINVAL, "cls_u32: a mark of %u bytes, %zu are needed",
+			mnl_attr_get_payload_len(attr), sizeof(mark));
+	memcpy(&mark, mnl_attr_get_payload(attr), sizeof(mark));
+	conf->has_mark = true;
+	conf->mark_value = mark.val;
+	conf->mark_mask = mark.mask;
+	return 0;
+}
+
+static int
+u32_parse(const struct nlattr *nest, struct filter_options *options, struct error *err)
+{
+	struct u32_conf *conf = &options->conf.u32;
+	const struct nlattr *tb[TCA_U32_MAX + 1];
+	int rc;
+
+	if ((rc = nl_get_nest(nest, tb, TCA_U32_MAX, err)) != 0 || (rc = refuse_what_is_not_offered(tb, err)) != 0 ||
+		(rc = parse_selector(tb[TCA_U32_SEL], options, err)) != 0 ||
+		(rc = parse_mark(tb[TCA_U32_MARK], conf, err)) != 0 ||
+		(rc = nl_get_u32(tb[TCA_U32_CLASSID], 0, &conf->classid, "classid", err)) != 0 ||
+		(rc = nl_get_u32(tb[TCA_U32_HASH], 0, &conf->table, "hash table", err)) != 0 ||
+		(rc = nl_get_u32(tb[TCA_U32_FLAGS], 0, &conf->flags, "flags", err)) != 0 ||
+		(rc = indev_parse(options->control, tb[TCA_U32_INDEV], &conf->in_port, err)) != 0 ||
+		(rc = actions_parse(tb[TCA_U32_ACT], &options->actions, err)) != 0)
+		return rc;
+	if ((conf->flags & ~(TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW | TCA_CLS_FLAGS_VERBOSE)) != 0 ||
+		(conf->flags & (TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW)) ==
+			(TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW))
+		return error_set(
+			err, EINVAL, "cls_u32: flags 0x%x; skip_hw or skip_sw may be given, not both", conf->flags);
+	if ((conf->flags & TCA_CLS_FLAGS_SKIP_SW) != 0)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: 'skip_sw' leaves the filter to hardware, and no port here has any for it");
+	conf->has_classid = tb[TCA_U32_CLASSID] != NULL;
+	conf->actions = options->actions.specs;
+	conf->n_actions = options->actions.n;
+	return 0;
+}
+
+static void
+put_selector(struct nl_msgs *msgs, const struct u32_conf *conf)
+{
+	struct tc_u32_sel selector = { .flags = conf->selector_flags, .nkeys = conf->n_keys };
+	uint8_t bytes[sizeof(selector) + U32_KEYS_MAX * sizeof(struct tc_u32_key)];
+
+	memcpy(bytes, &selector, sizeof(selector));
+	for (unsigned int i = 0; i < conf->n_keys; i++) {
+		struct tc_u32_key key = {
+			.mask = conf->keys[i].mask,
+			.val = conf->keys[i].value,
+			.off = conf->keys[i].offset,
+			.offmask = conf->keys[i].offset_mask,
+		};
+
+		memcpy(bytes + sizeof(selector) + i * sizeof(key), &key, sizeof(key));
+	}
+	nl_put(msgs, TCA_U32_SEL, bytes, sizeof(selector) + conf->n_keys * sizeof(struct tc_u32_key));
+}
+
+static void
+put_counts(struct nl_msgs *msgs, const struct u32_conf *conf, const struct u32_counts *counts)
+{
+	uint64_t put[2 + U32_KEYS_MAX] = { counts->hits, counts->matches }; /* struct tc_u32_pcnt */
+
+	memcpy(put + 2, counts->key_matches, conf->n_keys * sizeof(put[0]));
+	nl_put(msgs, TCA_U32_PCNT, put, (2 + conf->n_keys) * sizeof(put[0]));
+}
+
+static void
+put_filter(struct nl_msgs *msgs, const struct control *control, const struct filter_info *info)
+{
+	struct u32_counts counts;
+	struct u32_conf conf;
+
+	u32_get_conf(info->filter, &conf);
+	u32_sum_counts(info->filter, &counts);
+	put_selector(msgs, &conf);
+	nl_put_u32(msgs, TCA_U32_HASH, conf.table);
+	if (conf.has_classid)
+		nl_put_u32(msgs, TCA_U32_CLASSID, conf.classid);
+	nl_put_u32(msgs, TCA_U32_FLAGS, conf.flags | TCA_CLS_FLAGS_NOT_IN_HW);
+	if (conf.has_mark) {
+		struct tc_u32_mark mark = { conf.mark_value, conf.mark_mask, (uint32_t)counts.mark_matches };
+
+		nl_put(msgs, TCA_U32_MARK, &mark, sizeof(mark));
+	}
+	actions_put(msgs, TCA_U32_ACT, u32_actions(info->filter), control->now(control));
+	indev_put(msgs, control, TCA_U32_INDEV, conf.in_port);
+	put_counts(msgs, &conf, &counts);
+}
+
+static void
+u32_put(struct nl_msgs *msgs, const struct control *control, const struct filter_info *info)
+{
+	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
+
+	if (u32_is_table(info->handle))
+		nl_put_u32(msgs, TCA_U32_DIVISOR, 1);
+	else
+		put_filter(msgs, control, info);
+	nl_nest_end(msgs, nest);
+}
+
+static const struct filter_codec u32_codec = {
+	.kind = "u32",
+	.parse = u32_parse,
+	.put = u32_put,
+};
+FILTER_CODEC_REGISTER(u32_codec)

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER and RTM_GETCHAIN: what `tc filter` and `tc chain` say. The order in which things are
+ * looked at, and the sentences, are those that Linux 6.1 was seen to give.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/pkt_sched.h>
+
+#include "tc/codec.h"
+#include "tc/tc.h"
+
+#define HOOK_MAJOR 0xffff0000u /* TC_H_INGRESS, TC_H_CLSACT */
+#define CHAIN_MAX  0x0fffffffu /* what `goto chain` can say */
+
+static const struct filter_codec *codecs[32];
+
+void
+filter_codec_register(const struct filter_codec *codec)
+{
+	for (size_t i = 0; i < RTE_DIM(codecs); i++)
+		if (codecs[i] == NULL) {
+			codecs[i] = codec;
+			return;
+		}
+	abort();
+}
+
+const struct filter_codec *
+filter_codec_find(const char *kind)
+{
+	for (size_t i = 0; i < RTE_DIM(codecs) && codecs[i] != NULL; i++)
+		if (strcmp(codecs[i]->kind, kind) == 0)
+			return codecs[i];
+	return NULL;
+}
+
+int
+indev_parse(const struct control *control, const struct nlattr *attr, uint32_t *ifindex, struct error *err)
+{
+	char name[IF_NAMESIZE];
+	const struct port *port;
+	int rc;
+
+	*ifindex = 0;
+	if (attr == NULL)
+		return 0;
+	if ((rc = nl_get_string(attr, name, sizeof(name), "Interface name", err)) != 0)
+		return rc;
+	port = port_find_name(control->router, name);
+	if (port == NULL)
+		return error_set(err, ENODEV, "Network device not found");
+	*ifindex = port->ifindex;
+	return 0;
+}
+
+void
+indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr, uint32_t ifindex)
+{
+	const struct port *port = ifindex != 0 ? port_find(control->router, ifindex) : NULL;
+
+	if (port != NULL)
+		nl_put_string(msgs, attr, port->name);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------------------ */
+
+/* Where the filters of a message live. */
+struct place {
+	const struct control *control;
+	const struct nl_request *req;
+	const struct tcmsg *tcm;
+	struct port *port;
+	struct chain *chain;
+	struct chain *elder; /* the qdisc's own, where chain is a class's */
+	uint32_t parent; /* as dumps name it */
+	bool hook; /* ingress, not the tree */
+};
+
+static void
+put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct place *place, uint32_t info)
+{
+	nl_msg_begin(msgs, type, flags, sizeof(struct tcmsg));
+	*(struct tcmsg *)nl_msg_body(msgs) = (struct tcmsg){
+		.tcm_family = AF_UNSPEC,
+		.tcm_ifindex = (int)place->port->ifindex,
+		.tcm_parent = chain_parent(place->chain),
+		.tcm_info = info,
+	};
+}
+
+static void
+put_filter(
+	struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct place *place, const struct filter_info *info)
+{
+	put_head(msgs, type, flags, place, TC_H_MAKE(info->preference << 16, info->protocol));
+	((struct tcmsg *)nl_msg_body(msgs))->tcm_handle = info->handle;
+	nl_put_string(msgs, TCA_KIND, info->kind);
+	nl_put_u32(msgs, TCA_CHAIN, 0);
+	if (info->filter != NULL)
+		filter_codec_find(info->kind)->put(msgs, place->control, info);
+	nl_msg_end(msgs);
+}
+
+static void
+put_chain(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct place *place)
+{
+	put_head(msgs, type, flags, place, 0);
+	nl_put_u32(msgs, TCA_CHAIN, 0);
+	nl_msg_end(msgs);
+}
+
+static void
+notify(const struct place *place, struct nl_msgs *msgs)
+{
+	if (nl_msgs_bytes(msgs) != 0)
+		nl_notify(place->req->server, RTNLGRP_TC, msgs, place->req);
+	nl_msgs_destroy(msgs);
+}
+
+/* A chain comes with its first filter and goes with its last: `tc monitor` tells of both. */
+static void
+notify_chain(const struct place *place, uint16_t type)
+{
+	struct nl_msgs *msgs = nl_msgs_create();
+
+	put_chain(msgs, type, type == RTM_NEWCHAIN ? NLM_F_CREATE | NLM_F_EXCL : 0, place);
+	notify(place, msgs);
+}
+
+/* ---- naming -------------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_hook(uint32_t parent)
+{
+	return TC_H_MAJ(parent) == HOOK_MAJOR && parent != TC_H_ROOT;
+}
+
+/* Any minor names the one hook there is, as on Linux; ffff:fff3 would be egress, and that comes with clsact only. */
+static int
+find_hook(struct place *place, struct error *err)
+{
+	place->hook = true;
+	place->parent = place->tcm->tcm_parent;
+	if (place->port->ingress == NULL)
+		return error_set(err, EINVAL, "Parent Qdisc doesn't exists");
+	if (place->parent == TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
+		return error_set(
+			err, EOPNOTSUPP, "there is no egress hook here; put the filter on the port's root qdisc");
+	place->chain = place->port->ingress;
+	chain_set_handle(place->chain, HOOK_MAJOR);
+	return 0;
+}
+
+static int
+find_in_tree(struct place *place, struct error *err)
+{
+	uint32_t parent = place->tcm->tcm_parent;
+	const struct qdisc *q;
+
+	if (parent == TC_H_ROOT)
+		return error_set(err, EINVAL, "Parent Qdisc doesn't exists");
+	q = parent == 0 ? sched_root(place->port->tree) : sched_qdisc_find(place->port->tree, TC_H_MAJ(parent));
+	if (q == NULL)
+		return parent == 0 ? error_set(err, EINVAL, "Qdisc not classful")
+				   : error_set(err, EINVAL, "Parent Qdisc doesn't exists");
+	if (q->ops->classes == NULL)
+		return error_set(err, EINVAL, "Qdisc not classful");
+	if (q->ops->classes->classify == NULL)
+		return error_set(err, EOPNOTSUPP, "Class doesn't support blocks");
+	place->parent = parent == 0 ? q->handle : parent;
+	place->chain = sched_chain(place->port->tree, place->parent, err);
+	if (place->chain == NULL)
+		return err != NULL ? -err->code : -EINVAL;
+	place->elder = sched_chain(place->port->tree, q->handle, NULL);
+	chain_set_handle(place->chain, q->handle);
+	return 0;
+}
+
+static int
+find_place(struct place *place, const struct nl_request *req, struct error *err)
+{
+	int rc;
+
+	*place = (struct place){ .control = req->context, .req = req, .tcm = req->body };
+	if ((uint32_t)place->tcm->tcm_ifindex == TCM_IFINDEX_MAGIC_BLOCK)
+		return error_set(err, EOPNOTSUPP, "shared blocks are not offered here; name a port, as in 'dev eth0'");
+	if ((rc = tc_port(req, &place->port, err)) != 0)
+		return rc;
+	return is_hook(place->tcm->tcm_parent) ? find_hook(place, err) : find_in_tree(place, err);
+}
+
+/* What the message says of the filter itself; kind is where its name is copied. */
+static int
+parse_spec(const struct nl_request *req, struct filter_spec *spec, char kind[32], uint32_t *chain, struct error *err)
+{
+	const struct control *c = req->context;
+	const struct tcmsg *tcm = req->body;
+	int rc;
+
+	*spec = (struct filter_spec){
+		.preference = TC_H_MAJ(tcm->tcm_info) >> 16,
+		.protocol = TC_H_MIN(tcm->tcm_info),
+		.handle = tcm->tcm_handle,
+		.now = c->now(c),
+	};
+	if ((rc = nl_get_u32(req->attrs[TCA_CHAIN], 0, chain, "chain index", err)) != 0)
+		return rc;
+	if (*chain > CHAIN_MAX)
+		return error_set(err, EINVAL, "Specified chain index exceeds upper limit");
+	if (req->attrs[TCA_KIND] == NULL)
+		return 0;
+	if ((rc = nl_get_string(req->attrs[TCA_KIND], kind, 32, "filter kind", err)) != 0)
+		return rc;
+	spec->kind = kind;
+	return 0;
+}
+
+/* What was classified before the change is classified again. */
+static void
+changed(const struct place *place)
+{
+	if (!place->hook)
+		sched_chain_changed(place->port->tree);
+}
+
+/* ---- new, delete, get ---------------------------------------------------------------------------------------------------- */
+
+static int
+parse_options(const struct nl_request *req, struct filter_spec *spec, struct filter_options *options, struct error *err)
+{
+	const struct nlattr *nest = req->attrs[TCA_OPTIONS];
+	const struct filter_codec *codec;
+
+	if (nest == NULL || spec->kind == NULL)
+		return 0;
+	codec = filter_codec_find(spec->kind);
+	if (codec == NULL)
+		return error_set(err, ENOENT, "TC classifier not found");
+	options->control = req->context;
+	options->actions.n = 0;
+	memset(&options->conf, 0, sizeof(options->conf));
+	spec->conf = &options->conf;
+	return codec->parse(nest, options, err);
+}
+
+static int
+filter_new(struct nl_request *req, struct error *err)
+{
+	uint16_t flags = req->header->nlmsg_flags;
+	struct filter_options options;
+	struct filter_info info;
+	struct filter_spec spec;
+	struct nl_msgs *msgs;
+	struct place place;
+	uint32_t chain;
+	char kind[32];
+	bool was_empty;
+	int rc;
+
+	if ((rc = parse_spec(req, &spec, kind, &chain, err)) != 0)
+		return rc;
+	if (spec.preference == 0 && (flags & NLM_F_CREATE) == 0)
+		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
+	if ((rc = find_place(&place, req, err)) != 0)
+		return rc;
+	if (chain != 0)
+		return error_set(err, EOPNOTSUPP, "there is only chain 0 here; leave 'chain %u' out", chain);
+	if ((rc = parse_options(req, &spec, &options, err)) != 0)
+		return rc;
+	was_empty = chain_empty(place.chain);
+	if (place.elder != NULL)
+		chain_join(place.chain, place.elder);
+	rc = chain_filter_add(place.chain, &spec, flags, &info, err);
+	if (rc != 0)
+		return rc;
+	chain_set_parent(place.chain, place.parent);
+	changed(&place);
+	if (was_empty)
+		notify_chain(&place, RTM_NEWCHAIN);
+	msgs = nl_msgs_create();
+	put_filter(msgs, RTM_NEWTFILTER, flags, &place, &info);
+	notify(&place, msgs);
+	return 0;
+}
+
+struct gone {
+	const struct place *place;
+	struct nl_msgs *msgs;
+};
+
+static void
+note_gone(void *arg, const struct filter_info *info)
+{
+	struct gone *gone = arg;
+
+	put_filter(gone->msgs, RTM_DELTFILTER, gone->place->req->header->nlmsg_flags, gone->place, info);
+}
+
+static int
+filter_delete(struct nl_request *req, struct error *err)
+{
+	struct filter_spec spec;
+	struct place place;
+	struct gone gone;
+	uint32_t chain;
+	char kind[32];
+	bool was_empty;
+	int rc;
+
+	if ((rc = parse_spec(req, &spec, kind, &chain, err)) != 0)
+		return rc;
+	if (spec.preference == 0 && (spec.protocol != 0 || spec.handle != 0 || spec.kind != NULL))
+		return error_set(err, ENOENT, "Cannot flush filters with protocol, handle or kind set");
+	if ((rc = find_place(&place, req, err)) != 0)
+		return rc;
+	if (chain != 0)
+		return spec.preference == 0 ? 0 : error_set(err, ENOENT, "Cannot find specified filter chain");
+	was_empty = chain_empty(place.chain);
+	gone = (struct gone){ &place, nl_msgs_create() };
+	rc = chain_filter_delete(place.chain, &spec, note_gone, &gone, err);
+	if (rc != 0) {
+		nl_msgs_destroy(gone.msgs);
+		return rc;
+	}
+	changed(&place);
+	notify(&place, gone.msgs);
+	if (!was_empty && chain_empty(place.chain))
+		notify_chain(&place, RTM_DELCHAIN);
+	return 0;
+}
+
+static int
+filter_get(struct nl_request *req, struct error *err)
+{
+	struct filter_info info;
+	struct filter_spec spec;
+	struct place place;
+	uint32_t chain;
+	char kind[32];
+	int rc;
+
+	if ((rc = parse_spec(req, &spec, kind, &chain, err)) != 0)
+		return rc;
+	if (spec.preference == 0)
+		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
+	if ((rc = find_place(&place, req, err)) != 0)
+		return rc;
+	if (chain != 0)
+		return error_set(err, EINVAL, "Cannot find specified filter chain");
+	if ((rc = chain_filter_get(place.chain, &spec, &info, err)) != 0)
+		return rc;
+	put_filter(req->reply, RTM_NEWTFILTER, 0, &place, &info);
+	return 0;
+}
+
+/* ---- dumps --------------------------------------------------------------------------------------------------------------- */
+
+struct dump {
+	const struct place *place;
+	uint32_t preference; /* 0: any */
+	uint16_t protocol; /* 0: any */
+};
+
+static int
+dump_one(void *arg, const struct filter_info *info)
+{
+	const struct dump *d = arg;
+
+	if ((d->preference == 0 || d->preference == info->preference) &&
+		(d->protocol == 0 || d->protocol == info->protocol))
+		put_filter(d->place->req->reply, RTM_NEWTFILTER, 0, d->place, info);
+	return 0;
+}
+
+/* Linux lists nothing, and finds no fault, where there is no such port, parent or chain. */
+static bool
+find_to_list(struct place *place, const struct nl_request *req, struct filter_spec *spec, int *rc, struct error *err)
+{
+	uint32_t chain;
+	char kind[32];
+
+	*rc = parse_spec(req, spec, kind, &chain, err);
+	if (*rc != 0)
+		return false;
+	return ((const struct tcmsg *)req->body)->tcm_ifindex != 0 &&
+	       find_place(place, req, &(struct error){ 0 }) == 0 && (req->attrs[TCA_CHAIN] == NULL || chain == 0) &&
+	       !chain_empty(place->chain);
+}
+
+static int
+filter_dump(struct nl_request *req, struct error *err)
+{
+	struct filter_spec spec;
+	struct place place;
+	struct dump d;
+	int rc;
+
+	if (!find_to_list(&place, req, &spec, &rc, err))
+		return rc;
+	d = (struct dump){ &place, spec.preference, spec.protocol };
+	return chain_walk(place.chain, dump_one, &d);
+}
+
+static int
+chain_dump(struct nl_request *req, struct error *err)
+{
+	struct filter_spec spec;
+	struct place place;
+	int rc;
+
+	if (find_to_list(&place, req, &spec, &rc, err))
+		put_chain(req->reply, RTM_NEWCHAIN, 0, &place);
+	return rc;
+}
+
+static int
+chain_refuse(struct nl_request *req, struct error *err)
+{
+	return error_set(err, EOPNOTSUPP,
+		"there is only chain 0 here, which comes with its first filter and goes with its last");
+}
+
+static const struct nl_handler filter_handlers[] = {
+	{ RTM_NEWTFILTER, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = filter_new },
+	{ RTM_DELTFILTER, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = filter_delete },
+	{ RTM_GETTFILTER, sizeof(struct tcmsg), TCA_MAX, 0, .do_one = filter_get, .dump = filter_dump },
+	{ RTM_NEWCHAIN, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = chain_refuse },
+	{ RTM_DELCHAIN, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = chain_refuse },
+	{ RTM_GETCHAIN, sizeof(struct tcmsg), TCA_MAX, 0, .dump = chain_dump },
+};
+NL_REGISTER(filter_handlers)
