@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The addresses as workers see them: a snapshot that is made anew on every change. */
+#include "internal.h"
+
+struct seen_address {
+	struct ip_addr local, peer;
+	uint32_t ifindex;
+	uint8_t family, prefix_length, scope;
+	bool secondary;
+};
+
+struct address_view {
+	uint32_t count;
+	uint32_t *by_address; /* indices into items, ordered by local */
+	struct seen_address items[]; /* by family and ifindex, in Linux's order within a link */
+};
+
+static const struct address_view *sort_view; /* for qsort; the control thread is the only writer */
+
+static int
+compare_local(const void *a, const void *b)
+{
+	return memcmp(&sort_view->items[*(const uint32_t *)a].local, &sort_view->items[*(const uint32_t *)b].local,
+		sizeof(struct ip_addr));
+}
+
+void
+addresses_publish(struct rib *rib)
+{
+	struct address_list *list = &rib->addresses;
+	size_t bytes = sizeof(struct address_view) + list->count * (sizeof(struct seen_address) + sizeof(uint32_t));
+	struct address_view *view = rib_zalloc(bytes), *old = list->view;
+
+	view->count = list->count;
+	view->by_address = (uint32_t *)&view->items[list->count];
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct rib_address *a = list->items[i];
+
+		view->items[i] = (struct seen_address){ .local = a->local,
+			.peer = a->peer,
+			.ifindex = a->ifindex,
+			.family = a->family,
+			.prefix_length = a->prefix_length,
+			.scope = a->scope,
+			.secondary = (a->flags & IFA_F_SECONDARY) != 0 };
+		view->by_address[i] = i;
+	}
+	sort_view = view;
+	qsort(view->by_address, view->count, sizeof(uint32_t), compare_local);
+	__atomic_store_n(&list->view, view, __ATOMIC_RELEASE);
+	if (old != NULL)
+		rcu_defer(rib->rcu, free, old);
+}
+
+bool
+rib_address_is_local(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr)
+{
+	const struct address_view *view = __atomic_load_n(&rib->addresses.view, __ATOMIC_ACQUIRE);
+	uint32_t low = 0, high = view->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (memcmp(&view->items[view->by_address[middle]].local, addr, sizeof(*addr)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < view->count; low++) {
+		const struct seen_address *a = &view->items[view->by_address[low]];
+
+		if (!ip_addr_equal(&a->local, addr))
+			return false;
+		if (a->family == family && (ifindex == 0 || a->ifindex == ifindex))
+			return true;
+	}
+	return false;
+}
+
+static bool
+comes_before(const struct seen_address *a, uint8_t family, uint32_t ifindex)
+{
+	return a->family != family ? a->family < family : a->ifindex < ifindex;
+}
+
+/* A better source than the best so far? On the subnet of `to` before others, wide scope before narrow, then the first. */
+static bool
+better(const struct seen_address *a, const struct seen_address *best, const struct ip_addr *to)
+{
+	bool near, best_near;
+
+	if (best == NULL)
+		return true;
+	near = to != NULL && addr_in_prefix(to, &a->peer, a->prefix_length);
+	best_near = to != NULL && addr_in_prefix(to, &best->peer, best->prefix_length);
+	return near != best_near ? near : a->scope < best->scope;
+}
+
+bool
+rib_address_select(
+	const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source)
+{
+	const struct address_view *view = __atomic_load_n(&rib->addresses.view, __ATOMIC_ACQUIRE);
+	const struct seen_address *best = NULL;
+	uint32_t low = 0, high = view->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (comes_before(&view->items[middle], family, ifindex))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < view->count; low++) {
+		const struct seen_address *a = &view->items[low];
+
+		if (a->family != family || a->ifindex != ifindex)
+			break;
+		if (!a->secondary && better(a, best, to))
+			best = a;
+	}
+	if (best != NULL)
+		*source = best->local;
+	return best != NULL;
+}

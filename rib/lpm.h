@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Longest prefix match for both families: a poptrie (H. Asai, Y. Ohara, "Poptrie: A Compressed Trie with Population Count for
+ * Fast and Scalable Software IP Routing Table Lookup", SIGCOMM 2015) whose directly indexed root grows with the table, from nothing
+ * to 18 bits. Ten routes take about a kilobyte, a million about ten megabytes.
+ *
+ * One writer; readers are lock-free under RCU. What readers can see is never changed but for single words: an update copies the
+ * nodes on its path, stores the root's word, and reuses the old ones after a grace period.
+ */
+#ifndef WEIR_RIB_LPM_H
+#define WEIR_RIB_LPM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/address.h>
+#include <weir/rcu.h>
+
+/* A value as it is stored: the prefix's length and the caller's number. 0: no route. */
+#define LPM_NUMBER_BITS 23
+#define LPM_NUMBER_MAX  ((1u << LPM_NUMBER_BITS) - 1)
+
+static inline uint32_t
+lpm_value(uint8_t length, uint32_t number)
+{
+	return (uint32_t)length << LPM_NUMBER_BITS | number;
+}
+
+static inline uint8_t
+lpm_value_length(uint32_t value)
+{
+	return (uint8_t)(value >> LPM_NUMBER_BITS);
+}
+
+static inline uint32_t
+lpm_value_number(uint32_t value)
+{
+	return value & LPM_NUMBER_MAX;
+}
+
+/* An address as a number, its first bit on top. IPv4 is the upper half of hi; lo is 0. */
+struct lpm_key {
+	uint64_t hi, lo;
+};
+
+static inline struct lpm_key
+lpm_key(const struct ip_addr *addr)
+{
+	return (struct lpm_key){ rte_be_to_cpu_64(addr->halves[0]), rte_be_to_cpu_64(addr->halves[1]) };
+}
+
+struct lpm;
+
+struct lpm *lpm_create(struct rcu *rcu);
+/* The caller has unpublished it; readers may still be in it: freed after a grace period. */
+void lpm_destroy(struct lpm *lpm);
+
+/* The prefix's number is now `number` (1..LPM_NUMBER_MAX), whether it had one before or not. Host bits are 0. */
+void lpm_set(struct lpm *lpm, struct lpm_key key, uint8_t length, uint32_t number);
+/* Takes the prefix out; cover is the value (lpm_value) of the longest shorter prefix that covers it, 0: none. */
+void lpm_unset(struct lpm *lpm, struct lpm_key key, uint8_t length, uint32_t cover);
+
+/* How many prefixes there are: the next update fits the root to it. */
+void lpm_set_routes(struct lpm *lpm, uint32_t routes);
+
+/* Burst lookups, any thread under RCU: values[i] is keys[i]'s value, or 0. n at most LPM_BURST. */
+#define LPM_BURST 64
+void lpm_lookup(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
+/* The same for IPv4 addresses in host order: less to load, fewer levels. */
+void lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values);
+
+size_t lpm_bytes(const struct lpm *lpm);
+
+#endif
