@@ -14,7 +14,7 @@
 static inline void
 eal_start(void)
 {
-	char *argv[] = { (char[]){ "test" }, (char[]){ "--no-huge" }, (char[]){ "--no-pci" }, (char[]){ "--in-memory" },
+	char *argv[] = { (char[]){ "test" }, (char[]){ "--no-huge" }, (char[]){ "--no-pci" }, (char[]){ "--no-shconf" },
 		(char[]){ "--no-telemetry" }, (char[]){ "-m" }, (char[]){ "512" }, (char[]){ "-l" }, (char[]){ "0" },
 		(char[]){ "--log-level=4" }, NULL };
 
