@@ -31,8 +31,8 @@ class_snapshot_walk(const struct qdisc *q, int (*visit)(void *arg, struct class 
 	struct snapshot snapshot = {
 		.q = (struct qdisc *)(uintptr_t)q,
 		.stride = RTE_ALIGN_CEIL(sizeof(struct class) + q->ops->classes->size, RTE_CACHE_LINE_SIZE),
-		/* Each holds a packet; what becomes busy meanwhile may be missing. */
-		.max = __atomic_load_n(&q->backlog_pkts, __ATOMIC_RELAXED),
+		/* Each holds a packet and has a minor of its own; what becomes busy meanwhile may be missing. */
+		.max = RTE_MIN(__atomic_load_n(&q->backlog_pkts, __ATOMIC_RELAXED), UINT16_MAX + 1u),
 	};
 	int rc = 0;
 
