@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * IPv4: from a frame that carries it to a next hop. Header checks (RFC 1812 5.2.2), martians (5.3.7), the route, reverse-path
+ * filtering (RFC 3704), and forwarding (5.3). A stage at a time over a burst; each stage keeps its survivors in front, in order.
+ */
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+
+#include "buffer.h"
+#include "path.h"
+
+#define KEEP              DROP__COUNT
+#define DONT_FRAGMENT     rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)
+#define LIMITED_BROADCAST RTE_BE32(0xffffffff)
+#define ALL_HOSTS         RTE_BE32(0xe0000001) /* 224.0.0.1: every host is a member (RFC 1112 section 4) */
+
+static inline bool
+is_net0(rte_be32_t a)
+{
+	return (a & RTE_BE32(0xff000000)) == 0;
+}
+
+static inline bool
+is_loopback(rte_be32_t a)
+{
+	return (a & RTE_BE32(0xff000000)) == RTE_BE32(0x7f000000);
+}
+
+static inline bool
+is_multicast(rte_be32_t a)
+{
+	return (a & RTE_BE32(0xf0000000)) == RTE_BE32(0xe0000000);
+}
+
+/* ---- header checks ------------------------------------------------------------------------------------------------------- */
+
+static enum drop_reason
+check_header(struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct rte_ipv4_hdr *ip = ip4_header(m);
+	uint32_t available = m->pkt_len - p->l3_off;
+	uint16_t header, total;
+
+	if (unlikely(available < sizeof(*ip)))
+		return DROP_IP_MALFORMED;
+	header = rte_ipv4_hdr_len(ip);
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (unlikely((ip->version_ihl >> 4) != 4 || header < sizeof(*ip) || total < header || total > available ||
+		     m->data_len < p->l3_off + header))
+		return DROP_IP_MALFORMED;
+	if (unlikely(rte_raw_cksum(ip, header) != 0xffff))
+		return DROP_IP_CHECKSUM;
+	if (unlikely(total < available))
+		buffer_truncate(m, p->l3_off + total); /* Ethernet's padding */
+	return KEEP;
+}
+
+/* Options are rare: most packets never come here. Source routes are followed here if the settings allow them, else refused. */
+static enum drop_reason
+check_options(struct worker *w, const struct port *in, struct rte_mbuf *m)
+{
+	struct rte_ipv4_hdr *ip = ip4_header(m);
+	const struct port_settings *all = router_settings_all(w->router);
+	struct ip4_options options;
+	struct ip_addr destination = ip_addr_v4(ip->dst_addr);
+
+	ip4_options_parse(ip, &options);
+	if (options.malformed) {
+		icmp_error(w, m, ICMP_PARAMETERPROB, 0, (uint32_t)options.error_at << 24);
+		return DROP_IP_OPTIONS;
+	}
+	if (!options.source_route)
+		return KEEP;
+	if (!setting_both(all->accept_source_route, in->settings.accept_source_route))
+		return DROP_IP_OPTIONS;
+	if (rib_address_is_local(w->rib, 0, AF_INET, &destination)) {
+		if (!ip4_options_next_stop(ip, &options))
+			return KEEP;
+		path_set_flow(m);
+		return KEEP;
+	}
+	if (options.strict) { /* this router is no stop of the route it was told to take (RFC 791) */
+		icmp_error(w, m, ICMP_PARAMETERPROB, 0, (uint32_t)options.route_at << 24);
+		return DROP_IP_OPTIONS;
+	}
+	return KEEP;
+}
+
+static enum drop_reason
+check_addresses(const struct rte_ipv4_hdr *ip, bool route_localnet)
+{
+	rte_be32_t src = ip->src_addr, dst = ip->dst_addr;
+
+	if (unlikely(is_multicast(src) || src == LIMITED_BROADCAST))
+		return DROP_MARTIAN_SOURCE;
+	if (unlikely(is_loopback(src) && !route_localnet))
+		return DROP_MARTIAN_SOURCE;
+	if (unlikely(dst == LIMITED_BROADCAST || (src == 0 && dst == 0)))
+		return is_net0(src) && src != 0 ? DROP_MARTIAN_SOURCE : KEEP;
+	if (unlikely(is_net0(src)))
+		return src == 0 && is_multicast(dst) ? KEEP : DROP_MARTIAN_SOURCE; /* IGMP comes from 0.0.0.0 too */
+	if (unlikely(is_net0(dst)))
+		return DROP_MARTIAN_DESTINATION;
+	return unlikely(is_loopback(dst) && !route_localnet) ? DROP_MARTIAN_DESTINATION : KEEP;
+}
+
+static uint16_t
+check_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct port_settings *all = router_settings_all(w->router);
+	bool localnet =
+		(in->flags & IFF_LOOPBACK) != 0 || setting_either(all->route_localnet, in->settings.route_localnet);
+	struct pkt_sink *sink = &counters(w, in)->sink;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		enum drop_reason reason = check_header(m);
+
+		if (likely(reason == KEEP) && unlikely(ip4_header(m)->ihl > 5))
+			reason = check_options(w, in, m);
+		if (likely(reason == KEEP))
+			reason = check_addresses(ip4_header(m), localnet);
+		if (likely(reason == KEEP))
+			pkts[kept++] = m;
+		else
+			pkt_drop(sink, m, reason);
+	}
+	return kept;
+}
+
+/* ---- the route ----------------------------------------------------------------------------------------------------------- */
+
+static void
+make_key(const struct worker *w, const struct port *in, const struct rte_mbuf *m, struct rib_key *key)
+{
+	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
+	const struct rte_ipv4_hdr *ip = ip4_header(m);
+
+	*key = (struct rib_key){
+		.dst = ip_addr_v4(ip->dst_addr),
+		.src = ip_addr_v4(ip->src_addr),
+		.mark = p->mark,
+		.iif = in->ifindex,
+		.flow_hash = w->settings->fib_multipath_hash_policy == 1
+				     ? m->hash.rss
+				     : flow_hash_addresses(ip->src_addr, ip->dst_addr),
+		.family = AF_INET,
+		.dsfield = ip->type_of_service,
+		.ip_protocol = ip->next_proto_id,
+	};
+	if (p->l4_off != 0 && m->data_len >= p->l4_off + 4 &&
+		(ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP ||
+			ip->next_proto_id == IPPROTO_SCTP)) {
+		const rte_be16_t *ports = rte_pktmbuf_mtod_offset(m, const rte_be16_t *, p->l4_off);
+
+		key->sport = rte_be_to_cpu_16(ports[0]);
+		key->dport = rte_be_to_cpu_16(ports[1]);
+	}
+}
+
+/* What the source's validation says: KEEP or why not. */
+struct source_check {
+	int rp_filter; /* 0 off, 1 strict, 2 loose */
+	bool accept_local, valid_mark;
+};
+
+static void
+load_source_check(const struct worker *w, const struct port *in, struct source_check *check)
+{
+	const struct port_settings *all = router_settings_all(w->router);
+
+	check->rp_filter = setting_greater(all->rp_filter, in->settings.rp_filter);
+	check->accept_local =
+		setting_either(all->accept_local, in->settings.accept_local) || (in->flags & IFF_LOOPBACK) != 0;
+	check->valid_mark = setting_either(all->src_valid_mark, in->settings.src_valid_mark);
+}
+
+/* The way back to the source of m, as if this router were to answer; out_ifindex: where m is to leave, LOOPBACK_IFINDEX if it is ours. */
+static void
+reverse_route(const struct worker *w, const struct rte_mbuf *m, const struct source_check *check, uint32_t out_ifindex,
+	uint32_t oif, struct rib_result *result)
+{
+	const struct rte_ipv4_hdr *ip = ip4_header(m);
+	struct rib_key key = {
+		.dst = ip_addr_v4(ip->src_addr),
+		.src = ip_addr_v4(ip->dst_addr),
+		.mark = check->valid_mark ? pkt_of((struct rte_mbuf *)(uintptr_t)m)->mark : 0,
+		.iif = out_ifindex,
+		.oif = oif,
+		.family = AF_INET,
+		.dsfield = ip->type_of_service,
+	};
+
+	rib_lookup(w->rib, &key, 1, result);
+}
+
+static bool
+leaves_by(const struct worker *w, const struct rib_result *result, uint32_t ifindex)
+{
+	const struct rib_nexthop *hop = rib_nexthop(w->rib, result->nexthop);
+
+	return result->type == RTN_UNICAST && hop != NULL && hop->ifindex == ifindex;
+}
+
+static enum drop_reason
+filter_reverse_path(const struct worker *w, const struct port *in, const struct rte_mbuf *m,
+	const struct source_check *check, uint32_t out_ifindex)
+{
+	struct rib_result back, through;
+
+	reverse_route(w, m, check, out_ifindex, 0, &back);
+	if (back.type == RTN_LOCAL)
+		return check->accept_local ? KEEP : DROP_MARTIAN_SOURCE;
+	if (back.type == RTN_BROADCAST || back.type == RTN_MULTICAST)
+		return DROP_MARTIAN_SOURCE;
+	if (back.type != RTN_UNICAST)
+		return DROP_RP_FILTER;
+	if (check->rp_filter != 1 || leaves_by(w, &back, in->ifindex))
+		return KEEP;
+	/* Another of a multipath route's hops may lead through the port: then asking for that port finds the same prefix. */
+	reverse_route(w, m, check, out_ifindex, in->ifindex, &through);
+	return leaves_by(w, &through, in->ifindex) && through.prefix_length == back.prefix_length ? KEEP
+												  : DROP_RP_FILTER;
+}
+
+static enum drop_reason
+check_source(const struct worker *w, const struct port *in, const struct rte_mbuf *m, const struct source_check *check,
+	uint32_t out_ifindex)
+{
+	struct ip_addr src = ip_addr_v4(ip4_header(m)->src_addr);
+
+	if (src.v4 == 0)
+		return KEEP;
+	if (check->rp_filter != 0)
+		return filter_reverse_path(w, in, m, check, out_ifindex);
+	return !check->accept_local && rib_address_is_local(w->rib, 0, AF_INET, &src) ? DROP_MARTIAN_SOURCE : KEEP;
+}
+
+/* ---- forwarding ---------------------------------------------------------------------------------------------------------- */
+
+/* Packets on their way out, in order. */
+struct outgoing {
+	struct rte_mbuf *pkts[BURST];
+	uint16_t count;
+};
+
+static void
+outgoing_flush(struct worker *w, struct outgoing *o)
+{
+	uint16_t count = o->count;
+
+	o->count = 0;
+	if (count != 0)
+		path_output(w, o->pkts, count);
+}
+
+static void
+outgoing_add(struct worker *w, void *arg, struct rte_mbuf *m)
+{
+	struct outgoing *o = arg;
+
+	o->pkts[o->count++] = m;
+	if (o->count == BURST)
+		outgoing_flush(w, o);
+}
+
+uint32_t
+ip4_tos_priority(uint8_t tos)
+{
+	static const uint8_t priorities[4] = { 0, 2, 6, 4 }; /* best effort, bulk, interactive, interactive bulk */
+
+	return priorities[(tos >> 3) & 3];
+}
+
+static void
+decrement_ttl(struct rte_ipv4_hdr *ip)
+{
+	rte_be16_t old, new;
+
+	memcpy(&old, &ip->time_to_live, sizeof(old)); /* the word of TTL and protocol */
+	ip->time_to_live--;
+	memcpy(&new, &ip->time_to_live, sizeof(new));
+	ip->hdr_checksum = checksum_replace(ip->hdr_checksum, old, new);
+}
+
+static void
+record_options(struct worker *w, const struct rib_nexthop *hop, struct rte_ipv4_hdr *ip)
+{
+	struct ip4_options options;
+
+	ip4_options_parse(ip, &options);
+	if (options.record_at == 0 && options.timestamp_at == 0)
+		return;
+	ip4_options_record(ip, &options, ip4_hop_source(w, hop, ip->dst_addr), w->now);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+/* What may keep a packet that has a next hop from leaving; sends the ICMP error that is due. */
+static enum drop_reason
+check_forward(struct worker *w, struct rte_mbuf *m, const struct rib_nexthop *hop)
+{
+	const struct rte_ipv4_hdr *ip = ip4_header(m);
+
+	if (unlikely((pkt_of(m)->flags & PKT_MULTICAST) != 0))
+		return DROP_BROADCAST; /* unicast in a link-layer broadcast: RFC 1812 5.3.4 */
+	if (unlikely(ip->time_to_live <= 1)) {
+		icmp_error(w, m, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+		return DROP_TTL_EXCEEDED;
+	}
+	if (unlikely(ip->ihl > 5) && hop->gateway_family != AF_UNSPEC && ip4_options_strict_hop(ip)) {
+		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
+		return DROP_IP_OPTIONS;
+	}
+	if (unlikely(m->pkt_len - pkt_of(m)->l3_off > hop->mtu && (ip->fragment_offset & DONT_FRAGMENT) != 0)) {
+		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, hop->mtu);
+		return DROP_MTU_EXCEEDED;
+	}
+	return KEEP;
+}
+
+static void
+forward(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_nexthop *hop, struct outgoing *o)
+{
+	struct pkt *p = pkt_of(m);
+	struct rte_ipv4_hdr *ip = ip4_header(m);
+	struct pkt_sink *sink = &counters(w, in)->sink;
+	enum drop_reason reason = check_forward(w, m, hop);
+	struct port *out;
+
+	if (unlikely(reason != KEEP)) {
+		pkt_drop(sink, m, reason);
+		return;
+	}
+	if (unlikely(hop->ifindex == in->ifindex))
+		icmp_redirect(w, in, m, hop);
+	decrement_ttl(ip);
+	if (unlikely(ip->ihl > 5))
+		record_options(w, hop, ip);
+	p->priority = ip4_tos_priority(ip->type_of_service);
+	p->out_port = (uint16_t)hop->ifindex;
+	if (likely(m->pkt_len - p->l3_off <= hop->mtu)) {
+		outgoing_add(w, o, m);
+		return;
+	}
+	out = worker_port(w, hop->ifindex);
+	if (out == NULL)
+		pkt_drop(sink, m, DROP_PORT_DOWN);
+	else
+		ip4_fragment(w, out, sink, m, hop->mtu, outgoing_add, o);
+}
+
+/* ---- by type of route ---------------------------------------------------------------------------------------------------- */
+
+static void
+refuse(struct worker *w, struct port *in, struct rte_mbuf *m, uint8_t type)
+{
+	struct pkt_sink *sink = &counters(w, in)->sink;
+
+	switch (type) {
+	case RTN_BLACKHOLE:
+		pkt_drop(sink, m, DROP_ROUTE_BLACKHOLE);
+		break;
+	case RTN_UNREACHABLE:
+		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+		pkt_drop(sink, m, DROP_ROUTE_UNREACHABLE);
+		break;
+	case RTN_PROHIBIT:
+		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
+		pkt_drop(sink, m, DROP_ROUTE_PROHIBIT);
+		break;
+	case RTN_UNSPEC:
+	case RTN_THROW:
+		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+		pkt_drop(sink, m, DROP_NO_ROUTE);
+		break;
+	default:
+		pkt_drop(sink, m, DROP_MARTIAN_DESTINATION);
+	}
+}
+
+/* Multicast and limited broadcast need no route: for us, or for nobody that we serve. */
+static bool
+take_group(struct worker *w, struct port *in, struct rte_mbuf *m)
+{
+	rte_be32_t dst = ip4_header(m)->dst_addr;
+
+	if (unlikely(dst == LIMITED_BROADCAST || dst == ALL_HOSTS || dst == 0)) {
+		ip4_deliver(w, in, m, true);
+		return true;
+	}
+	if (unlikely(is_multicast(dst))) {
+		pkt_drop(&counters(w, in)->sink, m, DROP_BROADCAST);
+		return true;
+	}
+	return false;
+}
+
+static void
+take_routed(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_result *result,
+	const struct source_check *check, bool forwarding, struct outgoing *o)
+{
+	struct pkt_sink *sink = &counters(w, in)->sink;
+	bool ours = result->type == RTN_LOCAL || result->type == RTN_BROADCAST;
+	const struct rib_nexthop *hop = NULL;
+	enum drop_reason reason;
+
+	if (!ours && !forwarding) {
+		pkt_drop(sink, m, DROP_NOT_FORWARDING);
+		return;
+	}
+	if (!ours && result->type == RTN_UNICAST)
+		hop = rib_nexthop(w->rib, result->nexthop);
+	if (!ours && hop == NULL) {
+		refuse(w, in, m, result->type == RTN_UNICAST ? RTN_UNSPEC : result->type);
+		return;
+	}
+	reason = check_source(w, in, m, check, ours ? LOOPBACK_IFINDEX : hop->ifindex);
+	if (unlikely(reason != KEEP)) {
+		pkt_drop(sink, m, reason);
+		return;
+	}
+	pkt_of(m)->realm = result->realm;
+	pkt_of(m)->nexthop = result->nexthop;
+	if (ours)
+		ip4_deliver(w, in, m, result->type == RTN_BROADCAST);
+	else
+		forward(w, in, m, hop, o);
+}
+
+void
+ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	bool forwarding = w->settings->ip_forward != 0 && in->settings.forwarding != 0;
+	struct outgoing outgoing = { .count = 0 };
+	struct rib_key keys[BURST];
+	struct rib_result results[BURST];
+	struct source_check check;
+	uint16_t routed = 0;
+
+	n = check_burst(w, in, pkts, n);
+	for (uint16_t i = 0; i < n; i++) {
+		if (!take_group(w, in, pkts[i])) {
+			make_key(w, in, pkts[i], &keys[routed]);
+			pkts[routed++] = pkts[i];
+		}
+	}
+	if (routed == 0)
+		return;
+	rib_lookup(w->rib, keys, routed, results);
+	load_source_check(w, in, &check);
+	for (uint16_t i = 0; i < routed; i++)
+		take_routed(w, in, pkts[i], &results[i], &check, forwarding, &outgoing);
+	outgoing_flush(w, &outgoing);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The path: where packets come in, resume and go out. Between receive and output lie the network layers' own files.
+ */
+#include <net/ethernet.h>
+
+#include "path.h"
+
+#define KEEP DROP__COUNT
+
+int
+path_start(struct worker *w, struct error *err)
+{
+	struct path *path = calloc(1, sizeof(*path));
+
+	if (path != NULL) {
+		path->timers = calloc(NEIGHBOURS_MAX + 1, sizeof(struct neighbour *));
+		path->peers = icmp_peers_create();
+		path->reassembly = reassembly_create();
+		path->ip_id = (uint16_t)worker_random(w);
+		w->icmp_tokens = INT64_MAX; /* full: clipped to the burst when it is used */
+	}
+	w->path = path;
+	if (path == NULL || path->timers == NULL || path->peers == NULL || path->reassembly == NULL) {
+		path_stop(w);
+		return error_set(err, ENOMEM, "no memory for the state of worker %u", w->index);
+	}
+	return 0;
+}
+
+void
+path_stop(struct worker *w)
+{
+	struct path *path = w->path;
+
+	if (path == NULL)
+		return;
+	if (path->reassembly != NULL)
+		reassembly_flush(w, NULL, DROP_SHUTDOWN);
+	free(path->reassembly);
+	free(path->peers);
+	free(path->timers);
+	free(path);
+	w->path = NULL;
+}
+
+struct pkt_sink *
+path_sink(const struct worker *w, uint32_t ifindex)
+{
+	struct port *port = worker_port(w, ifindex);
+
+	if (port == NULL)
+		port = worker_port(w, LOOPBACK_IFINDEX);
+	return &counters(w, port)->sink;
+}
+
+/* The ingress hook: a verdict to drop is carried out here, marks and priorities are in struct pkt. */
+static uint16_t
+run_ingress(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct pkt_sink *sink = &counters(w, in)->sink;
+	struct classify_ctx ctx = { .now = w->now, .worker = w->index, .ingress = true, .sink = sink };
+	struct verdict verdicts[BURST];
+	uint16_t kept = 0;
+
+	chain_classify(in->ingress, &ctx, pkts, n, verdicts);
+	for (uint16_t i = 0; i < n; i++) {
+		if (verdicts[i].action == TC_ACT_SHOT)
+			pkt_drop(sink, pkts[i], DROP_FILTER);
+		else
+			pkts[kept++] = pkts[i];
+	}
+	return kept;
+}
+
+/* To the network layers: runs of packets of the same protocol stay together and in order. */
+static void
+dispatch(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_mbuf *ip4[BURST];
+	uint16_t ip4_count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		rte_be16_t protocol = pkt_of(pkts[i])->protocol;
+
+		if (likely(protocol == rte_cpu_to_be_16(ETHERTYPE_IP)))
+			ip4[ip4_count++] = pkts[i];
+		else if (protocol == rte_cpu_to_be_16(ETHERTYPE_ARP))
+			arp_receive(w, in, pkts[i]);
+		else
+			pkt_drop(&counters(w, in)->sink, pkts[i], DROP_UNKNOWN_PROTOCOL);
+	}
+	if (ip4_count != 0)
+		ip4_receive(w, in, ip4, ip4_count);
+}
+
+/* At most BURST. */
+static void
+receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct chain *ingress = __atomic_load_n(&in->ingress, __ATOMIC_ACQUIRE);
+
+	n = path_parse(w, in, pkts, n);
+	if (n != 0 && ingress != NULL && !chain_empty(ingress))
+		n = run_ingress(w, in, pkts, n);
+	if (n != 0)
+		dispatch(w, in, pkts, n);
+}
+
+void
+path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		pkt_of(pkts[i])->passes = 0;
+	for (uint16_t done = 0; done < n; done += BURST)
+		receive_burst(w, in, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST));
+}
+
+/* Packets that waited for another worker at the neighbour stage: each goes to its neighbour. */
+static void
+resume_neighbour(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct rib_nexthop *hop = rib_nexthop(w->rib, p->nexthop);
+	struct port *out = worker_port(w, p->out_port);
+	struct neighbour *neighbour;
+
+	if (out == NULL || hop == NULL || hop->ifindex != p->out_port) {
+		pkt_drop(path_sink(w, p->out_port), m, out == NULL ? DROP_PORT_DELETED : DROP_NO_ROUTE);
+		return;
+	}
+	neighbour = hop->neighbour;
+	if (neighbour == NULL) {
+		struct ip_addr to = ip_addr_v4(ip4_header(m)->dst_addr);
+
+		neighbour = neighbour_make(w->rib, out->ifindex, AF_INET, &to);
+	}
+	neighbour_submit(w, out, neighbour, m);
+}
+
+static bool
+resumes_input(const struct rte_mbuf *m)
+{
+	uint8_t stage = pkt_of((struct rte_mbuf *)(uintptr_t)m)->stage;
+
+	return stage == STAGE_RECEIVE || stage == STAGE_INGRESS_DONE;
+}
+
+/* The packets from the first on that came to the same port at the same stage; those that went round too often are dropped. Returns how many it took. */
+static uint16_t
+resume_input(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct pkt *first = pkt_of(pkts[0]);
+	uint32_t ifindex = first->in_port;
+	uint8_t stage = first->stage;
+	struct port *in = worker_port(w, ifindex);
+	struct rte_mbuf *run[BURST];
+	uint16_t count = 0, i;
+
+	for (i = 0; i < n && i < BURST; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		if (p->in_port != ifindex || p->stage != stage)
+			break;
+		if (in == NULL)
+			pkt_drop(path_sink(w, ifindex), pkts[i], DROP_PORT_DELETED);
+		else if (p->passes++ >= PASSES_MAX)
+			pkt_drop(&counters(w, in)->sink, pkts[i], DROP_LOOP);
+		else
+			run[count++] = pkts[i];
+	}
+	if (count != 0 && stage == STAGE_RECEIVE)
+		receive_burst(w, in, run, count);
+	else if (count != 0)
+		dispatch(w, in, run, count);
+	return i;
+}
+
+void
+path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n;) {
+		if (resumes_input(pkts[i]))
+			i += resume_input(w, pkts + i, n - i);
+		else
+			resume_neighbour(w, pkts[i++]);
+	}
+}
+
+/* ---- output -------------------------------------------------------------------------------------------------------------- */
+
+void
+path_make_room(struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	uint8_t spare = p->l3_off - LINK_HEADER;
+
+	p->vlan_tci = 0;
+	if (likely(spare == 0))
+		return;
+	rte_pktmbuf_adj(m, spare);
+	p->l3_off = LINK_HEADER;
+	if (p->l4_off != 0)
+		p->l4_off -= spare;
+}
+
+void
+path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destination[6])
+{
+	struct rte_ether_hdr header;
+
+	memcpy(header.dst_addr.addr_bytes, destination, 6);
+	memcpy(header.src_addr.addr_bytes, out->mac, 6);
+	header.ether_type = pkt_of(m)->protocol;
+	memcpy(rte_pktmbuf_mtod(m, void *), &header, sizeof(header));
+}
+
+/* Who is to get it on the link: NULL where nobody knows yet. */
+static struct neighbour *
+next_stop(const struct worker *w, const struct rib_nexthop *hop, const struct rte_mbuf *m)
+{
+	struct ip_addr to;
+
+	if (hop->neighbour != NULL)
+		return hop->neighbour;
+	to = ip_addr_v4(ip4_header(m)->dst_addr);
+	return neighbour_find(w->rib, hop->ifindex, AF_INET, &to);
+}
+
+/* True: the link header is written. False: its neighbour's owner must see it first. */
+static bool
+rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struct rte_mbuf *m)
+{
+	struct neighbour_hot hot;
+	struct neighbour *neighbour;
+
+	path_make_room(m);
+	if (unlikely(hop->noarp || (out->flags & (IFF_NOARP | IFF_LOOPBACK)) != 0)) {
+		path_write_link(m, out, out->mac);
+		return true;
+	}
+	neighbour = next_stop(w, hop, m);
+	if (unlikely(neighbour == NULL))
+		return false;
+	hot = neighbour_read(neighbour);
+	if (unlikely(hot.ready != NEIGHBOUR_READY))
+		return false;
+	/* To the second is exact enough for the state machine and spares other workers' caches. */
+	if (w->now - __atomic_load_n(&neighbour->used_ns, __ATOMIC_RELAXED) > NS_PER_SECOND)
+		__atomic_store_n(&neighbour->used_ns, w->now, __ATOMIC_RELAXED);
+	path_write_link(m, out, hot.lladdr);
+	return true;
+}
+
+/* Sends the first packet's port all its packets, keeps the others in order; returns how many are left. */
+static uint16_t
+output_group(struct worker *w, struct rte_mbuf **pkts, struct port **ports, uint16_t n)
+{
+	struct rte_mbuf *group[BURST];
+	struct port *out = ports[0];
+	uint16_t taken = 0, left = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (ports[i] == out) {
+			group[taken++] = pkts[i];
+		} else {
+			ports[left] = ports[i];
+			pkts[left++] = pkts[i];
+		}
+	}
+	port_output(w, out, group, taken);
+	return left;
+}
+
+static void
+to_owner(struct worker *w, struct port *out, struct rte_mbuf *m)
+{
+	pkt_of(m)->stage = STAGE_NEIGHBOUR;
+	if (out->owner == w->index)
+		resume_neighbour(w, m);
+	else
+		port_hand_over(w, out, &m, 1);
+}
+
+static void
+output_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_mbuf *ready[BURST];
+	struct port *ports[BURST];
+	uint16_t count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+		const struct rib_nexthop *hop = rib_nexthop(w->rib, p->nexthop);
+		struct port *out = worker_port(w, p->out_port);
+
+		if (unlikely(out == NULL || hop == NULL)) {
+			pkt_drop(path_sink(w, p->in_port), pkts[i], out == NULL ? DROP_PORT_DOWN : DROP_NO_ROUTE);
+		} else if (likely(rewrite(w, out, hop, pkts[i]))) {
+			ports[count] = out;
+			ready[count++] = pkts[i];
+		} else {
+			to_owner(w, out, pkts[i]);
+		}
+	}
+	while (count != 0)
+		count = output_group(w, ready, ports, count);
+}
+
+void
+path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t done = 0; done < n; done += BURST)
+		output_burst(w, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST));
+}
+
+/* ---- timers and ports ---------------------------------------------------------------------------------------------------- */
+
+uint64_t
+path_timers(struct worker *w)
+{
+	uint64_t neighbours = neighbour_timers(w);
+	uint64_t datagrams = reassembly_timers(w);
+
+	return RTE_MIN(neighbours, datagrams);
+}
+
+void
+path_reassembly_flush(struct worker *w, const struct port *port, enum drop_reason reason)
+{
+	reassembly_flush(w, port, reason);
+}
+
+uint64_t
+path_port_waiting(const struct port *port)
+{
+	unsigned int workers = router_workers(port->router);
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < workers; i++)
+		sum += __atomic_load_n(&port->counters[i].waiting, __ATOMIC_RELAXED);
+	return sum;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the path: what its stages know of each other. Everything here runs in a worker, between two RCU quiescent states, and
+ * accounts for each packet that it takes: it goes on to the next stage, waits, is delivered or is dropped with a reason.
+ */
+#ifndef WEIR_DATAPLANE_PATH_H
+#define WEIR_DATAPLANE_PATH_H
+
+#include <net/if.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+
+#include "worker.h"
+
+#define LINK_HEADER      RTE_ETHER_HDR_LEN /* bytes in front of the network header of a packet that is to leave */
+#define PASSES_MAX       8 /* through virtual ports */
+#define LOOPBACK_IFINDEX 1
+#define NS_PER_MS        1000000ull
+#define NS_PER_SECOND    1000000000ull
+
+/* A worker's own state of the path. */
+struct path {
+	struct neighbour **timers; /* binary heap by timer_ns, slots from 1 on: neighbour.c */
+	uint32_t timer_count;
+	uint32_t neighbours; /* of its ports, in any state but NONE */
+	struct icmp_peer *peers; /* icmp_limit.c */
+	struct reassembly *reassembly; /* ip4_reassembly.c */
+	uint16_t ip_id; /* of the next datagram made here */
+};
+
+/* A setting that is on where either `all` or the port says so; where both must; the greater of both (ip-sysctl). */
+static inline bool
+setting_either(int all, int port)
+{
+	return (all | port) != 0;
+}
+
+static inline bool
+setting_both(int all, int port)
+{
+	return all != 0 && port != 0;
+}
+
+static inline int
+setting_greater(int all, int port)
+{
+	return all > port ? all : port;
+}
+
+static inline struct rte_ipv4_hdr *
+ip4_header(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(
+		m, struct rte_ipv4_hdr *, ((struct pkt *)rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)m))->l3_off);
+}
+
+static inline bool
+ip4_is_fragment(const struct rte_ipv4_hdr *ip)
+{
+	return (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0;
+}
+
+/* Where drops of what arrived on a port are counted; for a port that has gone meanwhile, the loopback's. */
+struct pkt_sink *path_sink(const struct worker *w, uint32_t ifindex);
+
+/* ---- parse.c ------------------------------------------------------------------------------------------------------------- */
+
+/* Fills struct pkt of each, drops what is malformed or another host's. Keeps the rest in front, in order; returns how many. */
+uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* Fills hash.rss (and its flag) and l4_off from the network header. Everything that leaves parse, or is made here, has a flow hash. */
+void path_set_flow(struct rte_mbuf *m);
+/* The hash of addresses alone: what multipath routes spread by under policy 0. */
+uint32_t flow_hash_addresses(uint32_t src, uint32_t dst);
+
+/* ---- path.c -------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Packets with out_port and nexthop set, which are to leave: to the neighbour they go to, or into its queue. l3_off is 14 or more
+ * and the bytes before it are free for the link header.
+ */
+void path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+/* Moves the frame's start to 14 bytes before the network header. */
+void path_make_room(struct rte_mbuf *m);
+/* Writes the link header; the room is there. */
+void path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destination[6]);
+
+/* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------------------- */
+
+void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
+uint32_t ip4_tos_priority(uint8_t tos);
+
+/* What an option list asks for. */
+struct ip4_options {
+	bool malformed, source_route, strict;
+	uint8_t error_at; /* malformed: offset in the header, for the parameter problem */
+	uint8_t route_at, record_at, timestamp_at; /* offsets in the header; 0: not there */
+};
+void ip4_options_parse(const struct rte_ipv4_hdr *ip, struct ip4_options *options);
+/* Writes `own` and the time where record route and timestamp options want them. The checksum is the caller's. */
+void ip4_options_record(struct rte_ipv4_hdr *ip, const struct ip4_options *options, rte_be32_t own, uint64_t now);
+/* At an address of this router: on to the source route's next stop. false: its end was reached. Updates the checksum. */
+bool ip4_options_next_stop(struct rte_ipv4_hdr *ip, const struct ip4_options *options);
+/* Does the next stop have to be a neighbour (a strict source route not yet at its end)? */
+bool ip4_options_strict_hop(const struct rte_ipv4_hdr *ip);
+
+/*
+ * Cuts m, which is longer than mtu, into pieces that go to `emit` in order: the first is m itself, the others are made here and
+ * counted as generated at `out`. false: m was dropped in `sink`.
+ */
+bool ip4_fragment(struct worker *w, struct port *out, struct pkt_sink *sink, struct rte_mbuf *m, uint32_t mtu,
+	void (*emit)(struct worker *w, void *arg, struct rte_mbuf *m), void *arg);
+
+/* A datagram made here: room for the link header, then an IPv4 header of 20 bytes with all but length and checksum. NULL: no buffer. */
+struct rte_mbuf *ip4_make(struct worker *w, uint8_t protocol, rte_be32_t src, rte_be32_t dst, uint8_t tos);
+/* Finds the route for a datagram made here. src is set if it is 0. false: no way there, or no address to send from. */
+bool ip4_route_own(struct worker *w, struct rte_mbuf *m);
+/* Length, checksum, fragments and off, once ip4_route_own said yes. Takes m. */
+void ip4_send_own(struct worker *w, struct rte_mbuf *m);
+/* The address that the router shows as its own when it sends by this hop towards `to`. 0: none. */
+rte_be32_t ip4_hop_source(const struct worker *w, const struct rib_nexthop *hop, rte_be32_t to);
+
+/* Takes m, which is for this router: `broadcast` if it is for all. */
+void ip4_deliver(struct worker *w, struct port *in, struct rte_mbuf *m, bool broadcast);
+/* Answers a TCP segment for which there is no connection (RFC 9293 3.10.7.1); m stays the caller's. */
+void tcp_refuse(struct worker *w, const struct rte_mbuf *m);
+
+struct reassembly *reassembly_create(void);
+/*
+ * Takes a fragment. When it completes its datagram, `whole` gets a copy that is in one piece (the caller frees it, it is counted
+ * nowhere; NULL if there was no buffer) and the fragments come back as a list linked by packet_next. Else NULL: it waits, or was dropped.
+ */
+struct rte_mbuf *reassembly_add(struct worker *w, struct port *in, struct rte_mbuf *m, struct rte_mbuf **whole);
+/* Drops what has waited too long; returns when to be called again. */
+uint64_t reassembly_timers(struct worker *w);
+/* Drops the fragments of a port, NULL: of all. */
+void reassembly_flush(struct worker *w, const struct port *in, enum drop_reason reason);
+
+/* ---- icmp.c, icmp_limit.c -------------------------------------------------------------------------------------------------------- */
+
+/* Sends an ICMP error about m if the RFCs and the rate limits allow. `info` is the second word (RFC 792), host order. m stays the caller's, unchanged. */
+void icmp_error(struct worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code, uint32_t info);
+/* m is for this router and whole. Returns DROP__COUNT if it was of use, else why not. m stays the caller's. */
+enum drop_reason icmp_receive(struct worker *w, struct rte_mbuf *m, bool broadcast);
+/* Tells the source of m, which goes out where it came in, of the better first hop (RFC 1812 5.2.7.2). */
+void icmp_redirect(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_nexthop *hop);
+
+struct icmp_peer *icmp_peers_create(void);
+bool icmp_allowed(struct worker *w, rte_be32_t to, uint8_t type, uint8_t code);
+bool icmp_redirect_allowed(struct worker *w, rte_be32_t to);
+
+/* ---- arp.c --------------------------------------------------------------------------------------------------------------- */
+
+void arp_receive(struct worker *w, struct port *in, struct rte_mbuf *m);
+/* Asks for an address: to `lladdr`, NULL: everyone. `waiting` is the first packet that waits for it, or NULL. */
+void arp_solicit(struct worker *w, struct port *out, const struct neighbour *neighbour, const uint8_t *lladdr,
+	const struct rte_mbuf *waiting);
+
+/* ---- neighbour.c: all at the port's owner ------------------------------------------------------------------------------------ */
+
+/* Takes m, which goes to the neighbour: at once, or when it answers. NULL: there is no room for more neighbours. */
+void neighbour_submit(struct worker *w, struct port *out, struct neighbour *neighbour, struct rte_mbuf *m);
+/* Something was heard from it. lladdr NULL: unchanged. state: NUD_REACHABLE (solicited) or NUD_STALE. */
+void neighbour_heard(struct worker *w, struct port *port, struct neighbour *neighbour, const uint8_t lladdr[6],
+	uint8_t state, bool override);
+/* Puts it into a state, with all that follows: timers, waiting packets, what other workers see. */
+void neighbour_set_state(struct worker *w, struct port *port, struct neighbour *neighbour, uint8_t state);
+void neighbour_set_lladdr(struct neighbour *neighbour, const uint8_t lladdr[6]);
+uint64_t neighbour_timers(struct worker *w);
+
+struct neighbour_hot { /* what any worker reads, at once */
+	uint8_t family, ready;
+	uint8_t lladdr[6];
+};
+
+static inline struct neighbour_hot
+neighbour_read(const struct neighbour *n)
+{
+	union {
+		uint64_t word;
+		struct neighbour_hot hot;
+	} u = { .word = __atomic_load_n((const uint64_t *)(const void *)&n->family, __ATOMIC_RELAXED) };
+
+	return u.hot;
+}
+
+static inline void
+neighbour_write(struct neighbour *n, struct neighbour_hot hot)
+{
+	union {
+		struct neighbour_hot hot;
+		uint64_t word;
+	} u = { .hot = hot };
+
+	__atomic_store_n((uint64_t *)(void *)&n->family, u.word, __ATOMIC_RELEASE);
+}
+
+_Static_assert(offsetof(struct neighbour, family) % 8 == 0 &&
+		       offsetof(struct neighbour, lladdr) == offsetof(struct neighbour, family) + 2,
+	"family, ready and lladdr are one word");
+
+/* ---- lists of packets that wait in the path: linked in scratch, which is the path's while no discipline holds them ----------------- */
+
+static inline struct rte_mbuf *
+packet_next(const struct rte_mbuf *m)
+{
+	struct rte_mbuf *next;
+
+	memcpy(&next, pkt_of((struct rte_mbuf *)(uintptr_t)m)->scratch, sizeof(next));
+	return next;
+}
+
+static inline void
+packet_set_next(struct rte_mbuf *m, struct rte_mbuf *next)
+{
+	memcpy(pkt_of(m)->scratch, &next, sizeof(next));
+}
+
+#endif
