@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * weir: speaks to the router by the programs that people know. `weir ip`, `weir tc` and `weir bridge` are the installed
+ * iproute2 with a library preloaded that takes their netlink sockets to the router; `weir exec` does that for any program.
+ *
+ * Exit status: the program's own; else 0 done, 1 failed, 2 wrong usage.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/locate.h"
+
+static const char usage_text[] =
+	"usage: weir [--socket PATH] VERB ...\n"
+	"\n"
+	"  weir ip|tc|bridge ARGS...             iproute2, acting on the router\n"
+	"  weir exec [--isolate] CMD ARGS...     any program or script; the ip and tc it runs act on the router\n"
+	"  weir sysctl [-n] [-a] KEY[=VALUE]...  settings by their Linux names: net.ipv4.conf.eth0.rp_filter=1\n"
+	"  weir show [WHAT [--json]]             reports of the router; without WHAT: which there are\n"
+	"  weir save                             the running configuration, as a script for weird --config\n"
+	"  weir replay ARGS...                   the router over captures, in virtual time (weir replay --help)\n"
+	"  weir version\n"
+	"  weir help\n"
+	"\n"
+	"The router's socket is /run/weir/weir.sock for root, else $XDG_RUNTIME_DIR/weir.sock; --socket or "
+	"WEIR_SOCKET\n"
+	"name another.\n"
+	"\n"
+	"What weir exec runs sees the host's files, processes and network as ever; only what configures the network "
+	"goes to\n"
+	"the router. A program that is statically linked or setuid does not load the library and would act on the "
+	"host:\n"
+	"--isolate runs the command in an empty network namespace of its own, where that harms nobody.\n";
+
+int
+client_fail(const struct error *err)
+{
+	fprintf(stderr, "weir: %s\n", err->msg[0] != '\0' ? err->msg : strerror(err->code));
+	return 1;
+}
+
+int
+client_usage(const char *format, const char *what)
+{
+	fprintf(stderr, "weir: ");
+	fprintf(stderr, format, what);
+	fprintf(stderr, "\nTry 'weir help'.\n");
+	return 2;
+}
+
+/* What the environment of a program under the shim is. */
+static int
+prepare_environment(struct error *err)
+{
+	char preload[4 * PATH_MAX], path[PATH_MAX];
+	int code = shim_preload(preload, sizeof(preload), err);
+
+	if (code != 0)
+		return code;
+	code = router_socket_path(path, sizeof(path));
+	if (code == -ENOENT)
+		return error_set(err, ENOENT,
+			"where is the router's socket? Set WEIR_SOCKET (or XDG_RUNTIME_DIR), or give --socket");
+	if (code != 0)
+		return error_set(err, ENAMETOOLONG, "the socket's path is too long");
+	setenv("LD_PRELOAD", preload, 1);
+	setenv("WEIR_SOCKET", path, 1);
+	return 0;
+}
+
+static int
+write_file(const char *path, const char *text, struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int failed = fd < 0 || write(fd, text, strlen(text)) < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return failed == 0 ? 0 : error_set(err, failed, "--isolate: %s: %s", path, strerror(failed));
+}
+
+/*
+ * An empty network namespace (network_namespaces(7)). Without root that takes a user namespace too, in which the user is
+ * root; the router sees the real user nevertheless.
+ */
+static int
+isolate(struct error *err)
+{
+	bool root = geteuid() == 0;
+	char map[64];
+	int code = 0;
+
+	snprintf(map, sizeof(map), "0 %u 1", geteuid());
+	if (unshare(CLONE_NEWNET | (root ? 0 : CLONE_NEWUSER)) != 0)
+		return error_set(err, errno, "--isolate: cannot make a network namespace: %s", strerror(errno));
+	if (!root) {
+		code = write_file("/proc/self/uid_map", map, err);
+		if (code == 0)
+			code = write_file("/proc/self/setgroups", "deny", err);
+		snprintf(map, sizeof(map), "0 %u 1", getegid());
+		if (code == 0)
+			code = write_file("/proc/self/gid_map", map, err);
+	}
+	return code;
+}
+
+static int
+run(const char *path, char **argv)
+{
+	struct error err = { 0 };
+
+	if (prepare_environment(&err) != 0)
+		return client_fail(&err);
+	execvp(path, argv);
+	error_set(&err, errno, "%s: %s", path, strerror(errno));
+	return client_fail(&err);
+}
+
+static int
+run_iproute2(int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct error err = { 0 };
+
+	if (locate_program(argv[0], path, &err) != 0)
+		return client_fail(&err);
+	return run(path, argv);
+}
+
+static int
+run_any(int argc, char **argv)
+{
+	struct error err = { 0 };
+
+	argv++;
+	if (argv[0] != NULL && strcmp(argv[0], "--isolate") == 0) {
+		argv++;
+		if (argv[0] != NULL && isolate(&err) != 0)
+			return client_fail(&err);
+	}
+	if (argv[0] != NULL && strcmp(argv[0], "--") == 0)
+		argv++;
+	else if (argv[0] != NULL && argv[0][0] == '-')
+		return client_usage("exec: there is no option '%s'; the command comes after 'exec'", argv[0]);
+	if (argv[0] == NULL)
+		return client_usage("%s: a command is missing, as in 'weir exec sh script.sh'", "exec");
+	return run(argv[0], argv);
+}
+
+static int
+run_replay(int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct error err = { 0 };
+
+	if (locate_replay(path, &err) != 0)
+		return client_fail(&err);
+	execv(path, argv);
+	error_set(&err, errno, "%s: %s", path, strerror(errno));
+	return client_fail(&err);
+}
+
+static int
+print_version(int argc, char **argv)
+{
+	printf("weir %s\n", WEIR_VERSION);
+	return 0;
+}
+
+static int
+print_help(int argc, char **argv)
+{
+	fputs(usage_text, stdout);
+	return 0;
+}
+
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+	{ "ip", run_iproute2 },
+	{ "tc", run_iproute2 },
+	{ "bridge", run_iproute2 },
+	{ "exec", run_any },
+	{ "sysctl", client_sysctl },
+	{ "show", client_show },
+	{ "save", client_save },
+	{ "replay", run_replay },
+	{ "version", print_version },
+	{ "--version", print_version },
+	{ "-V", print_version },
+	{ "help", print_help },
+	{ "--help", print_help },
+	{ "-h", print_help },
+};
+
+/* A path that holds for programs in other directories too. */
+static int
+name_socket(const char *path)
+{
+	char absolute[2 * PATH_MAX], directory[PATH_MAX];
+
+	if (path == NULL || path[0] == '\0')
+		return client_usage("%s: the socket's path is missing", "--socket");
+	if (path[0] == '/')
+		snprintf(absolute, sizeof(absolute), "%s", path);
+	else if (getcwd(directory, sizeof(directory)) != NULL)
+		snprintf(absolute, sizeof(absolute), "%s/%s", directory, path);
+	else
+		return client_fail(&(struct error){ .code = errno });
+	setenv("WEIR_SOCKET", absolute, 1);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char option[] = "--socket=";
+	const char *socket_path = getenv("WEIR_SOCKET");
+	int at = 1, code;
+
+	while (at < argc && strncmp(argv[at], "--socket", 8) == 0) {
+		if (strncmp(argv[at], option, sizeof(option) - 1) == 0)
+			socket_path = argv[at] + sizeof(option) - 1;
+		else if (strcmp(argv[at], "--socket") == 0)
+			socket_path = at + 1 < argc ? argv[++at] : "";
+		else
+			break;
+		at++;
+		code = name_socket(socket_path);
+		if (code != 0)
+			return code;
+	}
+	if (socket_path != NULL && socket_path[0] != '\0' && name_socket(socket_path) != 0)
+		return 1;
+	if (at >= argc) {
+		fputs(usage_text, stderr);
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[at], verbs[i].name) == 0)
+			return verbs[i].run(argc - at, argv + at);
+	return client_usage(argv[at][0] == '-' ? "there is no option '%s'" : "there is no verb '%s'", argv[at]);
+}
