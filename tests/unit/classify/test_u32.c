@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support.h"
+
+#include "classify/naive_u32.h"
+
+static struct chain *chain;
+static struct error err;
+
+static int
+start(void **state)
+{
+	chain = chain_create(NULL);
+	return chain != NULL ? 0 : -1;
+}
+
+static int
+end(void **state)
+{
+	chain_destroy(chain);
+	return 0;
+}
+
+static struct u32_conf
+to_class(uint32_t classid, const struct u32_key *keys, uint8_t n)
+{
+	return (struct u32_conf){
+		.has_selector = true,
+		.selector_flags = TC_U32_TERMINAL,
+		.n_keys = n,
+		.keys = keys,
+		.has_classid = true,
+		.classid = classid,
+	};
+}
+
+static uint32_t
+class_of(struct packet *p)
+{
+	return ask(chain, p).classid;
+}
+
+static const void *
+filter_at(uint32_t handle)
+{
+	struct filter_spec spec = { 1, htons(ETH_P_IP), handle, "u32", NULL, 0 };
+	struct filter_info info;
+
+	assert_int_equal(chain_filter_get(chain, &spec, &info, &err), 0);
+	return info.filter;
+}
+
+static void
+matches_all_its_keys(void **state)
+{
+	struct u32_key keys[] = {
+		{ htonl(0x0a000001), UINT32_MAX, 12, 0 }, /* ip src 10.0.0.1 */
+		{ htonl(0x00110000), htonl(0x00ff0000), 8, 0 }, /* ip protocol 17 */
+		{ htonl(53), htonl(0xffff), 20, 0 }, /* ip dport 53 */
+		{ htonl(0x0800), htonl(0xffff), -4, 0 }, /* the ethertype */
+	};
+	struct u32_conf conf = to_class(7, keys, 4);
+	struct u32_counts counts;
+	struct packet p;
+
+	packet_udp(&p, 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 7);
+	p.data[37] = 54;
+	assert_int_equal(class_of(&p), 0);
+	p.data[37] = 53;
+	p.data[29] = 9;
+	assert_int_equal(class_of(&p), 0);
+	u32_sum_counts(filter_at(0x80000800), &counts);
+	assert_int_equal(counts.hits, 3);
+	assert_int_equal(counts.matches, 1);
+	assert_int_equal(counts.key_matches[0], 2);
+	assert_int_equal(counts.key_matches[1], 2);
+	assert_int_equal(counts.key_matches[2], 1);
+	assert_int_equal(counts.key_matches[3], 1);
+}
+
+static void
+takes_nexthdr_as_the_network_header_where_no_link_skipped_it(void **state)
+{
+	struct u32_key key = { htonl(50), htonl(0xffff), 0,
+		-1 }; /* match u16 50 0xffff at nexthdr+2: IPv4's total length */
+	struct u32_conf conf = to_class(7, &key, 1);
+	struct packet p;
+
+	packet_udp(&p, 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 7);
+}
+
+static void
+asks_a_packet_that_is_too_short_no_further_in_its_group(void **state)
+{
+	struct u32_key beyond = { 0, 0, 48, 0 }, within = { 0, 0, 44, 0 }, before = { 0, 0, -16, 0 };
+	struct u32_conf confs[] = { to_class(1, &beyond, 1), to_class(2, &within, 1), to_class(3, &before, 1) };
+	struct packet p;
+
+	packet_udp(&p, 0); /* 50 bytes behind the link header */
+	assert_int_equal(add_filter(chain, 3, "u32", 0, &confs[0], CREATE, &err), 0);
+	assert_int_equal(add_filter(chain, 3, "u32", 0, &confs[1], CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 0);
+	assert_int_equal(add_filter(chain, 4, "u32", 0, &confs[2], CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 0);
+	assert_int_equal(add_filter(chain, 5, "u32", 0, &confs[1], CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 2);
+}
+
+static void
+reads_across_segments(void **state)
+{
+	struct u32_key key = { htonl(0x0a000002), UINT32_MAX, 16, 0 };
+	struct u32_conf conf = to_class(7, &key, 1);
+
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	for (uint16_t first = 14; first <= 40; first++) { /* the word lies at 30 to 33 */
+		struct packet a, b;
+
+		packet_udp(&a, 0);
+		packet_split(&a, &b, first);
+		assert_int_equal(class_of(&a), 7);
+		(first > 33 ? a.data : b.data)[33 - (first > 33 ? 0 : first)] ^= 1;
+		assert_int_equal(class_of(&a), 0);
+	}
+}
+
+static void
+compares_the_mark_first(void **state)
+{
+	struct u32_key any = { 0, 0, 0, 0 };
+	struct u32_conf conf = to_class(7, &any, 1);
+	struct u32_counts counts;
+
+	conf.has_mark = true;
+	conf.mark_value = 5;
+	conf.mark_mask = 0xff;
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(class_of_mark(chain, 5), 7);
+	assert_int_equal(class_of_mark(chain, 0x105), 7);
+	assert_int_equal(class_of_mark(chain, 6), 0);
+	u32_sum_counts(filter_at(0x80000800), &counts);
+	assert_int_equal(counts.hits, 3);
+	assert_int_equal(counts.mark_matches, 2);
+	assert_int_equal(counts.key_matches[0], 2);
+}
+
+static void
+only_counts_where_a_match_decides_nothing(void **state)
+{
+	struct u32_key any = { 0, 0, 0, 0 };
+	struct u32_conf idle = { .has_selector = true, .n_keys = 1, .keys = &any }, indev = to_class(2, &any, 1),
+			last = to_class(3, &any, 1);
+	struct u32_counts counts;
+	struct packet p;
+
+	indev.in_port = 9;
+	add_filter(chain, 1, "u32", 0, &idle, CREATE, &err);
+	add_filter(chain, 1, "u32", 0, &indev, CREATE, &err);
+	add_filter(chain, 1, "u32", 0, &last, CREATE, &err);
+	packet_udp(&p, 0);
+	assert_int_equal(class_of(&p), 3);
+	p.pkt.in_port = 9;
+	assert_int_equal(class_of(&p), 2);
+	u32_sum_counts(filter_at(0x80000800), &counts);
+	assert_int_equal(counts.key_matches[0], 2);
+	assert_int_equal(counts.matches, 0);
+}
+
+static void
+chooses_and_checks_handles(void **state)
+{
+	struct u32_conf conf = to_class(1, NULL, 0);
+
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0x80000900, &conf, CREATE, &err), 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 5, &conf, CREATE, &err), 0); /* handle ::5 */
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_filters(chain, "1/0 1/80000000 1/80000005 1/80000800 1/80000801 1/80000802 1/80000900");
+	assert_int_equal(delete_filter(chain, 1, "u32", 0x80000801, &err), 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_filters(chain, "1/0 1/80000000 1/80000005 1/80000800 1/80000801 1/80000802 1/80000900");
+	assert_int_equal(add_filter(chain, 1, "u32", 5, &conf, CREATE, &err), -ENOSPC);
+	assert_refused(
+		add_filter(chain, 1, "u32", 0x80000000, &conf, CREATE, &err), err, EEXIST, "Filter already exists");
+	assert_refused(add_filter(chain, 1, "u32", 0x80100005, &conf, CREATE, &err), err, EINVAL,
+		"cls_u32: Handle specified hash table address mismatch");
+	assert_refused(delete_filter(chain, 1, "u32", 0x80000000, &err), err, EINVAL,
+		"cls_u32: Not allowed to delete root node");
+	conf.table = 0x90000000;
+	assert_refused(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), err, EINVAL,
+		"cls_u32: Specified hash table not found");
+	conf.table = 0x80001000;
+	assert_refused(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), err, EINVAL,
+		"cls_u32: Specified hash table buckets exceed configured value");
+	conf.table = 0x80000000;
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	conf.has_selector = false;
+	assert_refused(
+		add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), err, EINVAL, "cls_u32: Selector not specified");
+	assert_refused(add_filter(chain, 2, "u32", 0x80000005, NULL, CREATE, &err), err, EINVAL,
+		"cls_u32: Filter handle requires options");
+	assert_filters(chain, "1/0 1/80000000 1/80000005 1/80000800 1/80000801 1/80000802 1/80000803 1/80000900");
+}
+
+static void
+fills_a_table_and_says_when_it_is_full(void **state)
+{
+	struct u32_conf conf = to_class(1, NULL, 0);
+
+	for (unsigned int i = 0; i < 0xfff; i++)
+		assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_refused(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), err, ENOSPC,
+		"cls_u32: table 800: has its 4095 filters; put more under another preference");
+	assert_int_equal(delete_filter(chain, 1, "u32", 0x80000123, &err), 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	assert_non_null(filter_at(0x80000123));
+}
+
+static void
+keeps_keys_and_counts_through_a_change(void **state)
+{
+	struct u32_key one = { htonl(0x0a000001), UINT32_MAX, 12, 0 }, other = { htonl(0x0a000009), UINT32_MAX, 12, 0 };
+	struct u32_conf conf = to_class(1, &one, 1);
+	struct u32_counts counts;
+	struct packet p;
+
+	packet_udp(&p, 0);
+	add_filter(chain, 1, "u32", 0, &conf, CREATE, &err);
+	assert_int_equal(class_of(&p), 1);
+	conf = to_class(2, &other, 1);
+	assert_int_equal(add_filter(chain, 1, "u32", 0x80000800, &conf, CHANGE, &err), 0);
+	assert_int_equal(class_of(&p), 2); /* as on Linux: the old keys, the new class */
+	u32_sum_counts(filter_at(0x80000800), &counts);
+	assert_int_equal(counts.matches, 2);
+	conf.flags = TCA_CLS_FLAGS_SKIP_HW;
+	assert_refused(add_filter(chain, 1, "u32", 0x80000800, &conf, CHANGE, &err), err, EINVAL,
+		"cls_u32: Key node flags do not match passed flags");
+	assert_refused(add_filter(chain, 1, "u32", 0x80000000, &conf, CHANGE, &err), err, EINVAL,
+		"cls_u32: Key node id cannot be zero");
+	assert_int_equal(class_of(&p), 2);
+}
+
+static void
+keeps_an_empty_table_while_there_are_others(void **state)
+{
+	struct u32_conf conf = to_class(1, NULL, 0);
+
+	assert_int_equal(add_filter(chain, 1, "u32", 0, NULL, CREATE, &err), 0); /* `u32` alone */
+	assert_filters(chain, "1/0 1/80000000");
+	assert_int_equal(add_filter(chain, 2, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(delete_filter(chain, 2, "u32", 0x80100800, &err), 0);
+	assert_filters(chain, "1/0 1/80000000 2/0 2/80100000");
+	delete_filter(chain, 1, NULL, 0, &err);
+	add_filter(chain, 2, "u32", 0, &conf, CREATE, &err);
+	assert_int_equal(delete_filter(chain, 2, "u32", 0x80100800, &err), 0);
+	assert_true(chain_empty(chain));
+}
+
+/* ---- against the naive matcher -------------------------------------------------------------------------------------------- */
+
+#define FILTERS_MAX 12
+
+static uint64_t random_state;
+
+static uint32_t
+rnd(uint32_t below)
+{
+	random_state = random_state * 6364136223846793005 + 1442695040888963407;
+	return (uint32_t)((random_state >> 33) % below);
+}
+
+static struct u32_conf
+random_filter(struct u32_key *keys, uint32_t classid)
+{
+	struct u32_conf conf = to_class(classid, keys, (uint8_t)rnd(4));
+
+	for (unsigned int k = 0; k < conf.n_keys; k++)
+		keys[k] = (struct u32_key){
+			.value = rnd(4) * 0x01010101,
+			.mask = rnd(3) != 0 ? htonl(0xffu << 8 * rnd(4)) : rnd(2) * UINT32_MAX,
+			.offset = (int32_t)rnd(80) - 16,
+			.offset_mask = rnd(2) != 0 ? -1 : 0,
+		};
+	if (rnd(6) == 0)
+		conf.selector_flags = 0;
+	if (rnd(4) == 0) {
+		conf.has_mark = true;
+		conf.mark_mask = rnd(4);
+		conf.mark_value = rnd(4);
+	}
+	if (rnd(5) == 0)
+		conf.in_port = 1 + rnd(2);
+	return conf;
+}
+
+static void
+random_packet(struct packet *p, struct packet *rest, uint8_t *flat)
+{
+	uint16_t bytes = (uint16_t)(14 + rnd(60));
+
+	for (unsigned int i = 0; i < bytes; i++)
+		flat[i] = (uint8_t)rnd(3);
+	packet_init(p, flat, bytes);
+	p->pkt.mark = rnd(4);
+	p->pkt.in_port = (uint16_t)(1 + rnd(2));
+	if (rnd(3) == 0)
+		packet_split(p, rest, (uint16_t)(14 + rnd(bytes - 13)));
+}
+
+static void
+compare_once(void)
+{
+	struct u32_key keys[FILTERS_MAX][4];
+	struct u32_conf filters[FILTERS_MAX];
+	struct u32_counts expected[FILTERS_MAX] = { 0 }, counts;
+	unsigned int n = 1 + rnd(FILTERS_MAX);
+	struct packet packets[CLASSIFY_BURST], rests[CLASSIFY_BURST];
+	struct rte_mbuf *pkts[CLASSIFY_BURST];
+	struct verdict verdicts[CLASSIFY_BURST];
+	int decided[CLASSIFY_BURST];
+	struct classify_ctx ctx = { 0 };
+	uint16_t burst = (uint16_t)(1 + rnd(CLASSIFY_BURST));
+
+	for (unsigned int i = 0; i < n; i++) {
+		filters[i] = random_filter(keys[i], 1 + i);
+		assert_int_equal(add_filter(chain, 1, "u32", 0, &filters[i], CREATE, &err), 0);
+	}
+	for (uint16_t i = 0; i < burst; i++) {
+		uint8_t flat[256];
+		struct naive_packet plain;
+
+		random_packet(&packets[i], &rests[i], flat);
+		pkts[i] = &packets[i].mbuf;
+		plain = (struct naive_packet){ flat, packets[i].mbuf.pkt_len, 14, packets[i].pkt.mark,
+			packets[i].pkt.in_port };
+		decided[i] = naive_decide(filters, n, &plain, expected);
+	}
+	chain_classify(chain, &ctx, pkts, burst, verdicts);
+	for (uint16_t i = 0; i < burst; i++) {
+		assert_int_equal(verdicts[i].action, decided[i] >= 0 ? TC_ACT_OK : TC_ACT_UNSPEC);
+		assert_int_equal(verdicts[i].classid, 1 + decided[i]);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		u32_sum_counts(filter_at(0x80000800 + i), &counts);
+		assert_memory_equal(&counts, &expected[i], sizeof(counts));
+	}
+	delete_filter(chain, 0, NULL, 0, &err);
+}
+
+static void
+agrees_with_the_naive_matcher_on_random_programs_and_packets(void **state)
+{
+	for (uint64_t seed = 1; seed <= 3000; seed++) {
+		random_state = seed;
+		compare_once();
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(matches_all_its_keys, start, end),
+		cmocka_unit_test_setup_teardown(
+			takes_nexthdr_as_the_network_header_where_no_link_skipped_it, start, end),
+		cmocka_unit_test_setup_teardown(asks_a_packet_that_is_too_short_no_further_in_its_group, start, end),
+		cmocka_unit_test_setup_teardown(reads_across_segments, start, end),
+		cmocka_unit_test_setup_teardown(compares_the_mark_first, start, end),
+		cmocka_unit_test_setup_teardown(only_counts_where_a_match_decides_nothing, start, end),
+		cmocka_unit_test_setup_teardown(chooses_and_checks_handles, start, end),
+		cmocka_unit_test_setup_teardown(fills_a_table_and_says_when_it_is_full, start, end),
+		cmocka_unit_test_setup_teardown(keeps_keys_and_counts_through_a_change, start, end),
+		cmocka_unit_test_setup_teardown(keeps_an_empty_table_while_there_are_others, start, end),
+		cmocka_unit_test_setup_teardown(
+			agrees_with_the_naive_matcher_on_random_programs_and_packets, start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
