@@ -4,6 +4,7 @@
 
 #include "codec.h"
 #include "events.h"
+#include "save.h"
 
 /* A process has one router. cause: the request being served, NULL while a worker's news are told. */
 static struct {
@@ -116,6 +117,7 @@ route_events_start(struct control *control)
 	const struct router_events router = { .neighbour = tell_neighbour, .link = tell_carrier, .arg = control };
 
 	events.control = control;
+	save_settings_baseline(control->router);
 	rib_set_events(router_rib(control->router), &rib);
 	router_set_events(control->router, &router);
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `weir save`: its parts, each of which prints shell lines for what it looks after. */
+#ifndef WEIR_CONTROL_SAVE_H
+#define WEIR_CONTROL_SAVE_H
+
+#include <stdio.h>
+
+#include <weir/dataplane.h>
+
+struct save {
+	struct router *router;
+	FILE *out;
+};
+
+/* Settings that differ from what the router started with: save_settings_baseline is called then, before any configuration. */
+void save_settings_baseline(struct router *router);
+void save_settings(const struct save *save);
+void save_routes(const struct save *save);
+void save_rules(const struct save *save);
+
+const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
+const char *save_port_name(const struct save *save, uint32_t ifindex);
+
+#endif
