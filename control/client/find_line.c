@@ -35,6 +35,12 @@ is_expanded(const char *word)
 	return strpbrk(word, "$`*?[") != NULL;
 }
 
+static bool
+is_number(const char *word)
+{
+	return word[strspn(word, "0123456789")] == '\0';
+}
+
 /* Cuts line into words, in place: quotes and backslashes taken off, each of ; | & ( ) a word ";" that ends a command. */
 static void
 split(char *line, struct words *words)
@@ -53,6 +59,9 @@ split(char *line, struct words *words)
 		if (space || end) {
 			if (within)
 				*out++ = '\0';
+			/* the 2 of 2>/dev/null */
+			if (within && (*at == '<' || *at == '>') && is_number(words->word[words->count - 1]))
+				words->count--;
 			within = false;
 			if (end)
 				words->word[words->count++] = ";";

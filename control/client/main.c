@@ -93,19 +93,20 @@ static int
 isolate(struct error *err)
 {
 	bool root = geteuid() == 0;
-	char map[64];
+	char users[64], groups[64];
 	int code = 0;
 
-	snprintf(map, sizeof(map), "0 %u 1", geteuid());
+	/* Said now: within the new namespace nobody has a number until these are written. */
+	snprintf(users, sizeof(users), "0 %u 1", geteuid());
+	snprintf(groups, sizeof(groups), "0 %u 1", getegid());
 	if (unshare(CLONE_NEWNET | (root ? 0 : CLONE_NEWUSER)) != 0)
 		return error_set(err, errno, "--isolate: cannot make a network namespace: %s", strerror(errno));
 	if (!root) {
-		code = write_file("/proc/self/uid_map", map, err);
+		code = write_file("/proc/self/uid_map", users, err);
 		if (code == 0)
 			code = write_file("/proc/self/setgroups", "deny", err);
-		snprintf(map, sizeof(map), "0 %u 1", getegid());
 		if (code == 0)
-			code = write_file("/proc/self/gid_map", map, err);
+			code = write_file("/proc/self/gid_map", groups, err);
 	}
 	return code;
 }

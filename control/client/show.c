@@ -8,7 +8,7 @@
 #include "client/client.h"
 
 static int
-print_report(const char *name, bool json)
+print_report(const char *title, const char *name, bool json)
 {
 	struct router_answer answer;
 	struct error err = { 0 };
@@ -33,6 +33,7 @@ print_report(const char *name, bool json)
 		error_code(&err, errno);
 		return client_fail(&err);
 	}
+	fputs(title, stdout);
 	fwrite(text, 1, bytes, stdout);
 	free(text);
 	if (fflush(stdout) != 0) {
@@ -58,9 +59,9 @@ client_show(int argc, char **argv)
 		else
 			what = argv[i];
 	}
-	if (what[0] == '\0' && !json)
-		printf("weir show prints these reports:\n");
-	return print_report(what, json);
+	if (what[0] == '\0' && json)
+		return client_usage("show: which report is to be printed %s?", "as JSON");
+	return print_report(what[0] == '\0' ? "weir show prints these reports:\n" : "", what, json);
 }
 
 int
@@ -68,5 +69,5 @@ client_save(int argc, char **argv)
 {
 	if (argc > 1)
 		return client_usage("save: takes no arguments, and '%s' is one; it prints to stdout", argv[1]);
-	return print_report("save", false);
+	return print_report("", "save", false);
 }
