@@ -167,7 +167,7 @@ find_in_tree(struct place *place, struct error *err)
 				   : error_set(err, EINVAL, "Parent Qdisc doesn't exists");
 	if (q->ops->classes == NULL)
 		return error_set(err, EINVAL, "Qdisc not classful");
-	if (q->ops->classes->classify == NULL)
+	if (q->ops->classes->classify == NULL && q->ops->classes->snapshot == NULL) /* tbf has a class but nothing to choose */
 		return error_set(err, EOPNOTSUPP, "Class doesn't support blocks");
 	place->parent = parent == 0 ? q->handle : parent;
 	place->chain = sched_chain(place->port->tree, place->parent, err);
