@@ -410,6 +410,20 @@ neighbour_timers(struct worker *w)
 	return path->timer_count != 0 ? path->timers[1]->timer_ns : NEVER;
 }
 
+void
+neighbour_resubmit(struct worker *w, struct port *port, struct neighbour *n)
+{
+	struct rte_mbuf *next, *m = queue_take_all(w, port, n);
+
+	if (n->state != NUD_NONE)
+		neighbour_set_state(w, port, n, NUD_NONE);
+	for (; m != NULL; m = next) {
+		next = packet_next(m);
+		pkt_of(m)->stage = STAGE_NEIGHBOUR;
+		path_resume(w, &m, 1);
+	}
+}
+
 /* ---- when the port goes -------------------------------------------------------------------------------------------------- */
 
 struct flush {

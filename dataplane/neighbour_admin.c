@@ -112,6 +112,27 @@ forget(void *arg)
 		worker_tell_neighbour(w, r->neighbour, true);
 }
 
+/*
+ * Packets may have begun to wait for it between `forget` and its removal from the table: they start over with its successor. It is
+ * unlinked, but this thread, which frees it, has not gone on yet.
+ */
+static void
+settle(void *arg)
+{
+	struct request *r = arg;
+	struct worker *w = worker_of(r->port);
+
+	neighbour_resubmit(w, r->port, r->neighbour);
+}
+
+/* One that nexthops point to stays, but nothing is known of it any more. */
+static void
+remove_forgotten(struct rib *rib, struct request *r)
+{
+	if (neighbour_remove(rib, r->neighbour) == 0)
+		port_run_at_owner(r->port, settle, r);
+}
+
 int
 router_neighbour_delete(struct router *router, const struct neighbour_spec *spec, struct error *err)
 {
@@ -124,8 +145,7 @@ router_neighbour_delete(struct router *router, const struct neighbour_spec *spec
 	if (r.neighbour == NULL || r.neighbour->state == NUD_NONE)
 		return error_code(err, ENOENT);
 	port_run_at_owner(r.port, forget, &r);
-	/* One that nexthops point to stays, but nothing is known of it any more. */
-	neighbour_remove(rib, r.neighbour);
+	remove_forgotten(rib, &r);
 	return 0;
 }
 
@@ -152,6 +172,6 @@ path_neighbour_collect(struct router *router, uint32_t ifindex, uint8_t family, 
 		return true;
 	port_run_at_owner(r.port, forget_unused, &r);
 	if (r.done)
-		neighbour_remove(rib, n);
+		remove_forgotten(rib, &r);
 	return r.done;
 }

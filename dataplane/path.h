@@ -167,6 +167,8 @@ void neighbour_heard(struct worker *w, struct port *port, struct neighbour *neig
 /* Puts it into a state, with all that follows: timers, waiting packets, what other workers see. */
 void neighbour_set_state(struct worker *w, struct port *port, struct neighbour *neighbour, uint8_t state);
 void neighbour_set_lladdr(struct neighbour *neighbour, const uint8_t lladdr[6]);
+/* It has left the table: packets that wait for it go to the entry that has taken its place. */
+void neighbour_resubmit(struct worker *w, struct port *port, struct neighbour *neighbour);
 uint64_t neighbour_timers(struct worker *w);
 
 struct neighbour_hot { /* what any worker reads, at once */
