@@ -129,12 +129,14 @@ qdisc_default_leaf(struct class *c, struct error *err)
 }
 
 int
-class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made, struct error *err)
+class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made,
+	struct error *err)
 {
 	struct class *c = class_alloc(q, NULL, classid);
 
 	if (c == NULL)
-		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
+		return error_set(
+			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
 	c->leaf = qdisc_create(q->tree, c, leaf_kind, leaf_conf, NULL, 0, err);
 	if (c->leaf == NULL) {
 		class_free(c);
@@ -142,7 +144,8 @@ class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const voi
 	}
 	if (class_table_add(q->class_table, c) != 0) {
 		class_free(c);
-		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
+		return error_set(
+			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
 	}
 	*made = c;
 	return 0;
@@ -168,6 +171,7 @@ take_leaf_away(struct class *c)
 	struct qdisc *leaf = c->leaf;
 
 	qdisc_evacuate(leaf);
+	c->past_drops += leaf->drops_total;
 	c->leaf = NULL;
 	leaf->next_listed = c->qdisc->tree->retired_qdiscs;
 	c->qdisc->tree->retired_qdiscs = leaf;
@@ -180,8 +184,8 @@ link_class(struct sched_change *change)
 	const struct class_ops *ops = c->qdisc->ops->classes;
 
 	if (class_table_add(c->qdisc->class_table, c) != 0) {
-		change->result = error_set(change->err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(c->classid) >> 16,
-			TC_H_MIN(c->classid));
+		change->result = error_set(change->err, ENOMEM, "out of memory for class %x:%x",
+			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
 		return;
 	}
 	if (c->parent != NULL) {
@@ -200,9 +204,11 @@ check_class_spec(struct qdisc *q, const struct class_spec *spec, struct class **
 	if (ops == NULL)
 		return error_set(err, EINVAL, "Qdisc \"%s\" is classless: it has no classes to add", q->ops->kind);
 	if (ops->init == NULL)
-		return error_set(err, EOPNOTSUPP, "The classes of %s come with the qdisc and cannot be added", q->ops->kind);
+		return error_set(
+			err, EOPNOTSUPP, "The classes of %s come with the qdisc and cannot be added", q->ops->kind);
 	if (TC_H_MIN(spec->classid) == 0)
-		return error_set(err, EINVAL, "A class needs an id with a minor number, as in classid %x:10", q->handle >> 16);
+		return error_set(
+			err, EINVAL, "A class needs an id with a minor number, as in classid %x:10", q->handle >> 16);
 	if (TC_H_MAJ(spec->classid) != q->handle)
 		return error_set(err, EINVAL, "Class %x:%x does not belong to qdisc %x:", TC_H_MAJ(spec->classid) >> 16,
 			TC_H_MIN(spec->classid), q->handle >> 16);
@@ -226,7 +232,8 @@ sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **m
 		return rc;
 	c = class_alloc(q, parent, spec->classid);
 	if (c == NULL)
-		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(spec->classid) >> 16, TC_H_MIN(spec->classid));
+		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(spec->classid) >> 16,
+			TC_H_MIN(spec->classid));
 	rc = q->ops->classes->init(c, parent, spec->conf, q->tree->now, err);
 	if (rc == 0) {
 		c->leaf = qdisc_default_leaf(c, err);
@@ -234,7 +241,9 @@ sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **m
 			rc = -ENOMEM;
 	}
 	if (rc == 0) {
-		struct sched_change change = { .tree = q->tree, .fn = link_class, .object = c, .reenter = q->tree->root, .err = err };
+		struct sched_change change = {
+			.tree = q->tree, .fn = link_class, .object = c, .reenter = q->tree->root, .err = err
+		};
 
 		rc = sched_run_change(&change);
 	}
@@ -264,10 +273,12 @@ sched_class_change(struct class *c, const struct class_spec *spec, struct error 
 	if (q->ops->classes->change == NULL)
 		return error_set(err, EOPNOTSUPP, "The classes of %s cannot be changed", q->ops->kind);
 	if (spec->parentid != 0 && spec->parentid != parentid && !(spec->parentid == TC_H_ROOT && c->parent == NULL))
-		return error_set(err, EINVAL, "Class %x:%x has another parent, and a class cannot move: delete it and add it again",
+		return error_set(err, EINVAL,
+			"Class %x:%x has another parent, and a class cannot move: delete it and add it again",
 			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
-	struct sched_change change = { .tree = q->tree, .fn = change_class, .object = c,
-		.argument = (void *)(uintptr_t)spec->conf, .err = err };
+	struct sched_change change = {
+		.tree = q->tree, .fn = change_class, .object = c, .argument = (void *)(uintptr_t)spec->conf, .err = err
+	};
 
 	return sched_run_change(&change);
 }
@@ -301,7 +312,9 @@ sched_class_delete(struct class *c, struct error *err)
 {
 	const struct class_ops *ops = c->qdisc->ops->classes;
 	struct class_deletion deletion = { .c = c };
-	struct sched_change change = { .tree = c->qdisc->tree, .fn = unlink_class, .object = &deletion, .reenter = c->qdisc->tree->root };
+	struct sched_change change = {
+		.tree = c->qdisc->tree, .fn = unlink_class, .object = &deletion, .reenter = c->qdisc->tree->root
+	};
 	int rc;
 
 	if (ops->unlink == NULL)

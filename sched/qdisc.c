@@ -16,7 +16,8 @@ void
 qdisc_register(const struct qdisc_ops *ops)
 {
 	if (kinds_count == KINDS_MAX || qdisc_find_ops(ops->kind) != NULL) {
-		fprintf(stderr, "qdisc %s is registered twice, or there are more than %d kinds\n", ops->kind, KINDS_MAX);
+		fprintf(stderr, "qdisc %s is registered twice, or there are more than %d kinds\n", ops->kind,
+			KINDS_MAX);
 		abort();
 	}
 	kinds[kinds_count++] = ops;
@@ -146,8 +147,8 @@ copy_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err)
 }
 
 struct qdisc *
-qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf, const struct sched_stab *stab,
-	uint32_t handle, struct error *err)
+qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf,
+	const struct sched_stab *stab, uint32_t handle, struct error *err)
 {
 	const struct qdisc_ops *ops = qdisc_find_ops(kind);
 	struct qdisc *q;
@@ -267,6 +268,7 @@ do_graft(struct sched_change *change)
 		tree->root_is_default = graft->is_default;
 		tree->root_is_leftover = graft->is_leftover;
 	} else {
+		graft->at->past_drops += graft->old->drops_total;
 		__atomic_store_n(&graft->at->leaf, graft->fresh, __ATOMIC_RELEASE);
 		if (graft->at->qdisc->ops->classes->grafted != NULL)
 			graft->at->qdisc->ops->classes->grafted(graft->at, tree->now);
@@ -295,7 +297,7 @@ find_place(struct sched_tree *tree, uint32_t parent, struct class **at, struct e
 	if (q == NULL)
 		return error_set(err, ENOENT, "Failed to find specified qdisc");
 	if (q->ops->classes == NULL)
-		return error_set(err, EOPNOTSUPP, "Parent qdisc %s is classless: nothing can be attached to it", q->ops->kind);
+		return error_set(err, EOPNOTSUPP, "Parent qdisc is not classful");
 	*at = sched_class_find(q, parent);
 	if (*at == NULL)
 		return error_set(err, ENOENT, "Specified class not found");
@@ -313,7 +315,7 @@ sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct q
 	int rc = 0;
 
 	if (TC_H_MIN(handle) != 0)
-		return error_set(err, EINVAL, "Invalid handle: a qdisc's handle has no minor number, as in 10:");
+		return error_set(err, EINVAL, "Invalid minor handle: a qdisc has only a major one, as in 10:");
 	if (spec->parent != TC_H_ROOT)
 		rc = find_place(tree, spec->parent, &graft.at, err);
 	if (rc != 0)
@@ -322,7 +324,7 @@ sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct q
 	if (handle == 0)
 		handle = choose_handle(tree);
 	else if (sched_qdisc_find(tree, handle) != NULL && sched_qdisc_find(tree, handle) != graft.old)
-		return error_set(err, EEXIST, "Handle %x: is in use elsewhere on this device", handle >> 16);
+		return error_set(err, EINVAL, "Cannot move an existing qdisc to a different parent");
 	if (handle == 0)
 		return error_set(err, ENOSPC, "All automatic handles are in use");
 	graft.fresh = qdisc_create(tree, graft.at, spec->kind, spec->conf, spec->stab, handle, &own);
@@ -348,8 +350,9 @@ change_qdisc(struct sched_change *change)
 int
 sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err)
 {
-	struct sched_change change = { .tree = q->tree, .fn = change_qdisc, .object = q,
-		.argument = (void *)(uintptr_t)conf, .err = err };
+	struct sched_change change = {
+		.tree = q->tree, .fn = change_qdisc, .object = q, .argument = (void *)(uintptr_t)conf, .err = err
+	};
 
 	if (q->ops->change == NULL)
 		return error_set(err, EOPNOTSUPP, "Change operation not supported by specified qdisc");
@@ -419,7 +422,8 @@ sched_qdisc_delete(struct qdisc *q, struct error *err)
 	} else {
 		graft.is_default = true;
 		graft.is_leftover = tree->default_root == NULL;
-		graft.fresh = qdisc_create(tree, NULL, graft.is_leftover ? "pfifo" : tree->default_root->kind, NULL, NULL, 0, err);
+		graft.fresh = qdisc_create(
+			tree, NULL, graft.is_leftover ? "pfifo" : tree->default_root->kind, NULL, NULL, 0, err);
 	}
 	if (graft.fresh == NULL)
 		return -ENOMEM;
@@ -430,7 +434,8 @@ sched_qdisc_delete(struct qdisc *q, struct error *err)
 struct chain *
 sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
 {
-	struct qdisc *q = parent == 0 || parent == TC_H_ROOT ? sched_root(tree) : sched_qdisc_find(tree, TC_H_MAJ(parent));
+	struct qdisc *q =
+		parent == 0 || parent == TC_H_ROOT ? sched_root(tree) : sched_qdisc_find(tree, TC_H_MAJ(parent));
 	struct chain **place, *chain;
 
 	if (q == NULL) {
@@ -438,7 +443,11 @@ sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
 		return NULL;
 	}
 	if (q->ops->classes == NULL) {
-		error_set(err, EINVAL, "Qdisc not classful");
+		error_set(err, EOPNOTSUPP, "Qdisc not classful");
+		return NULL;
+	}
+	if (q->ops->classes->no_filters) {
+		error_set(err, EOPNOTSUPP, "Class doesn't support blocks");
 		return NULL;
 	}
 	place = &q->chain;

@@ -22,7 +22,8 @@ sched_stab_bytes(const struct sched_stab *stab, uint32_t bytes)
 			size = stab->data[slot];
 		} else {
 			/* Not the data path's common case: a packet longer than the table was made for. */
-			size = (int64_t)stab->data[spec->tsize - 1] * (slot / spec->tsize) + stab->data[slot % spec->tsize];
+			size = (int64_t)stab->data[spec->tsize - 1] * (slot / spec->tsize) +
+			       stab->data[slot % spec->tsize];
 		}
 		size <<= spec->size_log;
 	}

@@ -215,7 +215,8 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 }
 
 static void
-classify_burst(const struct qdisc *root, uint32_t generation, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+classify_burst(const struct qdisc *root, uint32_t generation, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
+	uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);

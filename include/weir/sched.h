@@ -201,6 +201,7 @@ struct class_ops {
 	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
 	/* A class with children has no leaf qdisc: it goes with the first child, and a default one comes back when the last child goes. */
 	bool inner_without_leaf;
+	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
 	void (*get_conf)(const struct class *c, void *conf);
 	void (*get_xstats)(const struct class *c, void *xstats);
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
@@ -246,6 +247,7 @@ struct class {
 	uint64_t serial;
 	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
+	uint64_t past_drops; /* of leaf qdiscs that it had before */
 	_Alignas(64) uint8_t priv[];
 };
 

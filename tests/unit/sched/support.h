@@ -22,13 +22,13 @@
 
 #include "eal.h"
 
-#define BED_BUFFERS 32767
+#define BED_BUFFERS   32767
 #define BED_TAKEN_MAX 32768
 
-#define MS(n) ((uint64_t)(n) * 1000000)
-#define SECONDS(n) ((uint64_t)(n) * 1000000000)
-#define KBIT(n) ((uint64_t)(n) * 125) /* bytes per second */
-#define MBIT(n) ((uint64_t)(n) * 125000)
+#define MS(n)                 ((uint64_t)(n)*1000000)
+#define SECONDS(n)            ((uint64_t)(n)*1000000000)
+#define KBIT(n)               ((uint64_t)(n)*125) /* bytes per second */
+#define MBIT(n)               ((uint64_t)(n)*125000)
 #define CLASSID(major, minor) (((uint32_t)(major) << 16) | (minor))
 
 struct taken {
@@ -61,7 +61,9 @@ bed_now(void *arg)
 static inline void
 bed_make(void)
 {
-	struct sched_host host = { .ifindex = 1, .mtu = 1500, .tx_queue_len = 1000, .sink = &bed.sink, .now = bed_now, .seed = 1 };
+	struct sched_host host = {
+		.ifindex = 1, .mtu = 1500, .tx_queue_len = 1000, .sink = &bed.sink, .now = bed_now, .seed = 1
+	};
 
 	if (bed.pool == NULL) {
 		eal_start();
@@ -202,8 +204,14 @@ packet(uint32_t bytes, uint32_t flow, uint32_t priority, uint32_t mark)
 	udp->src_port = rte_cpu_to_be_16((uint16_t)flow);
 	udp->dst_port = rte_cpu_to_be_16(9);
 	m->pkt_len = bytes;
-	*pkt_of(m) = (struct pkt){ .priority = priority, .mark = mark, .protocol = ether->ether_type, .l3_off = sizeof(*ether),
-		.l4_off = sizeof(*ether) + sizeof(*ip), .leaf = PKT_LEAF_NONE, .nexthop = bed.next_id++, .realm = flow };
+	*pkt_of(m) = (struct pkt){ .priority = priority,
+		.mark = mark,
+		.protocol = ether->ether_type,
+		.l3_off = sizeof(*ether),
+		.l4_off = sizeof(*ether) + sizeof(*ip),
+		.leaf = PKT_LEAF_NONE,
+		.nexthop = bed.next_id++,
+		.realm = flow };
 	return m;
 }
 
@@ -224,7 +232,8 @@ offer_packet(struct rte_mbuf *m)
 }
 
 /* offer(100, 1500): packets of these lengths, of flow 1, without priority or mark. */
-#define offer(...) offer_lengths((const uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+#define offer(...)                                                                                                     \
+	offer_lengths((const uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
 static inline uint16_t
 offer_lengths(const uint32_t *lengths, size_t n)
 {
@@ -251,8 +260,11 @@ take_more(uint32_t n)
 			const struct pkt *p = pkt_of(pkts[i]);
 
 			assert_true(bed.taken_count < BED_TAKEN_MAX);
-			bed.taken[bed.taken_count++] = (struct taken){ .time_ns = bed.now, .id = p->nexthop, .bytes = pkts[i]->pkt_len,
-				.flow = p->realm, .priority = p->priority };
+			bed.taken[bed.taken_count++] = (struct taken){ .time_ns = bed.now,
+				.id = p->nexthop,
+				.bytes = pkts[i]->pkt_len,
+				.flow = p->realm,
+				.priority = p->priority };
 			rte_pktmbuf_free(pkts[i]);
 		}
 		bed.sent += burst;
@@ -289,7 +301,8 @@ take_all(uint64_t until)
 }
 
 /* The ids of what was taken, in order: assert_order(0, 2, 1). */
-#define assert_order(...) assert_ids((const uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+#define assert_order(...)                                                                                              \
+	assert_ids((const uint32_t[]){ __VA_ARGS__ }, sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
 static inline void
 assert_ids(const uint32_t *ids, size_t n)
 {

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * htb: the hierarchical token bucket (tc-htb(8); M. Devera's "HTB manual - user guide" and "HTB theory"). This file is its
+ * configuration, its classification and its operations; whose turn it is stands in htb_turn.c.
+ */
+#include <rte_branch_prediction.h>
+
+#include <weir/packet.h>
+
+#include "htb.h"
+#include "tree.h"
+
+#define QUANTUM_MIN 1000 /* bytes: what rate / r2q is kept within, tc-htb(8) */
+#define QUANTUM_MAX 200000
+
+/* ---- the qdisc */
+
+static int
+htb_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
+{
+	const struct htb_conf *given = conf;
+	struct htb *h = qdisc_priv(q);
+
+	if (given == NULL)
+		return error_set(err, EINVAL, "htb was given no options: tc sends at least the version");
+	if (given->version != 3)
+		return error_set(err, EINVAL, "htb: version %u of the options is not known, only 3 is", given->version);
+	h->conf = *given;
+	if (h->conf.rate2quantum == 0)
+		h->conf.rate2quantum = 1;
+	h->direct_limit = given->has_direct_qlen ? given->direct_qlen : qdisc_tx_queue_len(q);
+	pkt_queue_init(&h->direct, q);
+	wheel_init(&h->wheel, now);
+	return 0;
+}
+
+static void
+htb_get_conf(const struct qdisc *q, void *conf)
+{
+	const struct htb *h = qdisc_priv(q);
+	struct htb_conf *c = conf;
+
+	*c = h->conf;
+	c->direct_qlen = h->direct_limit;
+	c->direct_pkts = h->direct_packets;
+}
+
+static void
+enqueue_direct(struct qdisc *q, struct htb *h, struct rte_mbuf *m, uint64_t now)
+{
+	if (h->direct.count >= h->direct_limit && !qdisc_moving(q)) {
+		qdisc_drop(q, m, DROP_QUEUE_FULL);
+	} else if (unlikely(!pkt_queue_push(&h->direct, m, pkt_bytes(q, m), now))) {
+		qdisc_drop(q, m, DROP_NO_BUFFER);
+	} else {
+		qdisc_queued(q, m);
+		h->direct_packets++;
+	}
+}
+
+static uint16_t
+htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct htb *h = qdisc_priv(q);
+	uint32_t before = q->backlog_pkts;
+	uint16_t i = 0;
+
+	while (i < n) {
+		struct class *c = qdisc_class_of(q, pkts[i]);
+		uint16_t first = i++;
+
+		if (c == NULL || unlikely(c->leaf == NULL)) {
+			enqueue_direct(q, h, pkts[first], now);
+			continue;
+		}
+		while (i < n && qdisc_class_of(q, pkts[i]) == c)
+			i++;
+		qdisc_enqueue(c->leaf, pkts + first, i - first, now);
+
+		struct htb_class *cl = class_priv(c);
+
+		/* What came may leave before what it was parked for. */
+		if (unlikely(cl->parked))
+			htb_unpark(h, cl);
+	}
+	return (uint16_t)(q->backlog_pkts - before);
+}
+
+static uint16_t
+htb_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct htb *h = qdisc_priv(q);
+	uint16_t got = 0;
+
+	for (; got < n && (pkts[got] = pkt_queue_pop(&h->direct)) != NULL; got++)
+		qdisc_left(q, pkts[got], now);
+	return got + (got < n ? htb_serve(q, pkts + got, n - got, now) : 0);
+}
+
+static uint16_t
+htb_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct htb *h = qdisc_priv(q);
+	uint16_t got = pkt_queue_flush(&h->direct, q, pkts, n);
+
+	for (struct class *c = q->class_table->first; c != NULL && got < n; c = c->next) {
+		if (c->leaf != NULL)
+			got += qdisc_flush(c->leaf, pkts + got, n - got);
+	}
+	return got;
+}
+
+static uint64_t
+htb_next_event(const struct qdisc *q, uint64_t now)
+{
+	const struct htb *h = qdisc_priv(q);
+	uint64_t next;
+
+	if (q->backlog_pkts == 0)
+		return SCHED_NEVER;
+	if (h->direct.count != 0 || h->busy_levels != 0)
+		return now;
+	next = wheel_next(&h->wheel);
+	return next > now ? next : now;
+}
+
+/* ---- classification */
+
+static struct class *
+default_class(const struct qdisc *q)
+{
+	const struct htb *h = qdisc_priv(q);
+	struct class *c = h->conf.defcls == 0 ? NULL : sched_class_find(q, TC_H_MAKE(q->handle, h->conf.defcls));
+
+	return c == NULL || c->leaf == NULL ? NULL : c;
+}
+
+/*
+ * What a verdict of q's chain or of an inner class's means: a leaf is the answer, an inner class's own chain is asked next. A filter that names
+ * the qdisc itself means the direct queue, and one that names no class of it, or no filter at all, the default class: tc-htb(8).
+ */
+static struct class *
+follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict verdict)
+{
+	for (unsigned int level = 0; level < HTB_LEVELS; level++) {
+		struct class *c;
+
+		if (verdict.action == TC_ACT_SHOT) {
+			pkt_of(m)->flags |= PKT_SHOT;
+			return NULL;
+		}
+		if (verdict.action == TC_ACT_UNSPEC)
+			return default_class(q);
+		if (verdict.classid == q->handle)
+			return NULL;
+		c = sched_class_find(q, verdict.classid);
+		if (c == NULL || __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) != NULL)
+			return c == NULL ? default_class(q) : c;
+
+		const struct chain *chain = __atomic_load_n(&c->chain, __ATOMIC_ACQUIRE);
+
+		verdict = (struct verdict){ .action = TC_ACT_UNSPEC };
+		if (chain != NULL)
+			chain_classify(chain, ctx, &m, 1, &verdict);
+	}
+	return default_class(q);
+}
+
+/*
+ * A priority that is the id of a leaf class decides at once, one that is the qdisc's handle means the direct queue; one that is an inner
+ * class's starts at that class's chain. Else the root chain is asked.
+ */
+static void
+htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
+	struct class **classes)
+{
+	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
+	struct rte_mbuf *asked[SCHED_BURST];
+	struct verdict verdicts[SCHED_BURST];
+	uint16_t places[SCHED_BURST], count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t priority = pkt_of(pkts[i])->priority;
+
+		if (unlikely(TC_H_MAJ(priority) == q->handle) &&
+			(priority == q->handle || sched_class_find(q, priority) != NULL)) {
+			classes[i] =
+				follow(q, ctx, pkts[i], (struct verdict){ .action = TC_ACT_OK, .classid = priority });
+			continue;
+		}
+		verdicts[count].action = TC_ACT_UNSPEC;
+		asked[count] = pkts[i];
+		places[count++] = i;
+	}
+	if (chain != NULL && count != 0 && !chain_empty(chain))
+		chain_classify(chain, ctx, asked, count, verdicts);
+	for (uint16_t i = 0; i < count; i++)
+		classes[places[i]] = follow(q, ctx, asked[i], verdicts[i]);
+}
+
+/* ---- classes */
+
+static int
+check_class_conf(const struct htb_class_conf *conf, struct error *err)
+{
+	if (conf == NULL)
+		return error_set(err, EINVAL, "htb: a class needs a rate");
+	if (conf->rate.Bps == 0)
+		return error_set(
+			err, EINVAL, "htb: a rate of 0 would never send anything; give one, as in 'rate 1mbit'");
+	if (conf->ceil.Bps == 0)
+		return error_set(
+			err, EINVAL, "htb: a ceil of 0 would never send anything; leave it out for ceil = rate");
+	return 0;
+}
+
+/* A bucket holds what was configured, and never less than a full frame: a class must be able to send one. */
+static int64_t
+bucket_depth(const struct qdisc *q, const struct rate *rate, uint64_t burst_ns)
+{
+	int64_t frame = rate_cost(rate, qdisc_mtu(q) + 14);
+	int64_t depth = tokens_from_ns(burst_ns);
+
+	return depth > frame ? depth : frame;
+}
+
+static void
+set_class_conf(struct htb_class *cl, const struct qdisc *q, const struct htb_class_conf *conf)
+{
+	const struct htb *h = qdisc_priv(q);
+
+	cl->conf = *conf;
+	rate_init(&cl->rate, &conf->rate);
+	rate_init(&cl->ceil, &conf->ceil);
+	cl->depth = bucket_depth(q, &cl->rate, conf->burst_ns);
+	cl->ceil_depth = bucket_depth(q, &cl->ceil, conf->cburst_ns);
+	cl->prio = (uint8_t)RTE_MIN(conf->prio, (uint32_t)HTB_PRIOS - 1);
+	cl->quantum = conf->quantum;
+	if (cl->quantum == 0) {
+		uint64_t quantum = conf->rate.Bps / h->conf.rate2quantum;
+
+		cl->quantum = (uint32_t)(quantum < QUANTUM_MIN   ? QUANTUM_MIN
+					 : quantum > QUANTUM_MAX ? QUANTUM_MAX
+								 : quantum);
+	}
+	cl->quantum = RTE_MIN(cl->quantum, (uint32_t)INT32_MAX / 2);
+}
+
+/* The level of an inner class is one below its parent's; classes without parent are at the top. */
+static int
+inner_level(const struct class *c)
+{
+	const struct htb_class *parent = c->parent == NULL ? NULL : class_priv(c->parent);
+
+	return parent == NULL ? HTB_LEVELS - 1 : parent->level - 1;
+}
+
+static int
+htb_class_init(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err)
+{
+	struct htb_class *cl = class_priv(c);
+	int rc = check_class_conf(conf, err);
+
+	if (rc != 0)
+		return rc;
+	if (parent != NULL && parent->children == 0 && inner_level(parent) < 1)
+		return error_set(err, EINVAL, "htb: tree is too deep, a leaf may have at most %d classes above it",
+			HTB_LEVELS - 1);
+	cl->c = c;
+	cl->mode = HTB_CAN_SEND;
+	cl->mode_timer.kind = HTB_TIMER_MODE;
+	cl->parked_timer.kind = HTB_TIMER_PARKED;
+	set_class_conf(cl, c->qdisc, conf);
+	cl->tokens = cl->depth;
+	cl->ceil_tokens = cl->ceil_depth;
+	cl->counted_ns = now;
+	return 0;
+}
+
+/* Debts and savings are bytes to the user: they keep their worth when the rate changes. */
+static int64_t
+convert_tokens(int64_t tokens, uint64_t old_Bps, uint64_t new_Bps, int64_t depth)
+{
+	__int128 converted = (__int128)tokens * (__int128)old_Bps / (__int128)new_Bps;
+
+	if (converted < -(__int128)TOKENS_MAX)
+		return -TOKENS_MAX;
+	return converted > depth ? depth : (int64_t)converted;
+}
+
+static int
+htb_class_change(struct class *c, const void *conf, uint64_t now, struct error *err)
+{
+	struct htb_class *cl = class_priv(c);
+	struct htb *h = qdisc_priv(c->qdisc);
+	struct htb_class_conf old = cl->conf;
+	int rc = check_class_conf(conf, err);
+
+	if (rc != 0)
+		return rc;
+	htb_count(cl, now);
+	htb_take_out(h, cl);
+	set_class_conf(cl, c->qdisc, conf);
+	cl->tokens = convert_tokens(cl->tokens, old.rate.Bps, cl->conf.rate.Bps, cl->depth);
+	cl->ceil_tokens = convert_tokens(cl->ceil_tokens, old.ceil.Bps, cl->conf.ceil.Bps, cl->ceil_depth);
+	/* A leaf serves its own prio, which may be another one now; an inner class those of its children. */
+	if (cl->level == 0 && cl->busy != 0)
+		cl->busy = (uint8_t)(1u << cl->prio);
+	htb_put_in(c->qdisc, cl, now);
+	return 0;
+}
+
+static int
+htb_class_link(struct class *c)
+{
+	if (c->parent != NULL && c->parent->children == 1)
+		((struct htb_class *)class_priv(c->parent))->level = (uint8_t)inner_level(c->parent);
+	return 0;
+}
+
+static void
+htb_class_unlink(struct class *c)
+{
+	struct htb *h = qdisc_priv(c->qdisc);
+	struct htb_class *cl = class_priv(c);
+
+	htb_take_out(h, cl);
+	wheel_remove(&h->wheel, &cl->parked_timer);
+	/* Without children its parent is a leaf again. */
+	if (c->parent != NULL && c->parent->children == 1)
+		((struct htb_class *)class_priv(c->parent))->level = 0;
+}
+
+static void
+htb_activate(struct class *c, uint64_t now)
+{
+	(void)now;
+	htb_leaf_busy(qdisc_priv(c->qdisc), class_priv(c));
+}
+
+static void
+htb_deactivate(struct class *c, uint64_t now)
+{
+	(void)now;
+	htb_leaf_idle(qdisc_priv(c->qdisc), class_priv(c));
+}
+
+static bool
+htb_may_graft(const struct class *c, struct error *err)
+{
+	if (c->children == 0)
+		return true;
+	error_set(err, EINVAL, "htb: class %x:%x has classes below it, and only a leaf class can have a qdisc",
+		TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
+	return false;
+}
+
+static void
+htb_class_get_conf(const struct class *c, void *conf)
+{
+	const struct htb_class *cl = class_priv(c);
+	struct htb_class_conf *out = conf;
+
+	*out = cl->conf;
+	out->prio = cl->prio;
+	out->quantum = cl->quantum;
+	out->level = cl->level;
+}
+
+static void
+htb_class_get_xstats(const struct class *c, void *xstats)
+{
+	const struct htb_class *cl = class_priv(c);
+
+	/* giants counted packets beyond a rate table's end; there are no rate tables, here and on today's Linux. */
+	*(struct htb_class_xstats *)xstats = (struct htb_class_xstats){
+		.lends = cl->lends,
+		.borrows = cl->borrows,
+		.tokens_ns = cl->tokens / (1 << TOKENS_SHIFT),
+		.ctokens_ns = cl->ceil_tokens / (1 << TOKENS_SHIFT),
+	};
+}
+
+static void
+htb_class_get_stats(const struct class *c, struct sched_stats *stats)
+{
+	const struct htb_class *cl = class_priv(c);
+
+	*stats = (struct sched_stats){
+		.bytes = cl->sent_bytes,
+		.packets = cl->sent_packets,
+		.drops = c->past_drops,
+		.overlimits = cl->overlimits,
+	};
+	if (c->leaf != NULL) {
+		stats->drops += c->leaf->drops_total;
+		stats->backlog_bytes = c->leaf->backlog_bytes;
+		stats->backlog_pkts = c->leaf->backlog_pkts;
+	}
+}
+
+static const struct class_ops htb_classes = {
+	.size = sizeof(struct htb_class),
+	.conf_size = sizeof(struct htb_class_conf),
+	.init = htb_class_init,
+	.change = htb_class_change,
+	.link = htb_class_link,
+	.unlink = htb_class_unlink,
+	.classify = htb_classify,
+	.activate = htb_activate,
+	.deactivate = htb_deactivate,
+	.may_graft = htb_may_graft,
+	.inner_without_leaf = true,
+	.get_conf = htb_class_get_conf,
+	.get_xstats = htb_class_get_xstats,
+	.get_stats = htb_class_get_stats,
+};
+
+static const struct qdisc_ops htb_ops = {
+	.kind = "htb",
+	.size = sizeof(struct htb),
+	.conf_size = sizeof(struct htb_conf),
+	.init = htb_init,
+	.enqueue = htb_enqueue,
+	.dequeue = htb_dequeue,
+	.flush = htb_flush,
+	.next_event = htb_next_event,
+	.get_conf = htb_get_conf,
+	.classes = &htb_classes,
+};
+QDISC_REGISTER(htb_ops)
