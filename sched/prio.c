@@ -221,7 +221,8 @@ make_bands(struct qdisc *q, uint32_t bands, struct error *err)
 		int rc = class_create(q, q->handle | (band + 1), "pfifo", NULL, &made[band], err);
 
 		if (rc != 0) {
-			while (band-- > p->bands)
+			/* In init (no band yet) they go with the qdisc. */
+			while (p->bands != 0 && band-- > p->bands)
 				class_remove(made[band]);
 			return rc;
 		}

@@ -70,7 +70,7 @@ red_arrival(struct red_average *average, const struct red_curve *curve, uint64_t
 
 	if (average->count++ == RED_BELOW)
 		average->random = random;
-	if (average->count > 0 && (uint64_t)average->count * probability >= average->random) {
+	if ((uint64_t)average->count * probability >= average->random) {
 		average->count = 0;
 		average->random = random;
 		return RED_PROBABLE;

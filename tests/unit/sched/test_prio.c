@@ -264,6 +264,8 @@ more_bands_appear_with_a_queue_each(void **state)
 	assert_int_equal(backlog_of(q, 1), 3);
 	for (uint32_t priority = 0; priority < 16; priority++)
 		assert_int_equal(class_for(q, priority, 0), 16 - priority);
+	for (uint32_t minor = 1; minor < 40; minor++)
+		assert_int_equal(class_for(q, CLASSID(1, minor), 0), minor <= 16 ? minor : 16);
 	for (unsigned int i = 0; i < 3; i++) { /* what comes and goes leaves nothing behind */
 		change_qdisc(q, &two);
 		change_qdisc(q, &sixteen);

@@ -14,6 +14,15 @@
 
 #define FRAME 1014
 
+static uint64_t draw_state;
+
+static uint32_t
+draw(uint32_t below)
+{
+	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)(draw_state >> 33) % below;
+}
+
 static uint32_t numbers[128]; /* next number of each flow */
 static char names[BED_BUFFERS][8]; /* by id */
 
@@ -173,6 +182,49 @@ a_tiny_quantum_is_as_fair_as_a_large_one(void **state)
 			RTE_MAX(bytes['a'], bytes[(uint8_t)flow]) - RTE_MIN(bytes['a'], bytes[(uint8_t)flow]) <= 1501);
 	take(UINT32_MAX, 0);
 	bed_end();
+}
+
+/* Deficit round robin as slow and plain as it can be said: grants one quantum at each visit. Fills ids in the order of leaving. */
+static void
+reference_order(uint32_t flows, uint32_t each, const uint32_t lengths[flows][each], int64_t quantum, uint32_t *ids)
+{
+	uint32_t next[16] = { 0 }, left = flows * each, at = 0;
+	int64_t allot[16];
+
+	for (uint32_t f = 0; f < flows; f++)
+		allot[f] = quantum;
+	for (uint32_t f = 0; left != 0; f = (f + 1) % flows) {
+		while (next[f] < each && allot[f] > 0) {
+			allot[f] -= lengths[f][next[f]];
+			ids[at++] = f * each + next[f]++;
+			left--;
+		}
+		allot[f] += quantum;
+	}
+}
+
+static void
+any_quantum_gives_the_reference_order(void **state)
+{
+	enum { FLOWS = 7, EACH = 40 };
+	static const int64_t quanta[] = { 1, 2, 3, 7, 64, 100, 333, 1000, 1514, 9000 };
+	uint32_t lengths[FLOWS][EACH], ids[FLOWS * EACH];
+
+	for (size_t i = 0; i < RTE_DIM(quanta); i++) {
+		bed_make();
+		make_sfq(&(struct sfq_conf){ .quantum = (uint32_t)quanta[i], .limit = 1000 });
+		draw_state = i;
+		for (uint32_t f = 0; f < FLOWS; f++) {
+			for (uint32_t j = 0; j < EACH; j++) {
+				lengths[f][j] = 64 + draw(1451);
+				offer_packet(packet(lengths[f][j], f, CLASSID(1, f + 1), 0));
+			}
+		}
+		reference_order(FLOWS, EACH, lengths, quanta[i], ids);
+		take(UINT32_MAX, 0);
+		assert_ids(ids, FLOWS * EACH);
+		bed_end();
+	}
 }
 
 /* ---- limits */
@@ -879,15 +931,6 @@ a_dump_shows_the_busy_buckets(void **state)
 	bed_end();
 }
 
-static uint64_t draw_state;
-
-static uint32_t
-draw(uint32_t below)
-{
-	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(draw_state >> 33) % below;
-}
-
 /* Random traffic against invariants: nothing lost, no limit passed, each flow in order, no flow long behind another that is backlogged. */
 static void
 random_traffic_keeps_the_promises(void **state)
@@ -951,6 +994,7 @@ main(void)
 		cmocka_unit_test(a_flow_pays_for_what_it_sent_too_much),
 		cmocka_unit_test(peek_says_what_leaves_next),
 		cmocka_unit_test(a_tiny_quantum_is_as_fair_as_a_large_one),
+		cmocka_unit_test(any_quantum_gives_the_reference_order),
 		cmocka_unit_test(the_longest_flow_loses_its_last_packet),
 		cmocka_unit_test(the_longest_flow_loses_its_first_packet_with_headdrop),
 		cmocka_unit_test(where_all_flows_hold_one_packet_the_oldest_goes),
