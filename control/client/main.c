@@ -15,6 +15,7 @@
 
 #include "client/client.h"
 #include "client/locate.h"
+#include "shim/namespace.h"
 
 static const char usage_text[] =
 	"usage: weir [--socket PATH] VERB ...\n"
@@ -71,6 +72,7 @@ prepare_environment(struct error *err)
 		return error_set(err, ENAMETOOLONG, "the socket's path is too long");
 	setenv("LD_PRELOAD", preload, 1);
 	setenv("WEIR_SOCKET", path, 1);
+	unsetenv(NAMESPACE_VARIABLE);
 	return 0;
 }
 

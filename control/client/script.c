@@ -20,6 +20,7 @@
 
 #include "client/find_line.h"
 #include "client/locate.h"
+#include "shim/namespace.h"
 #include "shim/trace.h"
 
 extern char **environ;
@@ -169,7 +170,7 @@ make_environment(const char *preload, const char *socket_path, const char *trace
 		if (asprintf(&environment[kept++], "%s%s", names[i], values[i]) < 0)
 			abort();
 	for (size_t i = 0; i < count; i++) {
-		bool ours = false;
+		bool ours = strncmp(environ[i], NAMESPACE_VARIABLE "=", sizeof(NAMESPACE_VARIABLE)) == 0;
 
 		for (size_t j = 0; j < 3; j++)
 			ours |= strncmp(environ[i], names[j], strlen(names[j])) == 0;

@@ -17,10 +17,10 @@
 /* The next definition of a function: libc's, or another preloaded library's. Looked up at its first use. */
 #define HOST(function)                                                                                                 \
 	({                                                                                                             \
-		static void *found;                                                                                    \
-		if (found == NULL)                                                                                     \
-			found = dlsym(RTLD_NEXT, #function);                                                           \
-		(__typeof__(&(function)))found;                                                                        \
+		static void *next_;                                                                                    \
+		if (next_ == NULL)                                                                                     \
+			next_ = dlsym(RTLD_NEXT, #function);                                                           \
+		(__typeof__(&(function)))next_;                                                                        \
 	})
 
 #endif

@@ -23,6 +23,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
+#include "shim/namespace.h"
 #include "shim/router.h"
 
 /* Requests that name interfaces, addresses, routes, neighbours, bridges or tunnels; see linux/sockios.h. */
@@ -207,6 +208,8 @@ if_nametoindex(const char *name)
 	struct interface interface = { 0 };
 	int code;
 
+	if (namespace_was_left())
+		return HOST(if_nametoindex)(name);
 	if (strlen(name) >= sizeof(request.name)) {
 		errno = ENODEV;
 		return 0;
@@ -228,8 +231,12 @@ if_indextoname(unsigned int index, char name[IF_NAMESIZE])
 		.info = { .ifi_index = (int)index },
 	};
 	struct interface interface = { 0 };
-	int code = index != 0 ? ask_netlink(&request, NLMSG_SPACE(sizeof(request.info)), note_interface, &interface)
-			      : -ENODEV;
+	int code = -ENODEV;
+
+	if (namespace_was_left())
+		return HOST(if_indextoname)(index, name);
+	if (index != 0)
+		code = ask_netlink(&request, NLMSG_SPACE(sizeof(request.info)), note_interface, &interface);
 
 	if (code != 0 || interface.name[0] == '\0') {
 		errno = code == -ENODEV || code == 0 ? ENXIO : -code;
@@ -279,23 +286,29 @@ collect_interface(void *arg, struct nlmsghdr *message)
 		note_interface(collect(arg), message);
 }
 
-/* if_nameindex's result and its names are one block, ended by a zero entry. */
+/*
+ * The lists are made as glibc makes them (names on their own here, one block for getifaddrs), so that either side's function
+ * can free them.
+ */
 EXPORT struct if_nameindex *
 if_nameindex(void)
 {
 	struct collection found = { .bytes = sizeof(struct interface) };
-	int code = dump(RTM_GETLINK, collect_interface, &found);
-	const struct interface *interfaces = (const struct interface *)(const void *)found.items;
+	const struct interface *interfaces;
 	struct if_nameindex *list = NULL;
+	int code;
 
+	if (namespace_was_left())
+		return HOST(if_nameindex)();
+	code = dump(RTM_GETLINK, collect_interface, &found);
+	interfaces = (const struct interface *)(const void *)found.items;
 	if (code == 0)
-		list = calloc(1, (found.count + 1) * sizeof(*list) + found.count * IF_NAMESIZE);
+		list = calloc(found.count + 1, sizeof(*list));
 	else
 		errno = -code;
 	for (size_t i = 0; list != NULL && i < found.count; i++) {
 		list[i].if_index = interfaces[i].index;
-		list[i].if_name = (char *)(list + found.count + 1) + i * IF_NAMESIZE;
-		memcpy(list[i].if_name, interfaces[i].name, IF_NAMESIZE);
+		list[i].if_name = strdup(interfaces[i].name);
 	}
 	free(found.items);
 	return list;
@@ -304,6 +317,8 @@ if_nameindex(void)
 EXPORT void
 if_freenameindex(struct if_nameindex *list)
 {
+	for (struct if_nameindex *item = list; item != NULL && item->if_name != NULL; item++)
+		free(item->if_name);
 	free(list);
 }
 
@@ -422,9 +437,13 @@ EXPORT int
 getifaddrs(struct ifaddrs **list)
 {
 	struct collection found = { .bytes = sizeof(struct address) };
-	int code = dump(RTM_GETLINK, collect_link, &found);
-	size_t links = found.count;
+	size_t links;
+	int code;
 
+	if (namespace_was_left())
+		return HOST(getifaddrs)(list);
+	code = dump(RTM_GETLINK, collect_link, &found);
+	links = found.count;
 	if (code == 0)
 		code = dump(RTM_GETADDR, collect_address, &found);
 	if (code != 0) {
@@ -478,7 +497,7 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	argument = va_arg(args, void *);
 	va_end(args);
-	if (!is_routed(request) || argument == NULL)
+	if (!is_routed(request) || argument == NULL || namespace_was_left())
 		return HOST(ioctl)(fd, request, argument);
 	if (request == SIOCGIFCONF)
 		return list_addresses(argument);

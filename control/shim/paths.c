@@ -14,6 +14,7 @@
 #include <linux/magic.h>
 
 #include "shim/files.h"
+#include "shim/namespace.h"
 
 /* Trees, with all that is in them. */
 static const char *const trees[] = { "/proc/sys/net", "/sys/class/net" };
@@ -109,7 +110,7 @@ path_is_routed(int dirfd, const char *path, char absolute[PATH_MAX])
 {
 	size_t length = 0;
 
-	if (path == NULL || path[0] == '\0')
+	if (path == NULL || path[0] == '\0' || namespace_was_left())
 		return false;
 	absolute[0] = '\0';
 	if (path[0] != '/') {
@@ -130,7 +131,8 @@ descriptor_is_routed(int fd)
 	char name[PATH_MAX];
 	struct statfs system;
 
-	if (fstatfs(fd, &system) != 0 || (system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC))
+	if (namespace_was_left() || fstatfs(fd, &system) != 0 ||
+		(system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC))
 		return false;
 	if (!directory_name(fd, name))
 		return true; /* better refused than let through to the host */

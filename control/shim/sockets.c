@@ -27,6 +27,7 @@
 
 #include "shim/files.h"
 #include "shim/links.h"
+#include "shim/namespace.h"
 #include "shim/router.h"
 
 enum {
@@ -179,7 +180,7 @@ socket(int domain, int type, int protocol)
 {
 	int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (domain != AF_NETLINK || (kind != SOCK_RAW && kind != SOCK_DGRAM))
+	if (domain != AF_NETLINK || namespace_was_left() || (kind != SOCK_RAW && kind != SOCK_DGRAM))
 		return HOST(socket)(domain, type, protocol);
 	switch (protocol) {
 	case NETLINK_ROUTE:
@@ -309,7 +310,7 @@ setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 	static bool said;
 	int code;
 
-	if (link == NULL && loads_tables(level, name)) {
+	if (link == NULL && loads_tables(level, name) && !namespace_was_left()) {
 		router_complain(&said, "weir: this router has no iptables; nothing was changed, here or on the host");
 		return result(-ENOPROTOOPT);
 	}

@@ -103,6 +103,10 @@ check 'report' 0 '^routes [0-9]' "$weir" show routes
 check 'report as JSON' 0 '^{"routes": ' "$weir" show routes --json
 check 'no report' 2 "no report 'nothing'" "$weir" show nothing
 check 'isolated' 0 'eth0' "$weir" exec --isolate ip link
+check 'another namespace' 0 'link/loopback 00:00:00:00:00:00' "$weir" exec unshare -rn sh -c 'ip link'
+check 'setting of another namespace' 0 '^0$' \
+	"$weir" exec unshare -rn sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward'
+check 'weir in another namespace' 0 'eth0' "$weir" exec unshare -rn "$weir" ip link
 check 'usage' 2 'usage: weir' "$weir"
 check 'no verb' 2 "no verb 'frobnicate'" "$weir" frobnicate
 
