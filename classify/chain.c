@@ -371,7 +371,7 @@ make_group(struct chain *chain, const struct filter_spec *spec, uint32_t prefere
 	int rc;
 
 	if (ops == NULL)
-		return error_set(err, ENOENT, "TC classifier not found");
+		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
 	bytes = RTE_ALIGN_CEIL(sizeof(*group) + ops->size, RTE_CACHE_LINE_SIZE);
 	group = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
 	if (group == NULL)

@@ -92,8 +92,7 @@ parse_one(const struct nlattr *nest, struct actions *actions, struct error *err)
 		return rc;
 	codec = find_codec(kind);
 	if (codec == NULL || action_find_ops(kind) == NULL)
-		return error_set(err, ENOENT,
-			"Failed to load TC action module: action '%s' is not offered here; gact and skbedit are", kind);
+		return error_set(err, ENOENT, "Failed to load TC action module: there is no action '%s' here", kind);
 	if (tb[TCA_ACT_OPTIONS] == NULL && tb[TCA_ACT_INDEX] == NULL)
 		return error_set(err, EINVAL, "action %s: its options are missing", kind);
 	if (tb[TCA_ACT_OPTIONS] != NULL &&

@@ -51,6 +51,8 @@ refuse_what_is_not_offered(const struct nlattr *const *tb, struct error *err)
 		return error_set(err, EOPNOTSUPP,
 			"cls_u32: hash tables ('divisor') are not offered here; put the matches under a preference of "
 			"their own");
+	if (tb[TCA_U32_SEL] == NULL)
+		return 0; /* the filter itself will be refused, in Linux's words */
 	if (tb[TCA_U32_LINK] != NULL)
 		return error_set(err, EOPNOTSUPP,
 			"cls_u32: hash tables ('link') are not offered here; put all matches into one filter");

@@ -167,7 +167,8 @@ find_in_tree(struct place *place, struct error *err)
 				   : error_set(err, EINVAL, "Parent Qdisc doesn't exists");
 	if (q->ops->classes == NULL)
 		return error_set(err, EINVAL, "Qdisc not classful");
-	if (q->ops->classes->classify == NULL && q->ops->classes->snapshot == NULL) /* tbf has a class but nothing to choose */
+	if (q->ops->classes->classify == NULL &&
+		q->ops->classes->snapshot == NULL) /* tbf has a class but nothing to choose */
 		return error_set(err, EOPNOTSUPP, "Class doesn't support blocks");
 	place->parent = parent == 0 ? q->handle : parent;
 	place->chain = sched_chain(place->port->tree, place->parent, err);
@@ -237,7 +238,7 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 		return 0;
 	codec = filter_codec_find(spec->kind);
 	if (codec == NULL)
-		return error_set(err, ENOENT, "TC classifier not found");
+		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
 	options->control = req->context;
 	options->actions.n = 0;
 	memset(&options->conf, 0, sizeof(options->conf));

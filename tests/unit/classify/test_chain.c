@@ -85,7 +85,8 @@ refuses_as_linux_does(void **state)
 	struct filter_spec arp = { 5, htons(ETH_P_ARP), 1, "fw", &conf, 0 };
 
 	assert_refused(delete_filter(chain, 5, "fw", 1, &err), err, ENOENT, "Cannot find specified filter chain");
-	assert_refused(add_filter(chain, 5, "nosuch", 1, &conf, CREATE, &err), err, ENOENT, "TC classifier not found");
+	assert_refused(add_filter(chain, 5, "nosuch", 1, &conf, CREATE, &err), err, ENOENT,
+		"TC classifier not found: there is no 'nosuch' here");
 	assert_refused(add_filter(chain, 5, "fw", 1, &conf, CHANGE, &err), err, ENOENT,
 		"Need both RTM_NEWTFILTER and NLM_F_CREATE to create a new filter");
 	assert_refused(add_filter(chain, 0, "fw", 1, &conf, CHANGE, &err), err, ENOENT,
