@@ -13,66 +13,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
 
-#include "shim/files.h"
 #include "shim/links.h"
 #include "shim/namespace.h"
 #include "shim/router.h"
-
-enum {
-	WATCH_NS = 50 * 1000, /* for an answer, before sleep */
-};
+#include "shim/sockets.h"
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
 
-static uint64_t
-now_ns(void)
+int
+socket_result(int code)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (code >= 0)
+		return code;
+	errno = -code;
+	return -1;
 }
 
-/*
- * The router's word that a datagram was served: 0 or -errno. The caller holds link->turn. Most answers come in less time
- * than it takes to sleep and be woken: they are watched for first, and the CPU offered to the router meanwhile.
- */
-static int
-await_done(struct link *link)
-{
-	uint64_t begin = now_ns();
-	struct frame_done done;
-	ssize_t length;
-
-	if (link->done_fd < 0)
-		return -ECONNREFUSED;
-	do {
-		length = HOST(recv)(link->done_fd, &done, sizeof(done), MSG_DONTWAIT);
-		if (length < 0)
-			sched_yield();
-	} while (length < 0 && errno == EAGAIN && now_ns() - begin < WATCH_NS);
-	while (length < 0 && (errno == EINTR || errno == EAGAIN))
-		length = HOST(recv)(link->done_fd, &done, sizeof(done), 0);
-	if (length != (ssize_t)sizeof(done))
-		return -ECONNREFUSED;
-	link->port = done.port;
-	return -done.error;
-}
-
+/* Says hello; gives the descriptor of acknowledgements, or -errno. */
 static int
 send_frame(struct link *link, int fd, void *frame, size_t bytes, uint16_t type)
 {
@@ -83,21 +48,11 @@ send_frame(struct link *link, int fd, void *frame, size_t bytes, uint16_t type)
 	header->nlmsg_type = type;
 	header->nlmsg_pid = FRAME_COOKIE + FRAME_VERSION;
 	pthread_mutex_lock(&link->turn);
-	code = HOST(send)(fd, frame, bytes, MSG_NOSIGNAL) < 0 ? -ECONNREFUSED : await_done(link);
+	code = HOST(send)(fd, frame, bytes, MSG_NOSIGNAL) < 0 ? -ECONNREFUSED : netlink_await_done(link);
 	pthread_mutex_unlock(&link->turn);
 	return code;
 }
 
-static int
-result(int code)
-{
-	if (code >= 0)
-		return code;
-	errno = -code;
-	return -1;
-}
-
-/* Says hello; gives the descriptor of acknowledgements, or -errno. */
 static int
 greet(int connection)
 {
@@ -150,11 +105,11 @@ open_netlink(int type)
 	int done_fd;
 
 	if (connection < 0)
-		return result(connection);
+		return socket_result(connection);
 	done_fd = greet(connection);
 	if (done_fd < 0) {
 		HOST(close)(connection);
-		return result(done_fd);
+		return socket_result(done_fd);
 	}
 	if ((type & SOCK_CLOEXEC) == 0)
 		HOST(fcntl)(connection, F_SETFD, 0);
@@ -164,7 +119,7 @@ open_netlink(int type)
 	if (link == NULL) {
 		HOST(close)(done_fd);
 		HOST(close)(connection);
-		return result(-ENOBUFS);
+		return socket_result(-ENOBUFS);
 	}
 	link->done_fd = done_fd;
 	if (!link_add(link, connection)) {
@@ -172,7 +127,7 @@ open_netlink(int type)
 		connection = -EMFILE;
 	}
 	link_put(link);
-	return result(connection);
+	return socket_result(connection);
 }
 
 EXPORT int
@@ -188,7 +143,7 @@ socket(int domain, int type, int protocol)
 	case NETLINK_NETFILTER:
 	case NETLINK_XFRM:
 	case NETLINK_GENERIC:
-		return result(-EPROTONOSUPPORT);
+		return socket_result(-EPROTONOSUPPORT);
 	default:
 		return HOST(socket)(domain, type, protocol);
 	}
@@ -219,7 +174,7 @@ bind(int fd, const struct sockaddr *address, socklen_t length)
 			}
 	}
 	link_put(link);
-	return result(code);
+	return socket_result(code);
 }
 
 EXPORT int
@@ -232,12 +187,12 @@ connect(int fd, const struct sockaddr *address, socklen_t length)
 	link_put(link);
 	/* To the kernel, that is: where it is connected already. */
 	if (length < sizeof(sa_family_t) || (address->sa_family != AF_NETLINK && address->sa_family != AF_UNSPEC))
-		return result(-EINVAL);
+		return socket_result(-EINVAL);
 	return 0;
 }
 
-static void
-fill_name(struct sockaddr *name, socklen_t *length, uint32_t port, uint32_t groups)
+void
+netlink_fill_name(struct sockaddr *name, socklen_t *length, uint32_t port, uint32_t groups)
 {
 	struct sockaddr_nl netlink = { .nl_family = AF_NETLINK, .nl_pid = port, .nl_groups = groups };
 
@@ -254,7 +209,7 @@ getsockname(int fd, struct sockaddr *address, socklen_t *length)
 
 	if (link == NULL)
 		return HOST(getsockname)(fd, address, length);
-	fill_name(address, length, link->port, link->groups[0] >> 1 | (link->groups[1] & 1) << 31);
+	netlink_fill_name(address, length, link->port, link->groups[0] >> 1 | (link->groups[1] & 1) << 31);
 	link_put(link);
 	return 0;
 }
@@ -266,7 +221,7 @@ getpeername(int fd, struct sockaddr *address, socklen_t *length)
 
 	if (link == NULL)
 		return HOST(getpeername)(fd, address, length);
-	fill_name(address, length, 0, 0);
+	netlink_fill_name(address, length, 0, 0);
 	link_put(link);
 	return 0;
 }
@@ -312,12 +267,12 @@ setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 
 	if (link == NULL && loads_tables(level, name) && !namespace_was_left()) {
 		router_complain(&said, "weir: this router has no iptables; nothing was changed, here or on the host");
-		return result(-ENOPROTOOPT);
+		return socket_result(-ENOPROTOOPT);
 	}
 	if (link == NULL)
 		return HOST(setsockopt)(fd, level, name, value, length);
 	if (level == SOL_NETLINK)
-		code = result(set_netlink_option(link, fd, name, value, length));
+		code = socket_result(set_netlink_option(link, fd, name, value, length));
 	else if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_SNDBUFFORCE))
 		code = 0; /* On AF_UNIX it would bound the size of a request; netlink has no such bound. */
 	else
@@ -364,300 +319,4 @@ getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 	}
 	link_put(link);
 	return code;
-}
-
-static bool
-asks_for_dump(const struct msghdr *message)
-{
-	struct nlmsghdr header;
-
-	if (message->msg_iovlen == 0 || message->msg_iov[0].iov_len < sizeof(header))
-		return false;
-	memcpy(&header, message->msg_iov[0].iov_base, sizeof(header));
-	return header.nlmsg_type >= NLMSG_MIN_TYPE && (header.nlmsg_type & 3) == 2 &&
-	       (header.nlmsg_flags & NLM_F_DUMP) != 0;
-}
-
-static ssize_t
-send_message(struct link *link, int fd, const struct msghdr *message, int flags)
-{
-	const struct sockaddr_nl *to = message->msg_name;
-	struct msghdr bare = { .msg_iov = message->msg_iov, .msg_iovlen = message->msg_iovlen };
-	ssize_t sent;
-	int code;
-
-	/* To the kernel only: there is no other process to be reached. */
-	if (to != NULL && message->msg_namelen >= sizeof(*to) && to->nl_pid != 0)
-		return result(-ECONNREFUSED);
-	pthread_mutex_lock(&link->turn);
-	sent = HOST(sendmsg)(fd, &bare, flags | MSG_NOSIGNAL);
-	code = sent >= 0 ? await_done(link) : -errno;
-	if (code == 0 && asks_for_dump(message))
-		link->dumping = true;
-	pthread_mutex_unlock(&link->turn);
-	if (code == -EPIPE || code == -ECONNRESET || code == -ENOTCONN)
-		code = -ECONNREFUSED;
-	return code == 0 ? sent : result(code);
-}
-
-EXPORT ssize_t
-sendmsg(int fd, const struct msghdr *message, int flags)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-	ssize_t sent;
-
-	if (link == NULL)
-		return HOST(sendmsg)(fd, message, flags);
-	sent = send_message(link, fd, message, flags);
-	link_put(link);
-	return sent;
-}
-
-EXPORT ssize_t
-sendto(int fd, const void *data, size_t bytes, int flags, const struct sockaddr *to, socklen_t length)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-	struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = bytes };
-	struct msghdr message = {
-		.msg_name = (void *)(uintptr_t)to,
-		.msg_namelen = length,
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-	};
-	ssize_t sent;
-
-	if (link == NULL)
-		return HOST(sendto)(fd, data, bytes, flags, to, length);
-	sent = send_message(link, fd, &message, flags);
-	link_put(link);
-	return sent;
-}
-
-EXPORT ssize_t
-send(int fd, const void *data, size_t bytes, int flags)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-
-	if (link == NULL)
-		return HOST(send)(fd, data, bytes, flags);
-	link_put(link);
-	return sendto(fd, data, bytes, flags, NULL, 0);
-}
-
-EXPORT ssize_t
-write(int fd, const void *data, size_t bytes)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-
-	if (link != NULL) {
-		link_put(link);
-		return sendto(fd, data, bytes, 0, NULL, 0);
-	}
-	link = link_find(fd, LINK_FILE);
-	if (link != NULL) {
-		ssize_t written = file_write(link, fd, data, bytes);
-
-		link_put(link);
-		return written;
-	}
-	return HOST(write)(fd, data, bytes);
-}
-
-EXPORT ssize_t
-writev(int fd, const struct iovec *parts, int count)
-{
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count };
-	struct link *link = link_find(fd, LINK_NETLINK);
-
-	if (link != NULL) {
-		link_put(link);
-		return sendmsg(fd, &message, 0);
-	}
-	link = link_find(fd, LINK_FILE);
-	if (link != NULL) {
-		ssize_t written = file_writev(link, fd, parts, count);
-
-		link_put(link);
-		return written;
-	}
-	return HOST(writev)(fd, parts, count);
-}
-
-EXPORT int
-sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-	unsigned int i;
-
-	if (link == NULL)
-		return HOST(sendmmsg)(fd, messages, count, flags);
-	for (i = 0; i < count; i++) {
-		ssize_t sent = send_message(link, fd, &messages[i].msg_hdr, flags);
-
-		if (sent < 0)
-			break;
-		messages[i].msg_len = (unsigned int)sent;
-	}
-	link_put(link);
-	return i != 0 || count == 0 ? (int)i : -1;
-}
-
-/* Whether a received datagram holds the end of the dump that was asked for. */
-static bool
-ends_dump(const struct msghdr *message, size_t bytes)
-{
-	size_t at = 0;
-
-	if (message->msg_iovlen != 1)
-		return true; /* cannot be told: better no wait than one without end */
-	if (bytes > message->msg_iov[0].iov_len)
-		bytes = message->msg_iov[0].iov_len;
-	while (at + sizeof(struct nlmsghdr) <= bytes) {
-		struct nlmsghdr header;
-
-		memcpy(&header, (const char *)message->msg_iov[0].iov_base + at, sizeof(header));
-		if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR)
-			return true;
-		if (header.nlmsg_len < sizeof(header))
-			break;
-		at += NLMSG_ALIGN((size_t)header.nlmsg_len);
-	}
-	return false;
-}
-
-static bool
-is_overrun(const struct msghdr *message, ssize_t bytes)
-{
-	struct nlmsghdr header;
-
-	if (bytes != (ssize_t)sizeof(header) || message->msg_iovlen == 0 ||
-		message->msg_iov[0].iov_len < sizeof(header))
-		return false;
-	memcpy(&header, message->msg_iov[0].iov_base, sizeof(header));
-	return header.nlmsg_type == FRAME_OVERRUN;
-}
-
-static ssize_t
-receive_message(struct link *link, int fd, struct msghdr *message, int flags)
-{
-	struct msghdr bare = { .msg_iov = message->msg_iov, .msg_iovlen = message->msg_iovlen };
-	ssize_t bytes;
-
-	for (;;) {
-		struct pollfd readable = { .fd = fd, .events = POLLIN };
-
-		bytes = HOST(recvmsg)(fd, &bare, flags);
-		/* On netlink the first part of a dump is there when send() returns, and each next one when it is asked for. */
-		if (bytes >= 0 || errno != EAGAIN || !link->dumping || HOST(poll)(&readable, 1, -1) < 0)
-			break;
-	}
-	if (bytes < 0)
-		return bytes;
-	if (is_overrun(&bare, bytes)) {
-		char frame[sizeof(struct nlmsghdr)];
-
-		if ((flags & MSG_PEEK) != 0)
-			HOST(recv)(fd, frame, sizeof(frame), MSG_DONTWAIT);
-		return result(-ENOBUFS);
-	}
-	if (link->dumping && (flags & MSG_PEEK) == 0 && ends_dump(&bare, (size_t)bytes))
-		link->dumping = false;
-	fill_name(message->msg_name, &message->msg_namelen, 0, 0);
-	message->msg_controllen = 0;
-	message->msg_flags = bare.msg_flags;
-	return bytes;
-}
-
-EXPORT ssize_t
-recvmsg(int fd, struct msghdr *message, int flags)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-	ssize_t bytes;
-
-	if (link == NULL)
-		return HOST(recvmsg)(fd, message, flags);
-	bytes = receive_message(link, fd, message, flags);
-	link_put(link);
-	return bytes;
-}
-
-EXPORT ssize_t
-recvfrom(int fd, void *data, size_t bytes, int flags, struct sockaddr *from, socklen_t *length)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-	struct iovec part = { .iov_base = data, .iov_len = bytes };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t received;
-
-	if (link == NULL)
-		return HOST(recvfrom)(fd, data, bytes, flags, from, length);
-	received = receive_message(link, fd, &message, flags);
-	if (received >= 0)
-		fill_name(from, length, 0, 0);
-	link_put(link);
-	return received;
-}
-
-EXPORT ssize_t
-recv(int fd, void *data, size_t bytes, int flags)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-
-	if (link == NULL)
-		return HOST(recv)(fd, data, bytes, flags);
-	link_put(link);
-	return recvfrom(fd, data, bytes, flags, NULL, NULL);
-}
-
-/* What calls of recv() and recvfrom() become in programs built with _FORTIFY_SOURCE. */
-ssize_t __recv_chk(int fd, void *data, size_t bytes, size_t room, int flags);
-ssize_t
-__recvfrom_chk(int fd, void *data, size_t bytes, size_t room, int flags, struct sockaddr *from, socklen_t *length);
-
-EXPORT ssize_t
-__recv_chk(int fd, void *data, size_t bytes, size_t room, int flags)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-
-	if (link == NULL || bytes > room) {
-		if (link != NULL)
-			link_put(link);
-		return HOST(__recv_chk)(fd, data, bytes, room, flags);
-	}
-	link_put(link);
-	return recvfrom(fd, data, bytes, flags, NULL, NULL);
-}
-
-EXPORT ssize_t
-__recvfrom_chk(int fd, void *data, size_t bytes, size_t room, int flags, struct sockaddr *from, socklen_t *length)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-
-	if (link == NULL || bytes > room) {
-		if (link != NULL)
-			link_put(link);
-		return HOST(__recvfrom_chk)(fd, data, bytes, room, flags, from, length);
-	}
-	link_put(link);
-	return recvfrom(fd, data, bytes, flags, from, length);
-}
-
-EXPORT int
-recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout)
-{
-	struct link *link = link_find(fd, LINK_NETLINK);
-	unsigned int i;
-
-	if (link == NULL)
-		return HOST(recvmmsg)(fd, messages, count, flags, timeout);
-	for (i = 0; i < count; i++) {
-		int wait = i != 0 && (flags & MSG_WAITFORONE) != 0 ? MSG_DONTWAIT : 0;
-		ssize_t bytes = receive_message(link, fd, &messages[i].msg_hdr, (flags & ~MSG_WAITFORONE) | wait);
-
-		if (bytes < 0)
-			break;
-		messages[i].msg_len = (unsigned int)bytes;
-	}
-	link_put(link);
-	return i != 0 || count == 0 ? (int)i : -1;
 }
