@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <weir/classify.h>
 #include <weir/error.h>
@@ -251,5 +252,8 @@ struct replay_conf {
 };
 /* Runs the router, made with replay = true and its capture ports added and configured, until all is drained. Writes the captures and report.json. */
 int replay_run(struct router *router, const struct replay_conf *conf, struct error *err);
+/* After the run: report.json, and the same for people, a line for each qdisc and class. */
+void replay_write_report(struct router *router, FILE *to);
+void replay_print_summary(struct router *router, FILE *to);
 
 #endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the machinery's own files (router.c, port.c, output.c, worker.c, device.c, replay.c) share. The path does not see it. */
+#ifndef WEIR_DATAPLANE_MACHINE_H
+#define WEIR_DATAPLANE_MACHINE_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include <rte_cycles.h>
+#include <rte_ring.h>
+
+#include <weir/dataplane.h>
+
+#include "worker.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define CLOCK_START   NS_PER_SECOND /* time when a router is made: never 0, which many structs start with */
+
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP 0x10000 /* linux/if.h has it, and cannot be included beside net/if.h */
+#endif
+
+#define QUEUES_POLLED_MAX 512 /* by one worker */
+#define RING_SIZE         4096 /* packets on the way to another worker */
+#define DEFERRED_SIZE     4096 /* packets of virtual ports on their way back into the path */
+#define EVENTS_SIZE       1024 /* what a worker has to say, until control listens */
+
+struct replay;
+struct port_machine;
+
+/* ---- one worker ---- */
+
+struct polled_queue {
+	struct port *port;
+	uint16_t queue;
+};
+
+struct worker_event {
+	struct ip_addr addr;
+	uint32_t ifindex;
+	uint8_t family;
+	bool removed;
+};
+
+/* One writer, one reader. A full one loses what is new: a neighbour's state can be read again. */
+struct event_queue {
+	struct worker_event events[EVENTS_SIZE];
+	_Atomic(uint32_t) head, tail;
+};
+
+/* Control is the only one to ask, one thing at a time. */
+struct worker_command {
+	void (*fn)(void *arg);
+	void *arg;
+	_Atomic(int) state; /* 0: none, 1: asked, 2: done */
+};
+
+struct worker_machine {
+	struct worker w;
+	uint64_t timers_ns; /* when path_timers wants to be called */
+	uint64_t timers_asked_ns; /* when it was called last */
+	uint32_t queue_share; /* packets that one leaf may hold: follows the free buffers */
+	bool low; /* on buffers: only what keeps the router alive is received */
+	struct polled_queue polled[QUEUES_POLLED_MAX];
+	unsigned int polled_count;
+	struct port_machine **busy; /* ports of this worker with something to send */
+	unsigned int busy_count, busy_size;
+	struct rte_ring *ring; /* from other workers; several producers */
+	struct rte_mbuf *deferred[DEFERRED_SIZE];
+	uint32_t deferred_head;
+	_Atomic(uint32_t) deferred_tail; /* written here, read by router_totals */
+	struct port_counters orphans; /* packets whose port went while they were on the way */
+	struct event_queue events;
+	struct worker_command command;
+	struct worker_info info;
+	_Atomic(uint32_t) in_flight; /* taken from the ring, being worked on */
+	/* control's */
+	pthread_t thread;
+	_Atomic(bool) running;
+	unsigned int ports_owned;
+	int cpu; /* pinned there; -1: nowhere */
+} __attribute__((aligned(64)));
+
+/* ---- one port ---- */
+
+struct port_machine {
+	struct port port; /* first: a struct port * is a struct port_machine * */
+	/* the owner's */
+	struct rte_mbuf *held[BURST]; /* refused by the device; the first to be sent */
+	uint16_t held_first;
+	_Atomic(uint16_t) held_count;
+	bool busy; /* in the worker's list */
+	bool active; /* the device is started: it may be given packets */
+	bool backlogged; /* the tree held packets when it was last dequeued from */
+	bool may_bypass; /* live only: a replay's report wants to see each packet queued */
+	uint16_t link_quota; /* packets that are dequeued at once */
+	uint16_t wire_overhead; /* bytes a frame costs on the link beyond those counted */
+	uint16_t wire_min; /* bytes the shortest frame costs */
+	uint32_t max_frame; /* bytes; what is longer the device would refuse for good */
+	uint64_t ns_per_byte_fp; /* 32.32; 0: the link is never the bottleneck */
+	uint64_t link_free_ns; /* when the link has sent what it was given ... */
+	uint32_t link_free_frac; /* ... and 2^-32 ns */
+	uint32_t catch_up_ns; /* by this much the owner may be late without the link losing time */
+	unsigned int fruitless; /* replay: times in a row that the tree promised a packet and gave none */
+	uint64_t next_ns; /* earliest time at which the tree may give a packet; 0: to be asked */
+	/* control's */
+	struct port_machine *next; /* in order of ifindex */
+	bool default_root_set;
+	bool polled;
+	uint64_t pin; /* workers that may poll it or own it, bit mask; 0: any */
+	uint64_t configured_rate; /* rate=; 0: the device's */
+};
+
+static inline struct port_machine *
+port_machine(const struct port *port)
+{
+	return (struct port_machine *)(uintptr_t)port;
+}
+
+/* ---- the router ---- */
+
+struct router {
+	struct router_conf conf;
+	struct rte_mempool *pool;
+	uint32_t pool_size, reserve;
+	struct rib *rib;
+	struct rcu *rcu; /* NULL in replay: there is one thread */
+	struct worker_machine *workers[WORKERS_MAX];
+	unsigned int worker_count;
+	bool started;
+	_Atomic(bool) stopping;
+	struct port **ports; /* [RIB_LINKS_MAX] by ifindex, read under RCU */
+	struct port_machine *first_port;
+	uint32_t last_ifindex;
+	struct router_settings settings;
+	struct port_settings all, defaults;
+	struct router_events events;
+	int event_fd, wake_fd, timer_fd; /* event_fd polls the other two */
+	_Atomic(bool) wake_pending;
+	struct port_counters gone; /* of ports that were removed */
+	/* clock */
+	uint64_t tsc_start, ns_per_tick_fp; /* 32.32 */
+	uint64_t virtual_now;
+	struct replay *replay; /* NULL: live */
+	uint64_t random;
+};
+
+/* eal.c */
+int dpdk_start(const struct router_conf *conf, uint64_t pool_bytes, struct error *err);
+
+/* router.c */
+static inline uint64_t
+clock_ns(const struct router *router)
+{
+	uint64_t ticks = rte_rdtsc() - router->tsc_start;
+
+	return CLOCK_START + (uint64_t)(((unsigned __int128)ticks * router->ns_per_tick_fp) >> 32);
+}
+uint64_t router_random(struct router *router);
+/* Adds b to a. */
+void port_counters_add(struct port_counters *a, const struct port_counters *b);
+
+/* worker.c */
+int worker_create(struct router *router, unsigned int index, struct error *err);
+void worker_destroy(struct worker_machine *wm); /* stopped; what it holds is dropped as shutdown */
+int worker_launch(struct worker_machine *wm, struct error *err);
+void worker_stop(struct worker_machine *wm);
+/* Has fn(arg) run by the worker between two bursts and waits; at once where it does not run. Control thread. */
+void worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg);
+void worker_poll_add(struct worker_machine *wm, struct port *port, uint16_t queue);
+void worker_poll_remove(struct worker_machine *wm, const struct port *port);
+/* Packets of a virtual port that the path shall take up again at their stage; returns how many there was room for. */
+uint16_t worker_defer(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n);
+/* Works off what was deferred and what came by the ring; returns packets. */
+unsigned int worker_take_up(struct worker_machine *wm);
+uint32_t worker_holds(const struct worker_machine *wm); /* packets in its ring and deferred */
+/* Packets just received on the port: stamps and counts them, and hands them to the path. */
+void worker_received(struct worker_machine *wm, struct port *port, struct rte_mbuf **pkts, uint16_t n);
+void worker_watch_buffers(struct worker_machine *wm);
+/* Calls path_timers if it is time; `worked`: packets have passed since. */
+void worker_timers(struct worker_machine *wm, bool worked);
+/* Makes room for one more busy port. Control thread. */
+int worker_grow_busy(struct worker_machine *wm, struct error *err);
+bool worker_next_event(struct worker_machine *wm, struct worker_event *event);
+/* Idle: waits for at most 50 us; `idle_loops` since there was work. */
+void worker_idle(struct worker_machine *wm, uint32_t idle_loops);
+
+/* output.c */
+/* Owner: sends what may leave now; returns how many packets left. */
+unsigned int port_drain(struct worker_machine *wm, struct port_machine *pm, uint64_t now);
+/* Owner: when port_drain wants to be called again; SCHED_NEVER. */
+uint64_t port_next_event(struct port_machine *pm, uint64_t now);
+/* Owner: after something else than port_output may have put packets into the tree. */
+void port_kick(struct port_machine *pm);
+/* Owner: drops what its tree (if asked) and the device's refusals hold. */
+void port_purge(struct worker_machine *wm, struct port_machine *pm, bool tree, enum drop_reason reason);
+void port_set_link(struct port_machine *pm, uint64_t rate_Bps);
+uint16_t port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
+
+/* port.c */
+void port_poll_carrier(struct router *router);
+void port_destroy_all(struct router *router);
+
+/* device.c */
+struct device_limits {
+	uint32_t max_frame;
+	uint64_t rate_Bps;
+	uint16_t rx_queues;
+};
+/* What a device port found out about itself. */
+void device_limits(const struct port *port, struct device_limits *limits);
+void device_set_promiscuous(const struct port *port);
+
+/* replay hooks (replay.c); router->replay is set */
+int replay_create(struct router *router, struct error *err);
+void replay_destroy(struct replay *replay);
+/* To be given to the port's tree; NULL: no memory. */
+const struct sched_observer *replay_watch_port(struct replay *replay, struct port *port);
+void replay_sent(struct replay *replay, const struct port *port, struct rte_mbuf *m, uint64_t now);
+void replay_made(struct replay *replay, struct rte_mbuf *m);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way out: from the path, by the worker that owns the port and its scheduler tree, to the device, no faster than the link.
+ *
+ * The link's time is kept in nanoseconds and 2^-32 of them, so that the mean rate is exact however short a packet is. A worker that comes
+ * late while packets wait makes up for it (catch_up_ns); a link that was idle starts anew.
+ */
+#include <rte_prefetch.h>
+
+#include "machine.h"
+
+#define LIVE_OVERHEAD    24 /* preamble and start delimiter 8, FCS 4, gap 12: IEEE 802.3 */
+#define LIVE_MIN         84 /* the shortest frame, 60 + 24 */
+#define LIVE_CATCH_UP_NS 200000
+#define QUANTUM_NS       20000 /* at most so much of the link's time is dequeued at once */
+#define DRAIN_BURSTS     4 /* in one loop, lest receiving starves */
+
+void
+port_set_link(struct port_machine *pm, uint64_t rate_Bps)
+{
+	bool replay = pm->port.router->conf.replay;
+
+	pm->port.rate_Bps = rate_Bps;
+	pm->wire_overhead = replay ? 0 : LIVE_OVERHEAD;
+	pm->wire_min = replay ? 0 : LIVE_MIN;
+	pm->catch_up_ns = replay ? 1 : LIVE_CATCH_UP_NS;
+	pm->may_bypass = !replay;
+	pm->link_quota = BURST;
+	pm->ns_per_byte_fp = 0;
+	if (rate_Bps == 0)
+		return;
+	uint64_t packets = QUANTUM_NS * rate_Bps / NS_PER_SECOND / (pm->port.mtu + 38);
+	packets = RTE_MIN(packets, (uint64_t)BURST);
+	pm->link_quota = replay || packets == 0 ? 1 : packets;
+	pm->ns_per_byte_fp = (uint64_t)(((unsigned __int128)NS_PER_SECOND << 32) / rate_Bps);
+}
+
+/* ---- the link's time ---- */
+
+static inline uint32_t
+wire_bytes(const struct port_machine *pm, uint32_t frame_bytes)
+{
+	uint32_t bytes = frame_bytes + pm->wire_overhead;
+
+	return bytes < pm->wire_min ? pm->wire_min : bytes;
+}
+
+/* First whole nanosecond at which the link is free. */
+static inline uint64_t
+link_free_at(const struct port_machine *pm)
+{
+	return pm->link_free_ns + (pm->link_free_frac != 0);
+}
+
+static void
+link_charge(struct port_machine *pm, uint64_t bytes, uint64_t now)
+{
+	if (pm->ns_per_byte_fp == 0)
+		return;
+	bool late = pm->backlogged && pm->link_free_ns + pm->catch_up_ns >= now;
+	if (!late && pm->link_free_ns < now) {
+		pm->link_free_ns = now;
+		pm->link_free_frac = 0;
+	}
+	unsigned __int128 time = (unsigned __int128)bytes * pm->ns_per_byte_fp + pm->link_free_frac;
+	pm->link_free_ns += (uint64_t)(time >> 32);
+	pm->link_free_frac = (uint32_t)time;
+}
+
+/* ---- to the device ---- */
+
+/* Drops what the device would refuse for good. */
+static uint16_t
+drop_oversize(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct pkt_sink *sink = &counters(&wm->w, &pm->port)->sink;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (unlikely(pkts[i]->pkt_len > pm->max_frame))
+			pkt_drop(sink, pkts[i], DROP_TX_FAILED);
+		else
+			pkts[kept++] = pkts[i];
+	}
+	return kept;
+}
+
+/* Gives packets to the port's kind, counts those it takes, returns how many these are. */
+static uint16_t
+transmit(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct port_counters *c = counters(&wm->w, &pm->port);
+	struct replay *replay = wm->w.router->replay;
+	uint32_t lengths[BURST];
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		lengths[i] = pkts[i]->pkt_len;
+	if (unlikely(replay != NULL) && !pm->port.ops->reenters)
+		for (uint16_t i = 0; i < n; i++)
+			replay_sent(replay, &pm->port, pkts[i], now);
+	uint16_t taken = pm->port.ops->xmit(&pm->port, wm->w.index, pkts, n, now);
+	for (uint16_t i = 0; i < taken; i++)
+		bytes += lengths[i];
+	c->tx_packets += taken;
+	c->tx_bytes += bytes;
+	return taken;
+}
+
+/* Owner: sends a burst; what the device refuses is held. Nothing was held before. */
+static uint16_t
+transmit_or_hold(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	n = drop_oversize(wm, pm, pkts, n);
+	uint16_t taken = n != 0 ? transmit(wm, pm, pkts, n, now) : 0;
+
+	for (uint16_t i = taken; i < n; i++)
+		pm->held[i - taken] = pkts[i];
+	pm->held_first = 0;
+	atomic_store_explicit(&pm->held_count, n - taken, memory_order_relaxed);
+	return taken;
+}
+
+static uint16_t
+retry_held(struct worker_machine *wm, struct port_machine *pm, uint64_t now)
+{
+	uint16_t taken = transmit(wm, pm, pm->held + pm->held_first, pm->held_count, now);
+
+	pm->held_first += taken;
+	atomic_store_explicit(&pm->held_count, pm->held_count - taken, memory_order_relaxed);
+	return taken;
+}
+
+/* ---- the owner ---- */
+
+static inline bool
+can_send(const struct port_machine *pm)
+{
+	return pm->active && (pm->port.flags & (IFF_UP | IFF_LOWER_UP)) == (IFF_UP | IFF_LOWER_UP);
+}
+
+static uint64_t
+burst_wire_bytes(const struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += wire_bytes(pm, pkts[i]->pkt_len);
+	return bytes;
+}
+
+unsigned int
+port_drain(struct worker_machine *wm, struct port_machine *pm, uint64_t now)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned int sent = 0;
+
+	if (!can_send(pm))
+		return 0;
+	if (pm->held_count != 0)
+		sent += retry_held(wm, pm, now);
+	for (unsigned int bursts = 0; bursts < DRAIN_BURSTS && pm->held_count == 0; bursts++) {
+		if (now < pm->next_ns || (pm->ns_per_byte_fp != 0 && link_free_at(pm) > now))
+			break;
+		uint16_t n = sched_dequeue(pm->port.tree, pkts, pm->link_quota, now);
+		if (n == 0) {
+			pm->next_ns = sched_next_event(pm->port.tree, now);
+			break;
+		}
+		link_charge(pm, burst_wire_bytes(pm, pkts, n), now);
+		pm->backlogged = sched_backlog(pm->port.tree) != 0;
+		sent += transmit_or_hold(wm, pm, pkts, n, now);
+	}
+	return sent;
+}
+
+uint64_t
+port_next_event(struct port_machine *pm, uint64_t now)
+{
+	if (!can_send(pm))
+		return SCHED_NEVER;
+	if (pm->held_count != 0)
+		return now;
+	if (sched_backlog(pm->port.tree) == 0)
+		return SCHED_NEVER;
+	if (pm->next_ns == 0)
+		pm->next_ns = sched_next_event(pm->port.tree, now);
+	return pm->ns_per_byte_fp != 0 ? RTE_MAX(pm->next_ns, link_free_at(pm)) : pm->next_ns;
+}
+
+void
+port_kick(struct port_machine *pm)
+{
+	struct worker_machine *wm = pm->port.router->workers[pm->port.owner];
+
+	pm->next_ns = 0;
+	if (pm->busy || (sched_backlog(pm->port.tree) == 0 && pm->held_count == 0))
+		return;
+	pm->busy = true;
+	wm->busy[wm->busy_count++] = pm;
+}
+
+void
+port_purge(struct worker_machine *wm, struct port_machine *pm, bool tree, enum drop_reason reason)
+{
+	struct pkt_sink *sink = &counters(&wm->w, &pm->port)->sink;
+	struct qdisc *root = sched_root(pm->port.tree);
+	struct rte_mbuf *pkts[BURST];
+	uint16_t n;
+
+	for (; pm->held_count != 0; pm->held_count--)
+		pkt_drop(sink, pm->held[pm->held_first++], reason);
+	while (tree && root != NULL && (n = qdisc_flush(root, pkts, BURST)) != 0)
+		for (uint16_t i = 0; i < n; i++)
+			pkt_drop(sink, pkts[i], reason);
+	pm->link_free_ns = 0;
+	pm->link_free_frac = 0;
+	pm->backlogged = false;
+	port_kick(pm);
+}
+
+/* ---- from the path ---- */
+
+static void
+drop_burst(struct worker *w, struct port *port, struct rte_mbuf **pkts, uint16_t n, enum drop_reason reason)
+{
+	struct pkt_sink *sink = &counters(w, port)->sink;
+
+	for (uint16_t i = 0; i < n; i++)
+		pkt_drop(sink, pkts[i], reason);
+}
+
+/* A port without queue: now or never. */
+static void
+send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	n = drop_oversize(wm, pm, pkts, n);
+	uint16_t taken = n != 0 && pm->held_count == 0 && pm->active ? transmit(wm, pm, pkts, n, wm->w.now) : 0;
+
+	drop_burst(&wm->w, &pm->port, pkts + taken, n - taken, DROP_QUEUE_FULL);
+}
+
+static bool
+may_bypass(const struct port_machine *pm, uint64_t now)
+{
+	return pm->may_bypass && pm->held_count == 0 && link_free_at(pm) <= now && sched_can_bypass(pm->port.tree) &&
+	       can_send(pm);
+}
+
+static uint16_t
+bypass(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t now = wm->w.now;
+
+	n = RTE_MIN(n, pm->link_quota);
+	sched_bypassed(pm->port.tree, pkts, n, now);
+	counters(&wm->w, &pm->port)->bypassed += n;
+	pm->backlogged = false;
+	link_charge(pm, burst_wire_bytes(pm, pkts, n), now);
+	transmit_or_hold(wm, pm, pkts, n, now);
+	return n;
+}
+
+/* Owner: takes all. */
+uint16_t
+port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct port *port = &pm->port;
+	struct classify_ctx ctx = { .now = wm->w.now, .worker = wm->w.index, .sink = &counters(&wm->w, port)->sink };
+	uint16_t done = 0;
+
+	if (unlikely(!pm->active)) { /* it went down while they were on the way */
+		drop_burst(&wm->w, port, pkts, n, DROP_PORT_DOWN);
+		return 0;
+	}
+	if (unlikely(!sched_has_root(port->tree))) {
+		send_now(wm, pm, pkts, n);
+		return 0;
+	}
+	if (may_bypass(pm, wm->w.now))
+		done = bypass(wm, pm, pkts, n);
+	if (done < n) {
+		sched_enqueue(port->tree, &ctx, pkts + done, n - done);
+		pm->next_ns = 0;
+	}
+	port_kick(pm);
+	return n;
+}
+
+static void
+to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct worker_machine *owner = w->router->workers[out->owner];
+	unsigned int sent = rte_ring_mp_enqueue_burst(owner->ring, (void **)pkts, n, NULL);
+
+	if (unlikely(sent < n))
+		drop_burst(w, out, pkts + sent, n - sent, DROP_RING_FULL);
+}
+
+static void
+output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct port_machine *pm = port_machine(out);
+	bool owner = out->owner == w->index;
+
+	if (!sched_has_root(out->tree) && (owner || !out->ops->queues)) {
+		send_now(w->machine, pm, pkts, n);
+		return;
+	}
+	if (!sched_can_bypass(out->tree) || !owner) {
+		struct classify_ctx ctx = { .now = w->now, .worker = w->index, .sink = &counters(w, out)->sink };
+
+		sched_classify(out->tree, &ctx, pkts, n);
+	}
+	if (owner) {
+		port_enqueue(w->machine, pm, pkts, n);
+		return;
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		p->stage = STAGE_OUTPUT;
+		p->out_port = out->ifindex;
+	}
+	to_owner(w, out, pkts, n);
+}
+
+void
+port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (unlikely((out->flags & (IFF_UP | IFF_LOWER_UP)) != (IFF_UP | IFF_LOWER_UP))) {
+		drop_burst(w, out, pkts, n, (out->flags & IFF_UP) == 0 ? DROP_PORT_DOWN : DROP_NO_CARRIER);
+		return;
+	}
+	for (uint16_t done = 0; done < n; done += BURST)
+		output_burst(w, out, pkts + done, RTE_MIN(n - done, BURST));
+}
+
+void
+port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (out->owner == w->index)
+		path_resume(w, pkts, n);
+	else
+		to_owner(w, out, pkts, n);
+}

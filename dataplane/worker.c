@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker: a thread that receives from the queues it is given, runs the path, and sends for the ports it owns. It sleeps when there is
+ * nothing to do, asks nobody for a lock, and carries out control's commands between two bursts.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_ether.h>
+#include <rte_lcore.h>
+#include <rte_prefetch.h>
+
+#include "machine.h"
+
+#define IDLE_BUSY_LOOPS  64 /* polls without a pause after the last packet: a burst often has a successor */
+#define IDLE_PAUSE_LOOPS 512 /* then polls with a pause; then sleep */
+#define SLEEP_MIN_NS     5000
+#define SLEEP_MAX_NS     50000 /* without rx interrupts no packet may wait longer */
+#define TIMERS_EVERY_NS  1000000 /* packets may have set a timer that path_timers has not told of yet */
+#define RING_BURSTS      8 /* taken from the ring in one loop, lest receiving starves */
+
+/* ---- being made ---- */
+
+static int
+make_ring(struct worker_machine *wm, unsigned int index, struct error *err)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "weir-worker-%u", index);
+	wm->ring = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	if (wm->ring == NULL)
+		return error_set(
+			err, rte_errno, "cannot make the ring of worker %u: %s", index, rte_strerror(rte_errno));
+	return 0;
+}
+
+int
+worker_create(struct router *router, unsigned int index, struct error *err)
+{
+	struct worker_machine *wm = aligned_alloc(alignof(struct worker_machine), sizeof(*wm));
+
+	if (wm == NULL)
+		return error_set(err, ENOMEM, "no memory for worker %u", index);
+	memset(wm, 0, sizeof(*wm));
+	wm->cpu = -1;
+	wm->queue_share = router->pool_size;
+	wm->w = (struct worker){
+		.index = index,
+		.lcore = LCORE_ID_ANY,
+		.router = router,
+		.rib = router->rib,
+		.pool = router->pool,
+		.settings = &router->settings,
+		.now = router_now(router),
+		.random = router_random(router) | 1,
+		.machine = wm,
+	};
+	router->workers[index] = wm;
+	router->worker_count = index + 1;
+	int rc = make_ring(wm, index, err);
+	return rc != 0 ? rc : path_start(&wm->w, err);
+}
+
+/* Drops what is on the way to it. */
+static void
+drop_all(struct worker_machine *wm)
+{
+	struct rte_mbuf *m;
+
+	while (wm->ring != NULL && rte_ring_dequeue(wm->ring, (void **)&m) == 0)
+		pkt_drop(&wm->orphans.sink, m, DROP_SHUTDOWN);
+	for (; wm->deferred_head != wm->deferred_tail; wm->deferred_head++)
+		pkt_drop(&wm->orphans.sink, wm->deferred[wm->deferred_head % DEFERRED_SIZE], DROP_SHUTDOWN);
+}
+
+void
+worker_destroy(struct worker_machine *wm)
+{
+	drop_all(wm);
+	path_stop(&wm->w);
+	rte_ring_free(wm->ring);
+	free(wm->busy);
+	free(wm);
+}
+
+struct busy_swap {
+	struct worker_machine *wm;
+	struct port_machine **list; /* the new one, then the old one */
+};
+
+static void
+switch_busy(void *arg)
+{
+	struct busy_swap *swap = arg;
+	struct port_machine **old = swap->wm->busy;
+
+	if (old != NULL)
+		memcpy(swap->list, old, swap->wm->busy_count * sizeof(*old));
+	swap->wm->busy = swap->list;
+	swap->list = old;
+}
+
+int
+worker_grow_busy(struct worker_machine *wm, struct error *err)
+{
+	unsigned int size = RTE_MAX(16u, wm->ports_owned * 2);
+
+	if (wm->ports_owned < wm->busy_size)
+		return 0;
+	struct port_machine **grown = calloc(size, sizeof(struct port_machine *));
+	if (grown == NULL)
+		return error_set(err, ENOMEM, "no memory for one more port");
+	struct busy_swap swap = { wm, grown };
+
+	worker_run(wm, switch_busy, &swap);
+	free(swap.list);
+	wm->busy_size = size;
+	return 0;
+}
+
+/* ---- commands ---- */
+
+void
+worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg)
+{
+	struct worker_command *command = &wm->command;
+	const struct timespec pause = { .tv_nsec = 10000 };
+
+	if (!atomic_load(&wm->running)) {
+		fn(arg);
+		return;
+	}
+	command->fn = fn;
+	command->arg = arg;
+	atomic_store_explicit(&command->state, 1, memory_order_release);
+	for (unsigned int spins = 0; atomic_load_explicit(&command->state, memory_order_acquire) != 2; spins++) {
+		if (spins < 200)
+			rte_pause();
+		else
+			nanosleep(&pause, NULL);
+	}
+	atomic_store_explicit(&command->state, 0, memory_order_relaxed);
+}
+
+static inline bool
+run_command(struct worker_machine *wm)
+{
+	struct worker_command *command = &wm->command;
+
+	if (likely(atomic_load_explicit(&command->state, memory_order_acquire) != 1))
+		return false;
+	command->fn(command->arg);
+	atomic_store_explicit(&command->state, 2, memory_order_release);
+	return true;
+}
+
+/* ---- receiving ---- */
+
+struct poll_change {
+	struct worker_machine *wm;
+	const struct port *port;
+	struct polled_queue queue;
+};
+
+static void
+add_polled(void *arg)
+{
+	struct poll_change *change = arg;
+
+	change->wm->polled[change->wm->polled_count++] = change->queue;
+}
+
+static void
+remove_polled(void *arg)
+{
+	struct poll_change *change = arg;
+	struct worker_machine *wm = change->wm;
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < wm->polled_count; i++)
+		if (wm->polled[i].port != change->port)
+			wm->polled[kept++] = wm->polled[i];
+	wm->polled_count = kept;
+}
+
+void
+worker_poll_add(struct worker_machine *wm, struct port *port, uint16_t queue)
+{
+	worker_run(wm, add_polled, &(struct poll_change){ .wm = wm, .queue = { port, queue } });
+}
+
+void
+worker_poll_remove(struct worker_machine *wm, const struct port *port)
+{
+	worker_run(wm, remove_polled, &(struct poll_change){ .wm = wm, .port = port });
+}
+
+/* Buffers are low: keeps ARP, without which the router is lost, and drops the rest. */
+static uint16_t
+keep_alive_only(struct worker_machine *wm, struct port *port, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct pkt_sink *sink = &counters(&wm->w, port)->sink;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(pkts[i], const struct rte_ether_hdr *);
+
+		if (pkts[i]->data_len >= sizeof(*ether) && ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
+			pkts[kept++] = pkts[i];
+		else
+			pkt_drop(sink, pkts[i], DROP_NO_BUFFER);
+	}
+	return kept;
+}
+
+void
+worker_received(struct worker_machine *wm, struct port *port, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct port_counters *c = counters(&wm->w, port);
+	uint64_t now = wm->w.now, bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		p->time_ns = now;
+		p->in_port = port->ifindex;
+		bytes += pkts[i]->pkt_len;
+	}
+	c->rx_packets += n;
+	c->rx_bytes += bytes;
+	if (unlikely(wm->low))
+		n = keep_alive_only(wm, port, pkts, n);
+	if (n != 0)
+		path_receive(&wm->w, port, pkts, n);
+}
+
+static unsigned int
+receive_all(struct worker_machine *wm)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned int total = 0;
+
+	for (unsigned int i = 0; i < wm->polled_count; i++) {
+		const struct polled_queue *q = &wm->polled[i];
+		uint16_t n = q->port->ops->receive(q->port, q->queue, pkts, BURST);
+
+		if (n == 0)
+			continue;
+		for (uint16_t j = 0; j < n; j++)
+			rte_prefetch0(pkt_of(pkts[j]));
+		worker_received(wm, q->port, pkts, n);
+		total += n;
+	}
+	return total;
+}
+
+/* ---- what comes back from virtual ports and from other workers ---- */
+
+uint16_t
+worker_defer(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t tail = wm->deferred_tail;
+	uint32_t room = DEFERRED_SIZE - (tail - wm->deferred_head);
+
+	if (n > room)
+		n = room;
+	for (uint16_t i = 0; i < n; i++)
+		wm->deferred[(tail + i) % DEFERRED_SIZE] = pkts[i];
+	atomic_store_explicit(&wm->deferred_tail, tail + n, memory_order_relaxed);
+	return n;
+}
+
+static void
+drop_orphan(struct worker_machine *wm, struct rte_mbuf *m)
+{
+	pkt_drop(&wm->orphans.sink, m, DROP_PORT_DELETED);
+}
+
+/* The next packets with the same port and stage: what may go on together. Returns how many of the first there are. */
+static uint16_t
+same_way(struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct pkt *first = pkt_of(pkts[0]);
+	uint16_t i = 1;
+
+	for (; i < n; i++) {
+		const struct pkt *p = pkt_of(pkts[i]);
+
+		if (p->stage != first->stage || p->out_port != first->out_port || p->in_port != first->in_port)
+			break;
+	}
+	return i;
+}
+
+static void
+resume_run(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct pkt *p = pkt_of(pkts[0]);
+	bool outward = p->stage == STAGE_OUTPUT || p->stage == STAGE_NEIGHBOUR;
+	struct port *port = worker_port(&wm->w, outward ? p->out_port : p->in_port);
+
+	if (unlikely(port == NULL)) {
+		for (uint16_t i = 0; i < n; i++)
+			drop_orphan(wm, pkts[i]);
+		return;
+	}
+	if (p->stage == STAGE_OUTPUT)
+		port_enqueue(wm, port_machine(port), pkts, n);
+	else
+		path_resume(&wm->w, pkts, n);
+}
+
+static void
+resume_burst(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t done = 0; done < n;) {
+		uint16_t run = same_way(pkts + done, n - done);
+
+		resume_run(wm, pkts + done, run);
+		done += run;
+	}
+}
+
+static uint16_t
+take_deferred(struct worker_machine *wm, struct rte_mbuf **pkts)
+{
+	uint32_t there = wm->deferred_tail - wm->deferred_head;
+	uint16_t n = RTE_MIN(there, (uint32_t)BURST);
+
+	for (uint16_t i = 0; i < n; i++)
+		pkts[i] = wm->deferred[(wm->deferred_head + i) % DEFERRED_SIZE];
+	wm->deferred_head += n;
+	return n;
+}
+
+unsigned int
+worker_take_up(struct worker_machine *wm)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned int total = 0;
+	uint16_t n;
+
+	for (unsigned int bursts = 0; bursts < RING_BURSTS && (n = take_deferred(wm, pkts)) != 0; bursts++) {
+		resume_burst(wm, pkts, n);
+		total += n;
+	}
+	for (unsigned int bursts = 0; bursts < RING_BURSTS; bursts++) {
+		n = rte_ring_sc_dequeue_burst(wm->ring, (void **)pkts, BURST, NULL);
+		if (n == 0)
+			break;
+		for (uint16_t i = 0; i < n; i++)
+			rte_prefetch0(pkt_of(pkts[i]));
+		resume_burst(wm, pkts, n);
+		total += n;
+	}
+	return total;
+}
+
+uint32_t
+worker_holds(const struct worker_machine *wm)
+{
+	return rte_ring_count(wm->ring) + (atomic_load(&wm->deferred_tail) - wm->deferred_head);
+}
+
+/* ---- buffers, timers, events ---- */
+
+/* Reads how many buffers are free (but those in the lcores' caches), once a loop. */
+void
+worker_watch_buffers(struct worker_machine *wm)
+{
+	const struct router *router = wm->w.router;
+	uint32_t available = rte_mempool_ops_get_count(router->pool);
+
+	wm->low = available < router->reserve;
+	/* alpha 1 of what is free above the reserve: a single queue may take half of all, and never the last. */
+	wm->queue_share = available > router->reserve ? available - router->reserve : 0;
+}
+
+void
+worker_timers(struct worker_machine *wm, bool worked)
+{
+	uint64_t now = wm->w.now;
+
+	if (now < wm->timers_ns && !(worked && now - wm->timers_asked_ns >= TIMERS_EVERY_NS))
+		return;
+	wm->timers_asked_ns = now;
+	wm->timers_ns = path_timers(&wm->w);
+}
+
+struct rte_mbuf *
+worker_alloc(struct worker *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+
+	if (m == NULL)
+		return NULL;
+	*pkt_of(m) = (struct pkt){ .flags = PKT_GENERATED, .time_ns = w->now, .leaf = PKT_LEAF_NONE };
+	if (unlikely(w->router->replay != NULL))
+		replay_made(w->router->replay, m);
+	return m;
+}
+
+void
+worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool removed)
+{
+	struct event_queue *q = &w->machine->events;
+	uint32_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	struct router *router = w->router;
+
+	if (tail - atomic_load_explicit(&q->head, memory_order_acquire) == EVENTS_SIZE)
+		return;
+	q->events[tail % EVENTS_SIZE] = (struct worker_event){
+		.addr = neighbour->addr,
+		.ifindex = neighbour->ifindex,
+		.family = neighbour->family,
+		.removed = removed,
+	};
+	atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
+	/* One system call wakes control, however much there is to say until it listens. */
+	if (!atomic_exchange(&router->wake_pending, true)) {
+		uint64_t one = 1;
+
+		if (write(router->wake_fd, &one, sizeof(one)) < 0)
+			atomic_store(&router->wake_pending, false);
+	}
+}
+
+bool
+worker_next_event(struct worker_machine *wm, struct worker_event *event)
+{
+	struct event_queue *q = &wm->events;
+	uint32_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
+
+	if (head == atomic_load_explicit(&q->tail, memory_order_acquire))
+		return false;
+	*event = q->events[head % EVENTS_SIZE];
+	atomic_store_explicit(&q->head, head + 1, memory_order_release);
+	return true;
+}
+
+struct port *
+worker_port(const struct worker *w, uint32_t ifindex)
+{
+	return ifindex < RIB_LINKS_MAX ? __atomic_load_n(&w->router->ports[ifindex], __ATOMIC_ACQUIRE) : NULL;
+}
+
+struct worker *
+worker_of(const struct port *port)
+{
+	return &port->router->workers[port->owner]->w;
+}
+
+/* ---- the loop ---- */
+
+static unsigned int
+drain_ports(struct worker_machine *wm)
+{
+	unsigned int sent = 0;
+
+	for (unsigned int i = 0; i < wm->busy_count;) {
+		struct port_machine *pm = wm->busy[i];
+
+		sent += port_drain(wm, pm, wm->w.now);
+		if (pm->held_count == 0 && sched_backlog(pm->port.tree) == 0) {
+			pm->busy = false;
+			wm->busy[i] = wm->busy[--wm->busy_count];
+		} else {
+			i++;
+		}
+	}
+	return sent;
+}
+
+static uint64_t
+next_event(struct worker_machine *wm)
+{
+	uint64_t next = wm->timers_ns;
+
+	for (unsigned int i = 0; i < wm->busy_count; i++)
+		next = RTE_MIN(next, port_next_event(wm->busy[i], wm->w.now));
+	return next;
+}
+
+void
+worker_idle(struct worker_machine *wm, uint32_t idle_loops)
+{
+	struct router *router = wm->w.router;
+
+	if (router->conf.poll == POLL_BUSY || idle_loops < IDLE_BUSY_LOOPS)
+		return;
+	if (idle_loops < IDLE_PAUSE_LOOPS) {
+		rte_pause();
+		return;
+	}
+	/* Longer each time, up to the limit: who had traffic a moment ago is likely to have more. */
+	uint64_t sleep_ns = SLEEP_MIN_NS * (1 + (idle_loops - IDLE_PAUSE_LOOPS) / 16);
+	uint64_t now = clock_ns(router), next = next_event(wm);
+	if (sleep_ns > SLEEP_MAX_NS)
+		sleep_ns = SLEEP_MAX_NS;
+	if (next <= now + 1000)
+		return;
+	if (next - now < sleep_ns)
+		sleep_ns = next - now;
+	const struct timespec pause = { .tv_nsec = (long)sleep_ns };
+	rte_rcu_qsbr_thread_offline(router->rcu->qsbr, wm->w.index);
+	nanosleep(&pause, NULL);
+	rte_rcu_qsbr_thread_online(router->rcu->qsbr, wm->w.index);
+	wm->info.sleeps++;
+}
+
+static unsigned int
+loop_once(struct worker_machine *wm)
+{
+	unsigned int work = 0;
+
+	wm->w.now = clock_ns(wm->w.router);
+	if (unlikely(run_command(wm)))
+		work = 1;
+	worker_watch_buffers(wm);
+	unsigned int packets = receive_all(wm) + worker_take_up(wm);
+	work += packets + drain_ports(wm);
+	wm->info.packets += packets;
+	worker_timers(wm, work != 0);
+	return work;
+}
+
+static void
+enter(struct worker_machine *wm)
+{
+	struct rte_rcu_qsbr *qsbr = wm->w.router->rcu->qsbr;
+
+	/* Timers of 50 us would otherwise be late by as much again. */
+	prctl(PR_SET_TIMERSLACK, 1000ul);
+	if (rte_thread_register() == 0)
+		wm->w.lcore = rte_lcore_id();
+	rte_rcu_qsbr_thread_register(qsbr, wm->w.index);
+	rte_rcu_qsbr_thread_online(qsbr, wm->w.index);
+}
+
+static void
+leave(struct worker_machine *wm)
+{
+	struct rte_rcu_qsbr *qsbr = wm->w.router->rcu->qsbr;
+
+	rte_rcu_qsbr_thread_offline(qsbr, wm->w.index);
+	rte_rcu_qsbr_thread_unregister(qsbr, wm->w.index);
+	rte_thread_unregister();
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct worker_machine *wm = arg;
+	struct router *router = wm->w.router;
+	uint32_t idle_loops = 0;
+
+	enter(wm);
+	uint64_t last = rte_rdtsc();
+	while (!atomic_load_explicit(&router->stopping, memory_order_relaxed)) {
+		unsigned int work = loop_once(wm);
+		uint64_t after = rte_rdtsc();
+
+		rte_rcu_qsbr_quiescent(router->rcu->qsbr, wm->w.index);
+		wm->info.loops++;
+		wm->info.cycles += after - last;
+		if (work != 0) {
+			wm->info.busy_loops++;
+			wm->info.busy_cycles += after - last;
+			idle_loops = 0;
+		} else {
+			worker_idle(wm, idle_loops++);
+		}
+		last = work != 0 ? after : rte_rdtsc();
+	}
+	run_command(wm);
+	leave(wm);
+	return NULL;
+}
+
+/* The last processor first: control and the rest of the system usually live on the first. */
+static int
+choose_cpu(unsigned int index)
+{
+	cpu_set_t set;
+
+	if (pthread_getaffinity_np(pthread_self(), sizeof(set), &set) != 0)
+		return -1;
+	int count = CPU_COUNT(&set);
+	if ((int)index >= count)
+		return -1;
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--)
+		if (CPU_ISSET(cpu, &set) && index-- == 0)
+			return cpu;
+	return -1;
+}
+
+int
+worker_launch(struct worker_machine *wm, struct error *err)
+{
+	char name[16];
+
+	/* Where there are more workers than processors, the scheduler places them all. */
+	wm->cpu = choose_cpu(wm->w.router->worker_count - 1) < 0 ? -1 : choose_cpu(wm->w.index);
+	atomic_store(&wm->running, true);
+	int rc = pthread_create(&wm->thread, NULL, worker_main, wm);
+	if (rc != 0) {
+		atomic_store(&wm->running, false);
+		return error_set(err, rc, "cannot start worker %u", wm->w.index);
+	}
+	snprintf(name, sizeof(name), "weir-worker-%u", wm->w.index);
+	pthread_setname_np(wm->thread, name);
+	if (wm->cpu >= 0) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(wm->cpu, &set);
+		pthread_setaffinity_np(wm->thread, sizeof(set), &set);
+	}
+	return 0;
+}
+
+void
+worker_stop(struct worker_machine *wm)
+{
+	if (!atomic_load(&wm->running))
+		return;
+	atomic_store(&wm->w.router->stopping, true);
+	pthread_join(wm->thread, NULL);
+	atomic_store(&wm->running, false);
+}
