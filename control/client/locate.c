@@ -91,7 +91,7 @@ locate_program(const char *name, char path[PATH_MAX], struct error *err)
 		if (directory[0] == '/' && length < PATH_MAX && access(path, X_OK) == 0)
 			return 0;
 	}
-	return error_set(err, ENOENT, "the program '%s' is not installed (Debian: apt install iproute2)", name);
+	return error_set(err, ENOENT, "the program '%s' is not there", name);
 }
 
 int

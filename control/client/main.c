@@ -5,6 +5,7 @@
  *
  * Exit status: the program's own; else 0 done, 1 failed, 2 wrong usage.
  */
+#include <elf.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
@@ -120,7 +121,7 @@ run(const char *path, char **argv)
 
 	if (prepare_environment(&err) != 0)
 		return client_fail(&err);
-	execvp(path, argv);
+	execvp(path, argv); /* which runs a script without #! by sh */
 	error_set(&err, errno, "%s: %s", path, strerror(errno));
 	return client_fail(&err);
 }
@@ -131,29 +132,72 @@ run_iproute2(int argc, char **argv)
 	char path[PATH_MAX];
 	struct error err = { 0 };
 
-	if (locate_program(argv[0], path, &err) != 0)
+	if (locate_program(argv[0], path, &err) != 0) {
+		error_set(&err, ENOENT, "%s is not there; it is part of iproute2 (Debian: apt install iproute2)",
+			argv[0]);
 		return client_fail(&err);
+	}
 	return run(path, argv);
+}
+
+/*
+ * A program that would not load the library would act on the host, and its user not know. Only of the command itself can that
+ * be told beforehand; scripts have no interpreter line of ELF's and pass.
+ */
+static int
+check_preloads(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool interpreted = false;
+	struct stat status;
+	Elf64_Ehdr elf;
+	Elf64_Phdr segment;
+
+	if (fd < 0)
+		return 0; /* may be run without being read, and execve says what else is wrong */
+	if (read(fd, &elf, sizeof(elf)) != (ssize_t)sizeof(elf) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 ||
+		elf.e_ident[EI_CLASS] != ELFCLASS64 || fstat(fd, &status) != 0) {
+		close(fd);
+		return 0;
+	}
+	for (unsigned int i = 0; i < elf.e_phnum; i++)
+		if (pread(fd, &segment, sizeof(segment), (off_t)(elf.e_phoff + i * sizeof(segment))) ==
+			(ssize_t)sizeof(segment))
+			interpreted |= segment.p_type == PT_INTERP;
+	close(fd);
+	if (!interpreted)
+		return error_set(err, ENOEXEC,
+			"%s is statically linked: it would act on the host, not on the router (exec --isolate keeps it "
+			"from both)",
+			path);
+	if ((status.st_mode & S_ISUID) != 0 && status.st_uid != getuid())
+		return error_set(err, ENOEXEC,
+			"%s is setuid: it would act on the host, not on the router (exec --isolate keeps it from both)",
+			path);
+	return 0;
 }
 
 static int
 run_any(int argc, char **argv)
 {
 	struct error err = { 0 };
+	bool isolated = argv[1] != NULL && strcmp(argv[1], "--isolate") == 0;
+	char path[PATH_MAX];
 
-	argv++;
-	if (argv[0] != NULL && strcmp(argv[0], "--isolate") == 0) {
-		argv++;
-		if (argv[0] != NULL && isolate(&err) != 0)
-			return client_fail(&err);
-	}
+	argv += isolated ? 2 : 1;
 	if (argv[0] != NULL && strcmp(argv[0], "--") == 0)
 		argv++;
 	else if (argv[0] != NULL && argv[0][0] == '-')
 		return client_usage("exec: there is no option '%s'; the command comes after 'exec'", argv[0]);
 	if (argv[0] == NULL)
 		return client_usage("%s: a command is missing, as in 'weir exec sh script.sh'", "exec");
-	return run(argv[0], argv);
+	if (strchr(argv[0], '/') != NULL)
+		snprintf(path, sizeof(path), "%s", argv[0]);
+	else if (locate_program(argv[0], path, &err) != 0)
+		return client_fail(&err);
+	if (isolated ? isolate(&err) != 0 : check_preloads(path, &err) != 0)
+		return client_fail(&err);
+	return run(path, argv);
 }
 
 static int

@@ -107,6 +107,14 @@ check 'another namespace' 0 'link/loopback 00:00:00:00:00:00' "$weir" exec unsha
 check 'setting of another namespace' 0 '^0$' \
 	"$weir" exec unshare -rn sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward'
 check 'weir in another namespace' 0 'eth0' "$weir" exec unshare -rn "$weir" ip link
+check 'no such program' 1 "the program 'no-such-program' is not there" "$weir" exec no-such-program
+printf 'int main(void) { return 0; }\n' >"$dir/static.c"
+if cc -static -o "$dir/static" "$dir/static.c" 2>/dev/null; then
+	check 'static' 1 'static is statically linked' "$weir" exec "$dir/static"
+	check 'static, isolated' 0 '' "$weir" exec --isolate "$dir/static"
+fi
+echo 'ip link' >"$dir/script" && chmod 700 "$dir/script"
+check 'script without #!' 0 'eth0' "$weir" exec "$dir/script"
 check 'usage' 2 'usage: weir' "$weir"
 check 'no verb' 2 "no verb 'frobnicate'" "$weir" frobnicate
 
