@@ -85,7 +85,7 @@ knows_its_own_address_from_others(void **state)
 	memcpy(f.data, (uint8_t[6]){ 1, 0, 0x5e, 0, 0, 1 }, 6);
 	inject(r, ETH0, &f);
 	assert_int_equal(world_drops(r, DROP_BROADCAST), 2);
-	assert_int_equal(r->counters[ETH0].rx_multicast, 1);
+	assert_int_equal(r->counters[ETH0][0].rx_multicast, 1);
 	assert_int_equal(r->sent_count, 0);
 	r->replay = true;
 	memcpy(f.data, gateway_mac, 6);
@@ -193,7 +193,7 @@ takes_bursts_longer_than_its_own(void **state)
 			&(struct datagram_spec){ .id = i, .dst = i % 3 == 0 ? RTE_IPV4(10, 3, 0, 7) : FAR });
 	inject_burst(r, ETH0, frames, 100);
 	assert_int_equal(r->sent_count, 100);
-	assert_int_equal(r->counters[DUM0].tx_packets, 34);
+	assert_int_equal(r->counters[DUM0][0].tx_packets, 34);
 	for (unsigned int i = 0, last[PORTS] = { 0 }; i < 100; i++) { /* in order on each port */
 		uint32_t port = r->sent[i].ifindex;
 		unsigned int id = rte_be_to_cpu_16(sent_ip(r, i, port)->packet_id);

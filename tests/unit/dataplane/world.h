@@ -26,6 +26,7 @@
 #define ETH1     3
 #define DUM0     4
 #define PORTS    5 /* ifindex 0 is none */
+#define WORKERS  2 /* there is one, who can play the other */
 #define SENT_MAX 4096
 #define MS       1000000ull
 #define SECOND   1000000000ull
@@ -44,7 +45,7 @@ struct router {
 	struct router_settings settings;
 	struct port_settings all, defaults;
 	struct port ports[PORTS];
-	struct port_counters counters[PORTS];
+	struct port_counters counters[PORTS][WORKERS];
 	struct worker worker;
 	struct rib *rib;
 	struct rte_mempool *pool;
@@ -67,6 +68,7 @@ void world_ip(struct router *r, const char *what, uint32_t dst, uint8_t length, 
 	uint32_t gateway);
 void world_neighbour(struct router *r, uint32_t ifindex, uint32_t addr, const uint8_t mac[6], uint16_t state);
 uint64_t world_drops(const struct router *r, enum drop_reason reason);
+uint64_t world_generated(const struct router *r);
 uint64_t world_delivered(const struct router *r);
 uint64_t world_waiting(const struct router *r);
 
