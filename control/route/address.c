@@ -11,7 +11,7 @@ enum { ADDRESS_FLAGS = IFA_F_NOPREFIXROUTE | IFA_F_PERMANENT | IFA_F_NODAD };
 #define FOREVER UINT32_MAX
 
 void
-address_put(struct nl_msgs *msgs, const struct router *router, const struct rib_address *address, uint16_t type,
+put_address(struct nl_msgs *msgs, const struct router *router, const struct rib_address *address, uint16_t type,
 	uint16_t flags)
 {
 	/* Lifetimes are without end; when it was made is not kept, and ip does not show it. */
@@ -194,7 +194,7 @@ dump_address(void *arg, const struct rib_address *address)
 {
 	struct address_dump *dump = arg;
 
-	address_put(dump->req->reply, control_of(dump->req)->router, address, RTM_NEWADDR, dump->flags);
+	put_address(dump->req->reply, control_of(dump->req)->router, address, RTM_NEWADDR, dump->flags);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * rtnetlink's link, address, route, rule and neighbour messages <-> the plain C of weir/rib.h and weir/dataplane.h.
  *
- * Each *_put writes one whole message, for the reply to a get, a dump or a notification alike: what `ip` is told is the same
+ * Each put_* writes one whole message, for the reply to a get, a dump or a notification alike: what `ip` is told is the same
  * in all three.
  */
 #ifndef WEIR_CONTROL_ROUTE_CODEC_H
@@ -33,7 +33,7 @@ rib_of(const struct nl_request *req)
 }
 
 /* change: the header's ifi_change; ext_mask: IFLA_EXT_MASK as the client gave it (RTEXT_FILTER_SKIP_STATS counts). */
-void link_put(struct nl_msgs *msgs, const struct port *port, uint16_t type, uint16_t flags, uint32_t change,
+void put_link(struct nl_msgs *msgs, const struct port *port, uint16_t type, uint16_t flags, uint32_t change,
 	uint32_t ext_mask);
 /* ifOperStatus of RFC 2863 by Linux's numbers. linux/if.h, which has them, cannot be included beside net/if.h. */
 enum link_operstate {
@@ -49,22 +49,22 @@ void link_stats(const struct port *port, struct rtnl_link_stats64 *stats);
 /* The port that an index or else a name (either may be absent: 0, NULL) means; NULL with err ENODEV. */
 struct port *link_lookup(struct router *router, uint32_t ifindex, const char *name, struct error *err);
 
-void address_put(struct nl_msgs *msgs, const struct router *router, const struct rib_address *address, uint16_t type,
+void put_address(struct nl_msgs *msgs, const struct router *router, const struct rib_address *address, uint16_t type,
 	uint16_t flags);
-void route_put(struct nl_msgs *msgs, const struct rib_route *route, uint16_t type, uint16_t flags);
+void put_route(struct nl_msgs *msgs, const struct rib_route *route, uint16_t type, uint16_t flags);
 /* The nest RTA_METRICS, nothing if there are none. */
-void route_put_metrics(struct nl_msgs *msgs, const struct rib_route *route);
-void route_put_gateway(struct nl_msgs *msgs, uint8_t family, const struct rib_hop *hop);
+void put_metrics(struct nl_msgs *msgs, const struct rib_route *route);
+void put_gateway(struct nl_msgs *msgs, uint8_t family, const struct rib_hop *hop);
 void
-rule_put(struct nl_msgs *msgs, const struct router *router, const struct rib_rule *rule, uint16_t type, uint16_t flags);
-void neighbour_put(struct nl_msgs *msgs, const struct router *router, const struct neighbour *neighbour, uint16_t type,
+put_rule(struct nl_msgs *msgs, const struct router *router, const struct rib_rule *rule, uint16_t type, uint16_t flags);
+void put_neighbour(struct nl_msgs *msgs, const struct router *router, const struct neighbour *neighbour, uint16_t type,
 	uint16_t flags);
 /* ifindex: a link's, NETCONFA_IFINDEX_ALL or NETCONFA_IFINDEX_DEFAULT. */
 void
-netconf_put(struct nl_msgs *msgs, const struct port_settings *settings, int32_t ifindex, uint16_t type, uint16_t flags);
+put_netconf(struct nl_msgs *msgs, const struct port_settings *settings, int32_t ifindex, uint16_t type, uint16_t flags);
 
 /* A route request's attributes, checked for shape. `hops` must hold RIB_NEXTHOPS_MAX; route->hops points there. */
-int route_parse(const struct nl_request *req, struct rib_route *route, struct rib_hop *hops, struct error *err);
+int parse_route(const struct nl_request *req, struct rib_route *route, struct rib_hop *hops, struct error *err);
 
 /* An address of the family: EINVAL with `what` in the sentence unless it has the family's length. */
 int get_ip(const struct nlattr *attr, uint8_t family, struct ip_addr *addr, const char *what, struct error *err);

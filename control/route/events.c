@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Notifications: see events.h. The messages are those that a dump would give, to the groups that Linux uses. */
+#include <linux/if_addr.h>
 #include <linux/netconf.h>
+#include <netinet/in.h>
 
 #include "codec.h"
 #include "events.h"
-#include "save.h"
 
 /* A process has one router. cause: the request being served, NULL while a worker's news are told. */
 static struct {
@@ -36,7 +37,7 @@ notify_link(const struct port *port, uint32_t change)
 {
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	link_put(msgs, port, RTM_NEWLINK, 0, change, 0);
+	put_link(msgs, port, RTM_NEWLINK, 0, change, 0);
 	notify_prepared(RTNLGRP_LINK, msgs);
 }
 
@@ -45,7 +46,7 @@ notify_netconf(const struct port_settings *settings, int32_t ifindex)
 {
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	netconf_put(msgs, settings, ifindex, RTM_NEWNETCONF, 0);
+	put_netconf(msgs, settings, ifindex, RTM_NEWNETCONF, 0);
 	notify_prepared(RTNLGRP_IPV4_NETCONF, msgs);
 }
 
@@ -54,7 +55,7 @@ notify_netconf_gone(int32_t ifindex)
 {
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	netconf_put(msgs, NULL, ifindex, RTM_DELNETCONF, 0);
+	put_netconf(msgs, NULL, ifindex, RTM_DELNETCONF, 0);
 	notify_prepared(RTNLGRP_IPV4_NETCONF, msgs);
 }
 
@@ -64,7 +65,7 @@ tell_route(void *arg, bool added, bool replaced, const struct rib_route *route)
 	struct nl_msgs *msgs = nl_msgs_create();
 	uint16_t flags = replaced ? NLM_F_REPLACE : NLM_F_CREATE | NLM_F_EXCL;
 
-	route_put(msgs, route, added ? RTM_NEWROUTE : RTM_DELROUTE, added ? flags : 0);
+	put_route(msgs, route, added ? RTM_NEWROUTE : RTM_DELROUTE, added ? flags : 0);
 	notify_prepared(route->dst.family == AF_INET ? RTNLGRP_IPV4_ROUTE : RTNLGRP_IPV6_ROUTE, msgs);
 }
 
@@ -74,7 +75,7 @@ tell_rule(void *arg, bool added, const struct rib_rule *rule)
 	struct control *control = arg;
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	rule_put(msgs, control->router, rule, added ? RTM_NEWRULE : RTM_DELRULE, 0);
+	put_rule(msgs, control->router, rule, added ? RTM_NEWRULE : RTM_DELRULE, 0);
 	notify_prepared(rule->family == AF_INET ? RTNLGRP_IPV4_RULE : RTNLGRP_IPV6_RULE, msgs);
 }
 
@@ -84,7 +85,7 @@ tell_address(void *arg, bool added, const struct rib_address *address)
 	struct control *control = arg;
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	address_put(msgs, control->router, address, added ? RTM_NEWADDR : RTM_DELADDR, 0);
+	put_address(msgs, control->router, address, added ? RTM_NEWADDR : RTM_DELADDR, 0);
 	notify_prepared(address->family == AF_INET ? RTNLGRP_IPV4_IFADDR : RTNLGRP_IPV6_IFADDR, msgs);
 }
 
@@ -97,7 +98,7 @@ tell_neighbour(void *arg, uint32_t ifindex, uint8_t family, const struct ip_addr
 	const struct neighbour gone = { .ifindex = ifindex, .family = family, .addr = *addr, .state = NUD_FAILED };
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	neighbour_put(msgs, control->router, neighbour != NULL ? neighbour : &gone,
+	put_neighbour(msgs, control->router, neighbour != NULL ? neighbour : &gone,
 		removed || neighbour == NULL ? RTM_DELNEIGH : RTM_NEWNEIGH, 0);
 	notify_prepared(RTNLGRP_NEIGH, msgs);
 }
@@ -106,6 +107,29 @@ static void
 tell_carrier(void *arg, struct port *port)
 {
 	notify_link(port, IFF_RUNNING | IFF_LOWER_UP);
+}
+
+/*
+ * lo is up from the start and has 127.0.0.1/8 (RFC 1122 3.2.1.3), as on a Linux host; ::1 waits for IPv6 forwarding. Nothing can
+ * fail but for want of memory, and packets between ports do not miss lo.
+ */
+static void
+start_loopback(struct router *router)
+{
+	struct port *lo = port_find_name(router, "lo");
+	struct rib_address address = { .family = AF_INET,
+		.prefix_length = 8,
+		.scope = RT_SCOPE_HOST,
+		.flags = IFA_F_PERMANENT,
+		.local = ip_addr_v4(RTE_BE32(INADDR_LOOPBACK)) };
+
+	if (lo == NULL)
+		return;
+	address.peer = address.local;
+	address.ifindex = lo->ifindex;
+	if (port_set_flags(lo, IFF_UP, IFF_UP, NULL) == 0)
+		lo->activated = true;
+	rib_address_add(router_rib(router), &address, false, NULL);
 }
 
 void
@@ -117,7 +141,7 @@ route_events_start(struct control *control)
 	const struct router_events router = { .neighbour = tell_neighbour, .link = tell_carrier, .arg = control };
 
 	events.control = control;
-	save_settings_baseline(control->router);
+	start_loopback(control->router);
 	rib_set_events(router_rib(control->router), &rib);
 	router_set_events(control->router, &router);
 }

@@ -282,7 +282,7 @@ remove_and_tell(struct port *port, struct error *err)
 			continue;
 		ifindexes[i] = both[i]->ifindex;
 		told[i] = nl_msgs_create();
-		link_put(told[i], both[i], RTM_DELLINK, 0, ~0u, 0);
+		put_link(told[i], both[i], RTM_DELLINK, 0, ~0u, 0);
 	}
 	rc = port_remove(port, err);
 	for (unsigned int i = 0; i < 2; i++) {

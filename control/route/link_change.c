@@ -157,6 +157,16 @@ set_mac(struct port *port, const uint8_t mac[6], struct error *err)
 }
 
 static int
+set_flags(struct port *port, const struct link_change *change, struct error *err)
+{
+	int rc = port_set_flags(port, change->flags, change->flags_mask, err);
+
+	if (rc == 0 && (port->flags & IFF_UP))
+		port->activated = true;
+	return rc;
+}
+
+static int
 apply_one(struct port *port, const struct link_change *change, unsigned int what, struct error *err)
 {
 	switch (what) {
@@ -182,7 +192,7 @@ apply_one(struct port *port, const struct link_change *change, unsigned int what
 		port->group = change->group;
 		return 0;
 	default: /* CHANGE_FLAGS */
-		return port_set_flags(port, change->flags, change->flags_mask, err);
+		return set_flags(port, change, err);
 	}
 }
 

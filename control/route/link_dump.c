@@ -22,6 +22,8 @@ link_flags(const struct port *port)
 {
 	uint32_t flags = port->flags & ~(uint32_t)(IFF_RUNNING | IFF_LOWER_UP);
 
+	if (flags & IFF_LOOPBACK) /* nobody asks for neighbours there, but Linux does not say so */
+		flags &= ~(uint32_t)IFF_NOARP;
 	if ((flags & IFF_UP) && port_has_carrier(port))
 		flags |= IFF_RUNNING | IFF_LOWER_UP;
 	return flags;
@@ -178,7 +180,7 @@ put_kind(struct nl_msgs *msgs, const struct port *port)
 }
 
 void
-link_put(struct nl_msgs *msgs, const struct port *port, uint16_t type, uint16_t flags, uint32_t change,
+put_link(struct nl_msgs *msgs, const struct port *port, uint16_t type, uint16_t flags, uint32_t change,
 	uint32_t ext_mask)
 {
 	struct ifinfomsg *info;
@@ -232,7 +234,7 @@ dump_one(void *arg, struct port *port)
 
 	if (dump->none || (dump->kind != NULL && (!port->ops->is_virtual || strcmp(dump->kind, port->ops->kind) != 0)))
 		return 0;
-	link_put(dump->req->reply, port, RTM_NEWLINK, dump->flags, 0, dump->ext_mask);
+	put_link(dump->req->reply, port, RTM_NEWLINK, dump->flags, 0, dump->ext_mask);
 	return 0;
 }
 
@@ -280,7 +282,7 @@ link_get(struct nl_request *req, struct error *err)
 	port = link_lookup(control_of(req)->router, (uint32_t)info->ifi_index, name, err);
 	if (port == NULL)
 		return -err->code;
-	link_put(req->reply, port, RTM_NEWLINK, 0, 0, ext_mask);
+	put_link(req->reply, port, RTM_NEWLINK, 0, 0, ext_mask);
 	return 0;
 }
 

@@ -16,7 +16,7 @@ ticks_since(uint64_t now, uint64_t then)
 }
 
 void
-neighbour_put(struct nl_msgs *msgs, const struct router *router, const struct neighbour *neighbour, uint16_t type,
+put_neighbour(struct nl_msgs *msgs, const struct router *router, const struct neighbour *neighbour, uint16_t type,
 	uint16_t flags)
 {
 	uint64_t now = router_now(router);
@@ -128,7 +128,7 @@ neighbour_get(struct nl_request *req, struct error *err)
 	neighbour = neighbour_find(rib_of(req), spec.ifindex, spec.family, &spec.addr);
 	if (neighbour == NULL)
 		return error_set(err, ENOENT, "Neighbour entry not found");
-	neighbour_put(req->reply, control_of(req)->router, neighbour, RTM_NEWNEIGH, 0);
+	put_neighbour(req->reply, control_of(req)->router, neighbour, RTM_NEWNEIGH, 0);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ dump_neighbour(void *arg, struct neighbour *neighbour)
 {
 	struct neighbour_dump *dump = arg;
 
-	neighbour_put(dump->req->reply, control_of(dump->req)->router, neighbour, RTM_NEWNEIGH, dump->flags);
+	put_neighbour(dump->req->reply, control_of(dump->req)->router, neighbour, RTM_NEWNEIGH, dump->flags);
 	return 0;
 }
 

@@ -10,7 +10,7 @@ route_new_served(struct nl_request *req, struct error *err)
 	struct rib_hop hops[RIB_NEXTHOPS_MAX];
 	struct rib_route route;
 
-	if (route_parse(req, &route, hops, err) < 0)
+	if (parse_route(req, &route, hops, err) < 0)
 		return -err->code;
 	return rib_route_add(rib_of(req), &route,
 		req->header->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_APPEND), err);
@@ -32,7 +32,7 @@ route_delete_served(struct nl_request *req, struct error *err)
 	/* There is no cache that could be flushed. */
 	if (header->rtm_flags & RTM_F_CLONED)
 		return 0;
-	if (route_parse(req, &route, hops, err) < 0)
+	if (parse_route(req, &route, hops, err) < 0)
 		return -err->code;
 	return rib_route_delete(rib_of(req), &route, err);
 }
@@ -53,7 +53,7 @@ dump_route(void *arg, const struct rib_route *route)
 {
 	struct route_dump *dump = arg;
 
-	route_put(dump->reply, route, RTM_NEWROUTE, dump->flags);
+	put_route(dump->reply, route, RTM_NEWROUTE, dump->flags);
 	return 0;
 }
 
@@ -103,6 +103,6 @@ route_dump(struct nl_request *req, struct error *err)
 static const struct nl_handler route_handlers[] = {
 	{ RTM_NEWROUTE, sizeof(struct rtmsg), RTA_MAX, NL_WRITE, route_new, NULL },
 	{ RTM_DELROUTE, sizeof(struct rtmsg), RTA_MAX, NL_WRITE, route_delete, NULL },
-	{ RTM_GETROUTE, sizeof(struct rtmsg), RTA_MAX, 0, route_get, route_dump },
+	{ RTM_GETROUTE, sizeof(struct rtmsg), RTA_MAX, 0, serve_route_get, route_dump },
 };
 NL_REGISTER(route_handlers)

@@ -33,7 +33,7 @@ gateway_value(uint8_t family, const struct rib_hop *hop, uint16_t *attr, uint8_t
 }
 
 void
-route_put_gateway(struct nl_msgs *msgs, uint8_t family, const struct rib_hop *hop)
+put_gateway(struct nl_msgs *msgs, uint8_t family, const struct rib_hop *hop)
 {
 	uint8_t value[GATEWAY_BYTES];
 	uint16_t attr, bytes = gateway_value(family, hop, &attr, value);
@@ -43,7 +43,7 @@ route_put_gateway(struct nl_msgs *msgs, uint8_t family, const struct rib_hop *ho
 }
 
 void
-route_put_metrics(struct nl_msgs *msgs, const struct rib_route *route)
+put_metrics(struct nl_msgs *msgs, const struct rib_route *route)
 {
 	size_t nest;
 
@@ -95,7 +95,7 @@ put_hops(struct nl_msgs *msgs, const struct rib_route *route)
 }
 
 void
-route_put(struct nl_msgs *msgs, const struct rib_route *route, uint16_t type, uint16_t flags)
+put_route(struct nl_msgs *msgs, const struct rib_route *route, uint16_t type, uint16_t flags)
 {
 	uint8_t family = route->dst.family;
 	struct rtmsg *header;
@@ -117,13 +117,13 @@ route_put(struct nl_msgs *msgs, const struct rib_route *route, uint16_t type, ui
 		put_ip(msgs, RTA_DST, family, &route->dst.addr);
 	if (route->priority != 0)
 		nl_put_u32(msgs, RTA_PRIORITY, route->priority);
-	route_put_metrics(msgs, route);
+	put_metrics(msgs, route);
 	if (route->prefsrc_set)
 		put_ip(msgs, RTA_PREFSRC, family, &route->prefsrc);
 	if (route->hop_count > 1) {
 		put_hops(msgs, route);
 	} else if (route->hop_count == 1) {
-		route_put_gateway(msgs, family, &route->hops[0]);
+		put_gateway(msgs, family, &route->hops[0]);
 		if (route->hops[0].ifindex != 0)
 			nl_put_u32(msgs, RTA_OIF, route->hops[0].ifindex);
 		if (route->hops[0].realm != 0)
@@ -334,7 +334,7 @@ parse_destination(const struct nl_request *req, struct rib_route *route, struct 
 }
 
 int
-route_parse(const struct nl_request *req, struct rib_route *route, struct rib_hop *hops, struct error *err)
+parse_route(const struct nl_request *req, struct rib_route *route, struct rib_hop *hops, struct error *err)
 {
 	const struct rtmsg *header = req->body;
 

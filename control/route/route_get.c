@@ -261,6 +261,27 @@ finish(struct route_query *query)
 		query->answer_flags |= RTCF_MULTICAST;
 }
 
+static int
+stop_at_added(void *arg, const struct rib_rule *rule)
+{
+	return rule->protocol != RTPROT_KERNEL;
+}
+
+/*
+ * The table as Linux reports it. Until a rule is added, Linux holds IPv4's local and main tables in one and calls it
+ * main: `ip route get` then prints no "table local".
+ */
+static uint32_t
+reported_table(const struct route_query *query)
+{
+	if (!(query->flags & RTM_F_LOOKUP_TABLE))
+		return RT_TABLE_MAIN;
+	if (query->route.table == RT_TABLE_LOCAL && query->key.family == AF_INET &&
+		rib_rule_walk(rib_of(query->req), AF_INET, stop_at_added, NULL) == 0)
+		return RT_TABLE_MAIN;
+	return query->route.table;
+}
+
 static void
 put_answer(const struct route_query *query, const struct ip_addr *source)
 {
@@ -268,7 +289,7 @@ put_answer(const struct route_query *query, const struct ip_addr *source)
 	/* One reference: the asker's. There is no cache whose entries would age. */
 	const struct rta_cacheinfo cache = { .rta_clntref = 1 };
 	uint8_t family = query->key.family;
-	uint32_t table = query->flags & RTM_F_LOOKUP_TABLE ? query->route.table : RT_TABLE_MAIN;
+	uint32_t table = reported_table(query);
 	struct rtmsg *header;
 
 	nl_msg_begin(reply, RTM_NEWROUTE, 0, sizeof(*header));
@@ -290,8 +311,8 @@ put_answer(const struct route_query *query, const struct ip_addr *source)
 		nl_put_u32(reply, RTA_FLOW, query->hop.realm);
 	if (source != NULL)
 		put_ip(reply, RTA_PREFSRC, family, source);
-	route_put_gateway(reply, family, &query->hop);
-	route_put_metrics(reply, &query->route);
+	put_gateway(reply, family, &query->hop);
+	put_metrics(reply, &query->route);
 	if (query->key.mark != 0)
 		nl_put_u32(reply, RTA_MARK, query->key.mark);
 	if (query->has_uid)
@@ -303,7 +324,7 @@ put_answer(const struct route_query *query, const struct ip_addr *source)
 }
 
 int
-route_get(struct nl_request *req, struct error *err)
+serve_route_get(struct nl_request *req, struct error *err)
 {
 	struct route_query query;
 	struct ip_addr source;
@@ -315,7 +336,7 @@ route_get(struct nl_request *req, struct error *err)
 		return -err->code;
 	if (query.flags & RTM_F_FIB_MATCH) { /* the route itself, not what it means for this packet */
 		query.route.hops = query.route.hop_count > 1 ? query.route.hops : &query.hop;
-		route_put(req->reply, &query.route, RTM_NEWROUTE, 0);
+		put_route(req->reply, &query.route, RTM_NEWROUTE, 0);
 		return 0;
 	}
 	finish(&query);

@@ -6,6 +6,6 @@ struct error;
 struct nl_request;
 
 /* RTM_GETROUTE for one destination: `ip route get`. */
-int route_get(struct nl_request *req, struct error *err);
+int serve_route_get(struct nl_request *req, struct error *err);
 
 #endif

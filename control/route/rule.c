@@ -79,7 +79,7 @@ put_selectors(struct nl_msgs *msgs, const struct rib_rule *rule)
 }
 
 void
-rule_put(struct nl_msgs *msgs, const struct router *router, const struct rib_rule *rule, uint16_t type, uint16_t flags)
+put_rule(struct nl_msgs *msgs, const struct router *router, const struct rib_rule *rule, uint16_t type, uint16_t flags)
 {
 	struct fib_rule_hdr *header;
 
@@ -295,7 +295,7 @@ dump_rule(void *arg, const struct rib_rule *rule)
 {
 	struct nl_request *req = arg;
 
-	rule_put(req->reply, control_of(req)->router, rule, RTM_NEWRULE, 0);
+	put_rule(req->reply, control_of(req)->router, rule, RTM_NEWRULE, 0);
 	return 0;
 }
 

@@ -93,7 +93,7 @@ neighbour_table_dump(struct nl_request *req, struct error *err)
 /* ---- ip netconf ---------------------------------------------------------------------------------------------------------- */
 
 void
-netconf_put(struct nl_msgs *msgs, const struct port_settings *settings, int32_t ifindex, uint16_t type, uint16_t flags)
+put_netconf(struct nl_msgs *msgs, const struct port_settings *settings, int32_t ifindex, uint16_t type, uint16_t flags)
 {
 	struct netconfmsg *header;
 
@@ -117,7 +117,7 @@ dump_netconf(void *arg, struct port *port)
 {
 	struct nl_request *req = arg;
 
-	netconf_put(req->reply, &port->settings, (int32_t)port->ifindex, RTM_NEWNETCONF, 0);
+	put_netconf(req->reply, &port->settings, (int32_t)port->ifindex, RTM_NEWNETCONF, 0);
 	return 0;
 }
 
@@ -130,8 +130,8 @@ netconf_dump(struct nl_request *req, struct error *err)
 	if (header->ncm_family != AF_UNSPEC && header->ncm_family != AF_INET)
 		return 0;
 	port_walk(router, dump_netconf, req);
-	netconf_put(req->reply, router_settings_all(router), NETCONFA_IFINDEX_ALL, RTM_NEWNETCONF, 0);
-	netconf_put(req->reply, router_settings_default(router), NETCONFA_IFINDEX_DEFAULT, RTM_NEWNETCONF, 0);
+	put_netconf(req->reply, router_settings_all(router), NETCONFA_IFINDEX_ALL, RTM_NEWNETCONF, 0);
+	put_netconf(req->reply, router_settings_default(router), NETCONFA_IFINDEX_DEFAULT, RTM_NEWNETCONF, 0);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ netconf_get(struct nl_request *req, struct error *err)
 			return -err->code;
 		settings = &port->settings;
 	}
-	netconf_put(req->reply, settings, (int32_t)which, RTM_NEWNETCONF, 0);
+	put_netconf(req->reply, settings, (int32_t)which, RTM_NEWNETCONF, 0);
 	return 0;
 }
 

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""golden.py BUILD [-v] [TRANSCRIPT...]: what real Linux printed, printed here?
+
+Each transcript of ../shared/golden whose commands are in weir's scope is run against a fresh router: the same devices, the same
+commands in one shell under `weir exec`, and output and exit status compared, JSON included. What is left out is listed below with its reason.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from router import Router, shared, skip
+
+# Whole transcripts, by the start of their name.
+NOT_HERE = {
+    '04': 'ipip tunnels come in a later issue',
+    '06': 'sit tunnels and IPv6 come in a later issue',
+    '07': 'CBQ comes in a later issue',
+    '08': 'TEQL comes in a later issue',
+    '12': 'RED, GRED and choke come in a later issue',
+    '14': 'dsmark and tcindex come in a later issue',
+    '21': 'rsvp comes in a later issue',
+    '30': 'HFSC, DRR, fq_codel, CAKE and their like come in a later issue',
+}
+
+# Commands, by transcript ('' for all) and a pattern.
+LEFT_OUT = [
+    ('', r'iptables', 'iptables comes in a later issue'),
+    ('', r'^(send|sleep) ', 'packets of the router\'s own host: there is no such sender, so counters behind it are not compared'),
+    ('09', r'tap0', 'a tap of the host is a port of weird (--port), not a link that the router makes'),
+    ('13', r'police|fw |matchall|clsact|mirred', 'police, matchall and clsact come in a later issue'),
+    ('13', r'tc (-s |-j |-d |-p )*filter (show|ls) dev eth2', 'its filters are policers, which come in a later issue'),
+    ('19', r'(divisor|hashkey|ht \d+:|link \d+:|sample|eat|handle 2:)', 'u32 hash tables come in a later issue'),
+    ('19', r'filter show dev eth2', 'shows u32 hash tables, which come in a later issue'),
+    ('20', r'\broute (to|from) |prio 100 route', 'the route classifier comes in a later issue'),
+    ('20', r'tc .*filter (show|del) dev eth1', 'shows the route classifier, which comes in a later issue'),
+    ('20', r'tc -s class show', 'its counters are those of packets of the router\'s own host'),
+    ('29', r'br0|bridge|ip neigh', 'bridges and single proxy entries come in a later issue'),
+]
+
+NET = '''
+ip addr add 10.0.0.1/8 dev eth0; ip addr add 192.168.1.1/24 dev eth1; ip addr add 192.168.2.1/24 dev eth2
+ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:10 dev eth0
+ip neigh replace 192.168.1.2 lladdr 02:00:00:00:00:11 dev eth1
+ip neigh replace 192.168.2.2 lladdr 02:00:00:00:00:12 dev eth2
+'''
+PPP = '''
+ip addr add 212.64.94.251 peer 212.64.94.1 dev ppp0
+ip addr add 212.64.78.148 peer 195.96.98.253 dev ppp2
+'''
+# What each transcript starts from, as the head of its function in golden-howto says.
+STARTS = {
+    '01': 'for d in eth0 ppp0; do ip link set $d up; done\n'
+          'ip link set eth0 mtu 1400 txqueuelen 100; ip link set ppp0 mtu 1492 txqueuelen 10\n',
+    '02': PPP + 'for d in eth0 ppp0 ppp2; do ip link set $d up; done; ip addr add 10.0.0.1/8 dev eth0\n',
+    '17': NET + PPP,
+    '19': NET + 'for d in eth0 eth1 ppp0 ppp14; do tc qdisc add dev $d root handle 1: prio bands 4; done\n',
+}
+
+# The devices of every transcript. Their peers p0, p1, p2 are in the router too (Linux had them in another namespace).
+# A Linux host starts as no router; weir starts as one.
+DEVICES = '''
+set -e
+echo 0 > /proc/sys/net/ipv4/ip_forward
+ip link set lo up
+i=0
+for m in 48:54:e8:2a:47:16 00:e0:4c:39:24:78 00:e0:4c:39:24:79; do
+    ip link add eth$i address $m numtxqueues 1 numrxqueues 1 type veth peer name p$i address 02:00:00:00:00:1$i
+    ip link set p$i up
+    i=$((i+1))
+done
+i=0
+for d in ppp0 ppp2 ppp14; do ip link add $d address 02:00:00:00:01:0$i type dummy; i=$((i+1)); done
+set +e
+'''
+ALL_UP = 'for d in eth0 eth1 eth2 ppp0 ppp2 ppp14; do ip link set $d up; done\n'
+
+# Runs commands (files of NUL-ended words) in one shell, each with its output and status in files of their own.
+DRIVER = '''
+out=$1
+n=0
+while IFS= read -r -d '' cmd <&9; do
+    eval "$cmd" > "$out/$n.out" 2>&1 < /dev/null 9<&-
+    echo $? > "$out/$n.rc"
+    n=$((n+1))
+done 9< "$out/commands"
+'''
+
+
+def parse(path):
+    """[(command, output lines, status)]; notes are passed over."""
+    commands = []
+    with open(path, errors='surrogateescape') as f:
+        lines = f.read().split('\n')
+    if lines[-1] == '':
+        lines.pop()
+    for line in lines:
+        if line.startswith('$ '):
+            commands.append([line[2:], [], 0])
+        elif line.startswith('# ') and not (commands and commands[-1][0].startswith('iptables')):
+            continue
+        elif re.fullmatch(r'\[exit \d+\]', line.split('[[')[-1] if line.startswith('[[') else line):
+            commands[-1][2] = int(re.search(r'\d+', line).group())
+        elif commands:
+            match = re.fullmatch(r'(.*)\[exit (\d+)\]', line)  # output that does not end its line
+            if match:
+                commands[-1][1].append(match.group(1))
+                commands[-1][2] = int(match.group(2))
+            else:
+                commands[-1][1].append(line)
+    return commands
+
+
+# ---- comparing -----------------------------------------------------------------------------------------------------------
+
+# Numbers of links, and where a veth's other end is, cannot agree; nor can what weir has no counter for.
+UNEQUAL = [
+    (r'^(\d+): ', 'N: '),
+    (r'@(if\d+|p\d)\b', ''),
+    (r' link-netns far', ''),
+    (r'"(ifindex|link_index|link_netnsid|link)":("[^"]*"|\d+),?', ''),
+    (r' heartbt (transns| +)$', ' heartbt'),  # carrier transitions are not counted
+    (r'\b(used) \d+/\d+/\d+', r'\1'),
+    (r'^(eth\d) +(UP|DOWN|UNKNOWN) +', r'\1 \2 '),  # ip -br: a name's column is padded behind its @ifN
+]
+# Behind a `send` these are not compared.
+COUNTERS = [
+    (r'Sent \d+ bytes \d+ pkt', 'Sent N bytes N pkt'),
+    (r'\(rule hit \d+ success \d+\)', '(rule hit N success N)'),
+    (r'\(success \d+ \)', '(success N )'),
+    (r'overlimits \d+', 'overlimits N'),
+    (r'(lended|borrowed|giants|tokens|ctokens|direct_packets_stat):? -?\d+', r'\1 N'),
+    (r'"(bytes|packets|overlimits|lended|borrowed|giants|tokens|ctokens|direct_packets_stat|rule_hit|success|rule_cnt|rule_hit)":-?\d+',
+     r'"\1":N'),
+]
+PEER_BLOCK = re.compile(r'^(N: p\d: |N: p\d\b|.*\bdev p[012]\b|/proc/.*/p[012]/|p[012] )')
+
+
+def normal(lines, counters):
+    out, dropping = [], False
+    transitions = False
+    for line in lines:
+        was_transitions, transitions = transitions, line.strip().startswith('TX errors:')
+        if was_transitions:  # five numbers there, four here
+            line = ' '.join(line.split()[:4])
+        for pattern, to in UNEQUAL + (COUNTERS if counters else []):
+            line = re.sub(pattern, to, line)
+        if not line.startswith((' ', '\t')):
+            dropping = PEER_BLOCK.match(line) is not None
+        if not dropping:
+            out.append(line)
+    return out
+
+
+def strip_json(value):
+    if isinstance(value, dict):
+        return {k: strip_json(v) for k, v in value.items() if k not in ('ifindex', 'link_index', 'link_netnsid', 'link')}
+    if isinstance(value, list):
+        return [strip_json(v) for v in value
+                if not (isinstance(v, dict) and (v.get('ifname') or v.get('dev') or '') in ('p0', 'p1', 'p2'))]
+    return value
+
+
+def as_json(lines, counters):
+    text = '\n'.join(lines)
+    if counters:
+        for pattern, to in COUNTERS:
+            text = re.sub(pattern, to.replace(':N', ':0'), text)
+    try:
+        return strip_json(json.loads(text))
+    except ValueError:
+        return None
+
+
+def blocks(lines):
+    """Lines with those that are indented under them: the order of classes and neighbours is Linux's hash order."""
+    out = []
+    for line in lines:
+        if line.startswith((' ', '\t')) and out:
+            out[-1].append(line)
+        else:
+            out.append([line])
+    return sorted(out)
+
+
+def agree(command, expected, got, counters):
+    a, b = as_json(expected, counters), as_json(got, counters)
+    unordered = re.search(r'\b(class|neigh|neighbour) (show|ls|list)?', command) is not None
+    if a is not None and b is not None and re.search(r' -\w*j', command):
+        if unordered and isinstance(a, list) and isinstance(b, list):
+            return sorted(map(json.dumps, a)) == sorted(map(json.dumps, b))
+        return a == b
+    a, b = normal(expected, counters), normal(got, counters)
+    return blocks(a) == blocks(b) if unordered else a == b
+
+
+# ---- running -------------------------------------------------------------------------------------------------------------
+
+
+def left_out(number, command):
+    for transcript, pattern, why in LEFT_OUT:
+        if transcript in ('', number) and why and re.search(pattern, command):
+            return why
+    return None
+
+
+def run_transcript(build, number, commands):
+    """[(lines, status)] of the commands that are run, None for those that are not."""
+    start = DEVICES + ('' if number == '01' else ALL_UP) + STARTS.get(number, NET)
+    with Router(build) as router, tempfile.TemporaryDirectory(prefix='weir-golden-') as folder:
+        setup = router.weir('exec', 'bash', '-c', start)
+        if setup.returncode != 0:
+            return None, setup.stdout if isinstance(setup.stdout, str) else setup.stdout.decode()
+        wanted = [c for c in commands if left_out(number, c[0]) is None]
+        with open(os.path.join(folder, 'commands'), 'wb') as f:
+            for command in wanted:
+                f.write(command[0].encode(errors='surrogateescape') + b'\0')
+        subprocess.run(['mount', '--bind', fresh_names(folder), '/etc/iproute2'], check=True)
+        router.weir('exec', 'bash', '-c', DRIVER, 'golden', folder)
+        subprocess.run(['umount', '/etc/iproute2'], check=True)
+        results = {}
+        for n, command in enumerate(wanted):
+            try:
+                with open(os.path.join(folder, f'{n}.out'), errors='surrogateescape') as f:
+                    text = f.read()
+                with open(os.path.join(folder, f'{n}.rc')) as f:
+                    status = int(f.read())
+            except FileNotFoundError:
+                text, status = '(not run: the one before it did not end)\n', -1
+            lines = text.split('\n')
+            if lines[-1] == '':
+                lines.pop()
+            results[id(command)] = (lines, status)
+        return results, ''
+
+
+def fresh_names(folder):
+    """A copy of /etc/iproute2: the HOWTO adds names of tables and realms, and the next transcript starts without them."""
+    copy = os.path.join(folder, 'iproute2')
+    shutil.copytree('/etc/iproute2', copy)
+    return copy
+
+
+def compare(build, path, verbose):
+    name = os.path.basename(path)[:-4]
+    number = name[:2]
+    commands = parse(path)
+    passed = failed = skipped = 0
+    results, trouble = run_transcript(build, number, commands)
+    if results is None:
+        print(f'FAIL {name}: its devices could not be made: {trouble}')
+        return 0, 1, 0
+    counters = False
+    for command in commands:
+        why = left_out(number, command[0])
+        if why is not None:
+            counters = counters or command[0].startswith('send ')
+            skipped += 1
+            if verbose:
+                print(f'skip {name}: $ {command[0]}  ({why})')
+            continue
+        lines, status = results[id(command)]
+        if status == command[2] and agree(command[0], command[1], lines, counters):
+            passed += 1
+            continue
+        failed += 1
+        print(f'FAIL {name}: $ {command[0]}')
+        for line in command[1]:
+            print(f'    Linux: {line}')
+        print(f'    Linux: [exit {command[2]}]')
+        for line in lines:
+            print(f'    weir:  {line}')
+        print(f'    weir:  [exit {status}]')
+    print(f'{name}: {passed} as Linux, {failed} not, {skipped} left out')
+    return passed, failed, skipped
+
+
+def in_private_mounts():
+    """Runs this again where /etc/iproute2 may be covered without anybody noticing."""
+    if os.environ.get('WEIR_GOLDEN') == 'private':
+        return
+    os.environ['WEIR_GOLDEN'] = 'private'
+    unshare = ['unshare', '--mount'] + ([] if os.geteuid() == 0 else ['--map-root-user'])
+    if subprocess.run(unshare + ['true'], stderr=subprocess.DEVNULL).returncode != 0:
+        skip('mount namespaces are not permitted here, and the transcripts write to /etc/iproute2')
+    os.execvp('unshare', unshare + [sys.executable, *sys.argv])
+
+
+def main():
+    args = [a for a in sys.argv[1:] if a != '-v']
+    if not args:
+        sys.exit(__doc__)
+    golden = shared('golden')
+    if not os.path.isdir('/etc/iproute2'):
+        skip('/etc/iproute2 is absent')
+    in_private_mounts()
+    total = [0, 0, 0]
+    for name in sorted(os.listdir(golden)):
+        if not re.fullmatch(r'\d\d-.*\.txt', name) or (args[1:] and name[:2] not in args[1:]):
+            continue
+        if name[:2] in NOT_HERE:
+            print(f'{name[:-4]}: left out: {NOT_HERE[name[:2]]}')
+            total[2] += len(parse(os.path.join(golden, name)))
+            continue
+        for i, n in enumerate(compare(args[0], os.path.join(golden, name), '-v' in sys.argv)):
+            total[i] += n
+    print(f'{total[0]} passed, {total[1]} failed, {total[2]} skipped')
+    return 1 if total[1] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
