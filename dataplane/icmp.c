@@ -13,7 +13,7 @@
 #define PRECEDENCE_INTERNET_CONTROL 0xc0 /* RFC 1812 4.3.2.5 */
 #define TOS_MASK                    0x1e
 
-struct icmp_header {
+struct __attribute__((packed, aligned(2))) icmp_header { /* frames put it on an odd word */
 	uint8_t type, code;
 	uint16_t checksum;
 	rte_be32_t info;

@@ -9,8 +9,8 @@
 #include "eal.h"
 #include "world.h"
 
-#define ROUTER RTE_IPV4(10, 0, 0, 1)
-#define OTHER  RTE_IPV4(10, 0, 0, 50)
+#define ROUTER IP(10, 0, 0, 1)
+#define OTHER  IP(10, 0, 0, 50)
 
 static const uint8_t other_mac[6] = { 2, 0xcc, 0, 0, 0, 50 };
 
@@ -63,7 +63,7 @@ answers_for_its_addresses(void **state)
 	assert_int_equal(find(r, ETH0, OTHER)->state, NUD_STALE);
 	assert_memory_equal(find(r, ETH0, OTHER)->lladdr, other_mac, 6);
 	/* arp_ignore 0: for the address of another port too. */
-	request(r, OTHER, RTE_IPV4(10, 1, 0, 1));
+	request(r, OTHER, IP(10, 1, 0, 1));
 	sent_arp(r, 1, ETH0, RTE_ARP_OP_REPLY);
 	/* A probe (RFC 5227) is answered, but tells nothing. */
 	request(r, 0, ROUTER);
@@ -77,12 +77,12 @@ obeys_arp_ignore_and_arp_filter(void **state)
 	struct router *r = *state;
 
 	r->all.arp_ignore = 1;
-	request(r, OTHER, RTE_IPV4(10, 1, 0, 1));
+	request(r, OTHER, IP(10, 1, 0, 1));
 	assert_int_equal(r->sent_count, 0);
 	request(r, OTHER, ROUTER);
 	assert_int_equal(r->sent_count, 1);
 	r->all.arp_ignore = 2;
-	request(r, RTE_IPV4(10, 9, 9, 9), ROUTER); /* not of our subnet */
+	request(r, IP(10, 9, 9, 9), ROUTER); /* not of our subnet */
 	assert_int_equal(r->sent_count, 1);
 	request(r, OTHER, ROUTER);
 	assert_int_equal(r->sent_count, 2);
@@ -91,7 +91,7 @@ obeys_arp_ignore_and_arp_filter(void **state)
 	assert_int_equal(r->sent_count, 2);
 	r->all.arp_ignore = 0;
 	r->ports[ETH0].settings.arp_filter = 1;
-	request(r, RTE_IPV4(10, 1, 0, 9), ROUTER); /* the way back leads elsewhere */
+	request(r, IP(10, 1, 0, 9), ROUTER); /* the way back leads elsewhere */
 	assert_int_equal(r->sent_count, 2);
 }
 
@@ -102,10 +102,10 @@ ignores_what_is_not_for_it(void **state)
 	static const uint8_t group[6] = { 1, 0, 0x5e, 0, 0, 1 };
 	struct frame f = world_arp(RTE_ARP_OP_REQUEST, group, OTHER, ROUTER, true);
 
-	request(r, OTHER, RTE_IPV4(10, 0, 0, 51));
-	request(r, OTHER, RTE_IPV4(192, 0, 2, 1));
+	request(r, OTHER, IP(10, 0, 0, 51));
+	request(r, OTHER, IP(192, 0, 2, 1));
 	request(r, ROUTER, ROUTER); /* says that it is us */
-	request(r, OTHER, RTE_IPV4(127, 0, 0, 1));
+	request(r, OTHER, IP(127, 0, 0, 1));
 	inject(r, ETH0, &f);
 	f = world_arp(8, other_mac, OTHER, ROUTER, true);
 	inject(r, ETH0, &f);
@@ -149,9 +149,9 @@ believes_announcements_only_about_those_it_knows(void **state)
 	inject(r, ETH0, &f);
 	assert_memory_equal(find(r, ETH0, HOST)->lladdr, host_mac, 6);
 	r->all.arp_accept = 1;
-	f = world_arp(RTE_ARP_OP_REPLY, new_mac, RTE_IPV4(10, 0, 0, 77), RTE_IPV4(10, 0, 0, 77), true);
+	f = world_arp(RTE_ARP_OP_REPLY, new_mac, IP(10, 0, 0, 77), IP(10, 0, 0, 77), true);
 	inject(r, ETH0, &f);
-	assert_int_equal(find(r, ETH0, RTE_IPV4(10, 0, 0, 77))->state, NUD_STALE);
+	assert_int_equal(find(r, ETH0, IP(10, 0, 0, 77))->state, NUD_STALE);
 }
 
 /* locktime: the first answer of several within a second holds. */
@@ -185,7 +185,7 @@ stands_in_for_others_when_told_to(void **state)
 	r->ports[ETH0].settings.proxy_arp = 1;
 	request(r, OTHER, FAR);
 	assert_int_equal(sent_arp(r, 0, ETH0, RTE_ARP_OP_REPLY)->arp_data.arp_sip, rte_cpu_to_be_32(FAR));
-	request(r, OTHER, RTE_IPV4(10, 0, 0, 51)); /* who is on that side can answer himself */
+	request(r, OTHER, IP(10, 0, 0, 51)); /* who is on that side can answer himself */
 	assert_int_equal(r->sent_count, 1);
 }
 

@@ -13,7 +13,7 @@
 
 #define DF     RTE_IPV4_HDR_DF_FLAG
 #define MF     RTE_IPV4_HDR_MF_FLAG
-#define ROUTER RTE_IPV4(10, 0, 0, 1)
+#define ROUTER IP(10, 0, 0, 1)
 
 static int
 setup(void **state)
@@ -155,7 +155,7 @@ survives_a_want_of_buffers(void **state)
 	inject_datagram(r, ETH0, &(struct datagram_spec){ .ttl = 1 });
 	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = ROUTER, .protocol = IPPROTO_ICMP });
 	assert_int_equal(world_drops(r, DROP_NO_BUFFER), 1);
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(10, 0, 0, 200) });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(10, 0, 0, 200) });
 	assert_int_equal(r->sent_count, 0);
 	r->no_buffers = false;
 }

@@ -11,8 +11,8 @@
 #include "eal.h"
 #include "world.h"
 
-#define ROUTER      RTE_IPV4(10, 0, 0, 1)
-#define UNREACHABLE RTE_IPV4(10, 67, 0, 1)
+#define ROUTER      IP(10, 0, 0, 1)
+#define UNREACHABLE IP(10, 67, 0, 1)
 
 static int
 setup(void **state)
@@ -50,8 +50,8 @@ answers_echo(void **state)
 	assert_int_equal(world_delivered(r), 1);
 	assert_int_equal(r->counters[ETH0][0].generated, 1);
 	/* By another of its addresses too. */
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(10, 1, 0, 1), .protocol = IPPROTO_ICMP });
-	assert_int_equal(sent_ip(r, 1, ETH0)->src_addr, rte_cpu_to_be_32(RTE_IPV4(10, 1, 0, 1)));
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(10, 1, 0, 1), .protocol = IPPROTO_ICMP });
+	assert_int_equal(sent_ip(r, 1, ETH0)->src_addr, rte_cpu_to_be_32(IP(10, 1, 0, 1)));
 }
 
 static void
@@ -76,7 +76,7 @@ keeps_quiet_when_told_to(void **state)
 {
 	struct router *r = *state;
 	const struct datagram_spec to_all = {
-		.dst = RTE_IPV4(10, 0, 0, 255), .protocol = IPPROTO_ICMP, .broadcast_mac = true
+		.dst = IP(10, 0, 0, 255), .protocol = IPPROTO_ICMP, .broadcast_mac = true
 	};
 
 	r->settings.icmp_echo_ignore_all = 1;
@@ -85,8 +85,7 @@ keeps_quiet_when_told_to(void **state)
 	r->settings.icmp_echo_ignore_all = 0;
 	inject_datagram(r, ETH0, &to_all);
 	inject_datagram(r, ETH0,
-		&(struct datagram_spec){
-			.dst = RTE_IPV4(224, 0, 0, 1), .protocol = IPPROTO_ICMP, .broadcast_mac = true });
+		&(struct datagram_spec){ .dst = IP(224, 0, 0, 1), .protocol = IPPROTO_ICMP, .broadcast_mac = true });
 	assert_int_equal(r->sent_count, 0);
 	assert_int_equal(world_drops(r, DROP_NO_SERVICE), 3);
 	r->settings.icmp_echo_ignore_broadcasts = 0;
@@ -122,13 +121,13 @@ refuses_udp_and_unknown_protocols(void **state)
 	inject(r, ETH0, &f);
 	sent_icmp(r, 0, ETH0, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH);
 	assert_int_equal(sent_ip(r, 0, ETH0)->src_addr, rte_cpu_to_be_32(ROUTER));
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(10, 1, 0, 1), .protocol = 89 });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(10, 1, 0, 1), .protocol = 89 });
 	sent_icmp(r, 1, ETH0, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH);
-	assert_int_equal(sent_ip(r, 1, ETH0)->src_addr, rte_cpu_to_be_32(RTE_IPV4(10, 1, 0, 1)));
+	assert_int_equal(sent_ip(r, 1, ETH0)->src_addr, rte_cpu_to_be_32(IP(10, 1, 0, 1)));
 	f.data[70] ^= 1; /* a wrong UDP checksum is nobody's business */
 	inject(r, ETH0, &f);
 	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = ROUTER, .protocol = IPPROTO_IGMP });
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(10, 0, 0, 255), .broadcast_mac = true });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(10, 0, 0, 255), .broadcast_mac = true });
 	assert_int_equal(r->sent_count, 2);
 	assert_int_equal(world_drops(r, DROP_NO_SERVICE), 5);
 }
@@ -219,13 +218,11 @@ limits_its_errors(void **state)
 	/* To all: icmp_msgs_burst at once, then icmp_msgs_per_sec. */
 	world_advance(r, 10 * SECOND);
 	for (uint32_t i = 0; i < 200; i++)
-		inject_datagram(
-			r, ETH0, &(struct datagram_spec){ .src = RTE_IPV4(10, 2, 7, 0) + i, .dst = UNREACHABLE });
+		inject_datagram(r, ETH0, &(struct datagram_spec){ .src = IP(10, 2, 7, 0) + i, .dst = UNREACHABLE });
 	assert_int_equal(r->sent_count, 50);
 	world_advance(r, 20 * MS);
 	for (uint32_t i = 0; i < 200; i++)
-		inject_datagram(
-			r, ETH0, &(struct datagram_spec){ .src = RTE_IPV4(10, 2, 8, 0) + i, .dst = UNREACHABLE });
+		inject_datagram(r, ETH0, &(struct datagram_spec){ .src = IP(10, 2, 8, 0) + i, .dst = UNREACHABLE });
 	assert_int_equal(r->sent_count, 70);
 	/* What the mask does not name is free. */
 	r->settings.icmp_ratemask = 0;
@@ -238,10 +235,10 @@ static void
 redirects_to_a_better_first_hop(void **state)
 {
 	struct router *r = *state;
-	const struct datagram_spec s = { .dst = RTE_IPV4(172, 16, 0, 1) };
+	const struct datagram_spec s = { .dst = IP(172, 16, 0, 1) };
 
-	world_ip(r, "add", RTE_IPV4(172, 16, 0, 0), 16, RTN_UNICAST, ETH0, RTE_IPV4(10, 0, 0, 33));
-	world_neighbour(r, ETH0, RTE_IPV4(10, 0, 0, 33), gateway_mac, NUD_PERMANENT);
+	world_ip(r, "add", IP(172, 16, 0, 0), 16, RTN_UNICAST, ETH0, IP(10, 0, 0, 33));
+	world_neighbour(r, ETH0, IP(10, 0, 0, 33), gateway_mac, NUD_PERMANENT);
 	inject_datagram(r, ETH0, &s);
 	assert_int_equal(r->sent_count, 2); /* it is forwarded all the same */
 	assert_memory_equal((const uint8_t *)sent_icmp(r, 0, ETH0, ICMP_REDIRECT, ICMP_REDIR_HOST) + 4,
@@ -261,9 +258,9 @@ redirects_to_a_better_first_hop(void **state)
 	assert_int_equal(r->sent_count, 2);
 	world_forget_sent(r);
 	/* A source that is not on the link cannot use the hint; and the setting rules. */
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = RTE_IPV4(172, 16, 9, 9), .dst = s.dst });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = IP(172, 16, 9, 9), .dst = s.dst });
 	r->all.send_redirects = r->ports[ETH0].settings.send_redirects = 0;
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = RTE_IPV4(10, 0, 0, 44), .dst = s.dst });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = IP(10, 0, 0, 44), .dst = s.dst });
 	assert_int_equal(r->sent_count, 2);
 }
 

@@ -108,9 +108,9 @@ static void
 drops_martians(void **state)
 {
 	struct router *r = *state;
-	static const uint32_t sources[] = { RTE_IPV4(127, 0, 0, 1), RTE_IPV4(224, 0, 0, 5),
-		RTE_IPV4(255, 255, 255, 255), RTE_IPV4(0, 0, 0, 1), RTE_IPV4(10, 0, 0, 1), RTE_IPV4(10, 1, 0, 1) };
-	static const uint32_t destinations[] = { RTE_IPV4(127, 0, 0, 1), RTE_IPV4(0, 1, 2, 3) };
+	static const uint32_t sources[] = { IP(127, 0, 0, 1), IP(224, 0, 0, 5), IP(255, 255, 255, 255), IP(0, 0, 0, 1),
+		IP(10, 0, 0, 1), IP(10, 1, 0, 1) };
+	static const uint32_t destinations[] = { IP(127, 0, 0, 1), IP(0, 1, 2, 3) };
 
 	for (unsigned int i = 0; i < RTE_DIM(sources); i++) {
 		inject_datagram(r, ETH0, &(struct datagram_spec){ .src = sources[i] });
@@ -124,15 +124,14 @@ drops_martians(void **state)
 	}
 	/* DHCP: to all from nobody yet. Nothing here listens. */
 	inject_datagram(r, ETH0,
-		&(struct datagram_spec){
-			.zero_source = true, .dst = RTE_IPV4(255, 255, 255, 255), .broadcast_mac = true });
+		&(struct datagram_spec){ .zero_source = true, .dst = IP(255, 255, 255, 255), .broadcast_mac = true });
 	assert_int_equal(world_drops(r, DROP_NO_SERVICE), 1);
 	/* Class E is unicast for Linux. */
-	world_ip(r, "add", RTE_IPV4(240, 0, 0, 0), 4, RTN_UNICAST, ETH1, GATEWAY);
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(240, 1, 1, 1) });
+	world_ip(r, "add", IP(240, 0, 0, 0), 4, RTN_UNICAST, ETH1, GATEWAY);
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(240, 1, 1, 1) });
 	assert_int_equal(r->sent_count, 1);
 	r->ports[ETH0].settings.accept_local = 1;
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = RTE_IPV4(10, 1, 0, 1) });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = IP(10, 1, 0, 1) });
 	assert_int_equal(r->sent_count, 2);
 }
 
@@ -145,12 +144,12 @@ drops_and_answers_by_type_of_route(void **state)
 		enum drop_reason reason;
 		int code; /* of the unreachable; -1: silence */
 	} cases[] = {
-		{ RTE_IPV4(10, 66, 0, 1), DROP_ROUTE_BLACKHOLE, -1 },
-		{ RTE_IPV4(10, 67, 0, 1), DROP_ROUTE_UNREACHABLE, ICMP_HOST_UNREACH },
-		{ RTE_IPV4(10, 68, 0, 1), DROP_ROUTE_PROHIBIT, ICMP_PKT_FILTERED },
-		{ RTE_IPV4(10, 69, 0, 1), DROP_NO_ROUTE, ICMP_NET_UNREACH },
-		{ RTE_IPV4(192, 0, 2, 1), DROP_NO_ROUTE, ICMP_NET_UNREACH },
-		{ RTE_IPV4(224, 1, 2, 3), DROP_BROADCAST, -1 },
+		{ IP(10, 66, 0, 1), DROP_ROUTE_BLACKHOLE, -1 },
+		{ IP(10, 67, 0, 1), DROP_ROUTE_UNREACHABLE, ICMP_HOST_UNREACH },
+		{ IP(10, 68, 0, 1), DROP_ROUTE_PROHIBIT, ICMP_PKT_FILTERED },
+		{ IP(10, 69, 0, 1), DROP_NO_ROUTE, ICMP_NET_UNREACH },
+		{ IP(192, 0, 2, 1), DROP_NO_ROUTE, ICMP_NET_UNREACH },
+		{ IP(224, 1, 2, 3), DROP_BROADCAST, -1 },
 	};
 
 	for (unsigned int i = 0; i < RTE_DIM(cases); i++) {
@@ -176,10 +175,10 @@ does_not_forward_when_told_not_to(void **state)
 	r->ports[ETH0].settings.forwarding = 1;
 	r->settings.ip_forward = 0;
 	inject_datagram(r, ETH0, &(struct datagram_spec){ .id = 1 });
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(192, 0, 2, 1) });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(192, 0, 2, 1) });
 	assert_int_equal(world_drops(r, DROP_NOT_FORWARDING), 3);
 	assert_int_equal(r->sent_count, 0);
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(10, 0, 0, 1), .protocol = IPPROTO_ICMP });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(10, 0, 0, 1), .protocol = IPPROTO_ICMP });
 	assert_int_equal(r->sent_count, 1); /* still a host */
 }
 
@@ -187,8 +186,8 @@ static void
 filters_by_reverse_path(void **state)
 {
 	struct router *r = *state;
-	const struct datagram_spec spoofed = { .src = RTE_IPV4(10, 1, 0, 77), .dst = RTE_IPV4(10, 3, 0, 7) };
-	const struct datagram_spec nowhere = { .src = RTE_IPV4(192, 0, 2, 1), .dst = RTE_IPV4(10, 3, 0, 7) };
+	const struct datagram_spec spoofed = { .src = IP(10, 1, 0, 77), .dst = IP(10, 3, 0, 7) };
+	const struct datagram_spec nowhere = { .src = IP(192, 0, 2, 1), .dst = IP(10, 3, 0, 7) };
 
 	inject_datagram(r, ETH0, &spoofed);
 	inject_datagram(r, ETH0, &nowhere);
@@ -204,7 +203,7 @@ filters_by_reverse_path(void **state)
 	assert_int_equal(world_drops(r, DROP_RP_FILTER), 2);
 	inject_datagram(r, ETH0, &(struct datagram_spec){ .id = 3 });
 	assert_int_equal(r->sent_count, 4);
-	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = RTE_IPV4(10, 0, 0, 255) });
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .src = IP(10, 0, 0, 255) });
 	assert_int_equal(world_drops(r, DROP_MARTIAN_SOURCE), 1);
 }
 
@@ -219,7 +218,7 @@ ends_a_packet_whose_ttl_does(void **state)
 	assert_int_equal(world_drops(r, DROP_TTL_EXCEEDED), 1);
 	sent_icmp(r, 0, ETH0, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL);
 	ip = sent_ip(r, 0, ETH0);
-	assert_int_equal(ip->src_addr, rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 1)));
+	assert_int_equal(ip->src_addr, rte_cpu_to_be_32(IP(10, 0, 0, 1)));
 	assert_int_equal(ip->dst_addr, rte_cpu_to_be_32(HOST));
 	assert_int_equal(ip->type_of_service, 0xd0); /* precedence 6, the TOS asked for */
 	assert_int_equal(ip->time_to_live, 64);
@@ -291,7 +290,7 @@ follows_source_routes_only_where_allowed(void **state)
 {
 	struct router *r = *state;
 	struct datagram_spec s = {
-		.dst = RTE_IPV4(10, 0, 0, 1), .options = { IPOPT_LSRR, 7, 4, 10, 2, 0, 5, 0 }, .options_bytes = 8
+		.dst = IP(10, 0, 0, 1), .options = { IPOPT_LSRR, 7, 4, 10, 2, 0, 5, 0 }, .options_bytes = 8
 	};
 	const struct rte_ipv4_hdr *ip;
 

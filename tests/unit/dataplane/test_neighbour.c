@@ -9,8 +9,8 @@
 #include "eal.h"
 #include "world.h"
 
-#define ROUTER RTE_IPV4(10, 0, 0, 1)
-#define OTHER  RTE_IPV4(10, 1, 0, 50) /* on eth1 */
+#define ROUTER IP(10, 0, 0, 1)
+#define OTHER  IP(10, 1, 0, 50) /* on eth1 */
 
 static const uint8_t other_mac[6] = { 2, 0xcc, 0, 0, 0, 50 };
 
@@ -46,7 +46,7 @@ send_to_other(struct router *r, uint16_t id)
 static void
 answer(struct router *r, uint32_t who)
 {
-	struct frame f = world_arp(RTE_ARP_OP_REPLY, other_mac, who, RTE_IPV4(10, 1, 0, 1), false);
+	struct frame f = world_arp(RTE_ARP_OP_REPLY, other_mac, who, IP(10, 1, 0, 1), false);
 
 	inject(r, ETH1, &f);
 }
@@ -63,7 +63,7 @@ asks_and_sends_what_waited_in_order(void **state)
 	assert_int_equal(r->sent_count, 1); /* one question */
 	arp = sent_arp(r, 0, ETH1, RTE_ARP_OP_REQUEST);
 	assert_int_equal(arp->arp_data.arp_tip, rte_cpu_to_be_32(OTHER));
-	assert_int_equal(arp->arp_data.arp_sip, rte_cpu_to_be_32(RTE_IPV4(10, 1, 0, 1)));
+	assert_int_equal(arp->arp_data.arp_sip, rte_cpu_to_be_32(IP(10, 1, 0, 1)));
 	assert_int_equal(sent_frame(r, 0, ETH1, &bytes)[0], 0xff);
 	assert_int_equal(path_port_waiting(&r->ports[ETH1]), 40);
 	assert_int_equal(find(r, OTHER)->state, NUD_INCOMPLETE);
@@ -334,7 +334,7 @@ collects_what_nobody_needs(void **state)
 	struct ip_addr a = ip_addr_v4(rte_cpu_to_be_32(OTHER));
 
 	for (uint32_t i = 0; i < 130; i++)
-		inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = RTE_IPV4(10, 1, 0, 50) + i });
+		inject_datagram(r, ETH0, &(struct datagram_spec){ .dst = IP(10, 1, 0, 50) + i });
 	assert_false(path_neighbour_collect(r, ETH1, AF_INET, &a)); /* it is being asked for */
 	world_advance(r, 3 * SECOND);
 	assert_int_equal(world_drops(r, DROP_NEIGHBOUR_FAILED), 130);

@@ -170,7 +170,7 @@ hashes_flows(void **state)
 	struct frame frames[4] = { world_datagram(&(struct datagram_spec){ .sport = 1 }),
 		world_datagram(&(struct datagram_spec){ .sport = 2 }),
 		world_datagram(&(struct datagram_spec){ .sport = 1, .payload = 300, .tos = 8 }),
-		world_datagram(&(struct datagram_spec){ .sport = 1, .src = RTE_IPV4(10, 0, 0, 8) }) };
+		world_datagram(&(struct datagram_spec){ .sport = 1, .src = IP(10, 0, 0, 8) }) };
 
 	inject_burst(r, ETH0, frames, 4);
 	assert_int_equal(r->sent_count, 4);
@@ -189,8 +189,8 @@ takes_bursts_longer_than_its_own(void **state)
 	struct frame *frames = calloc(100, sizeof(*frames));
 
 	for (uint16_t i = 0; i < 100; i++)
-		frames[i] = world_datagram(
-			&(struct datagram_spec){ .id = i, .dst = i % 3 == 0 ? RTE_IPV4(10, 3, 0, 7) : FAR });
+		frames[i] =
+			world_datagram(&(struct datagram_spec){ .id = i, .dst = i % 3 == 0 ? IP(10, 3, 0, 7) : FAR });
 	inject_burst(r, ETH0, frames, 100);
 	assert_int_equal(r->sent_count, 100);
 	assert_int_equal(r->counters[DUM0][0].tx_packets, 34);

@@ -224,14 +224,14 @@ world_make(bool bare)
 	set_defaults(r);
 	must(rib_create(NULL, &r->rib, &err), &err);
 	make_port(r, LO, IFF_UP | IFF_RUNNING | IFF_LOOPBACK, 0);
-	make_port(r, ETH0, IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_MULTICAST, RTE_IPV4(10, 0, 0, 1));
-	make_port(r, ETH1, IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_MULTICAST, RTE_IPV4(10, 1, 0, 1));
-	make_port(r, DUM0, IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_NOARP, RTE_IPV4(10, 3, 0, 1));
-	world_ip(r, "add", RTE_IPV4(10, 2, 0, 0), 16, RTN_UNICAST, ETH1, GATEWAY);
-	world_ip(r, "add", RTE_IPV4(10, 66, 0, 0), 16, RTN_BLACKHOLE, 0, 0);
-	world_ip(r, "add", RTE_IPV4(10, 67, 0, 0), 16, RTN_UNREACHABLE, 0, 0);
-	world_ip(r, "add", RTE_IPV4(10, 68, 0, 0), 16, RTN_PROHIBIT, 0, 0);
-	world_ip(r, "add", RTE_IPV4(10, 69, 0, 0), 16, RTN_THROW, 0, 0);
+	make_port(r, ETH0, IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_MULTICAST, IP(10, 0, 0, 1));
+	make_port(r, ETH1, IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_MULTICAST, IP(10, 1, 0, 1));
+	make_port(r, DUM0, IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_NOARP, IP(10, 3, 0, 1));
+	world_ip(r, "add", IP(10, 2, 0, 0), 16, RTN_UNICAST, ETH1, GATEWAY);
+	world_ip(r, "add", IP(10, 66, 0, 0), 16, RTN_BLACKHOLE, 0, 0);
+	world_ip(r, "add", IP(10, 67, 0, 0), 16, RTN_UNREACHABLE, 0, 0);
+	world_ip(r, "add", IP(10, 68, 0, 0), 16, RTN_PROHIBIT, 0, 0);
+	world_ip(r, "add", IP(10, 69, 0, 0), 16, RTN_THROW, 0, 0);
 	r->worker = (struct worker){
 		.router = r, .rib = r->rib, .pool = pool, .settings = &r->settings, .now = SECOND, .random = 42
 	};

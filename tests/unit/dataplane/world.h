@@ -21,18 +21,19 @@
 
 #include <dataplane/worker.h>
 
-#define LO       1
-#define ETH0     2
-#define ETH1     3
-#define DUM0     4
-#define PORTS    5 /* ifindex 0 is none */
-#define WORKERS  2 /* there is one, who can play the other */
-#define SENT_MAX 4096
-#define MS       1000000ull
-#define SECOND   1000000000ull
-#define HOST     RTE_IPV4(10, 0, 0, 9) /* on eth0; its MAC is host_mac */
-#define FAR      RTE_IPV4(10, 2, 0, 5) /* behind the gateway on eth1 */
-#define GATEWAY  RTE_IPV4(10, 1, 0, 2)
+#define LO             1
+#define ETH0           2
+#define ETH1           3
+#define DUM0           4
+#define PORTS          5 /* ifindex 0 is none */
+#define WORKERS        2 /* there is one, who can play the other */
+#define SENT_MAX       4096
+#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define MS             1000000ull
+#define SECOND         1000000000ull
+#define HOST           IP(10, 0, 0, 9) /* on eth0; its MAC is host_mac */
+#define FAR            IP(10, 2, 0, 5) /* behind the gateway on eth1 */
+#define GATEWAY        IP(10, 1, 0, 2)
 
 extern const uint8_t host_mac[6], gateway_mac[6];
 
