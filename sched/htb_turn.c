@@ -19,43 +19,60 @@ htb_parent(const struct htb_class *cl)
 
 /* ---- rings */
 
-/* Who comes is the last of this round. */
+static void
+insert_behind(struct htb_turn *place, struct htb_turn *turn)
+{
+	turn->next = place->next;
+	turn->previous = place;
+	place->next->previous = turn;
+	place->next = turn;
+}
+
+/*
+ * Who comes is the last of this round, but one that only went to send a packet at its own rate has its turn again: else it would lose
+ * the rest of its quantum each time, and quanta would not decide the shares.
+ */
 static void
 ring_add(struct htb_ring *ring, struct htb_turn *turn)
 {
-	struct htb_turn *last = ring->last;
-
-	if (last == NULL) {
+	if (ring->last == NULL) {
 		turn->next = turn->previous = turn;
+		ring->current = ring->last = turn;
+	} else if (ring->returning == turn && !ring->ended) {
+		insert_behind(ring->current->previous, turn);
 		ring->current = turn;
 	} else {
-		turn->next = last->next;
-		turn->previous = last;
-		last->next->previous = turn;
-		last->next = turn;
+		insert_behind(ring->last, turn);
+		ring->last = turn;
+		if (ring->returning == turn)
+			ring->current = turn;
 	}
-	ring->last = turn;
+	if (ring->returning == turn) {
+		ring->returning = NULL;
+		ring->ended = false;
+	}
 }
 
-/* True if that ended the round of those who are left. */
-static bool
+static void
 ring_remove(struct htb_ring *ring, struct htb_turn *turn)
 {
-	bool ended = ring->current == turn && ring->last == turn;
-
-	if (turn->next == turn) {
-		*ring = (struct htb_ring){ 0 };
-		turn->next = turn->previous = NULL;
-		return false;
+	/* Several may leave before anyone is served: the turn is that of the first. */
+	if (ring->current == turn && ring->returning == NULL) {
+		ring->returning = turn;
+		ring->ended = ring->last == turn;
 	}
-	if (ring->current == turn)
-		ring->current = turn->next;
-	if (ring->last == turn)
-		ring->last = turn->previous;
-	turn->next->previous = turn->previous;
-	turn->previous->next = turn->next;
+	if (turn->next == turn) {
+		ring->current = ring->last = NULL;
+		ring->ended = false;
+	} else {
+		if (ring->current == turn)
+			ring->current = turn->next;
+		if (ring->last == turn)
+			ring->last = turn->previous;
+		turn->next->previous = turn->previous;
+		turn->previous->next = turn->next;
+	}
 	turn->next = turn->previous = NULL;
-	return ended;
 }
 
 static struct htb_class *
@@ -134,13 +151,14 @@ deactivate(struct htb *h, struct htb_class *cl, unsigned int prios)
 
 			if (cl->mode == HTB_CAN_SEND) {
 				ring_remove(&h->rows[cl->level][prio], &cl->turns[prio]);
+				/* Who can no longer send at its own rate has had what is due to it. */
+				h->rows[cl->level][prio].returning = NULL;
 				if (h->rows[cl->level][prio].current == NULL)
 					h->busy_rows[cl->level] &= (uint8_t) ~(1u << prio);
 				if (h->busy_rows[cl->level] == 0)
 					h->busy_levels &= (uint8_t) ~(1u << cl->level);
 			} else {
-				if (ring_remove(&parent->rings[prio], &cl->turns[prio]))
-					pass_turn(h, parent, prio);
+				ring_remove(&parent->rings[prio], &cl->turns[prio]);
 				if (parent->rings[prio].current == NULL)
 					gone |= 1u << prio;
 			}
@@ -294,8 +312,14 @@ run_timers(struct qdisc *q, struct htb *h, uint64_t now)
 void
 htb_take_out(struct htb *h, struct htb_class *cl)
 {
+	struct htb_class *parent = htb_parent(cl);
+
 	wheel_remove(&h->wheel, &cl->mode_timer);
 	deactivate(h, cl, cl->busy);
+	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
+		if (parent->rings[prio].returning == &cl->turns[prio])
+			parent->rings[prio].returning = NULL;
+	}
 }
 
 void
@@ -343,10 +367,21 @@ charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uns
 static struct htb_class *
 next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 {
-	struct htb_class *cl = class_of_turn(h->rows[level][prio].current, prio);
+	struct htb_ring *row = &h->rows[level][prio];
+	struct htb_class *cl = class_of_turn(row->current, prio);
 
-	while (cl->level > 0)
-		cl = class_of_turn(cl->rings[prio].current, prio);
+	while (cl->level > 0) {
+		struct htb_ring *ring = &cl->rings[prio];
+
+		ring->returning = NULL;
+		if (unlikely(ring->ended)) {
+			ring->ended = false;
+			pass_turn(h, cl, prio);
+			cl = class_of_turn(row->current, prio);
+		} else {
+			cl = class_of_turn(ring->current, prio);
+		}
+	}
 	return cl;
 }
 

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tbf: exact at every rate, the peak rate, too large packets, the inner qdisc, and changes under load. */
+#include <inttypes.h>
+
+#include "support.h"
+
+#include <weir/qdisc/fifo.h>
+#include <weir/qdisc/tbf.h>
+
+static struct tbf_conf
+bucket(uint64_t Bps, uint32_t burst, uint32_t limit)
+{
+	return (struct tbf_conf){ .rate.Bps = Bps, .burst_bytes = burst, .limit_bytes = limit };
+}
+
+static void
+check_exact(uint64_t Bps, uint32_t bytes)
+{
+	const uint32_t count = 5200, skipped = 200, burst = 5000;
+	struct tbf_conf conf = bucket(Bps, burst, 100000);
+	__int128 worst = 0, least = 0;
+
+	bed_make();
+	make_qdisc("tbf", &conf);
+	bed.taken_count = 0;
+	while (bed.taken_count < count) {
+		while (sched_backlog(bed.tree) < 8)
+			assert_int_equal(offer(bytes), 1);
+		if (take_more(1) == 0) {
+			uint64_t next = sched_next_event(bed.tree, bed.now);
+
+			assert_true(next > bed.now && next != SCHED_NEVER);
+			bed.now = next;
+		}
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		__int128 before = (__int128)i * bytes * 1000000000 - (__int128)bed.taken[i].time_ns * Bps;
+
+		least = i == 0 || before < least ? before : least;
+		if (before + (__int128)bytes * 1000000000 - least > worst)
+			worst = before + (__int128)bytes * 1000000000 - least;
+	}
+	if (worst > (__int128)(burst + 1514) * 1000000000)
+		fail_msg("%" PRIu64 " B/s, %u bytes: a window had %" PRIu64 " bytes above the rate", Bps, bytes,
+			(uint64_t)(worst / 1000000000));
+	double took = (double)(bed.taken[count - 1].time_ns - bed.taken[skipped].time_ns);
+	double should = (double)(count - 1 - skipped) * bytes * 1e9 / (double)Bps;
+
+	if (took < should * 0.999 || took > should * 1.001)
+		fail_msg("%" PRIu64 " B/s, %u bytes: took %.0f ns instead of %.0f", Bps, bytes, took, should);
+	bed_end();
+}
+
+static void
+is_exact_at_every_rate(void **state)
+{
+	static const uint64_t rates[] = { 1000, KBIT(56), KBIT(123), MBIT(1), MBIT(7), MBIT(10), MBIT(100), MBIT(1000),
+		MBIT(2500), MBIT(9999), MBIT(10000), MBIT(25000), MBIT(40000) };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		check_exact(rates[i], 64);
+		check_exact(rates[i], 999);
+		check_exact(rates[i], 1514);
+	}
+}
+
+/* Five packets of 1000 from the bucket at once, then one every 8 ms: to the nanosecond. */
+static void
+bucket_first_then_the_rate(void **state)
+{
+	struct tbf_conf conf = bucket(MBIT(1), 5000, 20000);
+
+	(void)state;
+	bed_make();
+	make_qdisc("tbf", &conf);
+	offer(1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000);
+	assert_int_equal(take_all(SECONDS(1)), 8);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(bed.taken[i].time_ns, i < 5 ? 0 : MS(8) * (i - 4));
+	bed_end();
+}
+
+static void
+peak_rate_spaces_the_burst(void **state)
+{
+	struct tbf_conf conf = bucket(MBIT(1), 10000, 20000);
+
+	(void)state;
+	conf.peak.Bps = MBIT(8);
+	conf.mtu_bytes = 1514;
+	bed_make();
+	make_qdisc("tbf", &conf);
+	offer(1000, 1000, 1000, 1000, 1000);
+	assert_int_equal(take_all(SECONDS(1)), 5);
+	/* The peak bucket has 514 bytes left after the first; then a packet takes 1 ms at the peak rate. */
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(bed.taken[i].time_ns, i == 0 ? 0 : MS(1) * i - 514000);
+	bed_end();
+}
+
+static void
+drops_what_the_bucket_can_never_pay_for(void **state)
+{
+	struct tbf_conf conf = bucket(MBIT(1), 1000, 20000);
+	struct qdisc *q;
+
+	(void)state;
+	bed_make();
+	q = make_qdisc("tbf", &conf);
+	assert_int_equal(offer(1000, 1001), 1);
+	assert_int_equal(q->drops[DROP_TOO_LARGE], 1);
+	take_all(SECONDS(1));
+	bed_end();
+}
+
+static void
+limit_is_the_inner_bfifos(void **state)
+{
+	struct tbf_conf conf = bucket(MBIT(1), 1000, 2500), wider = bucket(MBIT(2), 1000, 4000),
+			narrow = bucket(MBIT(2), 1000, 1000);
+	struct fifo_conf inner;
+	struct qdisc *q, *leaf;
+
+	(void)state;
+	bed_make();
+	q = make_qdisc("tbf", &conf);
+	leaf = sched_qdisc_at(bed.tree, CLASSID(1, 1));
+	assert_int_equal(offer(1000, 1000, 1000), 2);
+	assert_int_equal(q->drops[DROP_QUEUE_FULL], 1);
+	change_qdisc(q, &wider);
+	leaf->ops->get_conf(leaf, &inner);
+	assert_int_equal(inner.limit, 4000);
+	assert_int_equal(offer(1000, 1000, 1000), 2);
+	change_qdisc(q, &narrow);
+	assert_int_equal(sched_backlog(bed.tree), 4);
+	assert_int_equal(take_all(SECONDS(1)), 4);
+	bed_end();
+}
+
+/* Another inner qdisc takes over what is queued, in order; one that waits itself is waited for. */
+static void
+inner_qdisc_is_replaced_under_load(void **state)
+{
+	struct tbf_conf conf = bucket(MBIT(1), 1000, 20000), slower = bucket(KBIT(500), 1000, 20000);
+
+	(void)state;
+	bed_make();
+	make_qdisc("tbf", &conf);
+	offer(1000, 1000, 1000, 1000);
+	assert_int_equal(take(9, 0), 1);
+	add_qdisc(CLASSID(1, 1), 0x100000, "tbf", &slower);
+	assert_int_equal(sched_backlog(bed.tree), 3);
+	assert_int_equal(take_all(SECONDS(1)), 3);
+	/* The outer bucket is empty until 8 ms; the inner one, full at first, then spaces by 16 ms from when its first packet was taken. */
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(bed.taken[i].id, i + 1);
+	assert_int_equal(bed.taken[0].time_ns, MS(8));
+	assert_true(bed.taken[2].time_ns - bed.taken[0].time_ns >= MS(24));
+	delete_qdisc(sched_qdisc_find(bed.tree, 0x100000));
+	assert_int_equal(offer(1000), 1);
+	take_all(SECONDS(2));
+	bed_end();
+}
+
+/* What was saved or owed stays worth its bytes. */
+static void
+change_of_rate_keeps_the_worth_of_tokens(void **state)
+{
+	struct tbf_conf slow = bucket(1000, 2000, 20000), fast = bucket(MBIT(8), 2000, 20000);
+	struct qdisc *q;
+
+	(void)state;
+	bed_make();
+	q = make_qdisc("tbf", &slow);
+	offer(1500, 1500);
+	assert_int_equal(take(9, 0), 1);
+	/* 500 bytes are left; at 1000 B/s the next takes another second, at 1 MB/s a millisecond. */
+	assert_int_equal(sched_next_event(bed.tree, 0), SECONDS(1));
+	change_qdisc(q, &fast);
+	take_all(SECONDS(1));
+	assert_int_equal(bed.taken_count, 1);
+	assert_int_equal(bed.taken[0].time_ns, MS(1));
+	bed_end();
+}
+
+static void
+options_that_make_no_sense_are_refused(void **state)
+{
+	struct tbf_conf good = bucket(MBIT(1), 2000, 20000), none = { .burst_bytes = 1000 }, peak = good, no_mtu = good;
+	const struct tbf_conf *bad[] = { &none, &peak, &no_mtu, NULL };
+	struct qdisc *q;
+
+	(void)state;
+	peak.peak.Bps = KBIT(500);
+	peak.mtu_bytes = 1500;
+	no_mtu.peak.Bps = MBIT(2);
+	bed_make();
+	q = make_qdisc("tbf", &good);
+	for (size_t i = 0; i < 4; i++) {
+		struct qdisc_spec spec = { .parent = TC_H_ROOT, .kind = "tbf", .conf = bad[i] };
+		struct tbf_conf now;
+
+		assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, NULL), -EINVAL);
+		assert_int_equal(sched_qdisc_change(q, bad[i], NULL), -EINVAL);
+		assert_ptr_equal(sched_root(bed.tree), q);
+		q->ops->get_conf(q, &now);
+		assert_int_equal(now.rate.Bps, MBIT(1));
+	}
+	bed_end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_exact_at_every_rate),
+		cmocka_unit_test(bucket_first_then_the_rate),
+		cmocka_unit_test(peak_rate_spaces_the_burst),
+		cmocka_unit_test(drops_what_the_bucket_can_never_pay_for),
+		cmocka_unit_test(limit_is_the_inner_bfifos),
+		cmocka_unit_test(inner_qdisc_is_replaced_under_load),
+		cmocka_unit_test(change_of_rate_keeps_the_worth_of_tokens),
+		cmocka_unit_test(options_that_make_no_sense_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
