@@ -31,8 +31,11 @@ LEFT_OUT = [
     ('', r'iptables', 'iptables comes in a later issue'),
     ('', r'^(send|sleep) ', 'packets of the router\'s own host: there is no such sender, so counters behind it are not compared'),
     ('09', r'tap0', 'a tap of the host is a port of weird (--port), not a link that the router makes'),
-    ('13', r'police|fw |matchall|clsact|mirred', 'police, matchall and clsact come in a later issue'),
-    ('13', r'tc (-s |-j |-d |-p )*filter (show|ls) dev eth2', 'its filters are policers, which come in a later issue'),
+    ('13', r'police|fw |matchall|clsact|prio 70', 'police, matchall and clsact come in a later issue'),
+    ('13', r'tc .*filter (show|ls) dev eth2', 'its filters are policers, which come in a later issue'),
+    ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
+    ('18', r'police', 'the police action comes in a later issue'),
+    ('18', r'prio [23] fw', 'Linux takes an empty fw filter, and cannot print it'),
     ('19', r'(divisor|hashkey|ht \d+:|link \d+:|sample|eat|handle 2:)', 'u32 hash tables come in a later issue'),
     ('19', r'filter show dev eth2', 'shows u32 hash tables, which come in a later issue'),
     ('20', r'\broute (to|from) |prio 100 route', 'the route classifier comes in a later issue'),
@@ -57,7 +60,6 @@ STARTS = {
           'ip link set eth0 mtu 1400 txqueuelen 100; ip link set ppp0 mtu 1492 txqueuelen 10\n',
     '02': PPP + 'for d in eth0 ppp0 ppp2; do ip link set $d up; done; ip addr add 10.0.0.1/8 dev eth0\n',
     '17': NET + PPP,
-    '19': NET + 'for d in eth0 eth1 ppp0 ppp14; do tc qdisc add dev $d root handle 1: prio bands 4; done\n',
 }
 
 # The devices of every transcript. Their peers p0, p1, p2 are in the router too (Linux had them in another namespace).
@@ -126,14 +128,19 @@ UNEQUAL = [
     (r'\b(used) \d+/\d+/\d+', r'\1'),
     (r'^(eth\d) +(UP|DOWN|UNKNOWN) +', r'\1 \2 '),  # ip -br: a name's column is padded behind its @ifN
 ]
+# Lines that are there on Linux because of a command that is left out, by transcript.
+BECAUSE = [
+    ('16', r'class htb 1:40 '),
+    ('18', r'pref [23] fw chain|^\tref 1 bind 1|^$|^Error: Buffer too small|^Dump terminated'),
+]
 # Behind a `send` these are not compared.
 COUNTERS = [
     (r'Sent \d+ bytes \d+ pkt', 'Sent N bytes N pkt'),
     (r'\(rule hit \d+ success \d+\)', '(rule hit N success N)'),
     (r'\(success \d+ \)', '(success N )'),
-    (r'overlimits \d+', 'overlimits N'),
+    (r'(dropped|overlimits) \d+', r'\1 N'),
     (r'(lended|borrowed|giants|tokens|ctokens|direct_packets_stat):? -?\d+', r'\1 N'),
-    (r'"(bytes|packets|overlimits|lended|borrowed|giants|tokens|ctokens|direct_packets_stat|rule_hit|success|rule_cnt|rule_hit)":-?\d+',
+    (r'"(bytes|packets|drops|overlimits|lended|borrowed|giants|tokens|ctokens|direct_packets_stat|rule_hit|success|rule_cnt|rule_hit)":-?\d+',
      r'"\1":N'),
 ]
 PEER_BLOCK = re.compile(r'^(N: p\d: |N: p\d\b|.*\bdev p[012]\b|/proc/.*/p[012]/|p[012] )')
@@ -176,7 +183,7 @@ def as_json(lines, counters):
 
 
 def blocks(lines):
-    """Lines with those that are indented under them: the order of classes and neighbours is Linux's hash order."""
+    """Lines with those that are indented under them: the order of qdiscs, classes and neighbours is Linux's hash order."""
     out = []
     for line in lines:
         if line.startswith((' ', '\t')) and out:
@@ -186,15 +193,28 @@ def blocks(lines):
     return sorted(out)
 
 
+def says_more(expected, got):
+    """Where Linux has nothing but the errno, a sentence that says what was wrong is no worse: the exit status is the same."""
+    return len(expected) == len(got) and any(
+        e.startswith('RTNETLINK answers: ') and g.startswith('Error: ') for e, g in zip(expected, got)) and all(
+        e == g or e.startswith('RTNETLINK answers: ') for e, g in zip(expected, got))
+
+
 def agree(command, expected, got, counters):
     a, b = as_json(expected, counters), as_json(got, counters)
-    unordered = re.search(r'\b(class|neigh|neighbour) (show|ls|list)?', command) is not None
+    unordered = re.search(r'\b(class|neigh|qdisc) (show|ls|list)', command) is not None
     if a is not None and b is not None and re.search(r' -\w*j', command):
         if unordered and isinstance(a, list) and isinstance(b, list):
             return sorted(map(json.dumps, a)) == sorted(map(json.dumps, b))
         return a == b
     a, b = normal(expected, counters), normal(got, counters)
-    return blocks(a) == blocks(b) if unordered else a == b
+    return blocks(a) == blocks(b) if unordered else a == b or says_more(a, b)
+
+
+def without_causes(number, command):
+    patterns = [p for t, p in BECAUSE if t == number]
+    lines = [line for line in command[1] if not any(re.search(p, line) for p in patterns)]
+    return lines, 0 if 'Dump terminated' in command[1] and len(lines) != len(command[1]) else command[2]
 
 
 # ---- running -------------------------------------------------------------------------------------------------------------
@@ -263,7 +283,8 @@ def compare(build, path, verbose):
                 print(f'skip {name}: $ {command[0]}  ({why})')
             continue
         lines, status = results[id(command)]
-        if status == command[2] and agree(command[0], command[1], lines, counters):
+        expected, wanted_status = without_causes(number, command)
+        if status == wanted_status and agree(command[0], expected, lines, counters):
             passed += 1
             continue
         failed += 1
