@@ -199,7 +199,7 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 	int rc;
 
 	if (tcm->tcm_parent != 0) {
-		if (TC_H_MAJ(tcm->tcm_parent) == INGRESS_HANDLE)
+		if (tcm->tcm_parent != TC_H_ROOT && TC_H_MAJ(tcm->tcm_parent) == INGRESS_HANDLE)
 			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
 		if ((rc = find_at_parent(r, tcm->tcm_parent, err)) != 0)
 			return rc;

@@ -30,7 +30,7 @@ class Router:
     def __init__(self, build, *args):
         self.weird = os.path.join(build, 'control', 'weird')
         self.client = os.path.join(build, 'control', 'client', 'weir')
-        self.args = args
+        self.args = args or ('--port', 'null0=net_null0')
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix='weir-test-')
