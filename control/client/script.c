@@ -192,8 +192,12 @@ free_environment(char **environment)
 static void
 become(const char *program, char **arguments, char **environment, int messages, int traces)
 {
+	int nothing = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
+	/* A group of its own, so that all of it can be stopped; such a group must not read from a terminal. */
+	setpgid(0, 0);
+	dup2(nothing, STDIN_FILENO);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -290,6 +294,8 @@ start(struct script *script, char *const argv[], const char *socket_path)
 	script->pid = fork();
 	if (script->pid == 0)
 		become(program, arguments + 1, environment, messages[1], traces_far);
+	if (script->pid > 0)
+		setpgid(script->pid, script->pid); /* here too: whoever comes first */
 	code = script->pid > 0 ? 0 : error_set(err, errno, "cannot start %s: %s", script->name, strerror(errno));
 	free_environment(environment);
 	close(messages[1]);
@@ -307,11 +313,11 @@ stop(struct script *script)
 {
 	const struct timespec moment = { .tv_nsec = 10 * 1000 * 1000 };
 
-	kill(script->pid, SIGTERM);
+	kill(-script->pid, SIGTERM);
 	for (int i = 0; i < STOP_TRIES && waitpid(script->pid, NULL, WNOHANG) == 0; i++) {
 		nanosleep(&moment, NULL);
 		if (i == STOP_TRIES - 2)
-			kill(script->pid, SIGKILL);
+			kill(-script->pid, SIGKILL);
 	}
 }
 

@@ -2,6 +2,7 @@
 /* Scripts run by sh and the real ip against fake_router.c: status, failing line, stderr, interruption. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -131,15 +132,46 @@ break_loop(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(base);
 }
 
+/* Not a zombie that nobody waits for either. */
+static bool
+runs(int pid)
+{
+	char path[32];
+	FILE *file;
+	bool running;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file = fopen(path, "r");
+	if (file == NULL)
+		return false;
+	running = fgetc(file) != EOF;
+	fclose(file);
+	return running;
+}
+
 static void
 broken_loop_stops_the_script(void **state)
 {
-	const struct timeval soon = { .tv_usec = 100 * 1000 };
+	const struct timeval soon = { .tv_usec = 300 * 1000 };
 	struct script_result result;
 
-	write_script("exec sleep 60\n", 0600);
+	char text[128], pid[32] = "";
+	FILE *file;
+
+	/* with what it started */
+	snprintf(text, sizeof(text), "sh -c 'echo $$ >%s/pid; exec sleep 60'\n", directory);
+	write_script(text, 0600);
 	event_base_once(base, -1, EV_TIMEOUT, break_loop, NULL, &soon);
 	assert_int_equal(script_run(base, script_path, NULL, socket_path, &result), -EINTR);
+	snprintf(text, sizeof(text), "%s/pid", directory);
+	file = fopen(text, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(pid, sizeof(pid), file));
+	fclose(file);
+	unlink(text);
+	for (int i = 0; i < 100 && runs(atoi(pid)); i++)
+		usleep(10000);
+	assert_false(runs(atoi(pid)));
 }
 
 static void
