@@ -46,13 +46,14 @@ fill(struct eal_args *args, const struct router_conf *conf, uint64_t pool_bytes,
 	/* Workers are threads of our own that register themselves: EAL's main lcore is the control thread, which sleeps. */
 	add(args, "--lcores");
 	add(args, "0@%d", cpu);
-	add(args, "--in-memory");
 	add(args, "--no-telemetry");
 	add(args, "--log-level=4");
 	if (conf->hugepages) {
-		add(args, "--huge-unlink");
+		add(args, "--in-memory");
 	} else {
+		/* Without hugepages all memory is anonymous; --in-memory says the same, and EAL does not take both. */
 		add(args, "--no-huge");
+		add(args, "--no-shconf");
 		add(args, "-m");
 		add(args, "%llu", (unsigned long long)(pool_bytes >> 20) + SPARE_MEMORY_MB);
 	}

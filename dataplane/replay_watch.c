@@ -393,8 +393,10 @@ read_class(void *arg, struct class *c)
 	struct watched_port *wp = arg;
 	struct sched_stats stats;
 
+	uint32_t number = queue_of_class(wp, c); /* may move wp->queues */
+
 	class_get_stats(c, &stats);
-	wp->queues[queue_of_class(wp, c) - 1].overlimits = stats.overlimits;
+	wp->queues[number - 1].overlimits = stats.overlimits;
 	return 0;
 }
 
@@ -406,8 +408,9 @@ read_qdisc(void *arg, struct qdisc *q)
 
 	if (q->handle == 0 && q->parent != NULL)
 		return 0;
+	uint32_t number = queue_of_qdisc(wp, q);
 	qdisc_get_stats(q, &stats);
-	wp->queues[queue_of_qdisc(wp, q) - 1].overlimits = stats.overlimits;
+	wp->queues[number - 1].overlimits = stats.overlimits;
 	return q->ops->classes != NULL ? sched_class_walk(q, read_class, wp) : 0;
 }
 

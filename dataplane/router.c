@@ -73,8 +73,8 @@ make_pool(struct router *router, struct error *err)
 	int rc = dpdk_start(conf, n * each, err);
 	if (rc != 0)
 		return rc;
-	router->pool = rte_pktmbuf_pool_create(
-		"weir-pool", n, POOL_CACHE, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	router->pool = rte_pktmbuf_pool_create_by_ops(
+		"weir-pool", n, POOL_CACHE, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "ring_mp_mc");
 	if (router->pool == NULL)
 		return error_set(err, ENOMEM, "no memory for %u buffers (%" PRIu64 " MiB): %s", n, n * each >> 20,
 			rte_strerror(rte_errno));

@@ -375,7 +375,8 @@ void
 worker_watch_buffers(struct worker_machine *wm)
 {
 	const struct router *router = wm->w.router;
-	uint32_t available = rte_mempool_ops_get_count(router->pool);
+	/* The pool is of kind ring_mp_mc, whose data is its ring of free buffers: rte_mempool_avail_count reads 128 caches as well. */
+	uint32_t available = rte_ring_count(router->pool->pool_data);
 
 	wm->low = available < router->reserve;
 	/* alpha 1 of what is free above the reserve: a single queue may take half of all, and never the last. */
