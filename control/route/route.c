@@ -4,13 +4,25 @@
 #include "events.h"
 #include "route_get.h"
 
+/* `onlink` says of a gateway that it is on the link; of a hop without one it says nothing. */
+static int
+check_onlink(const struct rib_route *route, struct error *err)
+{
+	for (uint16_t i = 0; i < route->hop_count; i++)
+		if (route->hops[i].gateway_family == AF_UNSPEC &&
+			(route->hops[i].flags & (RTNH_F_ONLINK | RTNH_F_PERVASIVE)))
+			return error_set(
+				err, EINVAL, "Invalid flags for nexthop - PERVASIVE and ONLINK can not be set");
+	return 0;
+}
+
 static int
 route_new_served(struct nl_request *req, struct error *err)
 {
 	struct rib_hop hops[RIB_NEXTHOPS_MAX];
 	struct rib_route route;
 
-	if (parse_route(req, &route, hops, err) < 0)
+	if (parse_route(req, &route, hops, err) < 0 || check_onlink(&route, err) < 0)
 		return -err->code;
 	return rib_route_add(rib_of(req), &route,
 		req->header->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_APPEND), err);

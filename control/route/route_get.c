@@ -297,7 +297,6 @@ put_answer(const struct route_query *query, const struct ip_addr *source)
 	header->rtm_family = family;
 	header->rtm_dst_len = ip_family_bits(family);
 	header->rtm_src_len = query->has_src ? ip_family_bits(family) : 0;
-	header->rtm_tos = query->key.dsfield;
 	header->rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_COMPAT;
 	header->rtm_type = query->route.type;
 	header->rtm_flags = RTM_F_CLONED | query->answer_flags | (query->flags & RTM_F_NOTIFY);

@@ -204,9 +204,9 @@ sysctl_write(void *context, const char *path, const char *text, struct error *er
 	if (!find_sysctl(control->router, &parts, &found))
 		return error_code(err, ENOENT);
 	if (found.setting->read_only)
-		return error_set(err, EACCES, "%s is for reading only", path);
+		return error_set(err, EACCES, "it is for reading only");
 	if (!setting_parse(text, &value))
-		return error_set(err, EINVAL, "%s takes a number", path);
+		return error_set(err, EINVAL, "a number is wanted, such as 1");
 	if (value < found.setting->min || value > found.setting->max)
 		return error_set(
 			err, EINVAL, "%s takes a number from %d to %d", path, found.setting->min, found.setting->max);
