@@ -136,6 +136,13 @@ look_up_table(const struct table *table, const struct rib_key *keys, const uint8
 		look_up_tos(by_tos, table->family, keys, index, n, values);
 }
 
+static inline bool
+table_is_empty(const struct table *table)
+{
+	return __atomic_load_n(&table->lpm, __ATOMIC_RELAXED) == NULL &&
+	       __atomic_load_n(&table->by_tos, __ATOMIC_RELAXED) == NULL;
+}
+
 /* The rules at the front that take everything: no matching at all. */
 static void
 lead(struct burst *b)
@@ -146,6 +153,8 @@ lead(struct burst *b)
 		const struct compiled_rule *rule = &b->set->rules[r];
 		uint16_t left = 0;
 
+		if (table_is_empty(rule->table))
+			continue;
 		look_up_table(rule->table, b->keys, b->index, b->count, values);
 		for (uint16_t i = 0; i < b->count; i++) {
 			uint8_t k = b->index[i];
@@ -169,7 +178,7 @@ next_table(const struct burst *b, uint8_t k, uint32_t from)
 {
 	const struct ruleset *set = b->set;
 
-	while ((from = ruleset_find(set, &b->keys[k], from)) < set->count) {
+	while (from < set->count && (from = ruleset_find(set, &b->keys[k], from)) < set->count) {
 		const struct compiled_rule *rule = &set->rules[from];
 
 		if (rule->action == FR_ACT_TO_TBL)

@@ -75,7 +75,7 @@ find_place(const struct table *table, const struct entry *new)
 	return p;
 }
 
-/* An IPv6 route of the same prefix and metric through another gateway becomes one more hop of the first (RFC 4861 knows no order of them). */
+/* An IPv6 route of the same prefix and metric through another gateway becomes one more hop of the first, as in Linux. */
 static int
 join_hops(struct rib *rib, struct table *table, struct store_at at, const struct rib_route *route, struct error *err)
 {
@@ -192,7 +192,7 @@ hop_matches(const struct rib_hop *hop, const struct rib_hop *given)
 	return given->realm == 0 || given->realm == hop->realm;
 }
 
-/* One hop is looked for among all of an IPv6 route's (-1: it has none such); IPv4 compares them one by one. */
+/* One hop is looked for among all of an IPv6 route's; IPv4 compares them one by one. */
 static bool
 hops_match(const struct info *info, const struct rib_route *match)
 {
@@ -204,7 +204,7 @@ hops_match(const struct info *info, const struct rib_route *match)
 				return true;
 		return false;
 	}
-	/* A single hop given by device or gateway alone matches the first, as in Linux; a list must be complete. */
+	/* IPv4: all hops must be named, in their order. */
 	if (match->hop_count != info->hop_count)
 		return false;
 	for (uint16_t i = 0; i < match->hop_count; i++)
