@@ -107,11 +107,7 @@ make_events(struct router *router, struct error *err)
 static int
 make_workers(struct router *router, struct error *err)
 {
-	unsigned int n = router->conf.workers;
-
-	if (n == 0 || n > WORKERS_MAX - 1)
-		return error_set(err, EINVAL, "%u workers: give 1 to %u", n, WORKERS_MAX - 1);
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < router->conf.workers; i++) {
 		int rc = worker_create(router, i, err);
 
 		if (rc != 0)
@@ -124,8 +120,11 @@ static int
 make_parts(struct router *router, struct error *err)
 {
 	static const uint8_t no_mac[6];
-	int rc = make_pool(router, err);
+	unsigned int workers = router->conf.workers;
 
+	if (workers == 0 || workers > WORKERS_MAX - 1 || (workers > 1 && router->conf.replay))
+		return error_set(err, EINVAL, "%u workers: give 1 to %u, in a replay 1", workers, WORKERS_MAX - 1);
+	int rc = make_pool(router, err);
 	if (rc != 0)
 		return rc;
 	router->ns_per_tick_fp = (uint64_t)(((unsigned __int128)NS_PER_SECOND << 32) / rte_get_tsc_hz());

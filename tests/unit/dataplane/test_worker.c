@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Workers as threads: packets through rings and devices of memory, changes under load, a clean stop. */
+#include "router_world.h"
+
+#include <time.h>
+
+#include <rte_dev.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
+#include <weir/qdisc/fifo.h>
+
+static struct port *
+device(struct router *router, const char *name, const char *devargs)
+{
+	return add_port(router, name, "device", &(struct device_conf){ .devargs = devargs }, 0);
+}
+
+static void
+sleep_ms(long ms)
+{
+	const struct timespec t = { .tv_nsec = ms * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static uint64_t
+thread_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void
+start(struct router *router)
+{
+	struct error err;
+
+	ok(router_start(router, &err), &err);
+}
+
+/* ARP is answered by nobody on a null device: the neighbour is set by hand. */
+static void
+neighbour(struct port *port, const char *addr)
+{
+	struct neighbour_spec spec = {
+		.ifindex = port->ifindex,
+		.family = AF_INET,
+		.has_lladdr = true,
+		.lladdr = { 2, 0, 0, 0, 0, 9 },
+		.state = NUD_PERMANENT,
+	};
+	struct error err;
+
+	inet_pton(AF_INET, addr, &spec.addr.v4);
+	ok(router_neighbour_set(port->router, &spec, NLM_F_CREATE | NLM_F_REPLACE, &err), &err);
+}
+
+/* Two ring devices as the outside world: the test is the host at both ends. */
+struct outside {
+	struct rte_ring *to, *from;
+	uint16_t id;
+	char name[32];
+};
+
+static struct outside
+make_outside(const char *name)
+{
+	struct outside o;
+	char ring[32];
+
+	snprintf(ring, sizeof(ring), "%s-to", name);
+	o.to = rte_ring_create(ring, 4096, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	snprintf(ring, sizeof(ring), "%s-from", name);
+	o.from = rte_ring_create(ring, 4096, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	assert_true(o.to != NULL && o.from != NULL);
+	int id = rte_eth_from_rings(name, &o.to, 1, &o.from, 1, SOCKET_ID_ANY);
+	assert_true(id >= 0);
+	o.id = (uint16_t)id;
+	assert_int_equal(rte_eth_dev_get_name_by_port(o.id, o.name), 0);
+	return o;
+}
+
+static void
+take_all(struct rte_ring *ring)
+{
+	struct rte_mbuf *m;
+
+	while (rte_ring_dequeue(ring, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+}
+
+static void
+free_outside(struct outside *o)
+{
+	rte_eth_dev_close(o->id);
+	rte_eal_hotplug_remove("vdev", o->name);
+	take_all(o->from);
+	take_all(o->to);
+	rte_ring_free(o->to);
+	rte_ring_free(o->from);
+}
+
+struct live {
+	struct router *router;
+	struct rte_mempool *pool; /* the outside's own */
+	struct outside left, right;
+	struct port *in, *out;
+	bool drain_first; /* else what is queued at the end is the router's to count */
+};
+
+static void
+make_live(struct live *l, unsigned int workers)
+{
+	l->router = make_router(false, workers);
+	l->drain_first = true;
+	l->pool = rte_pktmbuf_pool_create(
+		"outside", 8191, 0, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	assert_non_null(l->pool);
+	l->left = make_outside("left");
+	l->right = make_outside("right");
+	l->in = device(l->router, "eth0", l->left.name);
+	l->out = device(l->router, "eth1", l->right.name);
+	address(l->in, "10.0.0.1", 24);
+	address(l->out, "10.0.1.1", 24);
+	up(l->in);
+	up(l->out);
+	neighbour(l->out, "10.0.1.9");
+}
+
+static void
+destroy_live(struct live *l)
+{
+	struct port *ports[2] = { port_find_name(l->router, "eth0"), port_find_name(l->router, "eth1") };
+	struct error err;
+
+	/* What it sent itself, ARP requests for one, is in its own buffers. */
+	for (unsigned int i = 0; i < 2; i++)
+		if (ports[i] != NULL && l->drain_first)
+			ok(port_set_flags(ports[i], 0, IFF_UP, &err), &err);
+	take_all(l->left.from);
+	take_all(l->right.from);
+	assert_int_equal(router_destroy(l->router), 0);
+	free_outside(&l->left);
+	free_outside(&l->right);
+	assert_int_equal(rte_mempool_avail_count(l->pool), 8191);
+	rte_mempool_free(l->pool);
+}
+
+static unsigned int
+send_frames(struct live *l, uint32_t first, uint32_t count)
+{
+	unsigned int sent = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool);
+
+		if (m == NULL)
+			break;
+		uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, 200);
+		if (frame == NULL)
+			abort();
+		make_frame(frame, 200, "10.0.0.2", "10.0.1.9", first + i);
+		memcpy(frame, l->in->mac, 6);
+		if (rte_ring_enqueue(l->left.to, m) != 0) {
+			rte_pktmbuf_free(m);
+			break;
+		}
+		sent++;
+	}
+	return sent;
+}
+
+/* Takes what came out; checks that it is in order. */
+static unsigned int
+take_frames(struct live *l, uint32_t *next)
+{
+	struct rte_mbuf *m;
+	unsigned int n = 0;
+
+	for (; rte_ring_dequeue(l->right.from, (void **)&m) == 0; n++) {
+		uint32_t number = 0;
+
+		if (m->pkt_len == 200) {
+			memcpy(&number, rte_pktmbuf_mtod_offset(m, void *, 42), 4);
+			assert_true(number >= *next);
+			*next = number + 1;
+		}
+		rte_pktmbuf_free(m);
+	}
+	return n;
+}
+
+static void
+forward(unsigned int workers)
+{
+	struct live l;
+	uint32_t next = 0, sent = 0, got = 0;
+
+	make_live(&l, workers);
+	start(l.router);
+	for (unsigned int i = 0; i < 200; i++) {
+		sent += send_frames(&l, sent, 50);
+		sleep_ms(1);
+		got += take_frames(&l, &next);
+	}
+	for (unsigned int i = 0; i < 500 && got < sent; i++) {
+		sleep_ms(1);
+		got += take_frames(&l, &next);
+	}
+	assert_int_equal(sent, 10000);
+	assert_int_equal(got, sent);
+	destroy_live(&l);
+}
+
+static void
+one_worker_forwards_in_order(void **state)
+{
+	forward(1);
+}
+
+static void
+more_workers_than_processors_forward_in_order(void **state)
+{
+	forward(3);
+}
+
+static void
+changes_under_load_lose_nothing(void **state)
+{
+	struct live l;
+	uint32_t next = 0, sent = 0, got = 0;
+	struct error err;
+
+	make_live(&l, 2);
+	start(l.router);
+	for (unsigned int i = 0; i < 100; i++) {
+		const struct qdisc_spec spec = {
+			.parent = TC_H_ROOT,
+			.handle = (i % 2 + 1) << 16,
+			.kind = i % 3 == 0 ? "prio" : "pfifo",
+		};
+
+		sent += send_frames(&l, sent, 30);
+		ok(sched_qdisc_add(l.out->tree, &spec, NULL, &err), &err);
+		sent += send_frames(&l, sent, 30);
+		if (i % 5 == 0)
+			ok(sched_qdisc_delete(sched_root(l.out->tree), &err), &err);
+		sleep_ms(1);
+		got += take_frames(&l, &next);
+	}
+	for (unsigned int i = 0; i < 500 && got < sent; i++) {
+		sleep_ms(1);
+		got += take_frames(&l, &next);
+	}
+	assert_int_equal(sent, 6000);
+	assert_int_equal(got, sent);
+	destroy_live(&l);
+}
+
+static void
+down_and_removal_under_load_account_for_all(void **state)
+{
+	struct live l;
+	uint32_t next = 0, sent = 0;
+	struct router_totals t;
+	struct error err;
+
+	make_live(&l, 2);
+	start(l.router);
+	for (unsigned int i = 0; i < 40; i++) {
+		sent += send_frames(&l, sent, 40);
+		ok(port_set_flags(l.out, i % 2 == 0 ? 0 : IFF_UP, IFF_UP, &err), &err);
+		if (i == 20)
+			ok(port_remove(add_port(l.router, "d0", "dummy", NULL, 0), &err), &err);
+		take_frames(&l, &next);
+	}
+	ok(port_remove(l.out, &err), &err);
+	sent += send_frames(&l, sent, 100);
+	sleep_ms(20);
+	take_frames(&l, &next);
+	for (unsigned int i = 0; i < 200; i++) {
+		router_totals(l.router, &t);
+		if (t.received >= sent)
+			break;
+		sleep_ms(1);
+	}
+	sleep_ms(5);
+	t = balanced_totals(l.router);
+	assert_int_equal(t.received, sent);
+	destroy_live(&l);
+}
+
+static void
+a_stop_with_full_queues_returns_every_buffer(void **state)
+{
+	struct live l;
+	struct error err;
+
+	make_live(&l, 2);
+	/* The link takes 2 s for each packet: what is sent now is still queued at the end. */
+	ok(port_remove(l.out, &err), &err);
+	l.out = add_port(l.router, "eth1", "device", &(struct device_conf){ .devargs = l.right.name }, 100);
+	address(l.out, "10.0.1.1", 24);
+	up(l.out);
+	neighbour(l.out, "10.0.1.9");
+	start(l.router);
+	assert_int_equal(send_frames(&l, 0, 300), 300);
+	sleep_ms(50);
+	struct router_totals t = balanced_totals(l.router);
+	assert_int_equal(t.received, 300);
+	assert_int_equal(t.queued, 299);
+	l.drain_first = false;
+	destroy_live(&l);
+}
+
+static void
+an_idle_worker_sleeps(void **state)
+{
+	struct router *router = make_router(false, 1);
+	struct worker_info before, after;
+
+	up(device(router, "eth0", "net_ring0"));
+	start(router);
+	sleep_ms(100);
+	uint64_t cpu = thread_cpu_ns();
+	router_worker_info(router, 0, &before);
+	sleep_ms(500);
+	router_worker_info(router, 0, &after);
+	cpu = thread_cpu_ns() - cpu;
+	print_message("idle: %.1f %% of a processor, %llu sleeps in 0.5 s\n", (double)cpu / 5e6,
+		(unsigned long long)(after.sleeps - before.sleeps));
+	/* 50 us a sleep is 10,000 of them at most; a machine that is busy makes fewer. */
+	assert_in_range(after.sleeps - before.sleeps, 50, 10500);
+	assert_true(cpu < 250000000);
+	assert_int_equal(router_destroy(router), 0);
+}
+
+static void
+null_devices_run_and_stop_clean(void **state)
+{
+	struct router *router = make_router(false, 1);
+	struct port *in = device(router, "eth0", "net_null0,size=64"),
+		    *out = device(router, "eth1", "net_null1,size=64");
+
+	up(in);
+	up(out);
+	start(router);
+	sleep_ms(50);
+	struct port_counters sum;
+	port_counters_sum(in, &sum);
+	assert_true(sum.rx_packets > 1000);
+	assert_int_equal(router_destroy(router), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_worker_forwards_in_order),
+		cmocka_unit_test(more_workers_than_processors_forward_in_order),
+		cmocka_unit_test(changes_under_load_lose_nothing),
+		cmocka_unit_test(down_and_removal_under_load_account_for_all),
+		cmocka_unit_test(a_stop_with_full_queues_returns_every_buffer),
+		cmocka_unit_test(an_idle_worker_sleeps),
+		cmocka_unit_test(null_devices_run_and_stop_clean),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
