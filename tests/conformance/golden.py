@@ -36,7 +36,7 @@ LEFT_OUT = [
     ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
     ('18', r'police', 'the police action comes in a later issue'),
     ('18', r'prio [23] fw', 'Linux takes an empty fw filter, and cannot print it'),
-    ('19', r'(divisor|hashkey|ht \d+:|link \d+:|sample|eat|handle 2:)', 'u32 hash tables come in a later issue'),
+    ('19', r'(divisor|hashkey|ht \d+:|link \d+:|sample|eat|handle 2:|handle 800::800)', 'u32 hash tables come in a later issue'),
     ('19', r'filter show dev eth2', 'shows u32 hash tables, which come in a later issue'),
     ('20', r'\broute (to|from) |prio 100 route', 'the route classifier comes in a later issue'),
     ('20', r'tc .*filter (show|del) dev eth1', 'shows the route classifier, which comes in a later issue'),
@@ -130,6 +130,7 @@ UNEQUAL = [
 ]
 # Lines that are there on Linux because of a command that is left out, by transcript.
 BECAUSE = [
+    ('13', r'qdisc clsact'),
     ('16', r'class htb 1:40 '),
     ('18', r'pref [23] fw chain|^\tref 1 bind 1|^$|^Error: Buffer too small|^Dump terminated'),
 ]
@@ -233,7 +234,7 @@ def run_transcript(build, number, commands):
     with Router(build) as router, tempfile.TemporaryDirectory(prefix='weir-golden-') as folder:
         setup = router.weir('exec', 'bash', '-c', start)
         if setup.returncode != 0:
-            return None, setup.stdout if isinstance(setup.stdout, str) else setup.stdout.decode()
+            return None, f'status {setup.returncode}: {setup.stdout}{setup.stderr}'
         wanted = [c for c in commands if left_out(number, c[0]) is None]
         with open(os.path.join(folder, 'commands'), 'wb') as f:
             for command in wanted:
