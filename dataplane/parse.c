@@ -146,9 +146,13 @@ static enum drop_reason
 parse_one(struct worker *w, const struct port *in, struct rte_mbuf *m, bool any)
 {
 	struct pkt *p = pkt_of(m);
-	struct pkt fresh = {
-		.time_ns = p->time_ns, .in_port = (uint16_t)in->ifindex, .passes = p->passes, .leaf = PKT_LEAF_NONE
-	};
+	bool again = p->passes != 0; /* through a virtual port, which leaves a packet its marks */
+	struct pkt fresh = { .time_ns = p->time_ns,
+		.mark = again ? p->mark : 0,
+		.tc_index = again ? p->tc_index : 0,
+		.in_port = (uint16_t)in->ifindex,
+		.passes = p->passes,
+		.leaf = PKT_LEAF_NONE };
 	uint16_t tci = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? m->vlan_tci : 0;
 	bool foreign = false;
 	rte_be16_t type;

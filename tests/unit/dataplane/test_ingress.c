@@ -169,6 +169,20 @@ skips_the_hook_when_resumed_behind_it(void **state)
 	assert_int_equal(world_drops(r, DROP_FILTER), 1);
 }
 
+/* As over a veth pair within one namespace. */
+static void
+keeps_marks_through_virtual_ports(void **state)
+{
+	struct router *r = *state;
+
+	inject_datagram(r, ETH0, &(struct datagram_spec){ .tos = 0x10 });
+	assert_int_equal(pkt_of(r->sent[0].m)->mark, 0); /* what its buffer held before is gone */
+	assert_int_equal(pkt_of(r->sent[0].m)->priority, 6);
+	pkt_of(r->sent[0].m)->mark = 9;
+	come_back(r, ETH0, STAGE_RECEIVE);
+	assert_int_equal(pkt_of(r->sent[0].m)->mark, 9);
+}
+
 int
 main(void)
 {
@@ -177,6 +191,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(drops_what_a_filter_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(routes_by_the_mark_it_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_loops_through_virtual_ports, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_marks_through_virtual_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(skips_the_hook_when_resumed_behind_it, setup, teardown),
 	};
 
