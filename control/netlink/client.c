@@ -4,11 +4,9 @@
  * which it is dropped and the client told of it, once, when it reads again (netlink's ENOBUFS).
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,8 +17,7 @@ enum {
 	/* Of a dump; no client's buffer is smaller, and Linux begins a dump with such datagrams too. */
 	DATAGRAM_BYTES = 4096,
 	QUEUE_BYTES_MAX = 1024 * 1024,
-	WATCH_NS = 30 * 1000, /* a socket is watched for its next request */
-	WATCH_NS_MAX = 3 * 1000 * 1000, /* before others have their turn */
+	TURN_NS_MAX = 3 * 1000 * 1000, /* of one client, before others have theirs */
 };
 
 /* How many bytes from `at` on go into the next datagram: whole messages, one at least. */
@@ -363,43 +360,36 @@ apply_writes(struct nl_server *server)
 	}
 }
 
-static uint64_t
-now_ns(void)
+/* The next request of a client that was just served, if it comes soon. */
+static enum received
+watch_for_next(struct nl_client *client)
 {
-	struct timespec now;
+	uint64_t begin = watch_clock_ns();
+	enum received received;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (!watch_is_due(&client->watch))
+		return RECEIVED_NOTHING;
+	do {
+		apply_writes(client->server);
+		received = receive(client);
+	} while (received == RECEIVED_NOTHING && watch_clock_ns() - begin < WATCH_NS);
+	if (received != RECEIVED_END)
+		watch_ended(&client->watch, received == RECEIVED_ONE);
+	return received;
 }
 
-/*
- * A program that configures (ip -batch) sends its next request within microseconds of the answer. To sleep and be woken
- * between any two costs several times what serving them does (50 us against 9 us a route, measured on two virtual CPUs), so
- * the socket is watched for a moment; sched_yield gives the CPU to the client where there is but one.
- */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct nl_client *client = arg;
-	struct nl_server *server = client->server;
-	uint64_t begin = now_ns(), last = begin, now = begin;
+	uint64_t begin = watch_clock_ns();
 	enum received received;
 
-	if (client->kind == CLIENT_FILE) {
-		receive(client);
-		return;
-	}
-	do {
-		apply_writes(server);
-		received = receive(client);
-		if (received == RECEIVED_END || (received == RECEIVED_ONE && client->kind != CLIENT_NETLINK))
-			return;
-		now = now_ns();
-		if (received == RECEIVED_ONE)
-			last = now;
-		else
-			sched_yield();
-	} while (now - last < WATCH_NS && now - begin < WATCH_NS_MAX);
+	if (client->kind != CLIENT_FILE)
+		apply_writes(client->server);
+	received = receive(client);
+	while (received == RECEIVED_ONE && client->kind == CLIENT_NETLINK && watch_clock_ns() - begin < TURN_NS_MAX)
+		received = watch_for_next(client);
 }
 
 struct nl_client *

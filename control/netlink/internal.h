@@ -8,6 +8,7 @@
 
 #include "netlink/frames.h"
 #include "netlink/netlink.h"
+#include "netlink/watch.h"
 
 struct event;
 
@@ -44,6 +45,7 @@ struct nl_client {
 	int done_fd; /* where served datagrams are acknowledged; -1: nowhere */
 	struct event *readable;
 	struct event *writable;
+	struct watch watch; /* for the next request */
 	bool may_write;
 	bool closing; /* to be freed when it is not in use any more */
 

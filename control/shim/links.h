@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "netlink/frames.h"
+#include "netlink/watch.h"
 
 enum link_kind {
 	LINK_NETLINK,
@@ -29,6 +30,7 @@ struct link {
 
 	/* LINK_NETLINK */
 	int done_fd; /* where the router says that a datagram has been served */
+	struct watch watch; /* for that */
 	uint32_t port;
 	uint32_t groups[(FRAME_GROUP_MAX + 32) / 32];
 	uint32_t options; /* bit NETLINK_*: set by setsockopt */

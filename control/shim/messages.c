@@ -7,11 +7,9 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
@@ -20,37 +18,30 @@
 #include "shim/links.h"
 #include "shim/sockets.h"
 
-enum {
-	WATCH_NS = 50 * 1000, /* for an answer, before sleep */
-};
-
-static uint64_t
-now_ns(void)
+static ssize_t
+watch_for_done(struct link *link, struct frame_done *done)
 {
-	struct timespec now;
+	uint64_t begin = watch_clock_ns();
+	ssize_t length;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	do
+		length = HOST(recv)(link->done_fd, done, sizeof(*done), MSG_DONTWAIT);
+	while (length < 0 && (errno == EAGAIN || errno == EINTR) && watch_clock_ns() - begin < WATCH_NS);
+	watch_ended(&link->watch, length >= 0);
+	return length;
 }
 
-/*
- * The router's word that a datagram was served: 0 or -errno. The caller holds link->turn. Most answers come in less time
- * than it takes to sleep and be woken: they are watched for first, and the CPU offered to the router meanwhile.
- */
 int
 netlink_await_done(struct link *link)
 {
-	uint64_t begin = now_ns();
 	struct frame_done done;
-	ssize_t length;
+	ssize_t length = -1;
 
 	if (link->done_fd < 0)
 		return -ECONNREFUSED;
-	do {
-		length = HOST(recv)(link->done_fd, &done, sizeof(done), MSG_DONTWAIT);
-		if (length < 0)
-			sched_yield();
-	} while (length < 0 && errno == EAGAIN && now_ns() - begin < WATCH_NS);
+	errno = EAGAIN;
+	if (watch_is_due(&link->watch))
+		length = watch_for_done(link, &done);
 	while (length < 0 && (errno == EINTR || errno == EAGAIN))
 		length = HOST(recv)(link->done_fd, &done, sizeof(done), 0);
 	if (length != (ssize_t)sizeof(done))
