@@ -153,7 +153,10 @@ has_source(const struct rib *rib, const struct table *table, const struct entry 
 	return info->prefsrc_set && info->family == gone->family && ip_addr_equal(&info->prefsrc, &gone->addr);
 }
 
-/* Deletes the routes that were made for the address, which is no longer in the list, but those that another one on the link makes too. */
+/*
+ * Deletes the routes that were made for the address, which is no longer in the list, but those that another one on
+ * the link makes too.
+ */
 static void
 remove_routes(struct rib *rib, const struct rib_address *a)
 {

@@ -15,13 +15,12 @@ struct address_view {
 	struct seen_address items[]; /* by family and ifindex, in Linux's order within a link */
 };
 
-static const struct address_view *sort_view; /* for qsort; the control thread is the only writer */
-
 static int
-compare_local(const void *a, const void *b)
+compare_local(const void *a, const void *b, void *arg)
 {
-	return memcmp(&sort_view->items[*(const uint32_t *)a].local, &sort_view->items[*(const uint32_t *)b].local,
-		sizeof(struct ip_addr));
+	const struct seen_address *items = arg;
+
+	return memcmp(&items[*(const uint32_t *)a].local, &items[*(const uint32_t *)b].local, sizeof(struct ip_addr));
 }
 
 void
@@ -45,8 +44,7 @@ addresses_publish(struct rib *rib)
 			.secondary = (a->flags & IFA_F_SECONDARY) != 0 };
 		view->by_address[i] = i;
 	}
-	sort_view = view;
-	qsort(view->by_address, view->count, sizeof(uint32_t), compare_local);
+	qsort_r(view->by_address, view->count, sizeof(uint32_t), compare_local, view->items);
 	__atomic_store_n(&list->view, view, __ATOMIC_RELEASE);
 	if (old != NULL)
 		rcu_defer(rib->rcu, free, old);
@@ -83,7 +81,10 @@ comes_before(const struct seen_address *a, uint8_t family, uint32_t ifindex)
 	return a->family != family ? a->family < family : a->ifindex < ifindex;
 }
 
-/* A better source than the best so far? On the subnet of `to` before others, wide scope before narrow, then the first. */
+/*
+ * A better source than the best so far? On the subnet of `to` before others, wide scope before narrow, then the
+ * first.
+ */
 static bool
 better(const struct seen_address *a, const struct seen_address *best, const struct ip_addr *to)
 {

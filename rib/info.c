@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What routes have in common, kept once however many routes have it, and numbered: the number is what the tries give. Each has
+ * What routes have in common, kept once however many routes have it, and numbered: the number is what the tries give.
+ * Each has
  * a target, the few bytes that a lookup reads.
  */
 #include <string.h>

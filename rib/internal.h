@@ -142,7 +142,10 @@ struct tables {
 
 struct table *table_find(const struct rib *rib, uint8_t family, uint32_t id);
 struct table *table_get(struct rib *rib, uint8_t family, uint32_t id);
-/* The trie's value for the prefix follows its first entry of that tos: call after any change of the prefix's entries. */
+/*
+ * The trie's value for the prefix follows its first entry of that tos: call after any change of the prefix's
+ * entries.
+ */
 void table_refresh(struct rib *rib, struct table *table, struct lpm_key key, uint8_t length, uint8_t tos);
 void tables_destroy(struct rib *rib);
 
@@ -201,7 +204,10 @@ void addresses_link_removed(struct rib *rib, uint32_t ifindex);
 
 /* ---- routes (route.c, route_check.c, route_dump.c, link.c) ---- */
 
-/* Checks the route and completes a copy of it (hops resolved, metrics clamped, host bits of IPv6 cleared). `hops` has room for RIB_NEXTHOPS_MAX. */
+/*
+ * Checks the route and completes a copy of it (hops resolved, metrics clamped, host bits of IPv6 cleared). `hops`
+ * has room for RIB_NEXTHOPS_MAX.
+ */
 int route_check(const struct rib *rib, const struct rib_route *given, struct rib_route *route, struct rib_hop *hops,
 	struct error *err);
 /* Fills *route from an entry; hops and metrics are borrowed from the info. */

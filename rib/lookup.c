@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The workers' lookup: all packets of a burst that go to one table do so together, so that their cache misses overlap. Those
+ * The workers' lookup: all packets of a burst that go to one table do so together, so that their cache misses
+ * overlap. Those
  * for which it has no answer go on with their next rule.
  */
 #include <rte_branch_prediction.h>

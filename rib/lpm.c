@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The poptrie's writer. Every leaf carries the length of the prefix that owns it, so an update needs nothing but the leaves that
- * it passes: a new prefix takes those of its range that no longer prefix owns; a deleted one gives its own to its cover.
+ * The poptrie's writer. Every leaf carries the length of the prefix that owns it, so an update needs nothing but the
+ * leaves that
+ * it passes: a new prefix takes those of its range that no longer prefix owns; a deleted one gives its own to its
+ * cover.
  */
 #include <string.h>
 
 #include "lpm_internal.h"
 #include "memory.h"
 
-/* Root sizes, and the number of routes that each is for. A table shrinks at a quarter of that, so that it does not swing. */
+/*
+ * Root sizes, and the number of routes that each is for. A table shrinks at a quarter of that, so that it does not
+ * swing.
+ */
 static const struct {
 	uint32_t bits, routes;
 } roots[] = { { 0, 0 }, { 6, 24 }, { 12, 2048 }, { 18, 65536 } };

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Longest prefix match for both families: a poptrie (H. Asai, Y. Ohara, "Poptrie: A Compressed Trie with Population Count for
- * Fast and Scalable Software IP Routing Table Lookup", SIGCOMM 2015) whose directly indexed root grows with the table, from nothing
+ * Longest prefix match for both families: a poptrie (H. Asai, Y. Ohara, "Poptrie: A Compressed Trie with Population
+ * Count for
+ * Fast and Scalable Software IP Routing Table Lookup", SIGCOMM 2015) whose directly indexed root grows with the
+ * table, from nothing
  * to 18 bits. Ten routes take about a kilobyte, a million about ten megabytes.
  *
- * One writer; readers are lock-free under RCU. What readers can see is never changed but for single words: an update copies the
+ * One writer; readers are lock-free under RCU. What readers can see is never changed but for single words: an update
+ * copies the
  * nodes on its path, stores the root's word, and reuses the old ones after a grace period.
  */
 #ifndef WEIR_RIB_LPM_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The poptrie's arena: blocks of 1 to 192 units in one array, exact-fit free lists, and a ring of blocks in limbo that readers
+ * The poptrie's arena: blocks of 1 to 192 units in one array, exact-fit free lists, and a ring of blocks in limbo
+ * that readers
  * may still see. When the array is full it is copied to a larger one (lpm_compact in lpm.c packs it at times).
  */
 #include <string.h>
@@ -14,7 +15,10 @@
 #define HUGE_BYTES  (2u << 20)
 #define FIRST_UNITS 64
 
-/* Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB far less. */
+/*
+ * Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB
+ * far less.
+ */
 void *
 lpm_map(size_t bytes)
 {
@@ -122,7 +126,10 @@ lpm_update_done(struct lpm *lpm)
 	lpm->limbo_pending = 0;
 }
 
-/* Offsets stay what they are. The root is copied too: a reader in the old arena must not meet offsets of the new one. */
+/*
+ * Offsets stay what they are. The root is copied too: a reader in the old arena must not meet offsets of the new
+ * one.
+ */
 static void
 grow(struct lpm *lpm, uint32_t needed)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The poptrie's readers: a burst descends level by level, each lookup's next line on its way while the others are looked at. */
+/*
+ * The poptrie's readers: a burst descends level by level, each lookup's next line on its way while the others are
+ * looked at.
+ */
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory of the control thread's tables. It is small beside the buffers, and a router that cannot grow a table by a few kilobytes
+ * Memory of the control thread's tables. It is small beside the buffers, and a router that cannot grow a table by a
+ * few kilobytes
  * cannot do anything else either: running out ends the program with a message instead of half a change.
  */
 #ifndef WEIR_RIB_MEMORY_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Nexthops by index, shared by content. Pages never move, so a worker may read a nexthop while others are made; an index
+ * Nexthops by index, shared by content. Pages never move, so a worker may read a nexthop while others are made; an
+ * index
  * carries its slot's generation, so that a packet which waited too long finds nothing instead of another's nexthop.
  */
 #include <rte_branch_prediction.h>

@@ -75,7 +75,10 @@ find_place(const struct table *table, const struct entry *new)
 	return p;
 }
 
-/* An IPv6 route of the same prefix and metric through another gateway becomes one more hop of the first, as in Linux. */
+/*
+ * An IPv6 route of the same prefix and metric through another gateway becomes one more hop of the first, as in
+ * Linux.
+ */
 static int
 join_hops(struct rib *rib, struct table *table, struct store_at at, const struct rib_route *route, struct error *err)
 {

@@ -90,8 +90,10 @@ show_last(const struct walk *w, struct pending *pending)
 }
 
 /*
- * The store has a prefix before those within it. Linux shows, for IPv4, ascending addresses and of one address the longest prefix
- * first; for IPv6 what lies within a prefix before the prefix itself. Either way a prefix waits: until another address comes, or
+ * The store has a prefix before those within it. Linux shows, for IPv4, ascending addresses and of one address the
+ * longest prefix
+ * first; for IPv6 what lies within a prefix before the prefix itself. Either way a prefix waits: until another
+ * address comes, or
  * until one outside of it comes.
  */
 static int

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rules as they are written (ip-rule(8)): adding, deleting, showing, and the plain walk that the control thread uses. */
+/*
+ * The rules as they are written (ip-rule(8)): adding, deleting, showing, and the plain walk that the control thread
+ * uses.
+ */
 #include <linux/netlink.h>
 
 #include "internal.h"

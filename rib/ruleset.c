@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Compiling rules: a tuple space search (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search",
+ * Compiling rules: a tuple space search (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple
+ * Space Search",
  * SIGCOMM 1999). Rules of one shape are in one hash table; shapes are asked in order of their first rule until that
  * is behind the best found. A thousand rules `from A` thus cost one probe.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The full routes of one table, in order: sorted chunks of at most 128 entries under a sorted directory. 32 bytes a route, no
+ * The full routes of one table, in order: sorted chunks of at most 128 entries under a sorted directory. 32 bytes a
+ * route, no
  * pointers between routes; what routes have in common is in struct info. Control thread only.
  */
 #ifndef WEIR_RIB_STORE_H

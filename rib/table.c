@@ -43,7 +43,8 @@ first_of_tos(const struct table *table, struct lpm_key key, uint8_t length, uint
 }
 
 /*
- * The longest prefix shorter than `length` that covers the key and has a route of that tos. In the store's order a cover comes before
+ * The longest prefix shorter than `length` that covers the key and has a route of that tos. In the store's order a
+ * cover comes before
  * what it covers, so the entry before (key, longest) either is one or shows how long one can be at most.
  */
 static const struct entry *

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Read-copy-update over DPDK's rte_rcu_qsbr: workers read shared tables without locks and report quiescence once per loop;
+ * Read-copy-update over DPDK's rte_rcu_qsbr: workers read shared tables without locks and report quiescence once per
+ * loop;
  * the control thread, the only writer, publishes by pointer swap and hands what it replaced to rcu_defer.
  *
- * Where no worker runs (unit tests, replay) a module is given rcu NULL, and rcu_defer calls at once. (DPDK has a queue of
+ * Where no worker runs (unit tests, replay) a module is given rcu NULL, and rcu_defer calls at once. (DPDK has a
+ * queue of
  * its own for this, rte_rcu_qsbr_dq, but it is experimental in 22.11.)
  */
 #ifndef WEIR_RCU_H
@@ -68,8 +70,11 @@ rcu_destroy(struct rcu *rcu)
 	free(rcu);
 }
 
-/* Room for `readers` workers; each registers itself with rte_rcu_qsbr_thread_register(rcu->qsbr, worker) and goes online.
- * NULL if memory is out. */
+/*
+ * Room for `readers` workers; each registers itself with rte_rcu_qsbr_thread_register(rcu->qsbr, worker) and goes
+ * online.
+ * NULL if memory is out.
+ */
 static inline struct rcu *
 rcu_create(uint32_t readers)
 {

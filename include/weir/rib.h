@@ -162,7 +162,7 @@ struct rib_rule {
 	uint32_t table;
 	uint32_t go_to; /* FRA_GOTO: priority */
 	struct ip_prefix src, dst; /* length 0: any; host bits are kept, shown and ignored, as in Linux */
-	uint32_t mark, mark_mask;
+	uint32_t mark, mark_mask; /* mask 0: any (a mark given without a mask has all ones: the codec's to fill in) */
 	uint32_t realm; /* FRA_FLOW */
 	char iif[IF_NAMESIZE], oif[IF_NAMESIZE]; /* empty: any; a name without a link is "detached" and matches nothing */
 	uint8_t ip_protocol; /* 0: any */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench-lpm [ROUTES [PREFIXES.txt.gz]]: cycles a lookup, in bursts of 32, of weir's LPM and its whole rib_lookup (default rules, struct rib_key
- * in, struct rib_result out) beside DPDK's rte_lpm in the same run; memory, time to build, time to update. ROUTES limits the table
+ * bench-lpm [ROUTES [PREFIXES.txt.gz]]: cycles a lookup, in bursts of 32, of weir's LPM and its whole rib_lookup
+ * (default rules, struct rib_key
+ * in, struct rib_result out) beside DPDK's rte_lpm in the same run; memory, time to build, time to update. ROUTES
+ * limits the table
  * (0: all): rte_lpm takes more than a minute to build from a full one.
  */
 #include <errno.h>
@@ -22,9 +24,9 @@
 #include "eal.h"
 #include "prefixes.h"
 
-#define BURST	 32
-#define LOOKUPS	 (1u << 20) /* addresses drawn for each pattern */
-#define ROUNDS	 5 /* the median counts */
+#define BURST    32
+#define LOOKUPS  (1u << 20) /* addresses drawn for each pattern */
+#define ROUNDS   5 /* the median counts */
 #define PATTERNS 4
 
 static const char *const pattern_names[PATTERNS] = { "uniform 2^32", "over prefixes", "Zipf 1.0", "hot 1k" };
@@ -162,8 +164,8 @@ cycles(const struct bench *b, uint32_t (*run)(const struct bench *b, const uint3
 }
 
 static void
-report(const struct bench *b, const char *name, uint32_t (*run)(const struct bench *b, const uint32_t *addrs), double megabytes,
-	double build_s)
+report(const struct bench *b, const char *name, uint32_t (*run)(const struct bench *b, const uint32_t *addrs),
+	double megabytes, double build_s)
 {
 	printf("%-12s %8.1f MB %8.2f s build ", name, megabytes, build_s);
 	for (unsigned int p = 0; p < PATTERNS; p++)
@@ -185,7 +187,8 @@ build_lpm(struct bench *b)
 	b->lpm = lpm_create(NULL);
 	for (size_t i = 0; i < b->count; i++) {
 		lpm_set_routes(b->lpm, (uint32_t)i + 1);
-		lpm_set(b->lpm, (struct lpm_key){ (uint64_t)b->prefixes[i].addr << 32, 0 }, b->prefixes[i].length, 1 + i % 250);
+		lpm_set(b->lpm, (struct lpm_key){ (uint64_t)b->prefixes[i].addr << 32, 0 }, b->prefixes[i].length,
+			1 + i % 250);
 	}
 	return since(start);
 }
@@ -202,9 +205,9 @@ build_peer(struct bench *b)
 		exit(1);
 	}
 	for (size_t i = 0; i < b->count; i++) {
-		int status = b->prefixes[i].length == 0 ?
-				     0 :
-				     rte_lpm_add(b->peer, b->prefixes[i].addr, b->prefixes[i].length, 1 + i % 250);
+		int status = b->prefixes[i].length == 0
+				     ? 0
+				     : rte_lpm_add(b->peer, b->prefixes[i].addr, b->prefixes[i].length, 1 + i % 250);
 
 		if (status != 0) {
 			fprintf(stderr, "rte_lpm_add: route %zu: %s\n", i, strerror(-status));
@@ -218,7 +221,9 @@ static double
 build_rib(struct bench *b)
 {
 	struct rib_link link = { .ifindex = 2, .name = "eth0", .mtu = 1500, .flags = IFF_UP | IFF_RUNNING };
-	struct rib_address address = { .ifindex = 2, .family = AF_INET, .prefix_length = 8, .local = ip_addr_v4(RTE_BE32(0x0a000001)) };
+	struct rib_address address = {
+		.ifindex = 2, .family = AF_INET, .prefix_length = 8, .local = ip_addr_v4(RTE_BE32(0x0a000001))
+	};
 	struct error err = { 0 };
 	uint64_t start = rte_rdtsc();
 
@@ -228,8 +233,12 @@ build_rib(struct bench *b)
 		exit(1);
 	}
 	for (size_t i = 0; i < b->count; i++) {
-		struct rib_hop hop = { .gateway_family = AF_INET, .gateway = ip_addr_v4(rte_cpu_to_be_32(0x0a000002 + i % 250)) };
-		struct rib_route route = { .type = RTN_UNICAST, .table = RT_TABLE_MAIN, .hop_count = 1, .hops = &hop,
+		struct rib_hop hop = { .gateway_family = AF_INET,
+			.gateway = ip_addr_v4(rte_cpu_to_be_32(0x0a000002 + i % 250)) };
+		struct rib_route route = { .type = RTN_UNICAST,
+			.table = RT_TABLE_MAIN,
+			.hop_count = 1,
+			.hops = &hop,
 			.dst = { AF_INET, b->prefixes[i].length, ip_addr_v4(rte_cpu_to_be_32(b->prefixes[i].addr)) } };
 
 		if (rib_route_add(b->rib, &route, NLM_F_CREATE, &err) != 0 && err.code != EEXIST) {

@@ -322,7 +322,7 @@ ip_command(struct rib *rib, const char *line)
 	struct error err = { 0 };
 	struct words w = { 0 };
 	struct ip_answer answer = { 0 };
-	int status;
+	int status = 0;
 
 	snprintf(copy, sizeof(copy), "%s", line);
 	for (char *word = strtok_r(copy, " \t", &save); word != NULL; word = strtok_r(NULL, " \t", &save))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A small `ip` for tests: commands as one types them, straight into the rib, and its contents as `ip route show` prints them.
+ * A small `ip` for tests: commands as one types them, straight into the rib, and its contents as `ip route show`
+ * prints them.
  * So a test reads like a transcript, and can be held against one of real Linux.
  */
 #ifndef WEIR_TEST_RIB_IP_H
@@ -17,9 +18,11 @@ struct ip_answer {
 /*
  * link NAME INDEX up|down [loopback] [noarp] [nocarrier] [mtu N] | link del INDEX
  * address add|replace|del ADDR/LEN [peer ADDR] [brd ADDR|+] [scope N] [metric N] [noprefixroute] dev INDEX
- * route add|append|prepend|change|replace|del [TYPE] PREFIX [via ADDR] [dev INDEX] [src ADDR] [metric N] [tos N] [table N]
+ * route add|append|prepend|change|replace|del [TYPE] PREFIX [via ADDR] [dev INDEX] [src ADDR] [metric N] [tos N]
+ * [table N]
  *	[proto N] [scope N] [mtu N] [realm N] [onlink] [nexthop [via ADDR] [dev INDEX] [weight N]]...
- * rule add|del [not] [from P] [to P] [fwmark N] [mask N] [tos N] [iif NAME] [oif NAME] [ipproto N] [sport A B] [dport A B] [pref N] [table N]
+ * rule add|del [not] [from P] [to P] [fwmark N] [mask N] [tos N] [iif NAME] [oif NAME] [ipproto N] [sport A B] [dport
+ * A B] [pref N] [table N]
  *	[goto N] [suppress N] [realms N] [blackhole|unreachable|prohibit|nop]
  */
 struct ip_answer ip_command(struct rib *rib, const char *line);
@@ -33,7 +36,10 @@ const char *ip_get(const struct rib *rib, const char *dst, const char *src, uint
 
 struct ip_addr ip_parse(const char *text, uint8_t *family);
 
-/* Runs lines of commands; each may be followed by a line `! ERRNO text` that says what it must answer. Fails the test otherwise. */
+/*
+ * Runs lines of commands; each may be followed by a line `! ERRNO text` that says what it must answer. Fails the
+ * test otherwise.
+ */
 void ip_script(struct rib *rib, const char *script);
 
 #endif

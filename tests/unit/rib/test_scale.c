@@ -152,7 +152,10 @@ struct reader {
 	bool stop, wrong;
 };
 
-/* 20.0.0.0/8 always has a route: by 10.0.0.2 or more specific ones by 10.0.0.3 and up; 30.0.0.1 is always by 10.0.0.2. */
+/*
+ * 20.0.0.0/8 always has a route: by 10.0.0.2 or more specific ones by 10.0.0.3 and up; 30.0.0.1 is always by
+ * 10.0.0.2.
+ */
 static void *
 read_on(void *arg)
 {
