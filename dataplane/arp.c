@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ARP (RFC 826) with the settings of Linux's arp_*: answers, learns and asks. Runs at the owner of the port, who has its neighbours.
+ * ARP (RFC 826) with the settings of Linux's arp_*: answers, learns and asks. Runs at the owner of the port, who has
+ * its neighbours.
  *
- * What is believed: a request that we answer makes or refreshes its sender's entry; a reply refreshes an entry that exists, and so does a
- * gratuitous announcement (RFC 5227 section 3). An announcement from nobody we know is ignored unless arp_accept says else.
+ * What is believed: a request that we answer makes or refreshes its sender's entry; a reply refreshes an entry that
+ * exists, and so does a gratuitous announcement (RFC 5227 section 3). An announcement from nobody we know is ignored
+ * unless arp_accept says else.
  */
 #include <linux/rtnetlink.h>
 #include <net/ethernet.h>
@@ -58,7 +60,10 @@ send_arp(struct worker *w, struct port *out, uint16_t operation, const uint8_t t
 	port_output(w, out, &m, 1);
 }
 
-/* arp_announce 0: any address of ours will do, so that of the packet which waits; else one that fits the link. 0.0.0.0 where there is none. */
+/*
+ * arp_announce 0: any address of ours will do, so that of the packet which waits; else one that fits the link. 0.0.0.0
+ * where there is none.
+ */
 static rte_be32_t
 source_for(struct worker *w, const struct port *out, const struct neighbour *neighbour, const struct rte_mbuf *waiting)
 {
@@ -83,7 +88,7 @@ arp_solicit(struct worker *w, struct port *out, const struct neighbour *neighbou
 		neighbour->addr.v4);
 }
 
-/* ---- receive ------------------------------------------------------------------------------------------------------------- */
+/* ---- receive ----------------------------------------------------------------------------------------------------- */
 
 static bool
 parse(const struct rte_mbuf *m, struct arp_message *message)

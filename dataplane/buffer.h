@@ -11,7 +11,10 @@ struct worker;
 bool buffer_pull(struct rte_mbuf *m, uint16_t n);
 /* Cuts the packet to its first n bytes; it has at least as many. */
 void buffer_truncate(struct rte_mbuf *m, uint32_t n);
-/* Copies n bytes of `from` behind the end of `to`, with more buffers as needed. false: no buffer; `to` is then to be freed. */
+/*
+ * Copies n bytes of `from` behind the end of `to`, with more buffers as needed. false: no buffer; `to` is then to be
+ * freed.
+ */
 bool buffer_append(struct worker *w, struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t offset, uint32_t n);
 
 /* Sum of n bytes from offset on, folded to 16 bits, not inverted. */

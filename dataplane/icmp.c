@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ICMP (RFC 792): errors about packets that could not go on (RFC 1122 3.2.2, RFC 1812 4.3), redirects, and the answer to echo requests.
+ * ICMP (RFC 792): errors about packets that could not go on (RFC 1122 3.2.2, RFC 1812 4.3), redirects, and the answer
+ * to echo requests.
  */
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -135,7 +136,7 @@ icmp_redirect(struct worker *w, struct port *in, struct rte_mbuf *m, const struc
 		send_about(w, m, &header);
 }
 
-/* ---- receive ------------------------------------------------------------------------------------------------------------- */
+/* ---- receive ----------------------------------------------------------------------------------------------------- */
 
 /* An echo reply: the request's message and its record route and timestamp options, as they came (RFC 1122 3.2.2.6). */
 static struct rte_mbuf *
@@ -203,7 +204,7 @@ icmp_receive(struct worker *w, struct rte_mbuf *m, bool broadcast)
 	switch (icmp->type) {
 	case ICMP_ECHO:
 		return receive_echo(w, m, broadcast || (pkt_of(m)->flags & PKT_MULTICAST) != 0);
-	case ICMP_ECHOREPLY: /* of interest only to who asked: nobody here does yet; errors are taken note of by being counted */
+	case ICMP_ECHOREPLY: /* of use only to who asked; it and the errors are taken note of by being counted */
 	case ICMP_DEST_UNREACH:
 	case ICMP_SOURCE_QUENCH:
 	case ICMP_REDIRECT: /* a router does not follow redirects (RFC 1812 5.2.7.2) */

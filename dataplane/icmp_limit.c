@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How often ICMP errors may be sent: icmp(7)'s icmp_ratelimit and icmp_ratemask per destination, icmp_msgs_per_sec and icmp_msgs_burst for all (of a
- * worker), and an exponential back-off for redirects. Destinations are kept in a small table by hash; one that another takes the
- * place of starts afresh.
+ * How often ICMP errors may be sent: icmp(7)'s icmp_ratelimit and icmp_ratemask per destination, icmp_msgs_per_sec and
+ * icmp_msgs_burst for all (of a worker), and an exponential back-off for redirects. Destinations are kept in a small
+ * table by hash; one that another takes the place of starts afresh.
  */
 #include <netinet/ip_icmp.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * IPv4: from a frame that carries it to a next hop. Header checks (RFC 1812 5.2.2), martians (5.3.7), the route, reverse-path
- * filtering (RFC 3704), and forwarding (5.3). A stage at a time over a burst; each stage keeps its survivors in front, in order.
+ * IPv4: from a frame that carries it to a next hop. Header checks (RFC 1812 5.2.2), martians (5.3.7), the route,
+ * reverse-path filtering (RFC 3704), and forwarding (5.3). A stage at a time over a burst; each stage keeps its
+ * survivors in front, in order.
  */
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -33,7 +34,7 @@ is_multicast(rte_be32_t a)
 	return (a & RTE_BE32(0xf0000000)) == RTE_BE32(0xe0000000);
 }
 
-/* ---- header checks ------------------------------------------------------------------------------------------------------- */
+/* ---- header checks ----------------------------------------------------------------------------------------------- */
 
 static enum drop_reason
 check_header(struct rte_mbuf *m)
@@ -57,7 +58,10 @@ check_header(struct rte_mbuf *m)
 	return KEEP;
 }
 
-/* Options are rare: most packets never come here. Source routes are followed here if the settings allow them, else refused. */
+/*
+ * Options are rare: most packets never come here. Source routes are followed here if the settings allow them, else
+ * refused.
+ */
 static enum drop_reason
 check_options(struct worker *w, const struct port *in, struct rte_mbuf *m)
 {
@@ -131,7 +135,7 @@ check_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t 
 	return kept;
 }
 
-/* ---- the route ----------------------------------------------------------------------------------------------------------- */
+/* ---- the route --------------------------------------------------------------------------------------------------- */
 
 static void
 make_key(const struct worker *w, const struct port *in, const struct rte_mbuf *m, struct rib_key *key)
@@ -178,7 +182,10 @@ load_source_check(const struct worker *w, const struct port *in, struct source_c
 	check->valid_mark = setting_either(all->src_valid_mark, in->settings.src_valid_mark);
 }
 
-/* The way back to the source of m, as if this router were to answer; out_ifindex: where m is to leave, LOOPBACK_IFINDEX if it is ours. */
+/*
+ * The way back to the source of m, as if this router were to answer; out_ifindex: where m is to leave, LOOPBACK_IFINDEX
+ * if it is ours.
+ */
 static void
 reverse_route(const struct worker *w, const struct rte_mbuf *m, const struct source_check *check, uint32_t out_ifindex,
 	uint32_t oif, struct rib_result *result)
@@ -220,7 +227,8 @@ filter_reverse_path(const struct worker *w, const struct port *in, const struct 
 		return DROP_RP_FILTER;
 	if (check->rp_filter != 1 || leaves_by(w, &back, in->ifindex))
 		return KEEP;
-	/* Another of a multipath route's hops may lead through the port: then asking for that port finds the same prefix. */
+	/* Another of a multipath route's hops may lead through the port: then asking for that port finds the same
+	 * prefix. */
 	reverse_route(w, m, check, out_ifindex, in->ifindex, &through);
 	return leaves_by(w, &through, in->ifindex) && through.prefix_length == back.prefix_length ? KEEP
 												  : DROP_RP_FILTER;
@@ -239,7 +247,7 @@ check_source(const struct worker *w, const struct port *in, const struct rte_mbu
 	return !check->accept_local && rib_address_is_local(w->rib, 0, AF_INET, &src) ? DROP_MARTIAN_SOURCE : KEEP;
 }
 
-/* ---- forwarding ---------------------------------------------------------------------------------------------------------- */
+/* ---- forwarding -------------------------------------------------------------------------------------------------- */
 
 /* Packets on their way out, in order. */
 struct outgoing {
@@ -353,7 +361,7 @@ forward(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_
 		ip4_fragment(w, out, sink, m, hop->mtu, outgoing_add, o);
 }
 
-/* ---- by type of route ---------------------------------------------------------------------------------------------------- */
+/* ---- by type of route -------------------------------------------------------------------------------------------- */
 
 static void
 refuse(struct worker *w, struct port *in, struct rte_mbuf *m, uint8_t type)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fragmentation (RFC 791 section 3.2). The packet itself, cut, is the first piece, so that it keeps its identity; the others are
- * copied into new buffers. A piece that is cut again keeps its place in the whole datagram.
+ * Fragmentation (RFC 791 section 3.2). The packet itself, cut, is the first piece, so that it keeps its identity; the
+ * others are copied into new buffers. A piece that is cut again keeps its place in the whole datagram.
  */
 #include <netinet/ip.h>
 

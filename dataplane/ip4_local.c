@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Local delivery: what is addressed to the router itself. It runs no transport services of its own: it answers ICMP, and tells those who
- * try the rest that nothing listens here (RFC 1122 3.2.2.1, 4.1.3.1; RFC 9293 3.10.7.1).
+ * Local delivery: what is addressed to the router itself. It runs no transport services of its own: it answers ICMP,
+ * and tells those who try the rest that nothing listens here (RFC 1122 3.2.2.1, 4.1.3.1; RFC 9293 3.10.7.1).
  */
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * IPv4 options (RFC 791 section 3.1, RFC 1812 5.3.13): found and checked here, changed here where a router on the way has to.
- * Offsets count from the header's start, so that a parameter problem can point at what is wrong.
+ * IPv4 options (RFC 791 section 3.1, RFC 1812 5.3.13): found and checked here, changed here where a router on the way
+ * has to. Offsets count from the header's start, so that a parameter problem can point at what is wrong.
  */
 #include <netinet/ip.h>
 

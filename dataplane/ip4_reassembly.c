@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reassembly of datagrams for the router itself (RFC 791 section 3.2, RFC 1122 3.3.2). Fragments wait in the order of their place, each still its
- * own packet, so that each can be accounted for. A fragment that repeats another is dropped; one that overlaps takes its datagram
- * with it (RFC 5722's rule, applied to IPv4 as Linux does). One table per worker: a NIC that spreads flows by address brings
- * all fragments of a datagram to the same one.
+ * Reassembly of datagrams for the router itself (RFC 791 section 3.2, RFC 1122 3.3.2). Fragments wait in the order of
+ * their place, each still its own packet, so that each can be accounted for. A fragment that repeats another is
+ * dropped; one that overlaps takes its datagram with it (RFC 5722's rule, applied to IPv4 as Linux does). One table per
+ * worker: a NIC that spreads flows by address brings all fragments of a datagram to the same one.
  */
 #include <net/ethernet.h>
 #include <netinet/ip_icmp.h>

@@ -2,10 +2,11 @@
 /*
  * Neighbours: the state machine of RFC 4861 7.3.2 as arp(7) tells it, and the packets that wait for an answer.
  *
- *	NONE --packet--> INCOMPLETE --answer--> REACHABLE --time--> STALE --packet--> DELAY --time--> PROBE --no answer--> FAILED
+ *	NONE --packet--> INCOMPLETE --answer--> REACHABLE --time--> STALE
+ *	STALE --packet--> DELAY --time--> PROBE --no answer--> FAILED
  *
- * All of it runs at the worker that owns the port. Others read `ready` and the address in one word, and hand over packets that
- * find no READY there; STALE is given them so that the owner sees the first packet that uses a stale entry.
+ * All of it runs at the worker that owns the port. Others read `ready` and the address in one word, and hand over
+ * packets that find no READY there; STALE is given them so that the owner sees the first packet that uses a stale entry.
  *
  * In replay an entry that `ip neigh` did not make needs nobody: it has a made-up address at once and keeps what it has.
  */
@@ -16,7 +17,7 @@
 #define COLLECT_ABOVE 128 /* neighbours: Linux's gc_thresh1, below which unused ones are kept */
 #define NEVER         UINT64_MAX
 
-/* ---- timers: a binary heap, earliest first ------------------------------------------------------------------------------- */
+/* ---- timers: a binary heap, earliest first ----------------------------------------------------------------------- */
 
 static void
 heap_put(struct path *path, uint32_t slot, struct neighbour *n)
@@ -73,7 +74,7 @@ timer_start(struct path *path, struct neighbour *n, uint64_t when)
 	heap_up(path, ++path->timer_count, n);
 }
 
-/* ---- packets that wait ------------------------------------------------------------------------------------------------------- */
+/* ---- packets that wait ------------------------------------------------------------------------------------------- */
 
 static void
 queue_push(struct worker *w, struct port *port, struct neighbour *n, struct rte_mbuf *m)
@@ -155,7 +156,7 @@ give_up(struct worker *w, struct port *port, struct rte_mbuf *first, enum drop_r
 	}
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------------------------------------ */
 
 static uint8_t
 readiness(uint8_t state)
@@ -346,7 +347,7 @@ neighbour_heard(
 		worker_tell_neighbour(w, n, false);
 }
 
-/* ---- when time passes ---------------------------------------------------------------------------------------------------- */
+/* ---- when time passes -------------------------------------------------------------------------------------------- */
 
 static void
 probe_or_fail(struct worker *w, struct port *port, struct neighbour *n, int tries)
@@ -424,7 +425,7 @@ neighbour_resubmit(struct worker *w, struct port *port, struct neighbour *n)
 	}
 }
 
-/* ---- when the port goes -------------------------------------------------------------------------------------------------- */
+/* ---- when the port goes ------------------------------------------------------------------------------------------ */
 
 struct flush {
 	struct worker *w;

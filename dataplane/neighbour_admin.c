@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Neighbours as `ip neigh` changes them, and the removal of those that nobody needs: asked for by the control thread, carried out by the port's
- * owner between two bursts.
+ * Neighbours as `ip neigh` changes them, and the removal of those that nobody needs: asked for by the control thread,
+ * carried out by the port's owner between two bursts.
  */
 #include "path.h"
 
@@ -113,8 +113,8 @@ forget(void *arg)
 }
 
 /*
- * Packets may have begun to wait for it between `forget` and its removal from the table: they start over with its successor. It is
- * unlinked, but this thread, which frees it, has not gone on yet.
+ * Packets may have begun to wait for it between `forget` and its removal from the table: they start over with its
+ * successor. It is unlinked, but this thread, which frees it, has not gone on yet.
  */
 static void
 settle(void *arg)

@@ -2,9 +2,10 @@
 /*
  * Parsing: from a frame as it arrived to a filled struct pkt.
  *
- * Bursts are parsed in order with the bytes of later frames prefetched. What the router reads of headers is made to lie in the
- * first buffer, so that later stages need not care. The flow hash is put into mbuf hash.rss here, flag RTE_MBUF_F_RX_RSS_HASH set, for every packet:
- * over addresses, protocol and ports of IPv4; without ports for fragments, so that all of a datagram's stay together; over the Ethernet header of anything else.
+ * Bursts are parsed in order with the bytes of later frames prefetched. What the router reads of headers is made to lie
+ * in the first buffer, so that later stages need not care. The flow hash is put into mbuf hash.rss here, flag
+ * RTE_MBUF_F_RX_RSS_HASH set, for every packet: over addresses, protocol and ports of IPv4; without ports for
+ * fragments, so that all of a datagram's stay together; over the Ethernet header of anything else.
  */
 #include <linux/if_ether.h>
 #include <net/ethernet.h>

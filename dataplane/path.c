@@ -146,7 +146,10 @@ resumes_input(const struct rte_mbuf *m)
 	return stage == STAGE_RECEIVE || stage == STAGE_INGRESS_DONE;
 }
 
-/* The packets from the first on that came to the same port at the same stage; those that went round too often are dropped. Returns how many it took. */
+/*
+ * The packets from the first on that came to the same port at the same stage; those that went round too often are
+ * dropped. Returns how many it took.
+ */
 static uint16_t
 resume_input(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -187,7 +190,7 @@ path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 	}
 }
 
-/* ---- output -------------------------------------------------------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------------------------------------------------ */
 
 void
 path_make_room(struct rte_mbuf *m)
@@ -314,7 +317,7 @@ path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		output_burst(w, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST));
 }
 
-/* ---- timers and ports ---------------------------------------------------------------------------------------------------- */
+/* ---- timers and ports -------------------------------------------------------------------------------------------- */
 
 uint64_t
 path_timers(struct worker *w)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside the path: what its stages know of each other. Everything here runs in a worker, between two RCU quiescent states, and
- * accounts for each packet that it takes: it goes on to the next stage, waits, is delivered or is dropped with a reason.
+ * Inside the path: what its stages know of each other. Everything here runs in a worker, between two RCU quiescent
+ * states, and accounts for each packet that it takes: it goes on to the next stage, waits, is delivered or is dropped
+ * with a reason.
  */
 #ifndef WEIR_DATAPLANE_PATH_H
 #define WEIR_DATAPLANE_PATH_H
@@ -64,20 +65,26 @@ ip4_is_fragment(const struct rte_ipv4_hdr *ip)
 /* Where drops of what arrived on a port are counted; for a port that has gone meanwhile, the loopback's. */
 struct pkt_sink *path_sink(const struct worker *w, uint32_t ifindex);
 
-/* ---- parse.c ------------------------------------------------------------------------------------------------------------- */
+/* ---- parse.c ----------------------------------------------------------------------------------------------------- */
 
-/* Fills struct pkt of each, drops what is malformed or another host's. Keeps the rest in front, in order; returns how many. */
+/*
+ * Fills struct pkt of each, drops what is malformed or another host's. Keeps the rest in front, in order; returns how
+ * many.
+ */
 uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
-/* Fills hash.rss (and its flag) and l4_off from the network header. Everything that leaves parse, or is made here, has a flow hash. */
+/*
+ * Fills hash.rss (and its flag) and l4_off from the network header. Everything that leaves parse, or is made here, has
+ * a flow hash.
+ */
 void path_set_flow(struct rte_mbuf *m);
 /* The hash of addresses alone: what multipath routes spread by under policy 0. */
 uint32_t flow_hash_addresses(uint32_t src, uint32_t dst);
 
-/* ---- path.c -------------------------------------------------------------------------------------------------------------- */
+/* ---- path.c ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Packets with out_port and nexthop set, which are to leave: to the neighbour they go to, or into its queue. l3_off is 14 or more
- * and the bytes before it are free for the link header.
+ * Packets with out_port and nexthop set, which are to leave: to the neighbour they go to, or into its queue. l3_off is
+ * 14 or more and the bytes before it are free for the link header.
  */
 void path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Moves the frame's start to 14 bytes before the network header. */
@@ -85,7 +92,7 @@ void path_make_room(struct rte_mbuf *m);
 /* Writes the link header; the room is there. */
 void path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destination[6]);
 
-/* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------------------- */
+/* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
 
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
@@ -100,19 +107,24 @@ struct ip4_options {
 void ip4_options_parse(const struct rte_ipv4_hdr *ip, struct ip4_options *options);
 /* Writes `own` and the time where record route and timestamp options want them. The checksum is the caller's. */
 void ip4_options_record(struct rte_ipv4_hdr *ip, const struct ip4_options *options, rte_be32_t own, uint64_t now);
-/* At an address of this router: on to the source route's next stop. false: its end was reached. Updates the checksum. */
+/*
+ * At an address of this router: on to the source route's next stop. false: its end was reached. Updates the checksum.
+ */
 bool ip4_options_next_stop(struct rte_ipv4_hdr *ip, const struct ip4_options *options);
 /* Does the next stop have to be a neighbour (a strict source route not yet at its end)? */
 bool ip4_options_strict_hop(const struct rte_ipv4_hdr *ip);
 
 /*
- * Cuts m, which is longer than mtu, into pieces that go to `emit` in order: the first is m itself, the others are made here and
- * counted as generated at `out`. false: m was dropped in `sink`.
+ * Cuts m, which is longer than mtu, into pieces that go to `emit` in order: the first is m itself, the others are made
+ * here and counted as generated at `out`. false: m was dropped in `sink`.
  */
 bool ip4_fragment(struct worker *w, struct port *out, struct pkt_sink *sink, struct rte_mbuf *m, uint32_t mtu,
 	void (*emit)(struct worker *w, void *arg, struct rte_mbuf *m), void *arg);
 
-/* A datagram made here: room for the link header, then an IPv4 header of 20 bytes with all but length and checksum. NULL: no buffer. */
+/*
+ * A datagram made here: room for the link header, then an IPv4 header of 20 bytes with all but length and checksum.
+ * NULL: no buffer.
+ */
 struct rte_mbuf *ip4_make(struct worker *w, uint8_t protocol, rte_be32_t src, rte_be32_t dst, uint8_t tos);
 /* Finds the route for a datagram made here. src is set if it is 0. false: no way there, or no address to send from. */
 bool ip4_route_own(struct worker *w, struct rte_mbuf *m);
@@ -128,8 +140,9 @@ void tcp_refuse(struct worker *w, const struct rte_mbuf *m);
 
 struct reassembly *reassembly_create(void);
 /*
- * Takes a fragment. When it completes its datagram, `whole` gets a copy that is in one piece (the caller frees it, it is counted
- * nowhere; NULL if there was no buffer) and the fragments come back as a list linked by packet_next. Else NULL: it waits, or was dropped.
+ * Takes a fragment. When it completes its datagram, `whole` gets a copy that is in one piece (the caller frees it, it
+ * is counted nowhere; NULL if there was no buffer) and the fragments come back as a list linked by packet_next. Else
+ * NULL: it waits, or was dropped.
  */
 struct rte_mbuf *reassembly_add(struct worker *w, struct port *in, struct rte_mbuf *m, struct rte_mbuf **whole);
 /* Drops what has waited too long; returns when to be called again. */
@@ -137,9 +150,12 @@ uint64_t reassembly_timers(struct worker *w);
 /* Drops the fragments of a port, NULL: of all. */
 void reassembly_flush(struct worker *w, const struct port *in, enum drop_reason reason);
 
-/* ---- icmp.c, icmp_limit.c -------------------------------------------------------------------------------------------------------- */
+/* ---- icmp.c, icmp_limit.c ---------------------------------------------------------------------------------------- */
 
-/* Sends an ICMP error about m if the RFCs and the rate limits allow. `info` is the second word (RFC 792), host order. m stays the caller's, unchanged. */
+/*
+ * Sends an ICMP error about m if the RFCs and the rate limits allow. `info` is the second word (RFC 792), host order. m
+ * stays the caller's, unchanged.
+ */
 void icmp_error(struct worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code, uint32_t info);
 /* m is for this router and whole. Returns DROP__COUNT if it was of use, else why not. m stays the caller's. */
 enum drop_reason icmp_receive(struct worker *w, struct rte_mbuf *m, bool broadcast);
@@ -150,14 +166,14 @@ struct icmp_peer *icmp_peers_create(void);
 bool icmp_allowed(struct worker *w, rte_be32_t to, uint8_t type, uint8_t code);
 bool icmp_redirect_allowed(struct worker *w, rte_be32_t to);
 
-/* ---- arp.c --------------------------------------------------------------------------------------------------------------- */
+/* ---- arp.c ------------------------------------------------------------------------------------------------------- */
 
 void arp_receive(struct worker *w, struct port *in, struct rte_mbuf *m);
 /* Asks for an address: to `lladdr`, NULL: everyone. `waiting` is the first packet that waits for it, or NULL. */
 void arp_solicit(struct worker *w, struct port *out, const struct neighbour *neighbour, const uint8_t *lladdr,
 	const struct rte_mbuf *waiting);
 
-/* ---- neighbour.c: all at the port's owner ------------------------------------------------------------------------------------ */
+/* ---- neighbour.c: all at the port's owner ------------------------------------------------------------------------ */
 
 /* Takes m, which goes to the neighbour: at once, or when it answers. NULL: there is no room for more neighbours. */
 void neighbour_submit(struct worker *w, struct port *out, struct neighbour *neighbour, struct rte_mbuf *m);
@@ -202,7 +218,7 @@ _Static_assert(offsetof(struct neighbour, family) % 8 == 0 &&
 		       offsetof(struct neighbour, lladdr) == offsetof(struct neighbour, family) + 2,
 	"family, ready and lladdr are one word");
 
-/* ---- lists of packets that wait in the path: linked in scratch, which is the path's while no discipline holds them ----------------- */
+/* ---- packets that wait in the path: linked in scratch, theirs while no discipline holds them -------------------- */
 
 static inline struct rte_mbuf *
 packet_next(const struct rte_mbuf *m)

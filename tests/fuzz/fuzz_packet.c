@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bytes as frames into the packet path, with a real rib, of tests/unit/dataplane/world.h. An input is a list of records: a length (two bytes,
- * big-endian), what to do (three bytes, below), and the frame. After each record every packet must be accounted for, and all
- * datagrams that left must be well-formed; a world serves WORLD_LIFE inputs and must then give back every buffer.
+ * Bytes as frames into the packet path, with a real rib, of tests/unit/dataplane/world.h. An input is a list of
+ * records: a length (two bytes, big-endian), what to do (three bytes, below), and the frame. After each record every
+ * packet must be accounted for, and all datagrams that left must be well-formed; a world serves WORLD_LIFE inputs and
+ * must then give back every buffer.
  */
 #include <setjmp.h>
 #include <stdarg.h>

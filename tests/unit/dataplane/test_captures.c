@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames that others found worth keeping, malformed ones among them, through the path: none is lost, what leaves is well-formed. */
+/*
+ * Frames that others found worth keeping, malformed ones among them, through the path: none is lost, what leaves is
+ * well-formed.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

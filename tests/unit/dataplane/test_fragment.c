@@ -160,7 +160,7 @@ survives_a_want_of_buffers(void **state)
 	r->no_buffers = false;
 }
 
-/* ---- reassembly ------------------------------------------------------------------------------------------------------------ */
+/* ---- reassembly -------------------------------------------------------------------------------------------------- */
 
 /* An echo request of n bytes in pieces of at most step; returns how many. */
 static unsigned int

@@ -120,7 +120,7 @@ routes_by_the_mark_it_sets(void **state)
 	sent_ip(r, 1, ETH1);
 }
 
-/* ---- resuming --------------------------------------------------------------------------------------------------------------- */
+/* ---- resuming ---------------------------------------------------------------------------------------------------- */
 
 /* Takes the last frame that left and lets it come in again, as a virtual port would. */
 static void

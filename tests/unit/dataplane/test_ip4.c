@@ -227,7 +227,7 @@ ends_a_packet_whose_ttl_does(void **state)
 	assert_int_equal(r->counters[ETH0][0].generated, 1);
 }
 
-/* ---- options --------------------------------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static void
 records_its_route_and_time(void **state)

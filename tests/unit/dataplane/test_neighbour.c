@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The neighbour state machine (RFC 4861 7.3.2, arp(7)) in virtual time, its waiting packets, and `ip neigh`'s changes. */
+/*
+ * The neighbour state machine (RFC 4861 7.3.2, arp(7)) in virtual time, its waiting packets, and `ip neigh`'s changes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -250,7 +252,7 @@ goes_to_the_owner_first(void **state)
 	r->ports[ETH1].owner = 0;
 }
 
-/* ---- ip neigh --------------------------------------------------------------------------------------------------------------- */
+/* ---- ip neigh ---------------------------------------------------------------------------------------------------- */
 
 static int
 set(struct router *r, uint32_t ifindex, uint16_t state, const uint8_t *mac, uint16_t flags, struct error *err)

@@ -13,7 +13,7 @@
 const uint8_t host_mac[6] = { 0x02, 0xaa, 0, 0, 0, 9 };
 const uint8_t gateway_mac[6] = { 0x02, 0xbb, 0, 0, 0, 2 };
 
-/* ---- the machinery's side -------------------------------------------------------------------------------------------------- */
+/* ---- the machinery's side ---------------------------------------------------------------------------------------- */
 
 struct port *
 worker_port(const struct worker *w, uint32_t ifindex)
@@ -110,7 +110,7 @@ port_run_at_owner(struct port *port, void (*fn)(void *arg), void *arg)
 	fn(arg);
 }
 
-/* ---- the world -------------------------------------------------------------------------------------------------------------- */
+/* ---- the world --------------------------------------------------------------------------------------------------- */
 
 static void
 must(int rc, const struct error *err)
@@ -336,7 +336,7 @@ world_advance(struct router *r, uint64_t ns)
 	world_check(r);
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static void
 fill_body(const struct datagram_spec *s, struct rte_ipv4_hdr *ip, uint8_t *body, uint16_t bytes)
@@ -487,7 +487,7 @@ inject_datagram(struct router *r, uint32_t ifindex, const struct datagram_spec *
 	inject(r, ifindex, &f);
 }
 
-/* ---- what left ---------------------------------------------------------------------------------------------------------------- */
+/* ---- what left --------------------------------------------------------------------------------------------------- */
 
 const uint8_t *
 sent_frame(struct router *r, unsigned int i, uint32_t ifindex, uint32_t *bytes)

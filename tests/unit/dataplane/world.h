@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A world for the packet path: one worker, a real rib, three ports and a machinery that only takes notes. Frames go in by `inject`; what
- * leaves is kept in `sent`, oldest first. After each step every packet is accounted for, and every datagram that left has right checksums.
+ * A world for the packet path: one worker, a real rib, three ports and a machinery that only takes notes. Frames go in
+ * by `inject`; what leaves is kept in `sent`, oldest first. After each step every packet is accounted for, and every
+ * datagram that left has right checksums.
  *
- *	eth0 (2) 10.0.0.1/24, hosts there are 10.0.0.x        eth1 (3) 10.1.0.1/24, gateway 10.1.0.2 to 10.2.0.0/16
- *	dum0 (4) 10.3.0.1/24, no ARP                           blackhole 10.66/16, unreachable 10.67/16, prohibit 10.68/16, throw 10.69/16
+ *	eth0 (2) 10.0.0.1/24, hosts there are 10.0.0.x
+ *	eth1 (3) 10.1.0.1/24, gateway 10.1.0.2 to 10.2.0.0/16
+ *	dum0 (4) 10.3.0.1/24, no ARP
+ *	blackhole 10.66/16, unreachable 10.67/16, prohibit 10.68/16, throw 10.69/16
  */
 #ifndef WEIR_TEST_DATAPLANE_WORLD_H
 #define WEIR_TEST_DATAPLANE_WORLD_H
@@ -73,14 +76,17 @@ uint64_t world_generated(const struct router *r);
 uint64_t world_delivered(const struct router *r);
 uint64_t world_waiting(const struct router *r);
 
-/* ---- frames -------------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 struct frame {
 	uint16_t bytes;
 	uint8_t data[9100];
 };
 
-/* What a datagram looks like; zeros stand for the usual: from HOST to FAR, UDP, TTL 64, 100 bytes of payload, to the port's MAC. */
+/*
+ * What a datagram looks like; zeros stand for the usual: from HOST to FAR, UDP, TTL 64, 100 bytes of payload, to the
+ * port's MAC.
+ */
 struct datagram_spec {
 	uint32_t src, dst; /* host order */
 	uint8_t protocol, ttl, tos;
