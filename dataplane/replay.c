@@ -11,6 +11,8 @@
 #define FRUITLESS_MAX                                                                                                  \
 	64 /* promises of a tree that were not kept, each time asked twice as late: then it is left alone */
 
+#define PROGRESS_STEPS 4096
+
 struct engine {
 	struct router *router;
 	struct worker_machine *wm;
@@ -262,14 +264,30 @@ check_scripts(const struct replay_conf *conf, struct error *err)
 	return 0;
 }
 
+/* false: it is to end. */
+static bool
+report_progress(const struct engine *e)
+{
+	uint64_t packets = 0;
+
+	if (e->conf->progress == NULL)
+		return true;
+	for (unsigned int i = 0; i < e->input_count; i++)
+		packets += e->inputs[i]->counters[0].rx_packets;
+	return !e->conf->progress(e->conf->arg, e->router->virtual_now - CLOCK_START, packets);
+}
+
 static int
 run_engine(struct engine *e, struct error *err)
 {
-	uint64_t next;
+	uint64_t next, steps = 0;
 	int rc = 0;
 
-	while (rc == 0 && (next = next_event(e)) != SCHED_NEVER)
+	while (rc == 0 && (next = next_event(e)) != SCHED_NEVER) {
 		rc = step(e, RTE_MAX(next, e->router->virtual_now), err);
+		if (++steps % PROGRESS_STEPS == 0 && rc == 0 && !report_progress(e))
+			rc = error_set(err, ECANCELED, "the replay was interrupted");
+	}
 	e->router->replay->end_ns = e->router->virtual_now;
 	return rc;
 }

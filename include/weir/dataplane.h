@@ -248,6 +248,8 @@ struct replay_conf {
 	size_t script_count;
 	/* Runs a script to its end while serving the control socket; non-zero ends the replay with that status. */
 	int (*run_script)(void *arg, const char *path);
+	/* Called now and then, with the virtual time since the start and the packets received; true: stop (ECANCELED). NULL: not. */
+	bool (*progress)(void *arg, uint64_t elapsed_ns, uint64_t packets);
 	void *arg;
 };
 /* Runs the router, made with replay = true and its capture ports added and configured, until all is drained. Writes the captures and report.json. */
