@@ -144,7 +144,7 @@ COUNTERS = [
     (r'"(bytes|packets|drops|overlimits|lended|borrowed|giants|tokens|ctokens|direct_packets_stat|rule_hit|success|rule_cnt|rule_hit)":-?\d+',
      r'"\1":N'),
 ]
-PEER_BLOCK = re.compile(r'^(N: p\d: |N: p\d\b|.*\bdev p[012]\b|/proc/.*/p[012]/|p[012] )')
+PEER_BLOCK = re.compile(r'^(N: (p\d|null0): |.*\bdev (p[012]|null0)\b|/proc/.*/(p[012]|null0)/|(p[012]|null0) )')
 
 
 def normal(lines, counters):
@@ -168,7 +168,7 @@ def strip_json(value):
         return {k: strip_json(v) for k, v in value.items() if k not in ('ifindex', 'link_index', 'link_netnsid', 'link')}
     if isinstance(value, list):
         return [strip_json(v) for v in value
-                if not (isinstance(v, dict) and (v.get('ifname') or v.get('dev') or '') in ('p0', 'p1', 'p2'))]
+                if not (isinstance(v, dict) and (v.get('ifname') or v.get('dev') or '') in ('p0', 'p1', 'p2', 'null0'))]
     return value
 
 
