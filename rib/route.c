@@ -192,7 +192,9 @@ hop_matches(const struct rib_hop *hop, const struct rib_hop *given)
 	if (given->gateway_family != AF_UNSPEC && !ip_addr_is_zero(&given->gateway) &&
 		(given->gateway_family != hop->gateway_family || !ip_addr_equal(&given->gateway, &hop->gateway)))
 		return false;
-	return given->realm == 0 || given->realm == hop->realm;
+	/* Linux looks at the realm only where a device or a gateway is given too. */
+	return given->realm == 0 || (given->ifindex == 0 && given->gateway_family == AF_UNSPEC) ||
+	       given->realm == hop->realm;
 }
 
 /* One hop is looked for among all of an IPv6 route's; IPv4 compares them one by one. */
@@ -207,7 +209,9 @@ hops_match(const struct info *info, const struct rib_route *match)
 				return true;
 		return false;
 	}
-	/* IPv4: all hops must be named, in their order. */
+	/* IPv4: one hop given is compared with the first; several must be all, in their order. */
+	if (match->hop_count == 1)
+		return info->hop_count > 0 && hop_matches(&info->hops[0], &match->hops[0]);
 	if (match->hop_count != info->hop_count)
 		return false;
 	for (uint16_t i = 0; i < match->hop_count; i++)

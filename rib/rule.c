@@ -248,8 +248,6 @@ check_action(struct rib *rib, struct rib_rule *rule, struct error *err)
 		table_get(rib, AF_INET, rule->table)->exists = true;
 		break;
 	case FR_ACT_GOTO:
-		if (rule->go_to == 0)
-			return error_set(err, EINVAL, "Invalid goto target: give the priority of a later rule");
 		if (rule->go_to <= rule->priority)
 			return error_set(err, EINVAL, "Backward goto not supported");
 		break;
@@ -367,6 +365,7 @@ has_all_of(const struct rib_rule *rule, const struct rib_rule *match)
 	       (match->dst.length == 0 || same_prefix(&match->dst, &rule->dst)) &&
 	       (match->tos == 0 || match->tos == rule->tos) && (match->realm == 0 || match->realm == rule->realm) &&
 	       (match->ip_protocol == 0 || match->ip_protocol == rule->ip_protocol) &&
+	       (match->suppress_prefix_length < 0 || match->suppress_prefix_length == rule->suppress_prefix_length) &&
 	       ports_given_match(match->sport_low, match->sport_high, rule->sport_low, rule->sport_high) &&
 	       ports_given_match(match->dport_low, match->dport_high, rule->dport_low, rule->dport_high) &&
 	       (!match->uid_set ||

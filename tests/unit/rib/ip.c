@@ -234,7 +234,7 @@ route_command(struct rib *rib, struct words *w, struct error *err)
 		}
 		hop_words(w, &hops[0]);
 		if (w->at > at)
-			r.hop_count = hops[0].ifindex != 0 || hops[0].gateway_family != 0;
+			r.hop_count = hops[0].ifindex != 0 || hops[0].gateway_family != 0 || hops[0].realm != 0;
 		else if (takes(w, "src"))
 			r.prefsrc = ip_parse(next(w), &(uint8_t){ 0 }), r.prefsrc_set = 1;
 		else if (takes(w, "metric"))

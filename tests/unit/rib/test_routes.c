@@ -223,9 +223,24 @@ deletes_match_what_is_given(void **state)
 			  "! ESRCH\n"
 			  "route del 10.0.0.0/8 dev 2\n"
 			  "route add 5.0.0.0/8 nexthop dev 2 nexthop via 192.168.1.77\n"
-			  "route del 5.0.0.0/8 nexthop dev 2\n"
+			  "route del 5.0.0.0/8 nexthop via 192.168.1.77 nexthop dev 2\n"
 			  "! ESRCH\n"
-			  "route del 5.0.0.0/8 nexthop dev 2 nexthop via 192.168.1.77\n");
+			  "route del 5.0.0.0/8 nexthop dev 2 nexthop via 192.168.1.77\n"
+			  "route add default nexthop via 10.0.0.2 nexthop via 192.168.1.2\n"
+			  "! ENETUNREACH Nexthop has invalid gateway\n"
+			  "address replace 10.0.0.1/8 brd + dev 2\n"
+			  "route add 10.0.0.0/8 dev 2\n"
+			  "route add default nexthop via 10.0.0.2 nexthop via 192.168.1.2\n"
+			  "route del default via 192.168.1.2\n"
+			  "! ESRCH\n"
+			  "route del default via 10.0.0.2\n"
+			  "route del default\n"
+			  "! ESRCH\n"
+			  "route add 9.9.9.0/24 dev 3 realm 4\n"
+			  "route del 9.9.9.0/24 realm 5\n"
+			  "route add 9.9.8.0/24 dev 3 mtu 1000\n"
+			  "route del 9.9.8.0/24 dev 3 mtu 900\n"
+			  "! ESRCH\n");
 }
 
 static void

@@ -101,6 +101,10 @@ bad_rules_are_refused(void **state)
 			  "! EINVAL Backward goto not supported\n"
 			  "rule add pref 50 goto 50\n"
 			  "! EINVAL Backward goto not supported\n"
+			  "rule add pref 9 goto 0\n"
+			  "! EINVAL Backward goto not supported\n"
+			  "rule add -6 table 0\n"
+			  "! EINVAL Invalid table\n"
 			  "rule add tos 0x20 table 7\n"
 			  "! EINVAL Invalid tos\n"
 			  "rule add tos 0xff table 7\n"
@@ -131,6 +135,10 @@ goto_and_detached_are_shown_as_they_are(void **state)
 						       "32767: from all lookup 253\n");
 	ip_script(*state, "rule add pref 60 table 9\nlink eth9 9 up\n");
 	assert_non_null(strstr(ip_rules(*state, AF_INET), "51: from all goto 60\n52: from all iif eth9 lookup 7\n"));
+	ip_script(*state, "rule add pref 3 table 55 suppress 0\nrule del pref 3 suppress 5\n! ENOENT\nrule del pref 3 "
+			  "suppress 0\n"
+			  "rule add not from 1.2.3.4 table 9\nrule del from 1.2.3.4 table 9\n"
+			  "rule add fwmark 5 mask 7 table 10\nrule del fwmark 5\n! ENOENT\nrule del fwmark 5 mask 7\n");
 	ip_script(*state, "rule del pref 60\nlink del 9\n");
 	assert_non_null(
 		strstr(ip_rules(*state, AF_INET), "goto 60 [unresolved]\n52: from all iif eth9 [detached] lookup 7\n"));
