@@ -130,6 +130,15 @@ uncount(struct watched_port *wp, uint32_t number, uint64_t now)
 		take_from_backlog(&wp->queues[number - 1], now);
 }
 
+/* The class whose leaf the queue is; where it is the root, its handle. */
+static uint32_t
+class_at(const struct watched_port *wp, uint32_t number)
+{
+	const struct watched_queue *queue = &wp->queues[number - 1];
+
+	return queue->is_class || queue->above == 0 ? queue->handle : wp->queues[queue->above - 1].handle;
+}
+
 static void
 observe_queued(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t now)
 {
@@ -142,7 +151,7 @@ observe_queued(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t no
 		uncount(wp, tag->queue, now);
 	tag->queue = leaf;
 	if (tag->record != 0)
-		wp->replay->records[tag->record - 1].class_handle = wp->queues[leaf - 1].handle;
+		wp->replay->records[tag->record - 1].class_handle = class_at(wp, leaf);
 	for (uint32_t number = leaf; number != 0; number = wp->queues[number - 1].above) {
 		struct watched_queue *queue = &wp->queues[number - 1];
 
@@ -194,7 +203,7 @@ observe_dropped(void *arg, const struct qdisc *q, struct rte_mbuf *m, enum drop_
 		uncount(wp, tag->queue, wp->replay->router->virtual_now);
 	tag->queue = 0;
 	if (tag->record != 0)
-		wp->replay->records[tag->record - 1].class_handle = wp->queues[leaf - 1].handle;
+		wp->replay->records[tag->record - 1].class_handle = class_at(wp, leaf);
 	for (uint32_t number = leaf; number != 0; number = wp->queues[number - 1].above) {
 		struct watched_queue *queue = &wp->queues[number - 1];
 
