@@ -59,11 +59,15 @@ bed_now(void *arg)
 
 /* An empty tree: MTU 1500, tx queue length 1000, clock at 0. */
 static inline void
-bed_make(void)
+bed_make_observed(const struct sched_observer *observer)
 {
-	struct sched_host host = {
-		.ifindex = 1, .mtu = 1500, .tx_queue_len = 1000, .sink = &bed.sink, .now = bed_now, .seed = 1
-	};
+	struct sched_host host = { .ifindex = 1,
+		.mtu = 1500,
+		.tx_queue_len = 1000,
+		.sink = &bed.sink,
+		.now = bed_now,
+		.seed = 1,
+		.observer = observer };
 
 	if (bed.pool == NULL) {
 		eal_start();
@@ -73,6 +77,12 @@ bed_make(void)
 	bed.now = bed.received = bed.sent = 0;
 	bed.next_id = bed.taken_count = 0;
 	assert_int_equal(sched_tree_create(&host, &bed.tree, NULL), 0);
+}
+
+static inline void
+bed_make(void)
+{
+	bed_make_observed(NULL);
 }
 
 static inline uint64_t

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The tree: places, handles, errors, size tables, classification and its staleness, roots that come and go, and what moves then. */
+#include "support.h"
+
+#include <weir/filter/fw.h>
+#include <weir/qdisc/fifo.h>
+#include <weir/qdisc/htb.h>
+#include <weir/qdisc/prio.h>
+#include <weir/qdisc/tbf.h>
+
+static const struct htb_conf htb_conf = { .version = 3, .rate2quantum = 10 };
+static const struct htb_class_conf class_conf = {
+	.rate.Bps = 125000, .ceil.Bps = 125000, .burst_ns = 12800000, .cburst_ns = 12800000
+};
+static const struct prio_conf prio_conf = { .bands = 3, .priomap = { 1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1 } };
+
+static void
+add_mark(uint32_t parent, uint32_t mark, uint32_t classid)
+{
+	struct fw_conf conf = { .has_classid = true, .classid = classid };
+	struct filter_spec spec = {
+		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
+	};
+	struct error err = { 0 };
+	struct chain *chain = sched_chain(bed.tree, parent, &err);
+
+	if (chain == NULL || chain_filter_add(chain, &spec, 0x400, NULL, &err) != 0)
+		fail_msg("filter add: %s (%d)", err.msg, err.code);
+	sched_chain_changed(bed.tree);
+}
+
+static void
+pfifo_and_bfifo_keep_to_their_limits(void **state)
+{
+	struct qdisc *q;
+
+	(void)state;
+	bed_make();
+	q = make_qdisc("pfifo", &(struct fifo_conf){ .limit = 3 });
+	assert_int_equal(offer(100, 1500, 60, 100), 3);
+	assert_int_equal(q->drops[DROP_QUEUE_FULL], 1);
+	change_qdisc(q, &(struct fifo_conf){ .limit = 1 });
+	assert_int_equal(q->backlog_pkts, 3);
+	/* A bfifo takes over what was queued, though its limit is less. */
+	q = make_qdisc("bfifo", &(struct fifo_conf){ .limit = 1000 });
+	assert_int_equal(q->backlog_pkts, 3);
+	assert_int_equal(q->backlog_bytes, 1660);
+	assert_int_equal(offer(60), 0);
+	take(9, 5);
+	assert_order(0, 1, 2);
+	assert_int_equal(offer(500, 501, 500), 2);
+	take(9, 6);
+	bed_end();
+}
+
+static void
+defaults_come_from_the_port(void **state)
+{
+	struct fifo_conf conf;
+	struct qdisc *q;
+
+	(void)state;
+	bed_make();
+	q = make_qdisc("bfifo", NULL);
+	q->ops->get_conf(q, &conf);
+	assert_int_equal(conf.limit, 1514000);
+	sched_set_tx_queue_len(bed.tree, 50);
+	q = add_qdisc(TC_H_ROOT, 0, "pfifo", NULL);
+	q->ops->get_conf(q, &conf);
+	assert_int_equal(conf.limit, 50);
+	assert_true(q->handle >= 0x80010000);
+	bed_end();
+}
+
+static void
+refusals_are_linuxs(void **state)
+{
+	struct error err = { 0 };
+	struct qdisc_spec spec = { .parent = TC_H_ROOT, .kind = "nosuch" };
+	struct class_spec class_spec = { .classid = CLASSID(1, 1), .conf = &class_conf };
+	struct qdisc *q;
+
+	(void)state;
+	bed_make();
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, &err), -ENOENT);
+	assert_string_equal(err.msg, "Specified qdisc kind is unknown");
+	q = make_qdisc("pfifo", NULL);
+	assert_int_equal(sched_class_add(q, &class_spec, NULL, &err), -EINVAL);
+	spec = (struct qdisc_spec){ .parent = CLASSID(1, 1), .kind = "pfifo" };
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, &err), -EOPNOTSUPP);
+	assert_string_equal(err.msg, "Parent qdisc is not classful");
+	assert_null(sched_chain(bed.tree, 1 << 16, &err));
+	assert_string_equal(err.msg, "Qdisc not classful");
+	spec.parent = CLASSID(9, 1);
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, &err), -ENOENT);
+	assert_string_equal(err.msg, "Failed to find specified qdisc");
+	q = make_qdisc("prio", &prio_conf);
+	spec.parent = CLASSID(1, 9);
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, &err), -ENOENT);
+	assert_string_equal(err.msg, "Specified class not found");
+	assert_int_equal(sched_class_add(q, &class_spec, NULL, &err), -EOPNOTSUPP);
+	assert_int_equal(sched_class_delete(sched_class_find(q, CLASSID(1, 1)), &err), -EOPNOTSUPP);
+	add_qdisc(CLASSID(1, 1), 0x100000, "pfifo", NULL);
+	spec = (struct qdisc_spec){ .parent = CLASSID(1, 2), .handle = 0x100000, .kind = "pfifo" };
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, &err), -EINVAL);
+	assert_string_equal(err.msg, "Cannot move an existing qdisc to a different parent");
+	assert_int_equal(sched_qdisc_delete(sched_qdisc_at(bed.tree, CLASSID(1, 2)), &err), -ENOENT);
+	assert_int_equal(sched_qdisc_change(sched_qdisc_find(bed.tree, 0x100000), NULL, &err), -EINVAL);
+	bed_end();
+}
+
+/* Filters on the root and on inner classes lead to a leaf; the class they name cannot be deleted. */
+static void
+filters_choose_down_the_classes(void **state)
+{
+	struct class *leaf;
+	struct error err = { 0 };
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	add_class(0, CLASSID(1, 1), &class_conf);
+	leaf = add_class(CLASSID(1, 1), CLASSID(1, 0x10), &class_conf);
+	add_class(CLASSID(1, 1), CLASSID(1, 0x20), &class_conf);
+	add_qdisc(CLASSID(1, 0x10), 0x20000, "prio", &prio_conf);
+	add_mark(1 << 16, 7, CLASSID(1, 1));
+	add_mark(CLASSID(1, 1), 7, CLASSID(1, 0x10));
+	add_mark(0x20000, 7, CLASSID(2, 3));
+	offer_packet(packet(100, 1, 0, 7));
+	assert_int_equal(sched_qdisc_at(bed.tree, CLASSID(2, 3))->backlog_pkts, 1);
+	assert_int_equal(leaf->leaf->backlog_pkts, 1);
+	offer_packet(packet(100, 1, 0, 8)); /* no filter, no default: direct */
+	assert_int_equal(sched_backlog(bed.tree), 2);
+	assert_int_equal(sched_class_delete(leaf, &err), -EBUSY);
+	take_all(SECONDS(1));
+	bed_end();
+}
+
+/* What the rx worker found is used while the tree is the same, and not when it has changed since. */
+static void
+stale_classification_is_done_again(void **state)
+{
+	struct classify_ctx ctx = { .sink = &bed.sink };
+	struct rte_mbuf *m;
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	add_class(0, CLASSID(1, 0x10), &class_conf);
+	add_class(0, CLASSID(1, 0x20), &class_conf);
+	m = packet(100, 1, CLASSID(1, 0x10), 0);
+	sched_classify(bed.tree, &ctx, &m, 1);
+	assert_true((pkt_of(m)->flags & PKT_CLASSIFIED) != 0);
+	assert_int_equal(pkt_of(m)->leaf, sched_class_find(sched_root(bed.tree), CLASSID(1, 0x10))->slot);
+	pkt_of(m)->priority = CLASSID(1, 0x20); /* not looked at again ... */
+	offer_packet(m);
+	assert_int_equal(sched_qdisc_at(bed.tree, CLASSID(1, 0x10))->backlog_pkts, 1);
+	m = packet(100, 1, CLASSID(1, 0x10), 0);
+	sched_classify(bed.tree, &ctx, &m, 1);
+	delete_class(sched_class_find(sched_root(bed.tree), CLASSID(1, 0x10))); /* ... unless its class has gone */
+	pkt_of(m)->priority = CLASSID(1, 0x20);
+	offer_packet(m);
+	/* The first one, which its class held, was classified again as well. */
+	assert_int_equal(sched_qdisc_at(bed.tree, CLASSID(1, 0x20))->backlog_pkts, 2);
+	take_all(SECONDS(1));
+	bed_end();
+}
+
+static void
+size_tables_count_for_all_below(void **state)
+{
+	uint16_t data[32];
+	struct sched_stab stab = { .set = true, .spec = { .overhead = 10, .cell_log = 6, .tsize = 32 }, .data = data };
+	struct sched_stab plain = { .set = true, .spec = { .overhead = -4 } };
+	struct qdisc_spec spec = {
+		.parent = TC_H_ROOT, .handle = 1 << 16, .kind = "prio", .conf = &prio_conf, .stab = &stab
+	};
+	struct qdisc *q, *leaf;
+
+	(void)state;
+	for (uint16_t i = 0; i < 32; i++)
+		data[i] = (uint16_t)((i + 1) * 64 * 2);
+	bed_make();
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, &q, NULL), 0);
+	leaf = add_qdisc(CLASSID(1, 2), 0x100000, "bfifo", &(struct fifo_conf){ .limit = 1000 });
+	assert_int_equal(offer(100), 1); /* 110 is in the second cell of 64: 256 bytes */
+	assert_int_equal(leaf->backlog_bytes, 256);
+	assert_int_equal(q->backlog_bytes, 256);
+	/* Another table while it is queued: what is counted out is what was counted in. */
+	assert_int_equal(sched_qdisc_set_stab(q, &plain, NULL), 0);
+	offer(100);
+	assert_int_equal(q->backlog_bytes, 256 + 96);
+	take(1, 1);
+	assert_int_equal(q->backlog_bytes, 96);
+	take(1, 1);
+	assert_int_equal(q->backlog_bytes, 0);
+	assert_int_equal(q->sent_bytes, 256 + 96);
+	bed_end();
+}
+
+static void
+roots_come_and_go_and_lose_nothing(void **state)
+{
+	(void)state;
+	bed_make();
+	assert_false(sched_has_root(bed.tree));
+	assert_int_equal(sched_set_default_root(bed.tree, "pfifo_fast", NULL), 0);
+	assert_int_equal(sched_root(bed.tree)->handle, 0);
+	assert_true(sched_can_bypass(bed.tree));
+	offer(100, 200, 300);
+	make_qdisc("htb", &htb_conf);
+	assert_int_equal(sched_backlog(bed.tree), 3); /* direct packets now */
+	delete_qdisc(sched_root(bed.tree));
+	assert_string_equal(sched_root(bed.tree)->ops->kind, "pfifo_fast");
+	assert_int_equal(sched_qdisc_delete(sched_root(bed.tree), NULL), -ENOENT);
+	assert_int_equal(sched_set_default_root(bed.tree, NULL, NULL), 0);
+	/* noqueue from now on, once what is left has gone. */
+	assert_null(sched_root(bed.tree));
+	assert_true(sched_has_root(bed.tree));
+	take(9, 1);
+	assert_order(0, 1, 2);
+	assert_false(sched_has_root(bed.tree));
+	bed_end();
+}
+
+/* A replaced subtree gives its packets to its successor: in order for each of its queues. */
+static void
+replacing_a_subtree_moves_its_packets(void **state)
+{
+	struct qdisc *band;
+
+	(void)state;
+	bed_make();
+	make_qdisc("prio", &prio_conf);
+	add_qdisc(CLASSID(1, 2), 0x100000, "htb", &htb_conf);
+	add_class(0, CLASSID(0x10, 1), &class_conf);
+	for (uint32_t i = 0; i < 300; i++)
+		offer_packet(packet(100, 1, 0, 0));
+	band = add_qdisc(CLASSID(1, 2), 0x200000, "pfifo", &(struct fifo_conf){ .limit = 10 });
+	assert_int_equal(band->backlog_pkts, 300);
+	assert_null(sched_qdisc_find(bed.tree, 0x100000));
+	assert_int_equal(sched_root(bed.tree)->backlog_pkts, 300);
+	take_all(1);
+	assert_int_equal(bed.taken_count, 300);
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(bed.taken[i].id, i);
+	bed_end();
+}
+
+/* tbf peeks into an htb, which can only dequeue: the packet is held, counted, and neither lost nor sent twice by a change. */
+static void
+a_held_packet_survives_a_change(void **state)
+{
+	struct tbf_conf tbf = { .rate.Bps = 125000, .burst_bytes = 1000, .limit_bytes = 100000 };
+
+	(void)state;
+	bed_make();
+	make_qdisc("tbf", &tbf);
+	add_qdisc(CLASSID(1, 1), 0x100000, "htb", &htb_conf);
+	offer(1000, 1000, 1000);
+	assert_int_equal(take(9, 0), 1);
+	assert_non_null(sched_qdisc_at(bed.tree, CLASSID(1, 1))->held);
+	assert_nothing_lost();
+	make_qdisc("pfifo", NULL);
+	assert_nothing_lost();
+	take(9, 1);
+	assert_order(1, 2);
+	bed_end();
+}
+
+static void
+a_filters_drop_is_counted(void **state)
+{
+	struct classify_ctx ctx = { .sink = &bed.sink };
+	struct rte_mbuf *m;
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	m = packet(100, 1, 0, 0);
+	sched_classify(bed.tree, &ctx, &m, 1);
+	pkt_of(m)->flags |= PKT_SHOT; /* as a chain's verdict leaves it */
+	assert_int_equal(offer_packet(m), 0);
+	assert_int_equal(bed.sink.drops[DROP_FILTER], 1);
+	assert_int_equal(sched_root(bed.tree)->drops_total, 1);
+	bed_end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pfifo_and_bfifo_keep_to_their_limits),
+		cmocka_unit_test(defaults_come_from_the_port),
+		cmocka_unit_test(refusals_are_linuxs),
+		cmocka_unit_test(filters_choose_down_the_classes),
+		cmocka_unit_test(stale_classification_is_done_again),
+		cmocka_unit_test(size_tables_count_for_all_below),
+		cmocka_unit_test(roots_come_and_go_and_lose_nothing),
+		cmocka_unit_test(replacing_a_subtree_moves_its_packets),
+		cmocka_unit_test(a_held_packet_survives_a_change),
+		cmocka_unit_test(a_filters_drop_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
