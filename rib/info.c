@@ -203,12 +203,6 @@ info_publish(struct rib *rib, uint32_t number)
 	struct target *target = target_at(&rib->infos, number);
 	const struct group *old = target->group;
 
-	target->type = info->type;
-	target->scope = info->scope;
-	if (info->hop_count > 0) {
-		target->realm = info->hops[0].realm;
-		target->nexthop = info->nexthops[0];
-	}
 	__atomic_store_n(&target->group, info->hop_count > 1 ? make_group(info) : NULL, __ATOMIC_RELEASE);
 	if (old != NULL)
 		rcu_defer(rib->rcu, free, (void *)(uintptr_t)old);
@@ -249,6 +243,13 @@ info_get(struct rib *rib, const struct rib_route *route)
 	infos->buckets[hash & (infos->bucket_count - 1)] = number;
 	infos->count++;
 	infos->bytes += info_bytes(info->hop_count);
+	/* All but the group stays as it is for the number's life. */
+	*target_at(infos, number) = (struct target){
+		.type = info->type,
+		.scope = info->scope,
+		.realm = info->hop_count > 0 ? info->hops[0].realm : 0,
+		.nexthop = info->hop_count > 0 ? info->nexthops[0] : RIB_NEXTHOP_NONE,
+	};
 	info_publish(rib, number);
 	return number;
 }

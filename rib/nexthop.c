@@ -93,7 +93,8 @@ set_link_facts(const struct rib *rib, struct nexthop_slot *slot)
 	if (slot->route_mtu != 0 && (mtu == 0 || slot->route_mtu < mtu))
 		mtu = slot->route_mtu;
 	__atomic_store_n(&slot->hot.mtu, mtu, __ATOMIC_RELAXED);
-	slot->hot.noarp = link != NULL && link->flags & (IFF_NOARP | IFF_LOOPBACK);
+	__atomic_store_n(
+		&slot->hot.noarp, link != NULL && (link->flags & (IFF_NOARP | IFF_LOOPBACK)) != 0, __ATOMIC_RELAXED);
 }
 
 uint32_t
