@@ -5,6 +5,8 @@
 #ifndef WEIR_CONTROL_SCRIPT_H
 #define WEIR_CONTROL_SCRIPT_H
 
+#include <stdbool.h>
+
 #include <weir/error.h>
 
 struct event_base;
@@ -20,6 +22,7 @@ struct script_result {
 	/* The last program that ended with a status other than 0; empty where none did. */
 	char failed_command[SCRIPT_COMMAND_MAX];
 	int failed_status;
+	bool failed_shown; /* that it did, and where, was said on stderr */
 	int failed_line; /* where the script has that command; 0: not found, or in several places */
 	char stderr_tail[SCRIPT_STDERR_MAX]; /* the end of what the script wrote to stderr */
 };

@@ -47,7 +47,8 @@ int
 locate_shim(char path[PATH_MAX], struct error *err)
 {
 	static const char *const candidates[] = {
-		"../" WEIR_LIBDIR "/weir/" SHIM,
+		"../" WEIR_LIBDIR "/weir/" SHIM, /* bin/, sbin/ */
+		"../../" WEIR_LIBDIR "/weir/" SHIM, /* libexec/weir/ */
 		"../shim/" SHIM, /* build tree: control/client/ */
 		"shim/" SHIM, /* control/ */
 		"../../../control/shim/" SHIM, /* tests/unit/control/ */

@@ -103,7 +103,8 @@ note_failure(struct script *script, const struct trace_record *record)
 	 * A refusal is shown where it comes, for a script may go on. One whose message the script threw away was expected; and
 	 * of programs that did not speak to the router (grep, test) failing is an answer.
 	 */
-	if (!script->unreported || !record->asked_router)
+	result->failed_shown = script->unreported && record->asked_router != 0;
+	if (!result->failed_shown)
 		return;
 	script->unreported = false;
 	fprintf(stderr, "%s: %s", program_invocation_short_name, script->name);
@@ -390,7 +391,9 @@ script_print_failure(const char *path, const struct script_result *result)
 	if (result->status == 0)
 		return;
 	fprintf(stderr, "%s: %s failed with exit status %d", program_invocation_short_name, path, result->status);
-	if (result->failed_line != 0)
+	if (result->failed_shown)
+		fprintf(stderr, "; see above");
+	else if (result->failed_line != 0)
 		fprintf(stderr, "; line %d: %s", result->failed_line, result->failed_command);
 	else if (result->failed_command[0] != '\0')
 		fprintf(stderr, "; the last command that failed: %s", result->failed_command);
