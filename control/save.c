@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `weir save`: the running configuration as a script that --config takes. It is made of ordinary ip lines and of writes to
+ * `weir save`: the running configuration as a script that --config takes. It is made of ordinary ip and tc lines and of writes to
  * /proc/sys/net, in an order in which each finds what it needs: settings, links, addresses, links up, neighbours, routes,
- * rules. Numbers rather than names stand for tables and protocols, so that the script means the same on another machine.
+ * rules, disciplines. Numbers rather than names stand for tables and protocols, so that the script means the same on another machine.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -190,7 +190,7 @@ save_print(void *context, FILE *out, bool json, struct error *err)
 	neighbour_walk(rib, 0, AF_UNSPEC, save_neighbour, &save);
 	save_routes(&save);
 	save_rules(&save);
-	return 0;
+	return save_tc(&save, err);
 }
 
 static const struct nl_report save_report = { "save", "the running configuration as a script", save_print };

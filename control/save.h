@@ -17,6 +17,7 @@ void save_settings_baseline(struct router *router);
 void save_settings(const struct save *save);
 void save_routes(const struct save *save);
 void save_rules(const struct save *save);
+int save_tc(const struct save *save, struct error *err); /* qdiscs, classes, filters */
 
 const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
 const char *save_port_name(const struct save *save, uint32_t ifindex);

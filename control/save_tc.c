@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Qdiscs, classes, filters and actions as tc lines. A kind is saved by its row in one of the tables below; one without a row
+ * ends the report with an error, so that a script is never incomplete in silence.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <linux/if_ether.h>
+#include <linux/tc_act/tc_gact.h>
+#include <linux/tc_act/tc_skbedit.h>
+
+#include <rte_cycles.h>
+
+#include <weir/action/gact.h>
+#include <weir/action/skbedit.h>
+#include <weir/filter/fw.h>
+#include <weir/filter/u32.h>
+#include <weir/qdisc/fifo.h>
+#include <weir/qdisc/htb.h>
+#include <weir/qdisc/prio.h>
+#include <weir/qdisc/sfq.h>
+#include <weir/qdisc/tbf.h>
+
+#include "save.h"
+
+
+struct tc_save {
+	const struct save *save;
+	const struct port *port;
+	struct error *err;
+	char parent[24]; /* of the filters that are printed */
+};
+
+/* ---- qdiscs and classes -------------------------------------------------------------------------------------------------- */
+
+static void
+print_rate(FILE *out, const char *word, const struct rate_conf *rate)
+{
+	fprintf(out, " %s %" PRIu64 "bps", word, rate->Bps); /* tc's bps is bytes per second */
+}
+
+static void
+print_packet_size(FILE *out, const struct rate_conf *rate)
+{
+	if (rate->overhead != 0)
+		fprintf(out, " overhead %d", (int16_t)rate->overhead);
+	if (rate->mpu != 0)
+		fprintf(out, " mpu %u", rate->mpu);
+	if (rate->linklayer == TC_LINKLAYER_ATM)
+		fputs(" linklayer atm", out);
+}
+
+/* A bucket's size in bytes from its time at the rate; to the next byte, as tc rounds down when it reads it. */
+static uint64_t
+bucket_bytes(uint64_t ns, uint64_t Bps)
+{
+	return (uint64_t)(((unsigned __int128)ns * Bps + NS_PER_S - 1) / NS_PER_S);
+}
+
+static void
+print_fifo(FILE *out, const void *conf)
+{
+	fprintf(out, " limit %u", ((const struct fifo_conf *)conf)->limit);
+}
+
+static void
+print_prio(FILE *out, const void *conf)
+{
+	const struct prio_conf *c = conf;
+
+	fprintf(out, " bands %u priomap", c->bands);
+	for (unsigned int i = 0; i <= TC_PRIO_MAX; i++)
+		fprintf(out, " %u", c->priomap[i]);
+}
+
+static void
+print_sfq(FILE *out, const void *conf)
+{
+	const struct sfq_conf *c = conf;
+
+	fprintf(out, " quantum %u perturb %d limit %u depth %u flows %u divisor %u%s", c->quantum, c->perturb_s,
+		c->limit, c->depth, c->flows, c->divisor, c->headdrop ? " headdrop" : "");
+	if (c->qth_min != 0)
+		fprintf(out, " redflowlimit %u min %u max %u probability %.9f%s%s", c->redflowlimit, c->qth_min,
+			c->qth_max, (double)c->red_max_p / 4294967296.0, c->red_flags & TC_RED_ECN ? " ecn" : "",
+			c->red_flags & TC_RED_HARDDROP ? " harddrop" : "");
+}
+
+static void
+print_tbf(FILE *out, const void *conf)
+{
+	const struct tbf_conf *c = conf;
+
+	print_rate(out, "rate", &c->rate);
+	fprintf(out, " burst %" PRIu64 " limit %u",
+		c->burst_bytes != 0 ? c->burst_bytes : bucket_bytes(c->burst_ns, c->rate.Bps), c->limit_bytes);
+	if (c->peak.Bps != 0) {
+		print_rate(out, "peakrate", &c->peak);
+		fprintf(out, " mtu %" PRIu64, c->mtu_bytes != 0 ? c->mtu_bytes : bucket_bytes(c->mtu_ns, c->peak.Bps));
+	}
+	print_packet_size(out, &c->rate);
+}
+
+static void
+print_htb(FILE *out, const void *conf)
+{
+	const struct htb_conf *c = conf;
+
+	fprintf(out, " default %x r2q %u", c->defcls, c->rate2quantum);
+	if (c->has_direct_qlen)
+		fprintf(out, " direct_qlen %u", c->direct_qlen);
+}
+
+static void
+print_htb_class(FILE *out, const void *conf)
+{
+	const struct htb_class_conf *c = conf;
+
+	print_rate(out, "rate", &c->rate);
+	print_rate(out, "ceil", &c->ceil);
+	fprintf(out, " burst %" PRIu64 " cburst %" PRIu64, bucket_bytes(c->burst_ns, c->rate.Bps),
+		bucket_bytes(c->cburst_ns, c->ceil.Bps));
+	if (c->level == 0)
+		fprintf(out, " prio %u quantum %u", c->prio, c->quantum);
+	print_packet_size(out, &c->rate);
+}
+
+static const struct {
+	const char *kind;
+	void (*print)(FILE *out, const void *conf); /* NULL: takes no options */
+	void (*print_class)(FILE *out, const void *conf); /* NULL: its classes come with it */
+} qdisc_kinds[] = {
+	{ "pfifo", print_fifo, NULL },
+	{ "bfifo", print_fifo, NULL },
+	{ "pfifo_fast", NULL, NULL },
+	{ "prio", print_prio, NULL },
+	{ "sfq", print_sfq, NULL },
+	{ "tbf", print_tbf, NULL },
+	{ "htb", print_htb, print_htb_class },
+};
+
+/* ---- actions and filters ------------------------------------------------------------------------------------------------- */
+
+static const char *
+verdict_word(int32_t action)
+{
+	static const struct {
+		int32_t action;
+		const char *word;
+	} words[] = {
+		{ TC_ACT_OK, "ok" },
+		{ TC_ACT_SHOT, "drop" },
+		{ TC_ACT_RECLASSIFY, "reclassify" },
+		{ TC_ACT_PIPE, "pipe" },
+		{ TC_ACT_UNSPEC, "continue" },
+		{ TC_ACT_TRAP, "trap" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].action == action)
+			return words[i].word;
+	return NULL;
+}
+
+static void
+print_verdict(FILE *out, int32_t action)
+{
+	const char *word = verdict_word(action);
+
+	if (word != NULL)
+		fprintf(out, " %s", word);
+	else
+		fprintf(out, " jump %u", (unsigned int)(action & TC_ACT_EXT_VAL_MASK));
+}
+
+static void
+print_gact(FILE *out, const void *conf)
+{
+	const struct gact_conf *c = conf;
+
+	fputs(" gact", out);
+	print_verdict(out, c->action);
+	if (c->random_type != PGACT_NONE) {
+		fprintf(out, " random %s", c->random_type == PGACT_NETRAND ? "netrand" : "determ");
+		print_verdict(out, c->random_action);
+		fprintf(out, " %u", c->every);
+	}
+}
+
+static void
+print_skbedit(FILE *out, const void *conf)
+{
+	const struct skbedit_conf *c = conf;
+
+	fputs(" skbedit", out);
+	if (c->set & SKBEDIT_F_QUEUE_MAPPING)
+		fprintf(out, " queue_mapping %u", c->queue_mapping);
+	if (c->set & SKBEDIT_F_PRIORITY)
+		fprintf(out, " priority %x:%x", TC_H_MAJ(c->priority) >> 16, TC_H_MIN(c->priority));
+	if (c->set & SKBEDIT_F_MARK)
+		fprintf(out, " mark 0x%x", c->mark);
+	if (c->set & SKBEDIT_F_MASK)
+		fprintf(out, "/0x%x", c->mask);
+	if (c->set & SKBEDIT_F_PTYPE)
+		fprintf(out, " ptype %u", c->packet_type);
+	print_verdict(out, c->action);
+}
+
+static const struct {
+	const char *kind;
+	void (*print)(FILE *out, const void *conf);
+} action_kinds[] = {
+	{ "gact", print_gact },
+	{ "skbedit", print_skbedit },
+};
+
+static int
+save_actions(const struct tc_save *ts, const struct action_list *list)
+{
+	for (unsigned int i = 0; list != NULL && i < action_list_count(list); i++) {
+		const struct action *action = action_list_at(list, i);
+		const struct action_ops *ops = action_ops_of(action);
+		_Alignas(16) char conf[ops->conf_size];
+		size_t k = 0;
+
+		while (k < sizeof(action_kinds) / sizeof(action_kinds[0]) &&
+			strcmp(action_kinds[k].kind, ops->kind) != 0)
+			k++;
+		if (k == sizeof(action_kinds) / sizeof(action_kinds[0]))
+			return error_set(ts->err, EOPNOTSUPP, "'save' does not know the action %s", ops->kind);
+		ops->get_conf(action, conf);
+		fputs(" action", ts->save->out);
+		action_kinds[k].print(ts->save->out, conf);
+		if (action_index(action) != 0)
+			fprintf(ts->save->out, " index %u", action_index(action));
+	}
+	return 0;
+}
+
+static void
+print_classid(FILE *out, const char *word, uint32_t classid)
+{
+	fprintf(out, " %s %x:%x", word, TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
+}
+
+static int
+save_u32(const struct tc_save *ts, const struct filter_info *info)
+{
+	FILE *out = ts->save->out;
+	struct u32_conf conf;
+
+	if (u32_is_table(info->handle)) /* the root table comes by itself */
+		return 1;
+	u32_get_conf(info->filter, &conf);
+	fputs(" u32", out);
+	for (unsigned int i = 0; i < conf.n_keys; i++) {
+		const struct u32_key *key = &conf.keys[i];
+
+		fprintf(out, " match u32 0x%08x 0x%08x at %s%d", ntohl(key->value), ntohl(key->mask),
+			key->offset_mask != 0 ? "nexthdr+" : "", key->offset);
+	}
+	if (conf.has_mark)
+		fprintf(out, " match mark 0x%x 0x%x", conf.mark_value, conf.mark_mask);
+	if (conf.in_port != 0)
+		fprintf(out, " indev %s", save_port_name(ts->save, conf.in_port));
+	if (conf.has_classid)
+		print_classid(out, "flowid", conf.classid);
+	return save_actions(ts, u32_actions(info->filter));
+}
+
+static int
+save_fw(const struct tc_save *ts, const struct filter_info *info)
+{
+	FILE *out = ts->save->out;
+	struct fw_conf conf;
+
+	fw_get_conf(info->filter, &conf);
+	fprintf(out, " handle 0x%x", info->handle);
+	if (conf.has_mask)
+		fprintf(out, "/0x%x", conf.mask);
+	fputs(" fw", out);
+	if (conf.in_port != 0)
+		fprintf(out, " indev %s", save_port_name(ts->save, conf.in_port));
+	if (conf.has_classid)
+		print_classid(out, "classid", conf.classid);
+	return save_actions(ts, fw_actions(info->filter));
+}
+
+static const struct {
+	const char *kind;
+	int (*save)(const struct tc_save *ts, const struct filter_info *info); /* 1: nothing to save after all */
+} filter_kinds[] = {
+	{ "u32", save_u32 },
+	{ "fw", save_fw },
+};
+
+/* A filter goes into a line of its own, so it is printed apart and kept if there is something to keep. */
+static int
+save_filter(void *arg, const struct filter_info *info)
+{
+	const struct tc_save *ts = arg;
+	FILE *real = ts->save->out;
+	struct save line = *ts->save;
+	struct tc_save apart = *ts;
+	char *text = NULL;
+	size_t bytes = 0, k = 0;
+	int rc;
+
+	if (info->filter == NULL)
+		return 0;
+	while (k < sizeof(filter_kinds) / sizeof(filter_kinds[0]) && strcmp(filter_kinds[k].kind, info->kind) != 0)
+		k++;
+	if (k == sizeof(filter_kinds) / sizeof(filter_kinds[0]))
+		return error_set(ts->err, EOPNOTSUPP, "'save' does not know the filter %s", info->kind);
+	line.out = open_memstream(&text, &bytes);
+	if (line.out == NULL)
+		return error_code(ts->err, ENOMEM);
+	apart.save = &line;
+	fprintf(line.out, "tc filter add dev %s parent %s protocol ", ts->port->name, ts->parent);
+	if (info->protocol == htons(ETH_P_ALL))
+		fputs("all", line.out);
+	else
+		fprintf(line.out, "0x%04x", ntohs(info->protocol));
+	fprintf(line.out, " pref %u", info->preference);
+	rc = filter_kinds[k].save(&apart, info);
+	fclose(line.out);
+	if (rc == 0)
+		fprintf(real, "%s\n", text);
+	free(text);
+	return rc < 0 ? rc : 0;
+}
+
+static int
+save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
+{
+	if (chain == NULL)
+		return 0;
+	snprintf(ts->parent, sizeof(ts->parent), "%x:%x", TC_H_MAJ(parent) >> 16, TC_H_MIN(parent));
+	return chain_walk(chain, save_filter, ts);
+}
+
+/* ---- the tree ------------------------------------------------------------------------------------------------------------ */
+
+static int save_qdisc(struct tc_save *ts, const struct qdisc *q);
+
+static int
+save_class(void *arg, struct class *c)
+{
+	const struct tc_save *ts = arg;
+	const struct class_ops *ops = c->qdisc->ops->classes;
+	_Alignas(16) char conf[ops->conf_size != 0 ? ops->conf_size : 1];
+
+	for (size_t k = 0; k < sizeof(qdisc_kinds) / sizeof(qdisc_kinds[0]); k++) {
+		if (strcmp(qdisc_kinds[k].kind, c->qdisc->ops->kind) != 0 || qdisc_kinds[k].print_class == NULL)
+			continue;
+		ops->get_conf(c, conf);
+		fprintf(ts->save->out, "tc class add dev %s parent %x:%x classid %x:%x %s", ts->port->name,
+			TC_H_MAJ(c->classid) >> 16, c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0,
+			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), c->qdisc->ops->kind);
+		qdisc_kinds[k].print_class(ts->save->out, conf);
+		putc('\n', ts->save->out);
+	}
+	return 0;
+}
+
+static int
+save_below_class(void *arg, struct class *c)
+{
+	struct tc_save *ts = arg;
+	int rc = save_chain(ts, c->chain, c->classid);
+
+	/* A leaf without a handle is the one that its class was born with. */
+	if (rc == 0 && c->leaf != NULL && c->leaf->handle != 0)
+		rc = save_qdisc(ts, c->leaf);
+	return rc;
+}
+
+static void
+print_stab(FILE *out, const struct sched_stab *stab)
+{
+	if (!stab->set)
+		return;
+	fprintf(out, " stab overhead %d mpu %u", stab->spec.overhead, stab->spec.mpu);
+	if (stab->spec.tsize != 0)
+		fprintf(out, " mtu %u tsize %u", stab->spec.mtu, stab->spec.tsize);
+	fprintf(out, " linklayer %s", stab->spec.linklayer == TC_LINKLAYER_ATM ? "atm" : "ethernet");
+}
+
+static int
+save_qdisc(struct tc_save *ts, const struct qdisc *q)
+{
+	FILE *out = ts->save->out;
+	_Alignas(16) char conf[q->ops->conf_size != 0 ? q->ops->conf_size : 1];
+	size_t k = 0;
+	int rc;
+
+	while (k < sizeof(qdisc_kinds) / sizeof(qdisc_kinds[0]) && strcmp(qdisc_kinds[k].kind, q->ops->kind) != 0)
+		k++;
+	if (k == sizeof(qdisc_kinds) / sizeof(qdisc_kinds[0]))
+		return error_set(ts->err, EOPNOTSUPP, "'save' does not know the qdisc %s", q->ops->kind);
+	fprintf(out, "tc qdisc add dev %s ", ts->port->name);
+	if (q->parent != NULL)
+		fprintf(out, "parent %x:%x", TC_H_MAJ(q->parent->classid) >> 16, TC_H_MIN(q->parent->classid));
+	else
+		fputs("root", out);
+	fprintf(out, " handle %x:", q->handle >> 16);
+	print_stab(out, &q->stab);
+	fprintf(out, " %s", q->ops->kind);
+	if (qdisc_kinds[k].print != NULL) {
+		q->ops->get_conf(q, conf);
+		qdisc_kinds[k].print(out, conf);
+	}
+	putc('\n', out);
+	if (q->ops->classes == NULL)
+		return 0;
+	rc = sched_class_walk(q, save_class, ts);
+	if (rc == 0)
+		rc = save_chain(ts, q->chain, q->handle);
+	return rc != 0 ? rc : sched_class_walk(q, save_below_class, ts);
+}
+
+struct tc_walk {
+	const struct save *save;
+	struct error *err;
+};
+
+static int
+save_port_tc(void *arg, struct port *port)
+{
+	const struct tc_walk *walk = arg;
+	struct tc_save ts = { .save = walk->save, .port = port, .err = walk->err };
+	const struct qdisc *root = sched_root(port->tree);
+	int rc = 0;
+
+	/* The root that a link has by default has no handle. */
+	if (root != NULL && root->handle != 0)
+		rc = save_qdisc(&ts, root);
+	if (rc == 0 && port->ingress != NULL) {
+		fprintf(walk->save->out, "tc qdisc add dev %s ingress\n", port->name);
+		rc = save_chain(&ts, port->ingress, TC_H_MAKE(TC_H_INGRESS, 0));
+	}
+	return rc;
+}
+
+int
+save_tc(const struct save *save, struct error *err)
+{
+	struct tc_walk walk = { save, err };
+
+	return port_walk(save->router, save_port_tc, &walk);
+}
