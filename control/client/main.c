@@ -177,6 +177,16 @@ check_preloads(const char *path, struct error *err)
 	return 0;
 }
 
+/* They run programs in an environment without the library; shim/exec.c refuses them in scripts. */
+static bool
+is_clean_runner(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+
+	return strcmp(name, "sudo") == 0 || strcmp(name, "doas") == 0 || strcmp(name, "pkexec") == 0;
+}
+
 static int
 run_any(int argc, char **argv)
 {
@@ -195,6 +205,12 @@ run_any(int argc, char **argv)
 		snprintf(path, sizeof(path), "%s", argv[0]);
 	else if (locate_program(argv[0], path, &err) != 0)
 		return client_fail(&err);
+	if (is_clean_runner(path)) {
+		error_set(&err, EACCES,
+			"exec: %s would act on the host, not on the router; put it in front: %s weir exec ...", argv[0],
+			argv[0]);
+		return client_fail(&err);
+	}
 	if (isolated ? isolate(&err) != 0 : check_preloads(path, &err) != 0)
 		return client_fail(&err);
 	return run(path, argv);

@@ -109,6 +109,10 @@ check 'setting of another namespace' 0 '^0$' \
 # (a weir that was built with ASan wants its run time before the shim: not here)
 check 'weir in another namespace' 0 'eth0' \
 	env ASAN_OPTIONS=verify_asan_link_order=0 "$weir" exec unshare -rn "$weir" ip link
+printf '#!/bin/sh\nexec "$@"\n' >"$dir/sudo" && chmod 700 "$dir/sudo"
+check 'sudo' 126 'sudo would act on the host' "$weir" exec sh -c "$dir/sudo ip link"
+check 'sudo by bash' 126 'sudo would act on the host' "$weir" exec bash -c "PATH=$dir:\$PATH; sudo ip link; exit \$?"
+check 'sudo alone' 1 'sudo would act on the host' "$weir" exec "$dir/sudo" ip link
 check 'no such program' 1 "the program 'no-such-program' is not there" "$weir" exec no-such-program
 printf 'int main(void) { return 0; }\n' >"$dir/static.c"
 if cc -static -o "$dir/static" "$dir/static.c" 2>/dev/null; then
