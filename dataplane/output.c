@@ -69,6 +69,15 @@ link_charge(struct port_machine *pm, uint64_t bytes, uint64_t now)
 
 /* ---- to the device ---- */
 
+static void
+drop_burst(struct worker *w, struct port *port, struct rte_mbuf **pkts, uint16_t n, enum drop_reason reason)
+{
+	struct pkt_sink *sink = &counters(w, port)->sink;
+
+	for (uint16_t i = 0; i < n; i++)
+		pkt_drop(sink, pkts[i], reason);
+}
+
 /* Drops what the device would refuse for good. */
 static uint16_t
 drop_oversize(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
@@ -221,15 +230,6 @@ port_purge(struct worker_machine *wm, struct port_machine *pm, bool tree, enum d
 
 /* ---- from the path ---- */
 
-static void
-drop_burst(struct worker *w, struct port *port, struct rte_mbuf **pkts, uint16_t n, enum drop_reason reason)
-{
-	struct pkt_sink *sink = &counters(w, port)->sink;
-
-	for (uint16_t i = 0; i < n; i++)
-		pkt_drop(sink, pkts[i], reason);
-}
-
 /* A port without queue: now or never. */
 static void
 send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
@@ -279,6 +279,11 @@ port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf
 	}
 	if (may_bypass(pm, wm->w.now))
 		done = bypass(wm, pm, pkts, n);
+	/* A tree that holds its share of the free buffers gets no more, lest others find none. */
+	if (unlikely(sched_backlog(port->tree) >= wm->queue_share)) {
+		drop_burst(&wm->w, port, pkts + done, n - done, DROP_BUFFERS_SHARED);
+		done = n;
+	}
 	if (done < n) {
 		sched_enqueue(port->tree, &ctx, pkts + done, n - done);
 		pm->next_ns = 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
@@ -61,6 +62,37 @@ router_random(struct router *router)
 	return z ^ (z >> 31);
 }
 
+/*
+ * rte_pktmbuf_pool_create would put one buffer on each page of 4 KiB where there are no hugepages, for the sake of physical
+ * addresses. Nobody uses these in a replay, or where devices use virtual ones.
+ */
+static struct rte_mempool *
+create_pool(uint32_t n, bool replay)
+{
+	struct rte_pktmbuf_pool_private layout = {
+		.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE,
+		.mbuf_priv_size = sizeof(struct pkt),
+	};
+	unsigned int flags = replay || rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+	unsigned int bytes = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE;
+	struct rte_mempool *pool =
+		rte_mempool_create_empty("weir-pool", n, bytes, POOL_CACHE, sizeof(layout), SOCKET_ID_ANY, flags);
+
+	if (pool == NULL)
+		return NULL;
+	if (rte_mempool_set_ops_byname(pool, "ring_mp_mc", NULL) != 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_pktmbuf_pool_init(pool, &layout);
+	if (rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static int
 make_pool(struct router *router, struct error *err)
 {
@@ -69,12 +101,12 @@ make_pool(struct router *router, struct error *err)
 
 	if (n < BUFFERS_MIN || n > BUFFERS_MAX)
 		return error_set(err, EINVAL, "%u buffers: give %u to %u", n, BUFFERS_MIN, BUFFERS_MAX);
-	uint64_t each = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE + 128;
+	uint64_t each = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE +
+			256; /* the mempool's header and spreading */
 	int rc = dpdk_start(conf, n * each, err);
 	if (rc != 0)
 		return rc;
-	router->pool = rte_pktmbuf_pool_create_by_ops(
-		"weir-pool", n, POOL_CACHE, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, "ring_mp_mc");
+	router->pool = create_pool(n, conf->replay);
 	if (router->pool == NULL)
 		return error_set(err, ENOMEM, "no memory for %u buffers (%" PRIu64 " MiB): %s", n, n * each >> 20,
 			rte_strerror(rte_errno));

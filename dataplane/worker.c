@@ -23,6 +23,7 @@
 #define SLEEP_MIN_NS     5000
 #define SLEEP_MAX_NS     50000 /* without rx interrupts no packet may wait longer */
 #define TIMERS_EVERY_NS  1000000 /* packets may have set a timer that path_timers has not told of yet */
+#define QUEUE_ALPHA      4 /* of the dynamic threshold for what a tree may hold */
 #define RING_BURSTS      8 /* taken from the ring in one loop, lest receiving starves */
 
 /* ---- being made ---- */
@@ -379,8 +380,8 @@ worker_watch_buffers(struct worker_machine *wm)
 	uint32_t available = rte_ring_count(router->pool->pool_data);
 
 	wm->low = available < router->reserve;
-	/* alpha 1 of what is free above the reserve: a single queue may take half of all, and never the last. */
-	wm->queue_share = available > router->reserve ? available - router->reserve : 0;
+	/* Choudhury and Hahne's alpha is 4: a single tree may take four fifths of all, two of them four ninths each. */
+	wm->queue_share = available > router->reserve ? QUEUE_ALPHA * (available - router->reserve) : 0;
 }
 
 void
