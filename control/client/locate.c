@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/locate.h"
@@ -84,12 +85,15 @@ locate_program(const char *name, char path[PATH_MAX], struct error *err)
 	static const char administrator[] = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
 	const char *environment = getenv("PATH");
 	char directories[4 * PATH_MAX], *at = directories, *directory;
+	struct stat status;
 
 	snprintf(directories, sizeof(directories), "%s:%s", environment != NULL ? environment : "", administrator);
 	while ((directory = strsep(&at, ":")) != NULL) {
 		int length = snprintf(path, PATH_MAX, "%s/%s", directory, name);
 
-		if (directory[0] == '/' && length < PATH_MAX && access(path, X_OK) == 0)
+		/* A directory passes access(), and Debian has one called tc among the libraries. */
+		if (directory[0] == '/' && length < PATH_MAX && stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+			access(path, X_OK) == 0)
 			return 0;
 	}
 	return error_set(err, ENOENT, "the program '%s' is not there", name);
