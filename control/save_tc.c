@@ -24,6 +24,10 @@
 
 #include "save.h"
 
+enum {
+	SFQ_DEPTH_DEFAULT = 127,
+	SFQ_FLOWS_DEFAULT = 128,
+};
 
 struct tc_save {
 	const struct save *save;
@@ -79,8 +83,14 @@ print_sfq(FILE *out, const void *conf)
 {
 	const struct sfq_conf *c = conf;
 
-	fprintf(out, " quantum %u perturb %d limit %u depth %u flows %u divisor %u%s", c->quantum, c->perturb_s,
-		c->limit, c->depth, c->flows, c->divisor, c->headdrop ? " headdrop" : "");
+	fprintf(out, " quantum %u perturb %d limit %u divisor %u", c->quantum, c->perturb_s, c->limit, c->divisor);
+	/* These ask for the long form of the options, under which the others' bounds differ: only where they are not the defaults. */
+	if (c->depth != SFQ_DEPTH_DEFAULT)
+		fprintf(out, " depth %u", c->depth);
+	if (c->flows != SFQ_FLOWS_DEFAULT)
+		fprintf(out, " flows %u", c->flows);
+	if (c->headdrop)
+		fputs(" headdrop", out);
 	if (c->qth_min != 0)
 		fprintf(out, " redflowlimit %u min %u max %u probability %.9f%s%s", c->redflowlimit, c->qth_min,
 			c->qth_max, (double)c->red_max_p / 4294967296.0, c->red_flags & TC_RED_ECN ? " ecn" : "",
