@@ -144,7 +144,7 @@ COUNTERS = [
     (r'"(bytes|packets|drops|overlimits|lended|borrowed|giants|tokens|ctokens|direct_packets_stat|rule_hit|success|rule_cnt|rule_hit)":-?\d+',
      r'"\1":N'),
 ]
-PEER_BLOCK = re.compile(r'^(N: (p\d|null0): |.*\bdev (p[012]|null0)\b|/proc/.*/(p[012]|null0)/|(p[012]|null0) )')
+PEER_BLOCK = re.compile(r'^(N: (p\d|null0)[@:]|.*\bdev (p[012]|null0)\b|/proc/.*/(p[012]|null0)/|(p[012]|null0) )')
 
 
 def normal(lines, counters):
