@@ -274,7 +274,7 @@ fill_destinations(const struct prefix4 *prefixes, size_t count, bool zipf)
 int
 main(int argc, char **argv)
 {
-	struct device_conf device = { .devargs = "net_null0,size=64" };
+	struct device_conf device = { .devargs = "net_null0,no-rx=1" };
 	struct error err = { 0 };
 	struct router *router;
 	struct prefix4 *prefixes;
@@ -312,5 +312,8 @@ main(int argc, char **argv)
 	router_totals(router, &totals);
 	printf("received %llu, sent %llu, dropped %llu; sum of what rte_lpm found %llu\n", (unsigned long long)totals.received,
 		(unsigned long long)totals.sent, (unsigned long long)totals.dropped, (unsigned long long)lpm_sum);
+	for (unsigned int reason = 0; reason < DROP__COUNT; reason++)
+		if (totals.drops[reason] != 0)
+			printf("  dropped %12llu %s\n", (unsigned long long)totals.drops[reason], drop_reason_name(reason));
 	return router_destroy(router) != 0 || totals.sent == 0;
 }
