@@ -5,20 +5,16 @@
 #include "events.h"
 #include "link_change.h"
 
+/* A veth's other end, which gains or loses its carrier by this, is told of by the router's own event. */
 static int
 change_and_tell(struct port *port, const struct link_change *change, struct error *err)
 {
 	uint32_t flags_before = link_flags(port);
-	struct port *peer = port->peer != 0 ? port_find(port->router, port->peer) : NULL;
-	uint32_t peer_before = peer != NULL ? link_flags(peer) : 0;
 	int rc = link_change_apply(port, change, err);
 
 	if (rc < 0)
 		return rc;
 	notify_link(port, flags_before ^ link_flags(port));
-	/* A veth's other end has gained or lost its carrier. */
-	if (peer != NULL && link_flags(peer) != peer_before)
-		notify_link(peer, 0);
 	if (change->what & CHANGE_NAME)
 		notify_netconf(&port->settings, (int32_t)port->ifindex);
 	return 0;
