@@ -157,8 +157,10 @@ class_remove(struct class *c)
 {
 	struct sched_tree *tree = c->qdisc->tree;
 
-	if (c->leaf != NULL)
+	if (c->leaf != NULL) {
 		qdisc_evacuate(c->leaf);
+		qdisc_unlist(c->leaf);
+	}
 	class_table_remove(c->qdisc->class_table, c);
 	c->next = tree->retired_classes;
 	tree->retired_classes = c;
@@ -171,6 +173,7 @@ take_leaf_away(struct class *c)
 	struct qdisc *leaf = c->leaf;
 
 	qdisc_evacuate(leaf);
+	qdisc_unlist(leaf);
 	c->past_drops += leaf->drops_total;
 	c->leaf = NULL;
 	leaf->next_listed = c->qdisc->tree->retired_qdiscs;

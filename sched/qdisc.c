@@ -108,6 +108,8 @@ unlist(struct qdisc *q)
 	struct sched_tree *tree = q->tree;
 	struct qdisc *previous = NULL;
 
+	if (q->handle == 0)
+		return;
 	for (struct qdisc **at = &tree->listed; *at != NULL; previous = *at, at = &(*at)->next_listed) {
 		if (*at == q) {
 			*at = q->next_listed;
@@ -118,13 +120,14 @@ unlist(struct qdisc *q)
 	}
 }
 
-static void
-unlist_below(struct qdisc *q)
+/* With all below it: nobody finds them any more. */
+void
+qdisc_unlist(struct qdisc *q)
 {
 	unlist(q);
 	for (struct class *c = q->class_table == NULL ? NULL : q->class_table->first; c != NULL; c = c->next) {
 		if (c->leaf != NULL)
-			unlist_below(c->leaf);
+			qdisc_unlist(c->leaf);
 	}
 }
 
@@ -256,7 +259,7 @@ do_graft(struct sched_change *change)
 
 	if (graft->old != NULL) {
 		qdisc_evacuate(graft->old);
-		unlist_below(graft->old);
+		qdisc_unlist(graft->old);
 	}
 	if (graft->fresh != NULL) {
 		qdisc_set_sizes(graft->fresh, graft->at == NULL ? NULL : graft->at->qdisc->sizes);

@@ -53,6 +53,7 @@ struct sched_tree {
 struct qdisc *qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf,
 	const struct sched_stab *stab, uint32_t handle, struct error *err);
 void qdisc_free(struct qdisc *q); /* with all below it; nothing is queued there and no reader can see it */
+void qdisc_unlist(struct qdisc *q);
 /* (owner) Takes all packets out of q to tree->moved. */
 void qdisc_evacuate(struct qdisc *q);
 void qdisc_set_sizes(struct qdisc *q, const struct sched_stab *inherited);

@@ -247,6 +247,26 @@ replacing_a_subtree_moves_its_packets(void **state)
 	bed_end();
 }
 
+/* A configured leaf qdisc goes with its class's turning inner, and the others are still found. */
+static void
+a_leaf_qdisc_goes_when_its_class_turns_inner(void **state)
+{
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	add_class(0, CLASSID(1, 1), &class_conf);
+	add_class(0, CLASSID(1, 2), &class_conf);
+	add_qdisc(CLASSID(1, 1), 0x100000, "prio", &prio_conf);
+	add_qdisc(CLASSID(0x10, 1), 0x110000, "pfifo", NULL);
+	add_qdisc(CLASSID(1, 2), 0x200000, "pfifo", NULL);
+	add_class(CLASSID(1, 1), CLASSID(1, 0x10), &class_conf);
+	assert_null(sched_qdisc_find(bed.tree, 0x100000));
+	assert_null(sched_qdisc_find(bed.tree, 0x110000));
+	assert_non_null(sched_qdisc_find(bed.tree, 0x200000));
+	assert_non_null(sched_qdisc_find(bed.tree, 1 << 16));
+	bed_end();
+}
+
 /* tbf peeks into an htb, which can only dequeue: the packet is held, counted, and neither lost nor sent twice by a change. */
 static void
 a_held_packet_survives_a_change(void **state)
@@ -298,6 +318,7 @@ main(void)
 		cmocka_unit_test(size_tables_count_for_all_below),
 		cmocka_unit_test(roots_come_and_go_and_lose_nothing),
 		cmocka_unit_test(replacing_a_subtree_moves_its_packets),
+		cmocka_unit_test(a_leaf_qdisc_goes_when_its_class_turns_inner),
 		cmocka_unit_test(a_held_packet_survives_a_change),
 		cmocka_unit_test(a_filters_drop_is_counted),
 	};
