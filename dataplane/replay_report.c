@@ -399,20 +399,69 @@ rate_text(char text[24], uint64_t bps)
 	return text;
 }
 
-static void
-print_queue(FILE *to, const char *port, struct watched_queue *queue)
+static uint64_t
+queue_drops(const struct watched_queue *queue)
 {
-	char what[64], handle[16], rate[24], p50[24], p99[24];
 	uint64_t dropped = 0;
 
 	for (unsigned int i = 0; i < DROP__COUNT; i++)
 		dropped += queue->drops[i];
-	snprintf(what, sizeof(what), "%s %s %s", queue->is_class ? "class" : "qdisc", queue->kind,
-		handle_text(handle, queue->handle));
-	fprintf(to, "%-15s %-24s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %13s %10s %10s\n", port, what,
-		queue->offered_packets, queue->packets, dropped, queue->backlog, rate_text(rate, rate_bps(queue)),
-		duration_text(p50, delays_quantile(&queue->delays, 5000)),
-		duration_text(p99, delays_quantile(&queue->delays, 9900)));
+	return dropped;
+}
+
+/* The discipline below a class that has no other, where its line would say the same as the class's. NULL: none. */
+static const struct watched_queue *
+echo_of(const struct watched_port *wp, struct watched_queue *const *list, const struct watched_queue *class)
+{
+	const struct watched_queue *below = NULL;
+
+	for (uint32_t i = 0; i < wp->queue_count; i++) {
+		if (list[i]->above == 0 || &wp->queues[list[i]->above - 1] != class)
+			continue;
+		if (below != NULL || list[i]->is_class)
+			return NULL;
+		below = list[i];
+	}
+	bool same = below != NULL && below->offered_packets == class->offered_packets &&
+		    below->packets == class->packets && queue_drops(below) == queue_drops(class) &&
+		    below->backlog == class->backlog;
+	return same ? below : NULL;
+}
+
+static void
+print_queue(FILE *to, const char *name, struct watched_queue *queue)
+{
+	char rate[24], p50[24] = "-", p99[24] = "-";
+
+	if (queue->packets != 0) {
+		duration_text(p50, delays_quantile(&queue->delays, 5000));
+		duration_text(p99, delays_quantile(&queue->delays, 9900));
+	}
+	fprintf(to, "%-36s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64 " %12s %10s %10s\n", name,
+		queue->offered_packets, queue->packets, queue_drops(queue), queue->backlog,
+		rate_text(rate, rate_bps(queue)), p50, p99);
+}
+
+/* The queues below number `above` (0: the roots), each followed by its own, indented by its depth. */
+static void
+print_queues(FILE *to, struct watched_port *wp, struct watched_queue **list, uint32_t above, unsigned int depth)
+{
+	char name[96], handle[16];
+
+	for (uint32_t i = 0; i < wp->queue_count; i++) {
+		struct watched_queue *queue = list[i];
+		const struct watched_queue *below = queue->is_class ? echo_of(wp, list, queue) : NULL;
+		char echo[48] = "";
+
+		if (queue->above != above || queue->offered_packets == 0)
+			continue;
+		if (below != NULL)
+			snprintf(echo, sizeof(echo), " (%.20s %s)", below->kind, handle_text(handle, below->handle));
+		snprintf(name, sizeof(name), "%-8s%*s%s %s %s%s", depth == 0 ? wp->name : "", (int)depth * 2, "",
+			queue->is_class ? "class" : "qdisc", queue->kind, handle_text(handle, queue->handle), echo);
+		print_queue(to, name, queue);
+		print_queues(to, wp, list, (uint32_t)((below != NULL ? below : queue) - wp->queues) + 1, depth + 1);
+	}
 }
 
 static void
@@ -422,16 +471,17 @@ print_totals(FILE *to, struct router *router)
 
 	router_totals(router, &t);
 	fprintf(to,
-		"received %" PRIu64 " + generated %" PRIu64 " = sent %" PRIu64 " + delivered %" PRIu64
+		"\nEvery packet: received %" PRIu64 " + generated %" PRIu64 " = sent %" PRIu64 " + delivered %" PRIu64
 		" + dropped %" PRIu64 " + queued %" PRIu64 "\n",
 		t.received, t.generated, t.sent, t.delivered, t.dropped, t.queued);
 	for (unsigned int i = 0; i < DROP__COUNT; i++)
 		if (t.drops[i] != 0)
-			fprintf(to, "  dropped %10" PRIu64 "  %-20s %s\n", t.drops[i], drop_reason_name(i),
+			fprintf(to, "  dropped %9" PRIu64 "  %-20s %s\n", t.drops[i], drop_reason_name(i),
 				drop_reason_meaning(i));
 	if (router->replay->timestamps_clamped != 0)
-		fprintf(to, "%" PRIu64 " timestamps went backwards and were taken as their predecessor's\n",
-			router->replay->timestamps_clamped);
+		fprintf(to,
+			"%" PRIu64 " timestamp%s went backwards: these packets arrived when the one before them did\n",
+			router->replay->timestamps_clamped, router->replay->timestamps_clamped != 1 ? "s" : "");
 }
 
 void
@@ -439,14 +489,13 @@ replay_print_summary(struct router *router, FILE *to)
 {
 	struct replay *replay = router->replay;
 
-	fprintf(to, "%-15s %-24s %10s %10s %10s %8s %13s %10s %10s\n", "port", "queue", "offered", "sent", "dropped",
-		"queued", "rate when busy", "delay p50", "p99");
+	fprintf(to, "%-36s %9s %9s %9s %7s %12s %21s\n", "", "", "", "", "", "rate while", "queueing delay");
+	fprintf(to, "%-8s%-28s %9s %9s %9s %7s %12s %10s %10s\n", "port", "packets of", "offered", "sent", "dropped",
+		"queued", "backlogged", "p50", "p99");
 	for (struct watched_port *wp = replay->ports; wp != NULL; wp = wp->next) {
 		struct watched_queue **list = sorted_queues(wp);
 
-		for (uint32_t i = 0; i < wp->queue_count; i++)
-			if (list[i]->offered_packets != 0)
-				print_queue(to, wp->name, list[i]);
+		print_queues(to, wp, list, 0, 0);
 		free(list);
 	}
 	print_totals(to, router);
