@@ -364,16 +364,17 @@ forward(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_
 /* ---- by type of route -------------------------------------------------------------------------------------------- */
 
 static void
-refuse(struct worker *w, struct port *in, struct rte_mbuf *m, uint8_t type)
+refuse(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_result *result)
 {
 	struct pkt_sink *sink = &counters(w, in)->sink;
 
-	switch (type) {
+	switch (result->type) {
 	case RTN_BLACKHOLE:
 		pkt_drop(sink, m, DROP_ROUTE_BLACKHOLE);
 		break;
 	case RTN_UNREACHABLE:
-		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+		/* As Linux: a route knows of its hosts, a rule speaks of networks. */
+		icmp_error(w, m, ICMP_DEST_UNREACH, result->by_rule ? ICMP_NET_UNREACH : ICMP_HOST_UNREACH, 0);
 		pkt_drop(sink, m, DROP_ROUTE_UNREACHABLE);
 		break;
 	case RTN_PROHIBIT:
@@ -381,7 +382,7 @@ refuse(struct worker *w, struct port *in, struct rte_mbuf *m, uint8_t type)
 		pkt_drop(sink, m, DROP_ROUTE_PROHIBIT);
 		break;
 	case RTN_UNSPEC:
-	case RTN_THROW:
+	case RTN_UNICAST: /* by a nexthop that has gone */
 		icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
 		pkt_drop(sink, m, DROP_NO_ROUTE);
 		break;
@@ -423,7 +424,7 @@ take_routed(struct worker *w, struct port *in, struct rte_mbuf *m, const struct 
 	if (!ours && result->type == RTN_UNICAST)
 		hop = rib_nexthop(w->rib, result->nexthop);
 	if (!ours && hop == NULL) {
-		refuse(w, in, m, result->type == RTN_UNICAST ? RTN_UNSPEC : result->type);
+		refuse(w, in, m, result);
 		return;
 	}
 	reason = check_source(w, in, m, check, ours ? LOOPBACK_IFINDEX : hop->ifindex);
@@ -442,7 +443,7 @@ take_routed(struct worker *w, struct port *in, struct rte_mbuf *m, const struct 
 void
 ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
 {
-	bool forwarding = w->settings->ip_forward != 0 && in->settings.forwarding != 0;
+	bool forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
 	struct outgoing outgoing = { .count = 0 };
 	struct rib_key keys[BURST];
 	struct rib_result results[BURST];

@@ -162,7 +162,7 @@ make_parts(struct router *router, struct error *err)
 	router->ns_per_tick_fp = (uint64_t)(((unsigned __int128)NS_PER_SECOND << 32) / rte_get_tsc_hz());
 	router->tsc_start = rte_rdtsc();
 	router->virtual_now = CLOCK_START;
-	if (!router->conf.replay && (router->rcu = rcu_create(WORKERS_MAX)) == NULL)
+	if (!router->conf.replay && (router->rcu = rcu_create(workers)) == NULL)
 		return error_set(err, ENOMEM, "no memory for the readers' states");
 	rc = rib_create(router->rcu, &router->rib, err);
 	if (rc == 0 && router->conf.replay)

@@ -97,6 +97,19 @@ better(const struct seen_address *a, const struct seen_address *best, const stru
 	return near != best_near ? near : a->scope < best->scope;
 }
 
+/* For a link without addresses (unnumbered): the router is known elsewhere by the first of another link's that is valid beyond it. */
+static const struct seen_address *
+first_elsewhere(const struct address_view *view, uint8_t family)
+{
+	for (uint32_t i = 0; i < view->count; i++) {
+		const struct seen_address *a = &view->items[i];
+
+		if (a->family == family && !a->secondary && a->scope < RT_SCOPE_LINK)
+			return a;
+	}
+	return NULL;
+}
+
 bool
 rib_address_select(
 	const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source)
@@ -121,6 +134,8 @@ rib_address_select(
 		if (!a->secondary && better(a, best, to))
 			best = a;
 	}
+	if (best == NULL)
+		best = first_elsewhere(view, family);
 	if (best != NULL)
 		*source = best->local;
 	return best != NULL;

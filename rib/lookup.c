@@ -86,6 +86,7 @@ answer(const struct rib *rib, const struct compiled_rule *rule, const struct rib
 	result->type = target->type;
 	result->scope = target->scope;
 	result->prefix_length = length;
+	result->by_rule = false;
 	return true;
 }
 
@@ -185,7 +186,9 @@ next_table(const struct burst *b, uint8_t k, uint32_t from)
 		if (rule->action == FR_ACT_TO_TBL)
 			return from;
 		if (rule->action != FR_ACT_NOP) {
-			b->results[k] = (struct rib_result){ .type = refusal(rule->action), .realm = rule->realm };
+			b->results[k] = (struct rib_result){
+				.type = refusal(rule->action), .realm = rule->realm, .by_rule = true
+			};
 			return set->count;
 		}
 		from = rule->next;

@@ -59,7 +59,7 @@ void router_poll(struct router *router);
 
 /* Settings with their Linux names (net.ipv4.*), plain ints that workers read as they go. */
 struct router_settings {
-	int ip_forward; /* 1 in weir */
+	int ip_forward; /* 1 in weir; what counts for a packet is `forwarding` of the port it came in by, which who sets this sets as well */
 	int ip_default_ttl; /* 64 */
 	int icmp_echo_ignore_all, icmp_echo_ignore_broadcasts; /* 0, 1 */
 	int icmp_ratelimit, icmp_ratemask; /* ms, 1000; 6168 */

@@ -85,7 +85,10 @@ int rib_address_remove(struct rib *rib, const struct rib_address *address, struc
 /* In Linux's order of printing: per link in order of ifindex. Returns what visit returned if not 0. ifindex 0: all. */
 int rib_address_walk(const struct rib *rib, uint32_t ifindex, uint8_t family,
 	int (*visit)(void *arg, const struct rib_address *address), void *arg);
-/* The source address that Linux would choose on that link towards `to` (NULL: any): false if the link has none fit. Any thread, under RCU. */
+/*
+ * The source address that Linux would choose on that link towards `to` (NULL: any): where the link has none, the first of another that is valid
+ * beyond its own link. false: there is none either. Any thread, under RCU.
+ */
 bool rib_address_select(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source);
 /* Is it one of this router's addresses (on ifindex, or 0: on any)? Any thread, under RCU. */
 bool rib_address_is_local(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
@@ -200,6 +203,7 @@ struct rib_result {
 	uint8_t type; /* RTN_*; RTN_UNSPEC: no route */
 	uint8_t scope;
 	uint8_t prefix_length; /* of the route found */
+	bool by_rule; /* a rule's action says so, no route */
 };
 
 /* Answers a burst. keys and results are arrays of n. */

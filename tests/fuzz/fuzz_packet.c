@@ -67,7 +67,8 @@ set(uint8_t settings)
 	world->replay = (settings & REPLAY) != 0;
 	world->all.accept_source_route = (settings & SOURCE_ROUTES) != 0;
 	world->all.rp_filter = (settings & STRICT) != 0;
-	world->settings.ip_forward = (settings & NO_FORWARDING) == 0;
+	for (uint32_t port = ETH0; port < ETH0 + 3; port++)
+		world->ports[port].settings.forwarding = (settings & NO_FORWARDING) == 0;
 	world->all.proxy_arp = (settings & PROXY) != 0;
 	world->no_buffers = (settings & NO_BUFFERS) != 0;
 	world->settings.icmp_echo_ignore_broadcasts = (settings & ALL_ECHO) == 0;

@@ -231,7 +231,9 @@ sources_are_selected_near_the_destination(void **state)
 	to = ip_parse("8.8.8.8", &family);
 	assert_true(rib_address_select(*state, 1, AF_INET, &to, &source));
 	assert_true(ip_addr_equal(&source, &(struct ip_addr){ .bytes = { 5, 5, 5, 5 } }));
-	assert_false(rib_address_select(*state, 2, AF_INET, NULL, &source));
+	/* A link without addresses borrows the first that is known elsewhere, in order of links. */
+	assert_true(rib_address_select(*state, 2, AF_INET, NULL, &source));
+	assert_true(ip_addr_equal(&source, &(struct ip_addr){ .bytes = { 5, 5, 5, 5 } }));
 	assert_false(rib_address_select(*state, 3, AF_INET6, NULL, &source));
 	assert_true(rib_address_is_local(*state, 0, AF_INET, &(struct ip_addr){ .bytes = { 10, 0, 0, 3 } }));
 	assert_true(rib_address_is_local(*state, 4, AF_INET, &(struct ip_addr){ .bytes = { 10, 0, 0, 1 } }));
