@@ -225,6 +225,7 @@ int
 main(int argc, char **argv)
 {
 	static struct replay_options options;
+	static char name[] = "weir replay";
 	struct player player = { .progress = isatty(STDERR_FILENO) };
 	struct error err = { 0 };
 
@@ -237,6 +238,7 @@ main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	program_invocation_short_name = name; /* what script.c's messages start with */
 	int status = run(&player, &options);
 	unmake(&player);
 	return status;

@@ -27,9 +27,19 @@ const char replay_usage[] =
 	"It needs no root, no hugepages and no NIC; the same input and seed give the same bytes.\n";
 
 static int
+set_file(const struct replay_port *port, const char *part, const char *value, const char **file, struct error *err)
+{
+	if (*file != NULL)
+		return error_set(err, EINVAL, "--port %s: %s= is given twice; a port has one", port->name, part);
+	*file = value;
+	return 0;
+}
+
+static int
 parse_port_part(struct replay_port *port, char *part, struct error *err)
 {
 	char *value = strchr(part, '=');
+	struct error reason = { 0 };
 	uint64_t number;
 	int code;
 
@@ -38,19 +48,18 @@ parse_port_part(struct replay_port *port, char *part, struct error *err)
 			err, EINVAL, "--port %s: '%s' is not KEY=VALUE with in, out, rate or mtu", port->name, part);
 	*value++ = '\0';
 	if (strcmp(part, "in") == 0)
-		port->capture.in = value;
-	else if (strcmp(part, "out") == 0)
-		port->capture.out = value;
-	else if (strcmp(part, "rate") == 0)
-		return option_rate(value, &port->rate_Bps, err);
-	else if (strcmp(part, "mtu") == 0) {
-		code = option_number(value, 68, 65535, &number, err);
+		return set_file(port, part, value, &port->capture.in, err);
+	if (strcmp(part, "out") == 0)
+		return set_file(port, part, value, &port->capture.out, err);
+	if (strcmp(part, "rate") == 0) {
+		code = option_rate(value, &port->rate_Bps, &reason);
+	} else if (strcmp(part, "mtu") == 0) {
+		code = option_number(value, 68, 65535, &number, &reason);
 		port->mtu = code == 0 ? (uint32_t)number : 0;
-		return code;
-	} else
-		return error_set(
-			err, EINVAL, "--port %s: there is no '%s='; give in=, out=, rate= or mtu=", port->name, part);
-	return 0;
+	} else {
+		code = error_set(&reason, EINVAL, "there is no '%s='; give in=, out=, rate= or mtu=", part);
+	}
+	return code == 0 ? 0 : error_set(err, -code, "--port %s: %.200s", port->name, reason.msg);
 }
 
 static int
@@ -144,13 +153,16 @@ static int
 parse_with_value(struct arguments *a, struct replay_options *options, struct error *err)
 {
 	char *value = take_value(a);
+	struct error reason = { 0 };
 
 	if (value == NULL || value[0] == '\0')
 		return error_set(err, EINVAL, "%s needs a value", a->option);
 	if (strcmp(a->option, "--port") == 0)
 		return parse_port(options, value, err);
 	if (strcmp(a->option, "--seed") == 0)
-		return option_number(value, 0, UINT64_MAX, &options->seed, err);
+		return option_number(value, 0, UINT64_MAX, &options->seed, &reason) == 0
+			       ? 0
+			       : error_set(err, EINVAL, "--seed: %.200s", reason.msg);
 	if (strcmp(a->option, "--at") == 0) {
 		const char *path = take_value(a);
 

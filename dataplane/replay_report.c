@@ -488,6 +488,7 @@ void
 replay_print_summary(struct router *router, FILE *to)
 {
 	struct replay *replay = router->replay;
+	bool any = false;
 
 	fprintf(to, "%-36s %9s %9s %9s %7s %12s %21s\n", "", "", "", "", "", "rate while", "queueing delay");
 	fprintf(to, "%-8s%-28s %9s %9s %9s %7s %12s %10s %10s\n", "port", "packets of", "offered", "sent", "dropped",
@@ -497,6 +498,10 @@ replay_print_summary(struct router *router, FILE *to)
 
 		print_queues(to, wp, list, 0, 0);
 		free(list);
+		for (uint32_t i = 0; i < wp->queue_count; i++)
+			any |= wp->queues[i].offered_packets != 0;
 	}
+	if (!any)
+		fputs("no packet came as far as a queue\n", to);
 	print_totals(to, router);
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "client/client.h"
 #include "client/locate.h"
 #include "shim/namespace.h"
+#include "shim/trace.h"
 
 static const char usage_text[] =
 	"usage: weir [--socket PATH] VERB ...\n"
@@ -187,6 +189,41 @@ is_clean_runner(const char *path)
 	return strcmp(name, "sudo") == 0 || strcmp(name, "doas") == 0 || strcmp(name, "pkexec") == 0;
 }
 
+static bool
+is_script(const char *path)
+{
+	char start[2] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t bytes = fd >= 0 ? read(fd, start, sizeof(start)) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return bytes == (ssize_t)sizeof(start) && start[0] == '#' && start[1] == '!';
+}
+
+/* For the shim, which names the line that fails: the script of `sh [-x] script ...` or `./script ...`. */
+static void
+name_script(const char *path, char **argv)
+{
+	static const char *const shells[] = { "sh", "dash", "bash", "ksh", "zsh" };
+	const char *slash = strrchr(path, '/');
+	const char *script = NULL;
+	char absolute[PATH_MAX], value[PATH_MAX + 64];
+	struct stat status;
+
+	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+		if (strcmp(slash != NULL ? slash + 1 : path, shells[i]) == 0)
+			for (script = *++argv; script != NULL && script[0] == '-'; script = *++argv)
+				if (strchr(script, 'c') != NULL)
+					return; /* -c: the text itself */
+	if (script == NULL && is_script(path))
+		script = path;
+	if (script == NULL || realpath(script, absolute) == NULL || fstat(STDERR_FILENO, &status) != 0)
+		return;
+	snprintf(value, sizeof(value), "%ju:%ju:%s", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino, absolute);
+	setenv(TRACE_SCRIPT_VARIABLE, value, 1);
+}
+
 static int
 run_any(int argc, char **argv)
 {
@@ -213,6 +250,7 @@ run_any(int argc, char **argv)
 	}
 	if (isolated ? isolate(&err) != 0 : check_preloads(path, &err) != 0)
 		return client_fail(&err);
+	name_script(path, argv);
 	return run(path, argv);
 }
 
@@ -232,6 +270,8 @@ run_replay(int argc, char **argv)
 static int
 print_version(int argc, char **argv)
 {
+	if (argc > 1)
+		return client_usage("version: takes no arguments, and '%s' is one", argv[1]);
 	printf("weir %s\n", WEIR_VERSION);
 	return 0;
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where weird or weir-replay runs a script it wants to name the line that failed, whatever shell the script is for. So each
- * program that the script runs tells when it ends with a status other than 0: the record is its pid, its status, whether it
- * spoke to the router, and its command line, written at once to the pipe that WEIR_TRACE names as "fd:device:inode" (the
- * number alone may have become another file).
+ * Who runs a script wants to know which line failed, whatever shell it is for. So each program that the script runs tells when
+ * it ends with a status other than 0.
+ *
+ * Under weird and weir-replay the record is its pid, its status, whether it spoke to the router, and its command line, written
+ * at once to the pipe that WEIR_TRACE names as "fd:device:inode" (the number alone may have become another file).
+ *
+ * `weir exec` is gone by then, having become the shell. It leaves WEIR_SCRIPT, "device:inode:path": the program itself says
+ * which line of the script at path it was, if its stderr still is the file that weir exec had. Where the script has redirected
+ * it, the failure was expected, or the text is for the script to read.
  */
 #include "shim/host.h"
 
@@ -17,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/find_line.h"
 #include "shim/files.h"
 #include "shim/router.h"
 #include "shim/trace.h"
@@ -38,26 +44,73 @@ trace_fd(void)
 	return fd;
 }
 
+/* The script's path, if this program's stderr is the one that weir exec had. */
+static const char *
+exec_script(void)
+{
+	const char *where = getenv(TRACE_SCRIPT_VARIABLE);
+	uintmax_t device, inode;
+	struct stat status;
+	int length;
+
+	if (where == NULL || sscanf(where, "%ju:%ju:%n", &device, &inode, &length) != 2)
+		return NULL;
+	if (HOST(fstat)(STDERR_FILENO, &status) != 0 || status.st_dev != device || status.st_ino != inode)
+		return NULL;
+	return where + length;
+}
+
+/* Fills in what the program is. */
+static bool
+describe(struct trace_record *record)
+{
+	int arguments = HOST(open)("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (arguments < 0)
+		return false;
+	length = read(arguments, record->command, sizeof(record->command));
+	HOST(close)(arguments);
+	record->pid = getpid();
+	record->bytes = length > 0 ? (uint32_t)length : 0;
+	return length > 0;
+}
+
+static void
+name_line(const char *script, struct trace_record *record)
+{
+	int line = find_line(script, record->command, record->bytes);
+	char *last = record->command + record->bytes - 1;
+
+	if (line == 0)
+		return;
+	for (char *c = record->command; c < last; c++)
+		if (*c == '\0')
+			*c = ' ';
+	*last = '\0';
+	dprintf(STDERR_FILENO, "weir: %s line %d: exit status %d from: %s\n", script, line, record->status & 0xff,
+		record->command);
+}
+
 static void
 report(int exit_status, void *arg)
 {
 	struct trace_record record = { .status = exit_status, .asked_router = router_was_asked() };
-	int fd, arguments;
-	ssize_t length;
+	const char *script;
+	int fd;
 
-	if (exit_status == 0 || getpid() != started || (fd = trace_fd()) < 0)
+	if (exit_status == 0 || getpid() != started)
 		return;
-	record.pid = getpid();
-	arguments = HOST(open)("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-	if (arguments < 0)
+	fd = trace_fd();
+	script = fd < 0 && record.asked_router ? exec_script() : NULL;
+	if ((fd < 0 && script == NULL) || !describe(&record))
 		return;
-	length = read(arguments, record.command, sizeof(record.command));
-	HOST(close)(arguments);
-	if (length <= 0)
+	if (script != NULL) {
+		name_line(script, &record);
 		return;
-	record.bytes = (uint32_t)length;
+	}
 	/* A record is shorter than PIPE_BUF: it arrives whole, whoever else writes. */
-	if (HOST(write)(fd, &record, offsetof(struct trace_record, command) + (size_t)length) < 0)
+	if (HOST(write)(fd, &record, offsetof(struct trace_record, command) + record.bytes) < 0)
 		return;
 }
 
@@ -67,7 +120,7 @@ begin(void)
 	int saved = errno;
 
 	file_adopt_inherited();
-	if (getenv("WEIR_TRACE") != NULL) {
+	if (getenv("WEIR_TRACE") != NULL || getenv(TRACE_SCRIPT_VARIABLE) != NULL) {
 		started = getpid();
 		on_exit(report, NULL);
 	}

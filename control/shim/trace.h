@@ -6,6 +6,9 @@
 #include <limits.h>
 #include <stdint.h>
 
+/* Set by `weir exec`: see trace.c. */
+#define TRACE_SCRIPT_VARIABLE "WEIR_SCRIPT"
+
 enum {
 	TRACE_COMMAND_MAX = 1024,
 };

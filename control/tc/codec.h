@@ -67,6 +67,7 @@ struct filter_options {
 		struct fw_conf fw;
 		uint8_t bytes[256];
 	} conf;
+	uint32_t classid; /* the filter's target; 0: none */
 	struct actions actions;
 	struct u32_key keys[U32_KEYS_MAX];
 };

@@ -18,6 +18,7 @@ fw_parse(const struct nlattr *nest, struct filter_options *options, struct error
 	if (tb[TCA_FW_POLICE] != NULL)
 		return error_set(err, EOPNOTSUPP,
 			"fw: 'police' is not offered here; shape with a class, or drop with 'action drop'");
+	options->classid = conf->classid;
 	conf->has_classid = tb[TCA_FW_CLASSID] != NULL;
 	conf->has_mask = tb[TCA_FW_MASK] != NULL;
 	conf->actions = options->actions.specs;

@@ -103,6 +103,7 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 	if ((conf->flags & TCA_CLS_FLAGS_SKIP_SW) != 0)
 		return error_set(err, EOPNOTSUPP,
 			"cls_u32: 'skip_sw' leaves the filter to hardware, and no port here has any for it");
+	options->classid = conf->classid;
 	conf->has_classid = tb[TCA_U32_CLASSID] != NULL;
 	conf->actions = options->actions.specs;
 	conf->n_actions = options->actions.n;

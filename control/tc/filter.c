@@ -241,9 +241,27 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
 	options->control = req->context;
 	options->actions.n = 0;
+	options->classid = 0;
 	memset(&options->conf, 0, sizeof(options->conf));
 	spec->conf = &options->conf;
 	return codec->parse(nest, options, err);
+}
+
+/*
+ * Linux takes a filter to a class that is not there, for the class may come later, and says nothing: packets go to the qdisc's
+ * default meanwhile, and the user wonders. Only where classes are made by hand: PRIO has its bands, SFQ its flows.
+ */
+static void
+warn_of_missing_class(const struct place *place, uint32_t classid, struct error *err)
+{
+	const struct qdisc *q;
+
+	if (place->hook || TC_H_MIN(classid) == 0 || TC_H_MAJ(classid) != TC_H_MAJ(place->parent))
+		return;
+	q = sched_qdisc_find(place->port->tree, TC_H_MAJ(classid));
+	if (q != NULL && q->ops->classes->init != NULL && sched_class_find(q, classid) == NULL)
+		nl_warn(err, "there is no class %x:%x (yet): what matches goes to the qdisc's default until there is",
+			TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
 }
 
 static int
@@ -283,6 +301,8 @@ filter_new(struct nl_request *req, struct error *err)
 	msgs = nl_msgs_create();
 	put_filter(msgs, RTM_NEWTFILTER, flags, &place, &info);
 	notify(&place, msgs);
+	if (req->attrs[TCA_OPTIONS] != NULL)
+		warn_of_missing_class(&place, options.classid, err);
 	return 0;
 }
 
