@@ -36,7 +36,23 @@ is_multicast(rte_be32_t a)
 
 /* ---- header checks ----------------------------------------------------------------------------------------------- */
 
-static enum drop_reason
+/* Is the checksum over a header right (RFC 1071)? Nearly all are of five words. */
+static inline bool
+header_sum_ok(const struct rte_ipv4_hdr *ip, uint16_t bytes)
+{
+	uint32_t words[5];
+	uint64_t sum;
+
+	if (unlikely(bytes != sizeof(words)))
+		return rte_raw_cksum(ip, bytes) == 0xffff;
+	memcpy(words, ip, sizeof(words));
+	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return checksum_fold((uint32_t)sum) == 0xffff;
+}
+
+static inline enum drop_reason
 check_header(struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
@@ -51,7 +67,7 @@ check_header(struct rte_mbuf *m)
 	if (unlikely((ip->version_ihl >> 4) != 4 || header < sizeof(*ip) || total < header || total > available ||
 		     m->data_len < p->l3_off + header))
 		return DROP_IP_MALFORMED;
-	if (unlikely(rte_raw_cksum(ip, header) != 0xffff))
+	if (unlikely(!header_sum_ok(ip, header)))
 		return DROP_IP_CHECKSUM;
 	if (unlikely(total < available))
 		buffer_truncate(m, p->l3_off + total); /* Ethernet's padding */
@@ -137,24 +153,23 @@ check_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t 
 
 /* ---- the route --------------------------------------------------------------------------------------------------- */
 
-static void
+static inline void
 make_key(const struct worker *w, const struct port *in, const struct rte_mbuf *m, struct rib_key *key)
 {
 	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
 	const struct rte_ipv4_hdr *ip = ip4_header(m);
+	bool by_ports = w->settings->fib_multipath_hash_policy == 1;
 
-	*key = (struct rib_key){
-		.dst = ip_addr_v4(ip->dst_addr),
-		.src = ip_addr_v4(ip->src_addr),
-		.mark = p->mark,
-		.iif = in->ifindex,
-		.flow_hash = w->settings->fib_multipath_hash_policy == 1
-				     ? m->hash.rss
-				     : flow_hash_addresses(ip->src_addr, ip->dst_addr),
-		.family = AF_INET,
-		.dsfield = ip->type_of_service,
-		.ip_protocol = ip->next_proto_id,
-	};
+	key->dst = ip_addr_v4(ip->dst_addr);
+	key->src = ip_addr_v4(ip->src_addr);
+	key->mark = p->mark;
+	key->iif = in->ifindex;
+	key->oif = 0;
+	key->flow_hash = by_ports ? m->hash.rss : flow_hash_addresses(ip->src_addr, ip->dst_addr);
+	key->family = AF_INET;
+	key->dsfield = ip->type_of_service;
+	key->ip_protocol = ip->next_proto_id;
+	key->sport = key->dport = 0;
 	if (p->l4_off != 0 && m->data_len >= p->l4_off + 4 &&
 		(ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP ||
 			ip->next_proto_id == IPPROTO_SCTP)) {
@@ -283,15 +298,11 @@ ip4_tos_priority(uint8_t tos)
 	return priorities[(tos >> 3) & 3];
 }
 
-static void
+static inline void
 decrement_ttl(struct rte_ipv4_hdr *ip)
 {
-	rte_be16_t old, new;
-
-	memcpy(&old, &ip->time_to_live, sizeof(old)); /* the word of TTL and protocol */
-	ip->time_to_live--;
-	memcpy(&new, &ip->time_to_live, sizeof(new));
-	ip->hdr_checksum = checksum_replace(ip->hdr_checksum, old, new);
+	ip->time_to_live--; /* its word, with the protocol, becomes less by 0x100 */
+	ip->hdr_checksum = checksum_replace(ip->hdr_checksum, RTE_BE16(0x0100), 0);
 }
 
 static void

@@ -25,23 +25,6 @@
 #define VLAN_ID_MASK  0xfff
 #define KEEP          DROP__COUNT
 
-/* Folded multiply: each bit of the result depends on every bit of both words. The constants are digits of pi. */
-static inline uint32_t
-hash_words(uint64_t a, uint64_t b)
-{
-	unsigned __int128 p = (unsigned __int128)(a ^ 0x243f6a8885a308d3ull) * (b ^ 0x13198a2e03707344ull);
-	uint64_t h = (uint64_t)p ^ (uint64_t)(p >> 64);
-
-	h *= 0xa4093822299f31d1ull;
-	return (uint32_t)(h >> 32);
-}
-
-uint32_t
-flow_hash_addresses(uint32_t src, uint32_t dst)
-{
-	return hash_words((uint64_t)src << 32 | dst, 0);
-}
-
 static bool
 has_ports(uint8_t protocol)
 {
@@ -132,7 +115,7 @@ for_us(struct worker *w, const struct port *in, const struct rte_mbuf *m, struct
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 
-	if (likely(memcmp(eth->dst_addr.addr_bytes, in->mac, 6) == 0))
+	if (likely(rte_is_same_ether_addr(&eth->dst_addr, (const struct rte_ether_addr *)in->mac)))
 		return true;
 	if (rte_is_multicast_ether_addr(&eth->dst_addr)) {
 		p->flags |= PKT_MULTICAST;
@@ -143,38 +126,53 @@ for_us(struct worker *w, const struct port *in, const struct rte_mbuf *m, struct
 	return any;
 }
 
+/* All of struct pkt but what the machinery has set, and the marks of a packet that comes through a virtual port. */
+static inline void
+clear(struct pkt *p, const struct port *in, uint16_t tci)
+{
+	if (likely(p->passes == 0)) {
+		p->mark = 0;
+		p->tc_index = 0;
+	}
+	p->priority = 0;
+	p->realm = 0;
+	p->nexthop = 0;
+	p->leaf = PKT_LEAF_NONE;
+	p->generation = 0;
+	p->in_port = (uint16_t)in->ifindex;
+	p->out_port = 0;
+	p->l4_off = 0;
+	p->vlan_tci = tci;
+	p->l3_off = RTE_ETHER_HDR_LEN;
+	p->stage = 0;
+	p->flags = 0;
+}
+
 static enum drop_reason
 parse_one(struct worker *w, const struct port *in, struct rte_mbuf *m, bool any)
 {
 	struct pkt *p = pkt_of(m);
-	bool again = p->passes != 0; /* through a virtual port, which leaves a packet its marks */
-	struct pkt fresh = { .time_ns = p->time_ns,
-		.mark = again ? p->mark : 0,
-		.tc_index = again ? p->tc_index : 0,
-		.in_port = (uint16_t)in->ifindex,
-		.passes = p->passes,
-		.leaf = PKT_LEAF_NONE };
 	uint16_t tci = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? m->vlan_tci : 0;
 	bool foreign = false;
 	rte_be16_t type;
 
-	*p = fresh;
-	p->l3_off = RTE_ETHER_HDR_LEN;
+	clear(p, in, tci);
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	if (m->nb_segs > 1 && !buffer_pull(m, (uint16_t)RTE_MIN(m->pkt_len, (uint32_t)HEADERS_MAX)))
+	if (unlikely(m->nb_segs > 1) && !buffer_pull(m, (uint16_t)RTE_MIN(m->pkt_len, (uint32_t)HEADERS_MAX)))
 		return DROP_FRAME_MALFORMED;
-	if (m->data_len < RTE_ETHER_HDR_LEN)
+	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
 		return DROP_FRAME_MALFORMED;
-	p->vlan_tci = tci;
-	type = strip_tags(m, p, &foreign);
+	type = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->ether_type;
+	if (unlikely(type != rte_cpu_to_be_16(ETHERTYPE_IP)))
+		type = strip_tags(m, p, &foreign);
 	p->protocol = type;
-	if (type == 0)
+	if (unlikely(type == 0))
 		return DROP_FRAME_MALFORMED;
-	if (!for_us(w, in, m, p, any))
+	if (unlikely(!for_us(w, in, m, p, any)))
 		return DROP_OTHER_HOST;
-	if (foreign || (tci & VLAN_ID_MASK) != 0)
+	if (unlikely(foreign || (tci & VLAN_ID_MASK) != 0))
 		return DROP_UNKNOWN_VLAN;
-	if (rte_be_to_cpu_16(type) < ETHERTYPE_MIN) {
+	if (unlikely(rte_be_to_cpu_16(type) < ETHERTYPE_MIN)) {
 		p->protocol = rte_cpu_to_be_16(ETH_P_802_2);
 		return DROP_UNKNOWN_PROTOCOL;
 	}

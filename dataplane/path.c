@@ -207,17 +207,6 @@ path_make_room(struct rte_mbuf *m)
 		p->l4_off -= spare;
 }
 
-void
-path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destination[6])
-{
-	struct rte_ether_hdr header;
-
-	memcpy(header.dst_addr.addr_bytes, destination, 6);
-	memcpy(header.src_addr.addr_bytes, out->mac, 6);
-	header.ether_type = pkt_of(m)->protocol;
-	memcpy(rte_pktmbuf_mtod(m, void *), &header, sizeof(header));
-}
-
 /* Who is to get it on the link: NULL where nobody knows yet. */
 static struct neighbour *
 next_stop(const struct worker *w, const struct rib_nexthop *hop, const struct rte_mbuf *m)

@@ -77,8 +77,24 @@ uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, u
  * a flow hash.
  */
 void path_set_flow(struct rte_mbuf *m);
+
+/* Folded multiply: each bit of the result depends on every bit of both words. The constants are digits of pi. */
+static inline uint32_t
+hash_words(uint64_t a, uint64_t b)
+{
+	unsigned __int128 p = (unsigned __int128)(a ^ 0x243f6a8885a308d3ull) * (b ^ 0x13198a2e03707344ull);
+	uint64_t h = (uint64_t)p ^ (uint64_t)(p >> 64);
+
+	h *= 0xa4093822299f31d1ull;
+	return (uint32_t)(h >> 32);
+}
+
 /* The hash of addresses alone: what multipath routes spread by under policy 0. */
-uint32_t flow_hash_addresses(uint32_t src, uint32_t dst);
+static inline uint32_t
+flow_hash_addresses(uint32_t src, uint32_t dst)
+{
+	return hash_words((uint64_t)src << 32 | dst, 0);
+}
 
 /* ---- path.c ------------------------------------------------------------------------------------------------------ */
 
@@ -89,8 +105,18 @@ uint32_t flow_hash_addresses(uint32_t src, uint32_t dst);
 void path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Moves the frame's start to 14 bytes before the network header. */
 void path_make_room(struct rte_mbuf *m);
+
 /* Writes the link header; the room is there. */
-void path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destination[6]);
+static inline void
+path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destination[6])
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	rte_be16_t protocol = pkt_of(m)->protocol;
+
+	memcpy(frame, destination, RTE_ETHER_ADDR_LEN);
+	memcpy(frame + RTE_ETHER_ADDR_LEN, out->mac, RTE_ETHER_ADDR_LEN);
+	memcpy(frame + 2 * RTE_ETHER_ADDR_LEN, &protocol, sizeof(protocol));
+}
 
 /* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
 

@@ -10,28 +10,44 @@ struct seen_address {
 };
 
 struct address_view {
-	uint32_t count;
-	uint32_t *by_address; /* indices into items, ordered by local */
+	uint32_t count, slot_mask;
+	uint32_t *
+		slots; /* by hash of local: one more than the index of an item, 0 where there is none; linear probing */
 	struct seen_address items[]; /* by family and ifindex, in Linux's order within a link */
 };
 
-static int
-compare_local(const void *a, const void *b, void *arg)
+static inline uint32_t
+address_slot(const struct address_view *view, const struct ip_addr *local)
 {
-	const struct seen_address *items = arg;
+	uint64_t mix =
+		(local->halves[0] ^ local->halves[1] * UINT64_C(0xc2b2ae3d27d4eb4f)) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return memcmp(&items[*(const uint32_t *)a].local, &items[*(const uint32_t *)b].local, sizeof(struct ip_addr));
+	return (uint32_t)(mix >> 32) & view->slot_mask;
+}
+
+static void
+address_insert(struct address_view *view, uint32_t item)
+{
+	uint32_t slot = address_slot(view, &view->items[item].local);
+
+	while (view->slots[slot] != 0)
+		slot = (slot + 1) & view->slot_mask;
+	view->slots[slot] = item + 1;
 }
 
 void
 addresses_publish(struct rib *rib)
 {
 	struct address_list *list = &rib->addresses;
-	size_t bytes = sizeof(struct address_view) + list->count * (sizeof(struct seen_address) + sizeof(uint32_t));
-	struct address_view *view = rib_zalloc(bytes), *old = list->view;
+	/* Mostly empty: nearly every packet asks for an address that is not here. */
+	uint32_t slots = rte_align32pow2(list->count * 4 + 4);
+	struct address_view *view =
+		rib_zalloc(sizeof(*view) + list->count * sizeof(struct seen_address) + slots * sizeof(uint32_t));
+	struct address_view *old = list->view;
 
 	view->count = list->count;
-	view->by_address = (uint32_t *)&view->items[list->count];
+	view->slot_mask = slots - 1;
+	view->slots = (uint32_t *)&view->items[list->count];
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct rib_address *a = list->items[i];
 
@@ -42,9 +58,8 @@ addresses_publish(struct rib *rib)
 			.prefix_length = a->prefix_length,
 			.scope = a->scope,
 			.secondary = (a->flags & IFA_F_SECONDARY) != 0 };
-		view->by_address[i] = i;
+		address_insert(view, i);
 	}
-	qsort_r(view->by_address, view->count, sizeof(uint32_t), compare_local, view->items);
 	__atomic_store_n(&list->view, view, __ATOMIC_RELEASE);
 	if (old != NULL)
 		rcu_defer(rib->rcu, free, old);
@@ -54,22 +69,11 @@ bool
 rib_address_is_local(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr)
 {
 	const struct address_view *view = __atomic_load_n(&rib->addresses.view, __ATOMIC_ACQUIRE);
-	uint32_t low = 0, high = view->count;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
+	for (uint32_t slot = address_slot(view, addr); view->slots[slot] != 0; slot = (slot + 1) & view->slot_mask) {
+		const struct seen_address *a = &view->items[view->slots[slot] - 1];
 
-		if (memcmp(&view->items[view->by_address[middle]].local, addr, sizeof(*addr)) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < view->count; low++) {
-		const struct seen_address *a = &view->items[view->by_address[low]];
-
-		if (!ip_addr_equal(&a->local, addr))
-			return false;
-		if (a->family == family && (ifindex == 0 || a->ifindex == ifindex))
+		if (ip_addr_equal(&a->local, addr) && a->family == family && (ifindex == 0 || a->ifindex == ifindex))
 			return true;
 	}
 	return false;
