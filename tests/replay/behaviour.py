@@ -3,8 +3,10 @@
 """behaviour.py BUILD [SCENARIO...]: what real Linux measured (../shared/golden/behaviour.json), measured again in replay.
 
 Each scenario's UDP flows are made as a capture, sent through a router whose eth0 carries the scenario's disciplines, and each flow's
-packets that left within the window are counted. They must agree with Linux within 2 % or two packets.
+packets that left within the window are counted. They must agree with Linux within 2 % or two packets. Of tos-to-priority, which has no flows,
+a packet of each TOS is sent, and its class must be Linux's.
 """
+import csv
 import json
 import os
 import random
@@ -14,6 +16,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../conformance'))
+from capture import START, udp_frame, write_capture  # noqa: E402
 from router import shared  # noqa: E402
 
 KINDS = ('htb-', 'tbf-', 'prio-', 'pfifo_fast-', 'sfq-', 'pfifo-')
@@ -21,24 +24,11 @@ KINDS = ('htb-', 'tbf-', 'prio-', 'pfifo_fast-', 'sfq-', 'pfifo-')
 # sum of such flows is the discipline's doing.
 SUM_ONLY = {'pfifo-4-unequal'}
 TRACE_MS = 0.1  # a burst's departures, one by one
-START = 1_000_000_000  # seconds of the first packet's timestamp
-
-
-def checksum(header):
-    total = sum(struct.unpack(f'!{len(header) // 2}H', header))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def frame(flow, i, sequence):
-    size = flow.get('size', 1000)
-    dst = bytes(map(int, flow.get('dst', '10.1.0.2').split('.')))
-    ip = struct.pack('!BBHHHBBH4s4s', 0x45, flow.get('tos', 0), size, sequence & 0xffff, 0, 64, 17, 0, bytes((10, 2, 0, 2)), dst)
-    ip = ip[:10] + struct.pack('!H', checksum(ip)) + ip[12:]
-    udp = struct.pack('!HHHH', flow.get('sport', 40000 + i), flow['dport'], size - 20, 0)
-    payload = struct.pack('!II', i, sequence)
-    return bytes.fromhex('020000000001020000000002') + b'\x08\x00' + (ip + udp + payload).ljust(size, b'\0')
+    return udp_frame('10.2.0.2', flow.get('dst', '10.1.0.2'), flow.get('sport', 40000 + i), flow['dport'], flow.get('size', 1000),
+                     flow.get('tos', 0), sequence, struct.pack('!II', i, sequence))
 
 
 def traffic(scenario):
@@ -63,13 +53,6 @@ def traffic(scenario):
     return packets
 
 
-def write_capture(path, packets):
-    with open(path, 'wb') as out:
-        out.write(struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 65535, 1))
-        for ns, data in packets:
-            out.write(struct.pack('<IIII', START + ns // 10**9, ns % 10**9, len(data), len(data)) + data)
-
-
 def read_capture(path):
     """[(ns since START, flow, sequence)]"""
     if not os.path.exists(path):
@@ -83,21 +66,43 @@ def read_capture(path):
     return found
 
 
-def replay(build, name, scenario):
+def replay(build, scenario, packets, read):
+    """What read(folder) finds in the results of a replay, or None and what was said."""
     with tempfile.TemporaryDirectory(prefix='weir-behaviour-') as folder:
-        write_capture(f'{folder}/in.pcap', traffic(scenario))
+        write_capture(f'{folder}/in.pcap', packets)
         with open(f'{folder}/setup', 'w') as script:
             script.write('set -e\nip link set in up\nip link set eth0 up\nip addr add 10.2.0.1/24 dev in\nip addr add 10.1.0.1/24 dev eth0\n')
             script.write('\n'.join(scenario['setup']) + '\n')
         done = subprocess.run([f'{build}/control/client/weir', 'replay', '--port', f'in,in={folder}/in.pcap', '--port', f'eth0,out={folder}/eth0.pcap',
-                               '--config', f'{folder}/setup', '--out', f'{folder}/out'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                               '--config', f'{folder}/setup', '--packets', '--out', f'{folder}/out'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             return None, done.stdout
-        out = f'{folder}/eth0.pcap' if os.path.exists(f'{folder}/eth0.pcap') else f'{folder}/out/eth0.pcap'
-        return read_capture(out), ''
+        return read(folder), ''
 
 
-def compare(name, scenario, sent):
+def tos_of(packet):
+    return int(packet['tos_in'], 16)
+
+
+def one_of_each_tos(scenario):
+    return [(i * 1_000_000, udp_frame('10.2.0.2', '10.1.0.2', 40000, 9, 100, tos_of(packet)))
+            for i, packet in enumerate(scenario['measured']['packets'])]
+
+
+def read_classes(folder):
+    with open(f'{folder}/out/packets.csv', newline='') as lines:
+        return [line['class'] for line in csv.DictReader(lines)]
+
+
+def compare_classes(scenario, classes):
+    packets = scenario['measured']['packets']
+    if len(classes) != len(packets):
+        return [f'{len(classes)} packets of {len(packets)} are in packets.csv']
+    return [f'TOS {packet["tos_in"]}: class {here}, Linux {packet["class"]}'
+            for packet, here in zip(packets, classes) if [here] != packet['class']]
+
+
+def compare_shares(name, scenario, sent):
     wrong = []
     first, last = scenario['warm_s'] * 10**9, (scenario['warm_s'] + scenario['window_s']) * 10**9
     here = [0] * len(scenario['traffic'])
@@ -125,10 +130,14 @@ def main():
     scenarios = json.load(open(shared('golden/behaviour.json')))['scenarios']
     passed = failed = 0
     for name, scenario in scenarios.items():
-        if only and name not in only or not name.startswith(KINDS):
+        if only and name not in only or not name.startswith(KINDS + ('tos-to-priority',)):
             continue
-        sent, error = replay(build, name, scenario)
-        wrong = [f'replay failed: {error}'] if sent is None else compare(name, scenario, sent)
+        if scenario['traffic']:
+            sent, error = replay(build, scenario, traffic(scenario), lambda folder: read_capture(f'{folder}/eth0.pcap'))
+            wrong = [f'replay failed: {error}'] if sent is None else compare_shares(name, scenario, sent)
+        else:
+            classes, error = replay(build, scenario, one_of_each_tos(scenario), read_classes)
+            wrong = [f'replay failed: {error}'] if classes is None else compare_classes(scenario, classes)
         passed, failed = passed + (not wrong), failed + bool(wrong)
         print(('pass ' if not wrong else 'fail ') + name)
         for line in wrong[:8]:
