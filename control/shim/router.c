@@ -29,6 +29,7 @@ router_complain(bool *said, const char *format, ...)
 	if (*said)
 		return;
 	*said = true;
+	asked = true; /* or would have, had it been let */
 	va_start(args, format);
 	length = vsnprintf(line, sizeof(line) - 1, format, args);
 	va_end(args);

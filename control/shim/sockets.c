@@ -134,6 +134,7 @@ EXPORT int
 socket(int domain, int type, int protocol)
 {
 	int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	static bool said;
 
 	if (domain != AF_NETLINK || namespace_was_left() || (kind != SOCK_RAW && kind != SOCK_DGRAM))
 		return HOST(socket)(domain, type, protocol);
@@ -141,6 +142,9 @@ socket(int domain, int type, int protocol)
 	case NETLINK_ROUTE:
 		return open_netlink(type);
 	case NETLINK_NETFILTER:
+		router_complain(&said, "weir: the router has no packet filter; tc filters can mark and drop instead: "
+				       "'action skbedit mark N', 'action drop' (the host's was not touched)");
+		return socket_result(-EPROTONOSUPPORT);
 	case NETLINK_XFRM:
 	case NETLINK_GENERIC:
 		return socket_result(-EPROTONOSUPPORT);

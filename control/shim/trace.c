@@ -81,14 +81,15 @@ name_line(const char *script, struct trace_record *record)
 {
 	int line = find_line(script, record->command, record->bytes);
 	char *last = record->command + record->bytes - 1;
+	char where[24] = ""; /* stays empty for a line of another file that the script reads, or of several */
 
-	if (line == 0)
-		return;
+	if (line != 0)
+		snprintf(where, sizeof(where), " line %d", line);
 	for (char *c = record->command; c < last; c++)
 		if (*c == '\0')
 			*c = ' ';
 	*last = '\0';
-	dprintf(STDERR_FILENO, "weir: %s line %d: exit status %d from: %s\n", script, line, record->status & 0xff,
+	dprintf(STDERR_FILENO, "weir: %s%s: exit status %d from: %s\n", script, where, record->status & 0xff,
 		record->command);
 }
 
