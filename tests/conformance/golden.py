@@ -2,7 +2,8 @@
 """golden.py BUILD [-v] [TRANSCRIPT...]: what real Linux printed, printed here?
 
 Each transcript of ../shared/golden whose commands are in weir's scope is run against a fresh router: the same devices, the same
-commands in one shell under `weir exec`, and output and exit status compared, JSON included. What is left out is listed below with its reason.
+commands in one shell under `weir exec`, and output and exit status compared, JSON included. A transcript in which packets were sent is
+run in a replay, where they arrive between the commands. What is left out is listed below with its reason.
 """
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+from capture import udp_frame, write_capture
 from router import Router, shared, skip
 
 # Whole transcripts, by the start of their name.
@@ -29,8 +31,8 @@ NOT_HERE = {
 # Commands, by transcript ('' for all) and a pattern.
 LEFT_OUT = [
     ('', r'iptables', 'iptables comes in a later issue'),
-    ('', r'^(send|sleep) ', 'packets of the router\'s own host: there is no such sender, so counters behind it are not compared'),
     ('09', r'tap0', 'a tap of the host is a port of weird (--port), not a link that the router makes'),
+    ('13', r'^send |tc -s qdisc show dev eth2', 'shows what policers dropped'),
     ('13', r'police|fw |matchall|clsact|prio 70', 'police, matchall and clsact come in a later issue'),
     ('13', r'tc .*filter (show|ls) dev eth2', 'its filters are policers, which come in a later issue'),
     ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
@@ -40,7 +42,6 @@ LEFT_OUT = [
     ('19', r'filter show dev eth2', 'shows u32 hash tables, which come in a later issue'),
     ('20', r'\broute (to|from) |prio 100 route', 'the route classifier comes in a later issue'),
     ('20', r'tc .*filter (show|del) dev eth1', 'shows the route classifier, which comes in a later issue'),
-    ('20', r'tc -s class show', 'its counters are those of packets of the router\'s own host'),
     ('29', r'br0|bridge|ip neigh', 'bridges and single proxy entries come in a later issue'),
 ]
 
@@ -62,21 +63,26 @@ STARTS = {
     '17': NET + PPP,
 }
 
-# The devices of every transcript. Their peers p0, p1, p2 are in the router too (Linux had them in another namespace).
-# A Linux host starts as no router; weir starts as one.
+# The devices of every transcript. Their peers p0, p1, p2 are in the router too (Linux had them in another namespace), but forward nothing.
 DEVICES = '''
 set -e
-echo 0 > /proc/sys/net/ipv4/ip_forward
 ip link set lo up
 i=0
 for m in 48:54:e8:2a:47:16 00:e0:4c:39:24:78 00:e0:4c:39:24:79; do
     ip link add eth$i address $m numtxqueues 1 numrxqueues 1 type veth peer name p$i address 02:00:00:00:00:1$i
-    ip link set p$i up
+    ip link set p$i up; echo 0 > /proc/sys/net/ipv4/conf/p$i/forwarding
     i=$((i+1))
 done
 i=0
 for d in ppp0 ppp2 ppp14; do ip link add $d address 02:00:00:00:01:0$i type dummy; i=$((i+1)); done
 set +e
+'''
+# A Linux host starts as no router; weir starts as one.
+NO_ROUTER = 'echo 0 > /proc/sys/net/ipv4/ip_forward\n'
+# Where the packets of `send` come in. Filters there give them the marks that their sender would have set, by their source ports.
+INJECTED = '''
+ip link set inj up
+tc qdisc add dev inj ingress
 '''
 ALL_UP = 'for d in eth0 eth1 eth2 ppp0 ppp2 ppp14; do ip link set $d up; done\n'
 
@@ -134,27 +140,20 @@ BECAUSE = [
     ('16', r'class htb 1:40 '),
     ('18', r'pref [23] fw chain|^\tref 1 bind 1|^$|^Error: Buffer too small|^Dump terminated'),
 ]
-# Behind a `send` these are not compared.
-COUNTERS = [
-    (r'Sent \d+ bytes \d+ pkt', 'Sent N bytes N pkt'),
-    (r'\(rule hit \d+ success \d+\)', '(rule hit N success N)'),
-    (r'\(success \d+ \)', '(success N )'),
-    (r'(dropped|overlimits) \d+', r'\1 N'),
-    (r'(lended|borrowed|giants|tokens|ctokens|direct_packets_stat):? -?\d+', r'\1 N'),
-    (r'"(bytes|packets|drops|overlimits|lended|borrowed|giants|tokens|ctokens|direct_packets_stat|rule_hit|success|rule_cnt|rule_hit)":-?\d+',
-     r'"\1":N'),
-]
-PEER_BLOCK = re.compile(r'^(N: (p\d|null0)[@:]|.*\bdev (p[012]|null0)\b|/proc/.*/(p[012]|null0)/|(p[012]|null0) )')
+# Behind a `send` these are not compared: they count nanoseconds between packets.
+TIMED = [(r'\b(c?tokens): -?\d+', r'\1: N')]
+NOT_THERE = ('p0', 'p1', 'p2', 'null0', 'inj')
+PEER_BLOCK = re.compile('^(N: (X)[@:]|.*\\bdev (X)\\b|/proc/.*/(X)/|(X) )'.replace('X', '|'.join(NOT_THERE)))
 
 
-def normal(lines, counters):
+def normal(lines, sent):
     out, dropping = [], False
     transitions = False
     for line in lines:
         was_transitions, transitions = transitions, line.strip().startswith('TX errors:')
         if was_transitions:  # five numbers there, four here
             line = ' '.join(line.split()[:4])
-        for pattern, to in UNEQUAL + (COUNTERS if counters else []):
+        for pattern, to in UNEQUAL + (TIMED if sent else []):
             line = re.sub(pattern, to, line)
         if not line.startswith((' ', '\t')):
             dropping = PEER_BLOCK.match(line) is not None
@@ -168,15 +167,12 @@ def strip_json(value):
         return {k: strip_json(v) for k, v in value.items() if k not in ('ifindex', 'link_index', 'link_netnsid', 'link')}
     if isinstance(value, list):
         return [strip_json(v) for v in value
-                if not (isinstance(v, dict) and (v.get('ifname') or v.get('dev') or '') in ('p0', 'p1', 'p2', 'null0'))]
+                if not (isinstance(v, dict) and (v.get('ifname') or v.get('dev') or '') in NOT_THERE)]
     return value
 
 
-def as_json(lines, counters):
+def as_json(lines):
     text = '\n'.join(lines)
-    if counters:
-        for pattern, to in COUNTERS:
-            text = re.sub(pattern, to.replace(':N', ':0'), text)
     try:
         return strip_json(json.loads(text))
     except ValueError:
@@ -201,14 +197,14 @@ def says_more(expected, got):
         e == g or e.startswith('RTNETLINK answers: ') for e, g in zip(expected, got))
 
 
-def agree(command, expected, got, counters):
-    a, b = as_json(expected, counters), as_json(got, counters)
+def agree(command, expected, got, sent):
+    a, b = as_json(expected), as_json(got)
     unordered = re.search(r'\b(class|neigh|qdisc) (show|ls|list)', command) is not None
     if a is not None and b is not None and re.search(r' -\w*j', command):
         if unordered and isinstance(a, list) and isinstance(b, list):
             return sorted(map(json.dumps, a)) == sorted(map(json.dumps, b))
         return a == b
-    a, b = normal(expected, counters), normal(got, counters)
+    a, b = normal(expected, sent), normal(got, sent)
     return blocks(a) == blocks(b) if unordered else a == b or says_more(a, b)
 
 
@@ -228,34 +224,114 @@ def left_out(number, command):
     return None
 
 
-def run_transcript(build, number, commands):
-    """[(lines, status)] of the commands that are run, None for those that are not."""
-    start = DEVICES + ('' if number == '01' else ALL_UP) + STARTS.get(number, NET)
-    with Router(build) as router, tempfile.TemporaryDirectory(prefix='weir-golden-') as folder:
-        setup = router.weir('exec', 'bash', '-c', start)
+def is_send(command):
+    return command[0].startswith(('send ', 'sleep '))
+
+
+def write_commands(folder, commands):
+    with open(os.path.join(folder, 'commands'), 'wb') as f:
+        for command in commands:
+            f.write(command[0].encode(errors='surrogateescape') + b'\0')
+
+
+def read_results(folder, commands):
+    results = {}
+    for n, command in enumerate(commands):
+        try:
+            with open(os.path.join(folder, f'{n}.out'), errors='surrogateescape') as f:
+                text = f.read()
+            with open(os.path.join(folder, f'{n}.rc')) as f:
+                status = int(f.read())
+        except FileNotFoundError:
+            text, status = '(not run: the one before it did not end)\n', -1
+        lines = text.split('\n')
+        if lines[-1] == '':
+            lines.pop()
+        results[id(command)] = (lines, status)
+    return results
+
+
+def run_live(build, start, wanted, folder):
+    with Router(build) as router:
+        setup = router.weir('exec', 'bash', '-c', NO_ROUTER + start)
         if setup.returncode != 0:
             return None, f'status {setup.returncode}: {setup.stdout}{setup.stderr}'
-        wanted = [c for c in commands if left_out(number, c[0]) is None]
-        with open(os.path.join(folder, 'commands'), 'wb') as f:
-            for command in wanted:
-                f.write(command[0].encode(errors='surrogateescape') + b'\0')
-        subprocess.run(['mount', '--bind', fresh_names(folder), '/etc/iproute2'], check=True)
+        write_commands(folder, wanted)
         router.weir('exec', 'bash', '-c', DRIVER, 'golden', folder)
-        subprocess.run(['umount', '/etc/iproute2'], check=True)
-        results = {}
-        for n, command in enumerate(wanted):
-            try:
-                with open(os.path.join(folder, f'{n}.out'), errors='surrogateescape') as f:
-                    text = f.read()
-                with open(os.path.join(folder, f'{n}.rc')) as f:
-                    status = int(f.read())
-            except FileNotFoundError:
-                text, status = '(not run: the one before it did not end)\n', -1
-            lines = text.split('\n')
-            if lines[-1] == '':
-                lines.pop()
-            results[id(command)] = (lines, status)
-        return results, ''
+    return read_results(folder, wanted), ''
+
+
+FIRST_PORT = 40000
+# What rt_tos2priority of Linux makes of a TOS (tc-prio(8)): a forwarded packet's priority is that of its TOS.
+TOS_OF_PRIORITY = {'0': 0, '2': 0x08, '4': 0x18, '6': 0x10}
+
+
+def packets_of(command, marks):
+    """The frames of a `send`; a mark that it sets goes to marks, by the source port that shall have it."""
+    dst, dport, count, length, *rest = command[0].split()[1:]
+    options = dict(option.split('=') for option in rest)
+    tos = int(options.get('tos', '0'), 0) or TOS_OF_PRIORITY[options.get('prio', '0')]
+    sport = int(options.get('sport', FIRST_PORT))
+    if 'mark' in options:
+        sport = FIRST_PORT + 1 + len(marks)
+        marks[sport] = options['mark']
+    return [udp_frame('172.31.0.2', dst, sport, int(dport), int(length), tos)] * int(count)
+
+
+def split_at_sends(commands):
+    """[(commands, sends behind them)]"""
+    parts = [([], [])]
+    for command in commands:
+        if not is_send(command) and parts[-1][1]:
+            parts.append(([], []))
+        parts[-1][is_send(command)].append(command)
+    return parts
+
+
+def run_replay(build, start, wanted, folder):
+    """Part k's commands run at k seconds, the packets that are sent behind them half a second later."""
+    marks, packets, scripts, parts = {}, [], [], split_at_sends(wanted)
+    for k, (commands, sends) in enumerate(parts):
+        part = os.path.join(folder, str(k))
+        os.mkdir(part)
+        write_commands(part, commands)
+        frames = [frame for send in sends if send[0].startswith('send ') for frame in packets_of(send, marks)]
+        packets += [(k * 10**9 + 500_000_000 + i * 50_000, frame) for i, frame in enumerate(frames)]
+        scripts += [(k, f'bash {folder}/driver {part}\n')]
+    for sport, mark in marks.items():
+        start += (f'tc filter add dev inj parent ffff: protocol ip u32 match ip protocol 17 0xff match ip sport {sport} 0xffff '
+                  f'action skbedit mark {mark}\n')
+    files = {'driver': DRIVER, 'config': INJECTED + start}
+    # Time 0 is the first packet's: one to nobody.
+    write_capture(f'{folder}/in.pcap', [(0, udp_frame('172.31.0.2', '172.31.0.2', 9, 9, 28))] + packets)
+    words = []
+    for k, text in scripts:
+        files[f'at{k}'] = text
+        words += ['--at', str(k), f'{folder}/at{k}']
+    for name, text in files.items():
+        with open(os.path.join(folder, name), 'w') as f:
+            f.write(text)
+    done = subprocess.run([os.path.join(build, 'control', 'client', 'weir'), 'replay', '--port', f'inj,in={folder}/in.pcap',
+                           '--config', f'{folder}/config', '--out', f'{folder}/report', *words],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    if done.returncode != 0:
+        return None, f'status {done.returncode}: {done.stdout}'
+    results = {}
+    for k, (commands, _) in enumerate(parts):
+        results.update(read_results(os.path.join(folder, str(k)), commands))
+    return results, ''
+
+
+def run_transcript(build, number, commands):
+    """{id of command: (lines, status)} of those that are run, or None and why not."""
+    start = DEVICES + ('' if number == '01' else ALL_UP) + STARTS.get(number, NET)
+    wanted = [c for c in commands if left_out(number, c[0]) is None]
+    with tempfile.TemporaryDirectory(prefix='weir-golden-') as folder:
+        subprocess.run(['mount', '--bind', fresh_names(folder), '/etc/iproute2'], check=True)
+        try:
+            return (run_replay if any(map(is_send, wanted)) else run_live)(build, start, wanted, folder)
+        finally:
+            subprocess.run(['umount', '/etc/iproute2'], check=True)
 
 
 def fresh_names(folder):
@@ -274,18 +350,20 @@ def compare(build, path, verbose):
     if results is None:
         print(f'FAIL {name}: its devices could not be made: {trouble}')
         return 0, 1, 0
-    counters = False
+    sent = False
     for command in commands:
         why = left_out(number, command[0])
         if why is not None:
-            counters = counters or command[0].startswith('send ')
             skipped += 1
             if verbose:
                 print(f'skip {name}: $ {command[0]}  ({why})')
             continue
+        if is_send(command):
+            sent = True
+            continue
         lines, status = results[id(command)]
         expected, wanted_status = without_causes(number, command)
-        if status == wanted_status and agree(command[0], expected, lines, counters):
+        if status == wanted_status and agree(command[0], expected, lines, sent):
             passed += 1
             continue
         failed += 1
