@@ -42,6 +42,9 @@ put_class(struct nl_msgs *msgs, uint16_t type, const struct port *port, const st
 		if (has_xstats)
 			ops->get_xstats(c, &xstats);
 		tc_put_stats(msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
+	} else {
+		/* Empty, as on Linux: tc ends the class's entry with an empty line for it. */
+		nl_nest_end(msgs, nl_nest_start(msgs, TCA_STATS2));
 	}
 	nl_msg_end(msgs);
 }
@@ -137,8 +140,8 @@ request_start(struct class_request *r, const struct nl_request *req, struct erro
 	if (r->q == NULL)
 		return error_code(err, ENOENT);
 	if (r->q->ops->classes == NULL)
-		return error_set(err, EINVAL, "Qdisc \"%s\" %x: has no classes: classes go under htb, for one", r->q->ops->kind,
-			r->q->handle >> 16);
+		return error_set(err, EINVAL, "Qdisc \"%s\" %x: has no classes: classes go under htb, for one",
+			r->q->ops->kind, r->q->handle >> 16);
 	if (r->classid == 0 && r->parentid == TC_H_ROOT)
 		r->classid = major;
 	else if (r->classid != 0)
@@ -169,10 +172,11 @@ class_new(struct nl_request *req, struct error *err)
 	if (codec == NULL || codec->parse == NULL)
 		return error_code(err, EOPNOTSUPP);
 	if (kind[0] != '\0' && strcmp(kind, r.q->ops->kind) != 0)
-		return error_set(err, EINVAL, "Qdisc %x: is %s, its classes take the options of %s, not of %s", r.q->handle >> 16,
-			r.q->ops->kind, r.q->ops->kind, kind);
+		return error_set(err, EINVAL, "Qdisc %x: is %s, its classes take the options of %s, not of %s",
+			r.q->handle >> 16, r.q->ops->kind, r.q->ops->kind, kind);
 	if (req->attrs[TCA_RATE] != NULL)
-		return error_set(err, EOPNOTSUPP, "estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
+		return error_set(err, EOPNOTSUPP,
+			"estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
 	if (r.q->ops->classes->conf_size > sizeof(conf))
 		abort();
 	if ((rc = codec->parse(req->attrs[TCA_OPTIONS], &conf, err)) != 0)

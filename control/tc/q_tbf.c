@@ -31,14 +31,31 @@ tbf_parse(const struct nlattr *options, void *conf, struct error *err)
 	return nl_get_u32(tb[TCA_TBF_PBURST], 0, &c->mtu_bytes, "tbf mtu", err);
 }
 
+/*
+ * Linux holds the time of a byte as a binary fraction of 32 significant bits, rounded down. What is not a whole one comes out short: the 56 ms
+ * of 1540 bytes at 220kbit are told as 55999999 ns, which tc shows as 1539b, and so do we.
+ */
+static uint64_t
+shown_ns(uint64_t ns, uint64_t Bps)
+{
+	const uint64_t second = 1000000000;
+	uint64_t bytes = (uint64_t)(((unsigned __int128)ns * Bps + second / 2) / second);
+	unsigned int shift = 0;
+
+	while (((unsigned __int128)second << (shift + 1)) / Bps <= UINT32_MAX)
+		shift++;
+	return (uint64_t)((unsigned __int128)bytes * (uint64_t)(((unsigned __int128)second << shift) / Bps) >> shift);
+}
+
 static void
 tbf_put(struct nl_msgs *msgs, const void *conf)
 {
 	const struct tbf_conf *c = conf;
 	struct tc_tbf_qopt opt = {
 		.limit = c->limit_bytes,
-		.buffer = ticks_from_ns(c->burst_ns),
-		.mtu = ticks_from_ns(c->mtu_ns),
+		.buffer = ticks_from_ns(c->burst_bytes != 0 ? shown_ns(c->burst_ns, c->rate.Bps) : c->burst_ns),
+		.mtu = ticks_from_ns(
+			c->mtu_bytes != 0 && c->peak.Bps != 0 ? shown_ns(c->mtu_ns, c->peak.Bps) : c->mtu_ns),
 	};
 	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
 
