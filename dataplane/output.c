@@ -308,11 +308,12 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 	struct port_machine *pm = port_machine(out);
 	bool owner = out->owner == w->index;
 
-	if (!sched_has_root(out->tree) && (owner || !out->ops->queues)) {
+	/* Of another worker's tree as little is read as can be: it may change at any moment. */
+	if ((owner || !out->ops->queues) && !sched_has_root(out->tree)) {
 		send_now(w->machine, pm, pkts, n);
 		return;
 	}
-	if (!sched_can_bypass(out->tree) || !owner) {
+	if (!owner || !sched_can_bypass(out->tree)) {
 		struct classify_ctx ctx = { .now = w->now, .worker = w->index, .sink = &counters(w, out)->sink };
 
 		sched_classify(out->tree, &ctx, pkts, n);

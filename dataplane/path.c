@@ -129,6 +129,10 @@ resume_neighbour(struct worker *w, struct rte_mbuf *m)
 		pkt_drop(path_sink(w, p->out_port), m, out == NULL ? DROP_PORT_DELETED : DROP_NO_ROUTE);
 		return;
 	}
+	if ((out->flags & IFF_UP) == 0) { /* it may be about to go: no new neighbours for it */
+		pkt_drop(path_sink(w, p->out_port), m, DROP_PORT_DOWN);
+		return;
+	}
 	neighbour = hop->neighbour;
 	if (neighbour == NULL) {
 		struct ip_addr to = ip_addr_v4(ip4_header(m)->dst_addr);

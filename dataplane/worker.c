@@ -22,9 +22,11 @@
 #define IDLE_PAUSE_LOOPS 512 /* then polls with a pause; then sleep */
 #define SLEEP_MIN_NS     5000
 #define SLEEP_MAX_NS     50000 /* without rx interrupts no packet may wait longer */
-#define TIMERS_EVERY_NS  1000000 /* packets may have set a timer that path_timers has not told of yet */
-#define QUEUE_ALPHA      4 /* of the dynamic threshold for what a tree may hold */
-#define RING_BURSTS      8 /* taken from the ring in one loop, lest receiving starves */
+/* What a sleep takes longer than it should: for an event so near a worker stays awake, lest a shaper loses its rate. */
+#define WAKE_UP_NS      20000
+#define TIMERS_EVERY_NS 1000000 /* packets may have set a timer that path_timers has not told of yet */
+#define QUEUE_ALPHA     4 /* of the dynamic threshold for what a tree may hold */
+#define RING_BURSTS     8 /* taken from the ring in one loop, lest receiving starves */
 
 /* ---- being made ---- */
 
@@ -505,10 +507,10 @@ worker_idle(struct worker_machine *wm, uint32_t idle_loops)
 	uint64_t now = clock_ns(router), next = next_event(wm);
 	if (sleep_ns > SLEEP_MAX_NS)
 		sleep_ns = SLEEP_MAX_NS;
-	if (next <= now + 1000)
+	if (next < now + WAKE_UP_NS + SLEEP_MIN_NS)
 		return;
-	if (next - now < sleep_ns)
-		sleep_ns = next - now;
+	if (next - now - WAKE_UP_NS < sleep_ns)
+		sleep_ns = next - now - WAKE_UP_NS;
 	const struct timespec pause = { .tv_nsec = (long)sleep_ns };
 	rte_rcu_qsbr_thread_offline(router->rcu->qsbr, wm->w.index);
 	nanosleep(&pause, NULL);
