@@ -36,7 +36,7 @@ int
 option_rate(const char *text, uint64_t *rate_Bps, struct error *err)
 {
 	double number, unit;
-	char *end;
+	char *end = NULL;
 
 	/* strtod would take "inf", "nan" and "0x10", too. */
 	number = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : -1;

@@ -102,10 +102,10 @@ nl_warn(struct error *err, const char *format, ...)
 /* Declares handlers[0..count), usually by NL_REGISTER below. A type registered twice aborts at start. */
 void nl_register(const struct nl_handler *handlers, size_t count);
 
-#define NL_REGISTER(handlers)                                                                                  \
-	__attribute__((constructor)) static void nl_register_##handlers(void)                                  \
-	{                                                                                                      \
-		nl_register(handlers, sizeof(handlers) / sizeof((handlers)[0]));                               \
+#define NL_REGISTER(handlers)                                                                                          \
+	__attribute__((constructor)) static void nl_register_##handlers(void)                                          \
+	{                                                                                                              \
+		nl_register(handlers, sizeof(handlers) / sizeof((handlers)[0]));                                       \
 	}
 
 /* Checked access to attributes: EINVAL with a sentence where the length is wrong. Absent (NULL) gives `otherwise`. */
@@ -155,14 +155,15 @@ struct nl_file_provider {
 	/* Takes what was written to the file; NULL: read-only. */
 	int (*write)(void *context, const char *path, const char *text, struct error *err);
 	/* Lists a directory: calls entry(arg, name, is_dir) for each; -ENOTDIR, -ENOENT. NULL: no listing. */
-	int (*list)(void *context, const char *path, void (*entry)(void *arg, const char *name, bool is_dir), void *arg);
+	int (*list)(
+		void *context, const char *path, void (*entry)(void *arg, const char *name, bool is_dir), void *arg);
 };
 void nl_register_files(const struct nl_file_provider *provider);
 
-#define NL_REGISTER_FILES(provider)                                                                            \
-	__attribute__((constructor)) static void nl_register_files_##provider(void)                            \
-	{                                                                                                      \
-		nl_register_files(&(provider));                                                                \
+#define NL_REGISTER_FILES(provider)                                                                                    \
+	__attribute__((constructor)) static void nl_register_files_##provider(void)                                    \
+	{                                                                                                              \
+		nl_register_files(&(provider));                                                                        \
 	}
 
 /*
@@ -178,10 +179,10 @@ struct nl_ioctl_handler {
 };
 void nl_register_ioctls(const struct nl_ioctl_handler *handlers, size_t count);
 
-#define NL_REGISTER_IOCTLS(handlers)                                                                           \
-	__attribute__((constructor)) static void nl_register_ioctls_##handlers(void)                           \
-	{                                                                                                      \
-		nl_register_ioctls(handlers, sizeof(handlers) / sizeof((handlers)[0]));                        \
+#define NL_REGISTER_IOCTLS(handlers)                                                                                   \
+	__attribute__((constructor)) static void nl_register_ioctls_##handlers(void)                                   \
+	{                                                                                                              \
+		nl_register_ioctls(handlers, sizeof(handlers) / sizeof((handlers)[0]));                                \
 	}
 
 /*
@@ -195,10 +196,10 @@ struct nl_report {
 };
 void nl_register_report(const struct nl_report *report);
 
-#define NL_REGISTER_REPORT(report)                                                                             \
-	__attribute__((constructor)) static void nl_register_report_##report(void)                             \
-	{                                                                                                      \
-		nl_register_report(&(report));                                                                 \
+#define NL_REGISTER_REPORT(report)                                                                                     \
+	__attribute__((constructor)) static void nl_register_report_##report(void)                                     \
+	{                                                                                                              \
+		nl_register_report(&(report));                                                                         \
 	}
 
 #endif

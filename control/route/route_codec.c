@@ -50,7 +50,7 @@ put_metrics(struct nl_msgs *msgs, const struct rib_route *route)
 	if (route->metrics_set == 0)
 		return;
 	nest = nl_nest_start(msgs, RTA_METRICS);
-	for (uint16_t i = RTAX_LOCK; i <= RTAX_MAX; i++)
+	for (unsigned int i = RTAX_LOCK; i <= RTAX_MAX; i++)
 		if (route->metrics_set & (1u << i))
 			nl_put_u32(msgs, i, route->metrics[i]);
 	nl_nest_end(msgs, nest);

@@ -301,7 +301,7 @@ filter_new(struct nl_request *req, struct error *err)
 	msgs = nl_msgs_create();
 	put_filter(msgs, RTM_NEWTFILTER, flags, &place, &info);
 	notify(&place, msgs);
-	if (req->attrs[TCA_OPTIONS] != NULL)
+	if (spec.conf != NULL)
 		warn_of_missing_class(&place, options.classid, err);
 	return 0;
 }

@@ -22,11 +22,11 @@
 
 #include "prefixes.h"
 
-#define TABLE 65536 /* destinations, a power of two */
+#define TABLE    65536 /* destinations, a power of two */
 #define GATEWAYS 16
-#define BURST 32
-#define FRAME 64
-#define ROUNDS 5
+#define BURST    32
+#define FRAME    64
+#define ROUNDS   5
 #define ROUND_US 400000
 
 static uint32_t destinations[TABLE]; /* host order */
@@ -107,7 +107,8 @@ start_null_device(void)
 {
 	struct rte_eth_conf conf = { 0 };
 
-	source_pool = rte_pktmbuf_pool_create("bench", 8191, 256, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	source_pool = rte_pktmbuf_pool_create(
+		"bench", 8191, 256, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	check(source_pool == NULL ? -ENOMEM : 0, "pool", NULL);
 	check(rte_dev_probe("net_null9,size=64"), "net_null9", NULL);
 	check(rte_eth_dev_get_port_by_name("net_null9", &null_port), "net_null9", NULL);
@@ -234,7 +235,8 @@ make_lpm(const struct prefix4 *prefixes, size_t count)
 	check(lpm == NULL ? -ENOMEM : 0, "rte_lpm", NULL);
 	for (size_t i = 0; i < count; i++)
 		if (prefixes[i].length != 0)
-			check(rte_lpm_add(lpm, prefixes[i].addr, prefixes[i].length, (uint32_t)i % GATEWAYS + 1), "rte_lpm_add", NULL);
+			check(rte_lpm_add(lpm, prefixes[i].addr, prefixes[i].length, (uint32_t)i % GATEWAYS + 1),
+				"rte_lpm_add", NULL);
 	return lpm;
 }
 
@@ -285,7 +287,8 @@ main(int argc, char **argv)
 	check(router_create(&(struct router_conf){ .workers = 1, .poll = POLL_BUSY }, &router, &err), "router", &err);
 	start_null_device();
 	struct port *in = add_port(router, &(struct port_conf){ .name = "in", .kind = "bench-source" }, "10.0.0.1");
-	struct port *out = add_port(router, &(struct port_conf){ .name = "out", .kind = "device", .kind_conf = &device }, "10.0.1.1");
+	struct port *out = add_port(
+		router, &(struct port_conf){ .name = "out", .kind = "device", .kind_conf = &device }, "10.0.1.1");
 	for (unsigned int i = 0; i < GATEWAYS; i++)
 		add_gateway(router, out, i);
 	for (size_t i = 0; i < count; i++)
@@ -296,7 +299,9 @@ main(int argc, char **argv)
 	link_header.ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
 	check(router_start(router, &err), "router", &err);
 
-	printf("%zu IPv4 routes, default rules, %u-byte packets, 4 kB pages; TSC cycles a packet: median, min, max of %u\n", count, FRAME, ROUNDS);
+	printf("%zu IPv4 routes, default rules, %u-byte packets, 4 kB pages; TSC cycles a packet: median, min, max of "
+	       "%u\n",
+		count, FRAME, ROUNDS);
 	for (int zipf = 0; zipf < 2; zipf++) {
 		fill_destinations(prefixes, count, zipf);
 		for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -310,10 +315,12 @@ main(int argc, char **argv)
 	}
 	struct router_totals totals;
 	router_totals(router, &totals);
-	printf("received %llu, sent %llu, dropped %llu; sum of what rte_lpm found %llu\n", (unsigned long long)totals.received,
-		(unsigned long long)totals.sent, (unsigned long long)totals.dropped, (unsigned long long)lpm_sum);
+	printf("received %llu, sent %llu, dropped %llu; sum of what rte_lpm found %llu\n",
+		(unsigned long long)totals.received, (unsigned long long)totals.sent,
+		(unsigned long long)totals.dropped, (unsigned long long)lpm_sum);
 	for (unsigned int reason = 0; reason < DROP__COUNT; reason++)
 		if (totals.drops[reason] != 0)
-			printf("  dropped %12llu %s\n", (unsigned long long)totals.drops[reason], drop_reason_name(reason));
+			printf("  dropped %12llu %s\n", (unsigned long long)totals.drops[reason],
+				drop_reason_name(reason));
 	return router_destroy(router) != 0 || totals.sent == 0;
 }

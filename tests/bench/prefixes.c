@@ -41,7 +41,8 @@ make_prefixes(struct prefix4 **prefixes)
 	static const struct {
 		uint8_t length;
 		uint8_t percent;
-	} shares[] = { { 24, 60 }, { 23, 10 }, { 22, 12 }, { 21, 5 }, { 20, 5 }, { 19, 3 }, { 18, 2 }, { 17, 1 }, { 16, 2 } };
+	} shares[] = { { 24, 60 }, { 23, 10 }, { 22, 12 }, { 21, 5 }, { 20, 5 }, { 19, 3 }, { 18, 2 }, { 17, 1 },
+		{ 16, 2 } };
 	uint64_t random = 362436069362436069ull;
 
 	*prefixes = malloc(SYNTHETIC * sizeof(**prefixes));

@@ -47,14 +47,19 @@ make_router(void)
 	struct port *port;
 	struct error err = { 0 };
 
-	must(router_create(&(struct router_conf){ .workers = 1, .replay = true, .buffers = 2048 }, &control.router, &err), &err);
+	must(router_create(
+		     &(struct router_conf){ .workers = 1, .replay = true, .buffers = 2048 }, &control.router, &err),
+		&err);
 	must(port_add(control.router, &(struct port_conf){ .name = "d0", .kind = "dummy" }, &port, &err), &err);
 	must(port_set_flags(port, IFF_UP, IFF_UP, &err), &err);
-	must(port_add(control.router, &(struct port_conf){ .name = "v0", .kind = "veth", .kind_conf = &veth }, &port, &err), &err);
+	must(port_add(control.router, &(struct port_conf){ .name = "v0", .kind = "veth", .kind_conf = &veth }, &port,
+		     &err),
+		&err);
 	must(port_set_flags(port, IFF_UP, IFF_UP, &err), &err);
 	control.base = base;
 	control.now = control_now;
-	must(nl_server_create(&(struct nl_server_conf){ .base = base, .context = &control }, &control.server, &err), &err);
+	must(nl_server_create(&(struct nl_server_conf){ .base = base, .context = &control }, &control.server, &err),
+		&err);
 }
 
 int

@@ -28,7 +28,9 @@ must(int rc, const struct error *err)
 static void
 bring_up(struct port *port, const char *address)
 {
-	struct rib_address a = { .ifindex = port->ifindex, .family = AF_INET, .prefix_length = 8, .flags = IFA_F_PERMANENT };
+	struct rib_address a = {
+		.ifindex = port->ifindex, .family = AF_INET, .prefix_length = 8, .flags = IFA_F_PERMANENT
+	};
 	struct error err = { 0 };
 
 	a.local.v4 = a.peer.v4 = inet_addr(address);
@@ -44,10 +46,16 @@ replay(const char *path, const char *folder)
 	struct router_totals t;
 	struct port *port;
 
-	must(router_create(&(struct router_conf){ .workers = 1, .replay = true, .buffers = 1024 }, &router, &err), &err);
-	if (port_add(router, &(struct port_conf){ .name = "in", .kind = "capture", .kind_conf = &in }, &port, &err) == 0) {
+	must(router_create(&(struct router_conf){ .workers = 1, .replay = true, .buffers = 1024 }, &router, &err),
+		&err);
+	if (port_add(router, &(struct port_conf){ .name = "in", .kind = "capture", .kind_conf = &in }, &port, &err) ==
+		0) {
 		bring_up(port, "10.0.0.1");
-		must(port_add(router, &(struct port_conf){ .name = "out", .kind = "capture", .rate_Bps = 100000, .kind_conf = &out }, &port, &err), &err);
+		must(port_add(router,
+			     &(struct port_conf){
+				     .name = "out", .kind = "capture", .rate_Bps = 100000, .kind_conf = &out },
+			     &port, &err),
+			&err);
 		bring_up(port, "192.0.0.1");
 		(void)replay_run(router, &(struct replay_conf){ .out_dir = folder }, &err);
 		router_totals(router, &t);

@@ -28,7 +28,8 @@ eal_start(void)
 static inline struct rte_mempool *
 eal_pool(const char *name, unsigned int n)
 {
-	struct rte_mempool *pool = rte_pktmbuf_pool_create(name, n, 0, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create(name, n, 0, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 
 	if (pool == NULL) {
 		fprintf(stderr, "no memory for %u buffers\n", n);
