@@ -56,7 +56,7 @@ static void
 take_error(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *body = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr;
+	struct nlattr *attr;
 	size_t offset = sizeof(*body);
 
 	answer.error = body->error;
@@ -115,7 +115,7 @@ reply(unsigned int index)
 static const struct nlattr *
 find(const struct nlmsghdr *nlh, size_t header_bytes, uint16_t type)
 {
-	const struct nlattr *attr;
+	struct nlattr *attr;
 
 	mnl_attr_for_each(attr, nlh, header_bytes)
 	{
