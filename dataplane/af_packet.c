@@ -5,6 +5,7 @@
  * the C library's, and differs in that flag alone: what goes to one queue by a hash goes there without being whole.
  */
 #include <linux/if_packet.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -15,11 +16,11 @@
 int
 setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
-	int fanout;
+	uint32_t fanout;
 
 	if (level == SOL_PACKET && option == PACKET_FANOUT && length == sizeof(fanout)) {
 		memcpy(&fanout, value, sizeof(fanout));
-		fanout &= ~(PACKET_FANOUT_FLAG_DEFRAG << FANOUT_TYPE_SHIFT);
+		fanout &= ~((uint32_t)PACKET_FANOUT_FLAG_DEFRAG << FANOUT_TYPE_SHIFT);
 		value = &fanout;
 	}
 	return (int)syscall(SYS_setsockopt, fd, level, option, value, length);
