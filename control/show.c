@@ -141,9 +141,10 @@ show_drops(void *context, FILE *out, bool json, struct error *err)
 	struct drops drops = { .show = show_start(context, COLUMNS(columns)) };
 	struct router_totals totals;
 
+	/* The totals first: what is dropped in between must not look like the drops of a port that has gone. */
+	router_totals(drops.show.router, &totals);
 	port_walk(drops.show.router, add_port_drops, &drops);
 	/* What ports that have been removed since had dropped. */
-	router_totals(drops.show.router, &totals);
 	for (unsigned int i = 0; i < DROP__COUNT; i++)
 		if (totals.drops[i] > drops.seen[i])
 			add_drop(&drops.show, "-", i, totals.drops[i] - drops.seen[i]);

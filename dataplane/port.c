@@ -464,7 +464,8 @@ port_destroy_all(struct router *router)
 	while (router->first_port != NULL) {
 		struct port_machine *pm = router->first_port;
 
-		while (pm->next != NULL) /* NOLINT(clang-analyzer-unix.Malloc): it does not see that remove_port unlinks */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that remove_port unlinks */
+		while (pm->next != NULL)
 			pm = pm->next;
 		remove_port(pm, DROP_SHUTDOWN);
 	}
