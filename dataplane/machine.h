@@ -60,7 +60,7 @@ struct worker_machine {
 	struct worker w;
 	uint64_t timers_ns; /* when path_timers wants to be called */
 	uint64_t timers_asked_ns; /* when it was called last */
-	uint32_t queue_share; /* packets that one tree, or a leaf of it, may hold: follows the free buffers */
+	uint32_t queue_share; /* packets that one tree may hold: follows the free buffers */
 	bool low; /* on buffers: only what keeps the router alive is received */
 	struct polled_queue polled[QUEUES_POLLED_MAX];
 	unsigned int polled_count;

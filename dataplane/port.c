@@ -161,7 +161,6 @@ static int
 make_tree(struct port *port, struct error *err)
 {
 	struct router *router = port->router;
-	struct worker_machine *wm = router->workers[port->owner];
 	struct sched_host host = {
 		.ifindex = port->ifindex,
 		.mtu = port->mtu,
@@ -173,7 +172,6 @@ make_tree(struct port *port, struct error *err)
 		.now = tree_now,
 		.observer = router->replay != NULL ? replay_watch_port(router->replay, port) : NULL,
 		.seed = router_random(router),
-		.queue_share = &wm->queue_share,
 	};
 
 	return sched_tree_create(&host, &port->tree, err);

@@ -52,11 +52,6 @@ struct sched_host {
 	uint64_t (*now)(void *host_arg); /* for changes that come from control */
 	const struct sched_observer *observer;
 	uint64_t seed; /* of what is random: SFQ's perturbation */
-	/*
-	 * How many packets one leaf may hold at the moment: the host keeps it in step with the free buffers (Choudhury and Hahne's dynamic
-	 * threshold, 1998). sched_enqueue drops what would go beyond as DROP_BUFFERS_SHARED. NULL: no such limit.
-	 */
-	const uint32_t *queue_share;
 };
 
 /* A tree without a root (noqueue): sched_set_default_root gives it one. */
