@@ -362,8 +362,8 @@ create_and_graft(struct qdisc_request *r, struct error *err)
 			.stab = stab.set ? &stab : NULL,
 		},
 		&made, err);
+	free(stab.data); /* the scheduler has a copy */
 	if (rc != 0) {
-		free(stab.data);
 		if (deleted != NULL)
 			nl_msgs_destroy(deleted);
 		return rc;
@@ -397,10 +397,9 @@ change(struct qdisc_request *r, struct error *err)
 	}
 	if (rc == 0 && stab.set)
 		rc = sched_qdisc_set_stab(r->q, &stab, err);
-	if (rc != 0) {
-		free(stab.data);
+	free(stab.data);
+	if (rc != 0)
 		return rc;
-	}
 	notify(r, NULL, r->q);
 	return 0;
 }

@@ -92,7 +92,7 @@ struct qdisc *sched_root(const struct sched_tree *tree);
 struct sched_stab {
 	bool set;
 	struct tc_sizespec spec;
-	uint16_t *data; /* spec.tsize entries, owned by the qdisc once it is made */
+	uint16_t *data; /* spec.tsize entries; the qdisc makes a copy */
 };
 
 /*
