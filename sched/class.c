@@ -5,6 +5,7 @@
 
 #include <weir/sched.h>
 
+#include "class_snapshot.h"
 #include "tree.h"
 
 /* ---- the table */
@@ -75,6 +76,8 @@ sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c)
 
 	if (q->class_table == NULL)
 		return 0;
+	if (q->ops->classes->snapshot != NULL)
+		return class_snapshot_walk(q, visit, arg);
 	for (struct class *c = q->class_table->first; c != NULL; c = next) {
 		next = c->next;
 		int rc = visit(arg, c);

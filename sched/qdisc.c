@@ -181,7 +181,16 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 			return NULL;
 		}
 	}
-	if ((stab != NULL && stab->set && copy_stab(q, stab, err) != 0) || ops->init(q, conf, tree->now, err) != 0) {
+	if (stab != NULL && stab->set && copy_stab(q, stab, err) != 0) {
+		qdisc_free(q);
+		return NULL;
+	}
+	/* Before init, which may make leaves that inherit it. */
+	if (q->stab.set)
+		q->sizes = &q->stab;
+	else if (parent != NULL)
+		q->sizes = parent->qdisc->sizes;
+	if (ops->init(q, conf, tree->now, err) != 0) {
 		qdisc_free(q);
 		return NULL;
 	}
@@ -459,6 +468,11 @@ sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
 
 		if (c == NULL) {
 			error_set(err, EINVAL, "Specified class doesn't exist");
+			return NULL;
+		}
+		if (q->ops->classes->init == NULL) {
+			error_set(err, EINVAL, "The classes of %s ask no filters: attach them to the qdisc, %x:", q->ops->kind,
+				q->handle >> 16);
 			return NULL;
 		}
 		place = &c->chain;
