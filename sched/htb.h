@@ -42,7 +42,8 @@ struct htb_turn {
 struct htb_ring {
 	struct htb_turn *current; /* whose turn it is; NULL: nobody is in the ring */
 	struct htb_turn *last; /* with its turn the round ends */
-	struct htb_turn *returning; /* left while it was its turn: has it back if it comes before another one was served */
+	struct htb_turn
+		*returning; /* left while it was its turn: has it back if it comes before another one was served */
 	bool ended; /* who left was the last of the round: the class above has to pass its turn */
 };
 

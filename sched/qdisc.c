@@ -471,7 +471,8 @@ sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
 			return NULL;
 		}
 		if (q->ops->classes->init == NULL) {
-			error_set(err, EINVAL, "The classes of %s ask no filters: attach them to the qdisc, %x:", q->ops->kind,
+			error_set(err, EINVAL,
+				"The classes of %s ask no filters: attach them to the qdisc, %x:", q->ops->kind,
 				q->handle >> 16);
 			return NULL;
 		}

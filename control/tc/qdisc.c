@@ -187,7 +187,7 @@ request_start(struct qdisc_request *r, const struct nl_request *req, struct erro
 	if ((rc = nl_get_string(req->attrs[TCA_KIND], r->kind, sizeof(r->kind), "qdisc kind", err)) != 0)
 		return rc;
 	r->ingress = r->tcm->tcm_parent == TC_H_INGRESS ||
-		(r->tcm->tcm_parent == 0 && TC_H_MAJ(r->tcm->tcm_handle) == INGRESS_HANDLE);
+		     (r->tcm->tcm_parent == 0 && TC_H_MAJ(r->tcm->tcm_handle) == INGRESS_HANDLE);
 	return 0;
 }
 
@@ -281,8 +281,8 @@ parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err
 		return rc;
 	bytes = tb[TCA_STAB_DATA] == NULL ? 0 : mnl_attr_get_payload_len(tb[TCA_STAB_DATA]);
 	if (stab->spec.tsize != bytes / sizeof(uint16_t))
-		return error_set(err, EINVAL, "Invalid size of size table: %u entries are announced, %zu are there", stab->spec.tsize,
-			bytes / sizeof(uint16_t));
+		return error_set(err, EINVAL, "Invalid size of size table: %u entries are announced, %zu are there",
+			stab->spec.tsize, bytes / sizeof(uint16_t));
 	if (bytes != 0) {
 		stab->data = malloc(bytes);
 		if (stab->data == NULL)
@@ -295,7 +295,8 @@ parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err
 
 /* Options as the kind's conf; *given is NULL where there were none. */
 static int
-parse_options(const struct nl_request *req, const struct qdisc_ops *ops, union tc_conf *conf, const void **given, struct error *err)
+parse_options(const struct nl_request *req, const struct qdisc_ops *ops, union tc_conf *conf, const void **given,
+	struct error *err)
 {
 	const struct nlattr *options = req->attrs[TCA_OPTIONS];
 
@@ -433,7 +434,8 @@ qdisc_new(struct nl_request *req, struct error *err)
 	if (rc != 0)
 		return rc;
 	if (req->attrs[TCA_RATE] != NULL)
-		return error_set(err, EOPNOTSUPP, "estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
+		return error_set(err, EOPNOTSUPP,
+			"estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
 	if (r.ingress)
 		return ingress_new(&r, err);
 	if (r.tcm->tcm_parent == 0) {
@@ -451,8 +453,8 @@ qdisc_new(struct nl_request *req, struct error *err)
 	if (r.q == NULL)
 		return create_and_graft(&r, err);
 	/* `replace` without a handle changes a qdisc of the same kind and takes the place of another. */
-	if (r.tcm->tcm_handle == 0 && (flags & NLM_F_CREATE) != 0 && (flags & NLM_F_REPLACE) != 0 && r.kind[0] != '\0' &&
-		strcmp(r.kind, r.q->ops->kind) != 0)
+	if (r.tcm->tcm_handle == 0 && (flags & NLM_F_CREATE) != 0 && (flags & NLM_F_REPLACE) != 0 &&
+		r.kind[0] != '\0' && strcmp(r.kind, r.q->ops->kind) != 0)
 		return create_and_graft(&r, err);
 	return change(&r, err);
 }

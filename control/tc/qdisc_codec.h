@@ -35,10 +35,10 @@ struct qdisc_codec {
 void qdisc_codec_register(const struct qdisc_codec *codec);
 const struct qdisc_codec *qdisc_codec_find(const char *kind);
 
-#define QDISC_CODEC_REGISTER(codec)                                                                            \
-	__attribute__((constructor)) static void qdisc_codec_register_##codec(void)                            \
-	{                                                                                                      \
-		qdisc_codec_register(&(codec));                                                                \
+#define QDISC_CODEC_REGISTER(codec)                                                                                    \
+	__attribute__((constructor)) static void qdisc_codec_register_##codec(void)                                    \
+	{                                                                                                              \
+		qdisc_codec_register(&(codec));                                                                        \
 	}
 
 /* The config structs and xstats of any kind fit in this; checked where they are used. */

@@ -49,7 +49,8 @@ uint64_t router_now(const struct router *router); /* ns: the TSC's live, virtual
 
 /* What workers have to say, gathered when router_poll is called: the router's event fd becomes readable when there is something. */
 struct router_events {
-	void (*neighbour)(void *arg, uint32_t ifindex, uint8_t family, const struct ip_addr *addr, bool removed); /* changed its state */
+	void (*neighbour)(void *arg, uint32_t ifindex, uint8_t family, const struct ip_addr *addr,
+		bool removed); /* changed its state */
 	void (*link)(void *arg, struct port *port); /* carrier */
 	void *arg;
 };
@@ -68,12 +69,13 @@ struct router_settings {
 	int fib_multipath_hash_policy; /* 0: layer 3, 1: layer 4 */
 };
 struct port_settings { /* net.ipv4.conf.NAME.*; the pseudo-ports `all` and `default` have one each */
-	int forwarding, rp_filter, accept_source_route, log_martians, send_redirects, accept_redirects, secure_redirects, shared_media,
-		proxy_arp, arp_ignore, arp_announce, arp_filter, arp_accept, bootp_relay, mc_forwarding, src_valid_mark, route_localnet,
-		accept_local, drop_unicast_in_l2_multicast, promote_secondaries;
+	int forwarding, rp_filter, accept_source_route, log_martians, send_redirects, accept_redirects,
+		secure_redirects, shared_media, proxy_arp, arp_ignore, arp_announce, arp_filter, arp_accept,
+		bootp_relay, mc_forwarding, src_valid_mark, route_localnet, accept_local, drop_unicast_in_l2_multicast,
+		promote_secondaries;
 	/* net.ipv4.neigh.NAME.* */
-	int mcast_solicit, ucast_solicit, app_solicit, retrans_time_ms, base_reachable_time_ms, delay_first_probe_time, gc_stale_time,
-		unres_qlen, locktime, proxy_delay, proxy_qlen, anycast_delay;
+	int mcast_solicit, ucast_solicit, app_solicit, retrans_time_ms, base_reachable_time_ms, delay_first_probe_time,
+		gc_stale_time, unres_qlen, locktime, proxy_delay, proxy_qlen, anycast_delay;
 };
 struct router_settings *router_settings(struct router *router);
 struct port_settings *router_settings_all(struct router *router);
@@ -87,14 +89,16 @@ struct port_counters { /* one per worker and port; that worker is the only write
 	uint64_t generated; /* made here and routed to this port, extra fragments and copies included */
 	uint64_t delivered; /* arrived on this port and consumed by the router itself */
 	uint64_t bypassed; /* sent without passing the empty root qdisc's queue */
-	uint64_t waiting; /* a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on it */
+	uint64_t
+		waiting; /* a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on it */
 	struct pkt_sink sink; /* drops by reason */
 } __attribute__((aligned(64)));
 
 struct port {
 	/* read by workers */
 	uint32_t ifindex;
-	uint32_t flags; /* IFF_UP, IFF_RUNNING and IFF_LOWER_UP (carrier), IFF_NOARP, IFF_LOOPBACK, IFF_BROADCAST, IFF_MULTICAST, IFF_PROMISC */
+	uint32_t
+		flags; /* IFF_UP, IFF_RUNNING and IFF_LOWER_UP (carrier), IFF_NOARP, IFF_LOOPBACK, IFF_BROADCAST, IFF_MULTICAST, IFF_PROMISC */
 	uint32_t mtu;
 	uint8_t mac[6];
 	uint16_t owner; /* worker that runs its tree */
@@ -135,7 +139,8 @@ struct port_ops {
 	void (*stop)(struct port *port);
 	int (*set_mtu)(struct port *port, uint32_t mtu, struct error *err); /* NULL: nothing to do */
 	int (*set_mac)(struct port *port, const uint8_t mac[6], struct error *err);
-	uint16_t (*receive)(struct port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n); /* NULL: not polled */
+	uint16_t (*receive)(
+		struct port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n); /* NULL: not polled */
 	/* Sends or consumes the first of pkts, returns how many it took. `worker` is the calling worker's index. Those not taken are offered again. */
 	uint16_t (*xmit)(struct port *port, unsigned int worker, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	bool (*carrier)(struct port *port); /* NULL: always */
@@ -144,10 +149,10 @@ struct port_ops {
 void port_register(const struct port_ops *ops);
 const struct port_ops *port_find_ops(const char *kind);
 
-#define PORT_REGISTER(ops)                                                                                     \
-	__attribute__((constructor)) static void port_register_##ops(void)                                     \
-	{                                                                                                      \
-		port_register(&(ops));                                                                         \
+#define PORT_REGISTER(ops)                                                                                             \
+	__attribute__((constructor)) static void port_register_##ops(void)                                             \
+	{                                                                                                              \
+		port_register(&(ops));                                                                                 \
 	}
 
 struct port_conf {
@@ -175,17 +180,20 @@ struct veth_conf {
 };
 
 int port_add(struct router *router, const struct port_conf *conf, struct port **port, struct error *err);
-int port_remove(struct port *port, struct error *err); /* a veth's peer goes with it; what was queued is dropped as port_deleted */
+int port_remove(struct port *port,
+	struct error *err); /* a veth's peer goes with it; what was queued is dropped as port_deleted */
 struct port *port_find(const struct router *router, uint32_t ifindex);
 struct port *port_find_name(const struct router *router, const char *name);
 /* In order of ifindex. */
 int port_walk(const struct router *router, int (*visit)(void *arg, struct port *port), void *arg);
 
 /* Each does all that follows from it: the device, the rib (rib_link_set), the tree (default root, MTU). */
-int port_set_flags(struct port *port, uint32_t flags, uint32_t mask, struct error *err); /* IFF_UP, IFF_NOARP, IFF_PROMISC, ... */
+int port_set_flags(
+	struct port *port, uint32_t flags, uint32_t mask, struct error *err); /* IFF_UP, IFF_NOARP, IFF_PROMISC, ... */
 int port_set_mtu(struct port *port, uint32_t mtu, struct error *err);
 int port_set_mac(struct port *port, const uint8_t mac[6], struct error *err);
-int port_set_name(struct port *port, const char *name, struct error *err); /* EBUSY? Linux allows it also while up since 6.1: see there */
+int port_set_name(struct port *port, const char *name,
+	struct error *err); /* EBUSY? Linux allows it also while up since 6.1: see there */
 int port_set_tx_queue_len(struct port *port, uint32_t packets, struct error *err);
 int port_set_ingress(struct port *port, bool present, struct error *err); /* the ingress qdisc ffff: */
 bool port_has_carrier(const struct port *port);
@@ -215,7 +223,8 @@ int router_neighbour_delete(struct router *router, const struct neighbour_spec *
 /* ---- accounting ---------------------------------------------------------------------------------------------------------- */
 
 struct router_totals {
-	uint64_t received, generated, sent, delivered, dropped, queued; /* received + generated = sent + delivered + dropped + queued */
+	uint64_t received, generated, sent, delivered, dropped,
+		queued; /* received + generated = sent + delivered + dropped + queued */
 	uint64_t drops[DROP__COUNT];
 };
 /* Exact in replay and while the workers are stopped; on a live router the six figures are read one after another. Ports that were removed are included. */

@@ -14,56 +14,57 @@
 #include <rte_mbuf.h>
 
 /* Every way a packet may end other than sent or delivered: X(ENUM, "name in `weir show drops` and report.json", "meaning") */
-#define DROP_REASONS(X)                                                                                        \
-	X(NO_BUFFER, "no_buffer", "the buffer pool was low when it arrived")                                   \
-	X(PORT_DOWN, "port_down", "it arrived on or was routed to a port that is down")                        \
-	X(NO_CARRIER, "no_carrier", "routed to a port without carrier")                                        \
-	X(FRAME_MALFORMED, "frame_malformed", "shorter than its link-layer header")                            \
-	X(FRAME_OVERSIZE, "frame_oversize", "longer than the port's MTU allows")                               \
-	X(OTHER_HOST, "other_host", "its destination MAC is another host's")                                   \
-	X(UNKNOWN_VLAN, "unknown_vlan", "tagged for a VLAN that no port carries")                              \
-	X(UNKNOWN_PROTOCOL, "unknown_protocol", "an ethertype the router does not handle")                     \
-	X(ARP_MALFORMED, "arp_malformed", "not a well-formed Ethernet/IPv4 ARP packet")                        \
-	X(ARP_IGNORED, "arp_ignored", "an ARP packet that is not for this router")                             \
-	X(IP_MALFORMED, "ip_malformed", "bad IP version, header length or total length (RFC 1812 5.2.2)")      \
-	X(IP_CHECKSUM, "ip_checksum", "bad IPv4 header checksum")                                              \
-	X(IP_OPTIONS, "ip_options", "malformed or refused IP options, source routes among them")               \
-	X(MARTIAN_SOURCE, "martian_source", "a source address that may not appear (RFC 1812 5.3.7)")           \
-	X(MARTIAN_DESTINATION, "martian_destination", "a destination address that may not be forwarded to")    \
-	X(RP_FILTER, "rp_filter", "failed reverse-path filtering (RFC 3704)")                                  \
-	X(NOT_FORWARDING, "not_forwarding", "not for this router while forwarding is off")                     \
-	X(TTL_EXCEEDED, "ttl_exceeded", "TTL reached 0")                                                       \
-	X(NO_ROUTE, "no_route", "no route to its destination")                                                 \
-	X(ROUTE_BLACKHOLE, "route_blackhole", "a blackhole route or rule")                                     \
-	X(ROUTE_UNREACHABLE, "route_unreachable", "an unreachable route or rule")                              \
-	X(ROUTE_PROHIBIT, "route_prohibit", "a prohibit route or rule")                                        \
-	X(BROADCAST, "broadcast", "a broadcast or multicast that is not forwarded")                            \
-	X(MTU_EXCEEDED, "mtu_exceeded", "larger than the MTU and not to be fragmented")                        \
-	X(FRAGMENT_FAILED, "fragment_failed", "could not be fragmented for want of buffers")                   \
-	X(NO_SERVICE, "no_service", "for this router, but nothing here listens for it")                        \
-	X(ICMP_MALFORMED, "icmp_malformed", "an ICMP message for this router that is too short or corrupt")    \
-	X(REASSEMBLY_TIMEOUT, "reassembly_timeout", "a fragment for this router whose datagram was not completed in time") \
-	X(REASSEMBLY_FULL, "reassembly_full", "a fragment for this router while too many others wait")         \
+#define DROP_REASONS(X)                                                                                                \
+	X(NO_BUFFER, "no_buffer", "the buffer pool was low when it arrived")                                           \
+	X(PORT_DOWN, "port_down", "it arrived on or was routed to a port that is down")                                \
+	X(NO_CARRIER, "no_carrier", "routed to a port without carrier")                                                \
+	X(FRAME_MALFORMED, "frame_malformed", "shorter than its link-layer header")                                    \
+	X(FRAME_OVERSIZE, "frame_oversize", "longer than the port's MTU allows")                                       \
+	X(OTHER_HOST, "other_host", "its destination MAC is another host's")                                           \
+	X(UNKNOWN_VLAN, "unknown_vlan", "tagged for a VLAN that no port carries")                                      \
+	X(UNKNOWN_PROTOCOL, "unknown_protocol", "an ethertype the router does not handle")                             \
+	X(ARP_MALFORMED, "arp_malformed", "not a well-formed Ethernet/IPv4 ARP packet")                                \
+	X(ARP_IGNORED, "arp_ignored", "an ARP packet that is not for this router")                                     \
+	X(IP_MALFORMED, "ip_malformed", "bad IP version, header length or total length (RFC 1812 5.2.2)")              \
+	X(IP_CHECKSUM, "ip_checksum", "bad IPv4 header checksum")                                                      \
+	X(IP_OPTIONS, "ip_options", "malformed or refused IP options, source routes among them")                       \
+	X(MARTIAN_SOURCE, "martian_source", "a source address that may not appear (RFC 1812 5.3.7)")                   \
+	X(MARTIAN_DESTINATION, "martian_destination", "a destination address that may not be forwarded to")            \
+	X(RP_FILTER, "rp_filter", "failed reverse-path filtering (RFC 3704)")                                          \
+	X(NOT_FORWARDING, "not_forwarding", "not for this router while forwarding is off")                             \
+	X(TTL_EXCEEDED, "ttl_exceeded", "TTL reached 0")                                                               \
+	X(NO_ROUTE, "no_route", "no route to its destination")                                                         \
+	X(ROUTE_BLACKHOLE, "route_blackhole", "a blackhole route or rule")                                             \
+	X(ROUTE_UNREACHABLE, "route_unreachable", "an unreachable route or rule")                                      \
+	X(ROUTE_PROHIBIT, "route_prohibit", "a prohibit route or rule")                                                \
+	X(BROADCAST, "broadcast", "a broadcast or multicast that is not forwarded")                                    \
+	X(MTU_EXCEEDED, "mtu_exceeded", "larger than the MTU and not to be fragmented")                                \
+	X(FRAGMENT_FAILED, "fragment_failed", "could not be fragmented for want of buffers")                           \
+	X(NO_SERVICE, "no_service", "for this router, but nothing here listens for it")                                \
+	X(ICMP_MALFORMED, "icmp_malformed", "an ICMP message for this router that is too short or corrupt")            \
+	X(REASSEMBLY_TIMEOUT, "reassembly_timeout",                                                                    \
+		"a fragment for this router whose datagram was not completed in time")                                 \
+	X(REASSEMBLY_FULL, "reassembly_full", "a fragment for this router while too many others wait")                 \
 	X(FRAGMENT_MALFORMED, "fragment_malformed", "a fragment that overlaps another or has an impossible length")    \
-	X(NEIGHBOUR_FAILED, "neighbour_failed", "its next hop did not answer ARP")                             \
-	X(NEIGHBOUR_QUEUE_FULL, "neighbour_queue_full", "too many packets wait for its next hop")              \
-	X(FILTER, "filter", "a filter's or an action's verdict (drop)")                                        \
-	X(LOOP, "loop", "went through virtual ports more than eight times")                                    \
-	X(QUEUE_FULL, "queue_full", "a queueing discipline's limit")                                           \
-	X(TOO_LARGE, "too_large", "larger than a shaper's bucket can ever hold")                               \
-	X(UNCLASSIFIED, "unclassified", "no class for it where there is no default")                           \
-	X(BUFFERS_SHARED, "buffers_shared", "its queue held more than its share of the free buffers")          \
-	X(RING_FULL, "ring_full", "the ring to its egress port's worker was full")                             \
-	X(TX_FAILED, "tx_failed", "the device refused it for good (too many segments, too long)")              \
-	X(CAPTURE_MALFORMED, "capture_malformed", "a capture record that was cut off or longer than a frame")  \
-	X(PORT_DELETED, "port_deleted", "its port was deleted while it waited")                                \
+	X(NEIGHBOUR_FAILED, "neighbour_failed", "its next hop did not answer ARP")                                     \
+	X(NEIGHBOUR_QUEUE_FULL, "neighbour_queue_full", "too many packets wait for its next hop")                      \
+	X(FILTER, "filter", "a filter's or an action's verdict (drop)")                                                \
+	X(LOOP, "loop", "went through virtual ports more than eight times")                                            \
+	X(QUEUE_FULL, "queue_full", "a queueing discipline's limit")                                                   \
+	X(TOO_LARGE, "too_large", "larger than a shaper's bucket can ever hold")                                       \
+	X(UNCLASSIFIED, "unclassified", "no class for it where there is no default")                                   \
+	X(BUFFERS_SHARED, "buffers_shared", "its queue held more than its share of the free buffers")                  \
+	X(RING_FULL, "ring_full", "the ring to its egress port's worker was full")                                     \
+	X(TX_FAILED, "tx_failed", "the device refused it for good (too many segments, too long)")                      \
+	X(CAPTURE_MALFORMED, "capture_malformed", "a capture record that was cut off or longer than a frame")          \
+	X(PORT_DELETED, "port_deleted", "its port was deleted while it waited")                                        \
 	X(SHUTDOWN, "shutdown", "still queued when the router stopped")
 
 enum drop_reason {
 #define X(id, name, meaning) DROP_##id,
 	DROP_REASONS(X)
 #undef X
-	DROP__COUNT
+		DROP__COUNT
 };
 
 static inline const char *
@@ -106,7 +107,8 @@ struct pkt {
 	uint32_t priority; /* skb->priority: from TOS when routed, or set by skbedit; major:minor selects a class */
 	uint32_t realm; /* of the route to the destination (low 16 bits) and to the source (high 16) */
 	uint32_t nexthop; /* index into the rib's nexthops */
-	uint32_t leaf; /* slot of the class that classification chose, PKT_LEAF_NONE if none; its parents are the path */
+	uint32_t
+		leaf; /* slot of the class that classification chose, PKT_LEAF_NONE if none; its parents are the path */
 	uint32_t generation; /* of the tree when leaf was found; another one makes leaf stale */
 	uint16_t in_port; /* ifindex it arrived on; 0: made here */
 	uint16_t out_port; /* ifindex it leaves by */
@@ -137,7 +139,8 @@ struct pkt_sink {
 	uint64_t drops[DROP__COUNT];
 	void (*observe)(void *arg, struct rte_mbuf *m, enum drop_reason reason);
 	void *observe_arg;
-	void (*delivered)(void *arg, struct rte_mbuf *m); /* likewise, of each that the router itself consumed; arg is observe_arg */
+	void (*delivered)(void *arg,
+		struct rte_mbuf *m); /* likewise, of each that the router itself consumed; arg is observe_arg */
 };
 
 /* Counts m and frees it. */

@@ -89,7 +89,8 @@ int rib_address_walk(const struct rib *rib, uint32_t ifindex, uint8_t family,
  * The source address that Linux would choose on that link towards `to` (NULL: any): where the link has none, the first of another that is valid
  * beyond its own link. false: there is none either. Any thread, under RCU.
  */
-bool rib_address_select(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source);
+bool rib_address_select(
+	const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source);
 /* Is it one of this router's addresses (on ifindex, or 0: on any)? Any thread, under RCU. */
 bool rib_address_is_local(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
 
@@ -167,19 +168,23 @@ struct rib_rule {
 	struct ip_prefix src, dst; /* length 0: any; host bits are kept, shown and ignored, as in Linux */
 	uint32_t mark, mark_mask; /* mask 0: any (a mark given without a mask has all ones: the codec's to fill in) */
 	uint32_t realm; /* FRA_FLOW */
-	char iif[IF_NAMESIZE], oif[IF_NAMESIZE]; /* empty: any; a name without a link is "detached" and matches nothing */
+	char iif[IF_NAMESIZE],
+		oif[IF_NAMESIZE]; /* empty: any; a name without a link is "detached" and matches nothing */
 	uint8_t ip_protocol; /* 0: any */
 	uint16_t sport_low, sport_high, dport_low, dport_high; /* host order; 0, 0: any */
 	int32_t suppress_prefix_length; /* -1: none */
 	bool uid_set; /* uid_low..uid_high (FRA_UID_RANGE): what is forwarded is root's, as in Linux, so only a range with 0 matches */
 	uint32_t uid_low, uid_high;
-	uint32_t flags; /* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
+	uint32_t
+		flags; /* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
 };
 
-int rib_rule_add(struct rib *rib, const struct rib_rule *rule, uint16_t flags, struct error *err); /* EEXIST with NLM_F_EXCL */
+int rib_rule_add(
+	struct rib *rib, const struct rib_rule *rule, uint16_t flags, struct error *err); /* EEXIST with NLM_F_EXCL */
 /* Deletes the first that has all that is given: action 0 (FR_ACT_UNSPEC), table 0, length 0 and the like match any. ENOENT. */
 int rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err);
-int rib_rule_walk(const struct rib *rib, uint8_t family, int (*visit)(void *arg, const struct rib_rule *rule), void *arg);
+int
+rib_rule_walk(const struct rib *rib, uint8_t family, int (*visit)(void *arg, const struct rib_rule *rule), void *arg);
 
 /* ---- lookup (any worker, under RCU) ------------------------------------------------------------------------------------ */
 
@@ -210,7 +215,8 @@ struct rib_result {
 void rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results);
 
 /* The route behind a lookup, for `ip route get`: control thread only. table and rule as Linux reports them. -ENETUNREACH, -EACCES, ... by type. */
-int rib_route_get(const struct rib *rib, const struct rib_key *key, struct rib_route *route, struct rib_hop *hop, struct error *err);
+int rib_route_get(const struct rib *rib, const struct rib_key *key, struct rib_route *route, struct rib_hop *hop,
+	struct error *err);
 
 /* What a worker needs to forward by a hop: read-only, half a cache line of hot data. */
 struct rib_nexthop {
@@ -271,6 +277,7 @@ struct neighbour *neighbour_make(struct rib *rib, uint32_t ifindex, uint8_t fami
 /* Control thread: unlinks it; freed after a grace period. -EBUSY while nexthops refer to it (then set its state to NUD_FAILED instead) . */
 int neighbour_remove(struct rib *rib, struct neighbour *neighbour);
 /* Control thread; any order. */
-int neighbour_walk(const struct rib *rib, uint32_t ifindex, uint8_t family, int (*visit)(void *arg, struct neighbour *neighbour), void *arg);
+int neighbour_walk(const struct rib *rib, uint32_t ifindex, uint8_t family,
+	int (*visit)(void *arg, struct neighbour *neighbour), void *arg);
 
 #endif

@@ -34,7 +34,8 @@ struct sched_tree;
 /* Told of what happens to packets: replay's report and the property tests. NULL on a live router. `q` is the discipline that holds the packet. */
 struct sched_observer {
 	void (*queued)(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t now);
-	void (*left)(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t now); /* leaf first, then its ancestors */
+	void (*left)(void *arg, const struct qdisc *q, struct rte_mbuf *m,
+		uint64_t now); /* leaf first, then its ancestors */
 	void (*dropped)(void *arg, const struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 	void *arg;
 };
@@ -127,7 +128,8 @@ struct class_spec {
 };
 int sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **made, struct error *err);
 int sched_class_change(struct class *c, const struct class_spec *spec, struct error *err);
-int sched_class_delete(struct class *c, struct error *err); /* EBUSY while it has children or filters point to it; packets are moved, not lost */
+int sched_class_delete(struct class *c,
+	struct error *err); /* EBUSY while it has children or filters point to it; packets are moved, not lost */
 struct class *sched_class_find(const struct qdisc *q, uint32_t classid);
 int sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c), void *arg);
 
@@ -157,16 +159,20 @@ struct qdisc_ops {
 	const char *kind;
 	size_t size; /* of the discipline's own state, cache-aligned behind struct qdisc */
 	size_t conf_size;
-	int (*init)(struct qdisc *q, const void *conf, uint64_t now, struct error *err); /* conf NULL: no options were given */
+	int (*init)(struct qdisc *q, const void *conf, uint64_t now,
+		struct error *err); /* conf NULL: no options were given */
 	int (*change)(struct qdisc *q, const void *conf, uint64_t now, struct error *err); /* NULL: EOPNOTSUPP */
 	void (*destroy)(struct qdisc *q); /* its queue is empty by then; NULL: nothing to free */
 	uint16_t (*enqueue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	uint16_t (*dequeue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
-	struct rte_mbuf *(*peek)(struct qdisc *q, uint64_t now); /* what dequeue(..., 1, now) would give, still queued; NULL: see qdisc_peek */
-	uint16_t (*flush)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
+	struct rte_mbuf *(*peek)(struct qdisc *q,
+		uint64_t now); /* what dequeue(..., 1, now) would give, still queued; NULL: see qdisc_peek */
+	uint16_t (*flush)(
+		struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
 	uint64_t (*next_event)(const struct qdisc *q, uint64_t now);
 	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
-	void (*get_xstats)(const struct qdisc *q, void *xstats); /* the kind's struct in weir/qdisc/KIND.h; NULL: none */
+	void (*get_xstats)(
+		const struct qdisc *q, void *xstats); /* the kind's struct in weir/qdisc/KIND.h; NULL: none */
 	bool bypass; /* an empty one may be bypassed */
 	const struct class_ops *classes; /* NULL where the discipline is classless */
 };
@@ -188,7 +194,8 @@ struct class_ops {
 	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the discipline:
 	 * HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
 	 */
-	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, struct class **classes);
+	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
+		struct class **classes);
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
 	void (*activate)(struct class *c, uint64_t now);
 	void (*deactivate)(struct class *c, uint64_t now);
@@ -230,7 +237,8 @@ struct qdisc {
 	_Alignas(64) uint8_t priv[];
 };
 
-struct class {
+struct class
+{
 	/* hot */
 	struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
@@ -261,10 +269,10 @@ class_priv(const struct class *c)
 void qdisc_register(const struct qdisc_ops *ops);
 const struct qdisc_ops *qdisc_find_ops(const char *kind);
 
-#define QDISC_REGISTER(ops)                                                                                    \
-	__attribute__((constructor)) static void qdisc_register_##ops(void)                                    \
-	{                                                                                                      \
-		qdisc_register(&(ops));                                                                        \
+#define QDISC_REGISTER(ops)                                                                                            \
+	__attribute__((constructor)) static void qdisc_register_##ops(void)                                            \
+	{                                                                                                              \
+		qdisc_register(&(ops));                                                                                \
 	}
 
 /* ---- for disciplines: the only ways by which a backlog changes --------------------------------------------------------------- */
@@ -310,7 +318,8 @@ uint32_t qdisc_mtu(const struct qdisc *q);
 uint32_t qdisc_tx_queue_len(const struct qdisc *q);
 uint64_t qdisc_random(struct qdisc *q); /* from the tree's seed */
 /* A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. */
-int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made, struct error *err);
+int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made,
+	struct error *err);
 /* (owner, in change) Takes such a class away again: what it holds is enqueued anew when the change is done; memory is freed later. */
 void class_remove(struct class *c);
 struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* a pfifo of the port's queue length, handle 0 */

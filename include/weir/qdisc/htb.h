@@ -20,7 +20,8 @@ struct htb_conf {
 
 struct htb_class_conf {
 	struct rate_conf rate, ceil;
-	uint64_t burst_ns, cburst_ns; /* buckets as time at rate and ceil, as tc sends and prints them (1 tick is 64 ns) */
+	uint64_t burst_ns,
+		cburst_ns; /* buckets as time at rate and ceil, as tc sends and prints them (1 tick is 64 ns) */
 	uint32_t quantum; /* bytes; 0: rate / r2q within 1000..200000 */
 	uint32_t prio; /* 0..7 */
 	uint32_t level; /* get_conf only: 0 a leaf, 7 the root class of a tree */

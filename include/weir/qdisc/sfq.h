@@ -20,7 +20,8 @@ struct sfq_conf {
 	bool headdrop;
 	/* RED inside each flow; qth_min 0: off. redflowlimit is only reported: Linux does not enforce it either. */
 	uint32_t redflowlimit, qth_min, qth_max; /* bytes */
-	uint8_t red_wlog, red_plog, red_scell_log, red_flags; /* scell_log: idle time, which a flow has none of; TC_RED_ECN, TC_RED_HARDDROP */
+	uint8_t red_wlog, red_plog, red_scell_log,
+		red_flags; /* scell_log: idle time, which a flow has none of; TC_RED_ECN, TC_RED_HARDDROP */
 	uint32_t red_max_p; /* probability, 2^32 is 1; 0: (qth_max - qth_min) / 2^red_plog */
 	struct sfq_red_stats red_stats; /* get_conf only */
 	bool has_v1; /* the long form of the options was given: the fields from depth on count */
