@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <linux/netlink.h>
 
 #include "internal.h"
 
@@ -322,7 +321,7 @@ action_add(struct rcu *rcu, const struct action_spec *spec, uint16_t flags, uint
 	if (rc != 0)
 		return rc;
 	action = spec->index != 0 ? find(action_find_ops(spec->kind), spec->index) : NULL;
-	if (action != NULL && (flags & NLM_F_REPLACE) == 0)
+	if (action != NULL && (flags & CHANGE_REPLACE) == 0)
 		return error_code(err, EEXIST);
 	if (action != NULL) {
 		rc = spec->conf != NULL ? action->ops->init(action, spec->conf, err) : 0;

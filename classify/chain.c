@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <linux/netlink.h>
 
 #include <rte_branch_prediction.h>
 
@@ -403,7 +402,7 @@ add_with_new_group(struct chain *chain, const struct filter_spec *spec, uint16_t
 
 	if (spec->kind == NULL || spec->protocol == 0)
 		return error_set(err, EINVAL, "Filter kind and protocol must be specified");
-	if ((flags & NLM_F_CREATE) == 0)
+	if ((flags & CHANGE_CREATE) == 0)
 		return error_set(err, ENOENT, NEEDS_CREATE);
 	if (preference == 0)
 		preference = automatic_preference(chain);
@@ -436,9 +435,9 @@ add_to_group(struct filter_group *group, const struct filter_spec *spec, uint16_
 
 	if (rc != 0)
 		return rc;
-	if (existing == NULL && (flags & NLM_F_CREATE) == 0)
+	if (existing == NULL && (flags & CHANGE_CREATE) == 0)
 		return error_set(err, ENOENT, NEEDS_CREATE);
-	if (existing != NULL && (flags & NLM_F_EXCL) != 0)
+	if (existing != NULL && (flags & CHANGE_EXCLUSIVE) != 0)
 		return error_set(err, EEXIST, "Filter already exists");
 	rc = group->ops->change(group, existing, &handle, spec->conf, &filter, err);
 	if (rc == 0)
@@ -454,7 +453,7 @@ chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t f
 	uint32_t at;
 	int rc;
 
-	if (spec->preference == 0 && (flags & NLM_F_CREATE) == 0)
+	if (spec->preference == 0 && (flags & CHANGE_CREATE) == 0)
 		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
 	chain->now = spec->now;
 	if (spec->preference != 0) {

@@ -84,10 +84,10 @@ router_neighbour_set(struct router *router, const struct neighbour_spec *spec, u
 	n = neighbour_find(rib, spec->ifindex, spec->family, &spec->addr);
 	/* One that a route made, or that was deleted, and of which nothing is known is not there for who looks. */
 	if (n != NULL && n->state != NUD_NONE) {
-		if ((flags & NLM_F_EXCL) != 0)
+		if ((flags & CHANGE_EXCLUSIVE) != 0)
 			return error_code(err, EEXIST);
-		r.override = (flags & NLM_F_REPLACE) != 0;
-	} else if ((flags & NLM_F_CREATE) == 0) {
+		r.override = (flags & CHANGE_REPLACE) != 0;
+	} else if ((flags & CHANGE_CREATE) == 0) {
 		return error_code(err, ENOENT);
 	}
 	if (n == NULL)

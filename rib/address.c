@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Addresses, and the routes that Linux makes for them (ip-address(8); RFC 3021 for /31). */
 #include <linux/if_addr.h>
-#include <linux/netlink.h>
 
 #include "internal.h"
 
@@ -123,7 +122,7 @@ add_routes(struct rib *rib, const struct rib_address *a, bool up)
 	routes_of(rib, a, up, &r);
 	/* A route that is there already, or whose source may not be one, is no reason to refuse the address. */
 	for (uint32_t i = 0; i < r.count; i++)
-		route_put(rib, &r.routes[i], NLM_F_CREATE | NLM_F_APPEND, NULL);
+		route_put(rib, &r.routes[i], CHANGE_CREATE | CHANGE_APPEND, NULL);
 }
 
 static bool

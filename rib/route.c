@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Adding and deleting routes, with the meanings that Linux gives to NLM_F_CREATE, EXCL, REPLACE and APPEND. */
-#include <linux/netlink.h>
+/* Adding and deleting routes, with the meanings that Linux gives to CHANGE_CREATE, EXCL, REPLACE and APPEND. */
 #include <string.h>
 
 #include "internal.h"
@@ -122,9 +121,9 @@ place_route(struct rib *rib, struct table *table, const struct rib_route *route,
 {
 	struct place p = find_place(table, entry);
 
-	if (p.found && flags & NLM_F_EXCL)
+	if (p.found && flags & CHANGE_EXCLUSIVE)
 		return error_code(err, EEXIST);
-	if (p.found && flags & NLM_F_REPLACE) {
+	if (p.found && flags & CHANGE_REPLACE) {
 		if (p.same_is_first)
 			info_put(rib, entry->info);
 		else if (p.same)
@@ -135,8 +134,8 @@ place_route(struct rib *rib, struct table *table, const struct rib_route *route,
 	}
 	if (p.same)
 		return error_code(err, EEXIST);
-	if (!(flags & NLM_F_CREATE)) {
-		if (route->dst.family == AF_INET6 && flags & NLM_F_REPLACE)
+	if (!(flags & CHANGE_CREATE)) {
+		if (route->dst.family == AF_INET6 && flags & CHANGE_REPLACE)
 			return error_set(err, ENOENT, "Can not replace route - no match found");
 		return error_code(err, ENOENT);
 	}
@@ -147,7 +146,7 @@ place_route(struct rib *rib, struct table *table, const struct rib_route *route,
 			info_put(rib, entry->info);
 		return status;
 	}
-	insert(rib, table, flags & NLM_F_APPEND || route->dst.family == AF_INET6 ? p.end : p.first, entry);
+	insert(rib, table, flags & CHANGE_APPEND || route->dst.family == AF_INET6 ? p.end : p.first, entry);
 	return 0;
 }
 

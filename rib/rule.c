@@ -3,7 +3,6 @@
  * The rules as they are written (ip-rule(8)): adding, deleting, showing, and the plain walk that the control thread
  * uses.
  */
-#include <linux/netlink.h>
 
 #include "internal.h"
 
@@ -202,7 +201,7 @@ rules_set_defaults(struct rib *rib, struct error *err)
 			.priority_set = true,
 			.table = defaults[i].table,
 			.suppress_prefix_length = -1 };
-		int status = rib_rule_add(rib, &rule, NLM_F_CREATE, err);
+		int status = rib_rule_add(rib, &rule, CHANGE_CREATE, err);
 
 		if (status != 0)
 			return status;
@@ -330,7 +329,7 @@ rib_rule_add(struct rib *rib, const struct rib_rule *given, uint16_t flags, stru
 	status = check_selectors(&rule, err);
 	if (status != 0)
 		return status;
-	for (uint32_t i = 0; flags & NLM_F_EXCL && i < rules->count; i++)
+	for (uint32_t i = 0; flags & CHANGE_EXCLUSIVE && i < rules->count; i++)
 		if (same_rule(rules->list[i], &rule))
 			return error_code(err, EEXIST);
 	status = check_action(rib, &rule, err);

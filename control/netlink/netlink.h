@@ -17,6 +17,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include <weir/change.h>
 #include <weir/error.h>
 
 struct event_base;
@@ -81,6 +82,16 @@ struct nl_request {
 	bool strict; /* NETLINK_GET_STRICT_CHK: a dump honours the header's and attributes' filters */
 	struct nl_msgs *reply;
 };
+
+/* What the request's flags say of that which is there already: CHANGE_*. */
+static inline uint16_t
+nl_change(const struct nl_request *req)
+{
+	uint16_t flags = req->header->nlmsg_flags;
+
+	return (uint16_t)((flags & NLM_F_CREATE ? CHANGE_CREATE : 0) | (flags & NLM_F_EXCL ? CHANGE_EXCLUSIVE : 0) |
+			  (flags & NLM_F_REPLACE ? CHANGE_REPLACE : 0) | (flags & NLM_F_APPEND ? CHANGE_APPEND : 0));
+}
 
 /*
  * For a request that succeeds with something to say: the sentence goes out with the acknowledgement, and iproute2 prints it

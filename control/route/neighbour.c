@@ -91,8 +91,7 @@ neighbour_new_served(struct nl_request *req, struct error *err)
 
 	if (parse_neighbour(req, &spec, err) < 0)
 		return -err->code;
-	return router_neighbour_set(control_of(req)->router, &spec,
-		req->header->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE), err);
+	return router_neighbour_set(control_of(req)->router, &spec, nl_change(req), err);
 }
 
 static int

@@ -24,8 +24,7 @@ route_new_served(struct nl_request *req, struct error *err)
 
 	if (parse_route(req, &route, hops, err) < 0 || check_onlink(&route, err) < 0)
 		return -err->code;
-	return rib_route_add(rib_of(req), &route,
-		req->header->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_APPEND), err);
+	return rib_route_add(rib_of(req), &route, nl_change(req), err);
 }
 
 static int

@@ -264,8 +264,7 @@ rule_new_served(struct nl_request *req, struct error *err)
 
 	if (parse_rule(req, &rule, err) < 0 || check_action(&rule, err) < 0)
 		return -err->code;
-	return rib_rule_add(
-		rib_of(req), &rule, req->header->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE), err);
+	return rib_rule_add(rib_of(req), &rule, nl_change(req), err);
 }
 
 static int

@@ -232,8 +232,7 @@ action_new(struct nl_request *req, struct error *err)
 	for (unsigned int i = 0; i < actions.n; i++) {
 		const struct action *made;
 
-		rc = action_add(
-			router_rcu(c->router), &actions.specs[i], req->header->nlmsg_flags, now_of(req), &made, err);
+		rc = action_add(router_rcu(c->router), &actions.specs[i], nl_change(req), now_of(req), &made, err);
 		if (rc != 0) {
 			/* All or none, as on Linux: those that this message made go again. */
 			while ((req->header->nlmsg_flags & NLM_F_REPLACE) == 0 && i-- > 0)

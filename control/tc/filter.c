@@ -291,7 +291,7 @@ filter_new(struct nl_request *req, struct error *err)
 	was_empty = chain_empty(place.chain);
 	if (place.elder != NULL)
 		chain_join(place.chain, place.elder);
-	rc = chain_filter_add(place.chain, &spec, flags, &info, err);
+	rc = chain_filter_add(place.chain, &spec, nl_change(req), &info, err);
 	if (rc != 0)
 		return rc;
 	chain_set_parent(place.chain, place.parent);

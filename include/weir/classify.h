@@ -15,6 +15,7 @@
 
 #include <linux/pkt_cls.h>
 
+#include <weir/change.h>
 #include <weir/error.h>
 #include <weir/packet.h>
 #include <weir/rcu.h>
@@ -91,7 +92,7 @@ struct filter_info { /* of a filter or, handle 0, of its group: what a dump prin
 	const void *filter; /* the classifier's own; NULL for the group's line */
 };
 
-/* flags: NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE as RTM_NEWTFILTER had them. Errors as Linux: EEXIST, ENOENT, EINVAL ... with sentences.
+/* flags: CHANGE_CREATE, CHANGE_EXCLUSIVE (weir/change.h). Errors as Linux: EEXIST, ENOENT, EINVAL ... with sentences.
  * info (may be NULL) tells what was made or changed, for the notification. */
 int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info,
 	struct error *err);
@@ -213,7 +214,7 @@ action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct
 unsigned int action_list_count(const struct action_list *list);
 const struct action *action_list_at(const struct action_list *list, unsigned int i);
 
-/* Actions by themselves, as `tc actions` has them. flags: NLM_F_EXCL, NLM_F_REPLACE ... *made may be NULL. */
+/* Actions by themselves, as `tc actions` has them. flags: CHANGE_*. *made may be NULL. */
 int action_add(struct rcu *rcu, const struct action_spec *spec, uint16_t flags, uint64_t now,
 	const struct action **made, struct error *err);
 const struct action *action_find(const char *kind, uint32_t index);

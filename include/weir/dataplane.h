@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include <weir/classify.h>
+#include <weir/change.h>
 #include <weir/error.h>
 #include <weir/packet.h>
 #include <weir/rib.h>
@@ -216,7 +217,7 @@ struct neighbour_spec {
 	uint8_t flags; /* NTF_* */
 	uint8_t protocol;
 };
-/* flags: NLM_F_CREATE, EXCL, REPLACE as RTM_NEWNEIGH had them. Linux's errors (ENOENT, EEXIST, EINVAL). */
+/* flags: CHANGE_CREATE, EXCLUSIVE, REPLACE (weir/change.h). Linux's errors (ENOENT, EEXIST, EINVAL). */
 int router_neighbour_set(struct router *router, const struct neighbour_spec *spec, uint16_t flags, struct error *err);
 int router_neighbour_delete(struct router *router, const struct neighbour_spec *spec, struct error *err);
 

@@ -19,6 +19,7 @@
 #include <net/if.h>
 
 #include <weir/address.h>
+#include <weir/change.h>
 #include <weir/error.h>
 #include <weir/rcu.h>
 
@@ -126,7 +127,7 @@ struct rib_route {
 	const struct rib_hop *hops; /* borrowed: the rib copies */
 };
 
-/* Flags as the message had them: NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_APPEND. Linux's errors and their texts:
+/* Flags: CHANGE_* (weir/change.h). Linux's errors and their texts:
  * "Nexthop has invalid gateway", "Nexthop device is not up" (ENETDOWN), EEXIST, ESRCH, ENETUNREACH, EINVAL... */
 int rib_route_add(struct rib *rib, const struct rib_route *route, uint16_t flags, struct error *err);
 /* Deletes the first that matches what is given (fib semantics of RTM_DELROUTE); ESRCH. */
@@ -180,7 +181,7 @@ struct rib_rule {
 };
 
 int rib_rule_add(
-	struct rib *rib, const struct rib_rule *rule, uint16_t flags, struct error *err); /* EEXIST with NLM_F_EXCL */
+	struct rib *rib, const struct rib_rule *rule, uint16_t flags, struct error *err); /* EEXIST with CHANGE_EXCLUSIVE */
 /* Deletes the first that has all that is given: action 0 (FR_ACT_UNSPEC), table 0, length 0 and the like match any. ENOENT. */
 int rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err);
 int

@@ -148,7 +148,7 @@ add_gateway(struct router *router, const struct port *port, unsigned int i)
 	};
 
 	spec.addr.v4 = rte_cpu_to_be_32(RTE_IPV4(10, 0, 1, 2 + i));
-	check(router_neighbour_set(router, &spec, NLM_F_CREATE | NLM_F_REPLACE, &err), "neighbour", &err);
+	check(router_neighbour_set(router, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), "neighbour", &err);
 }
 
 static void
@@ -168,7 +168,7 @@ add_route(struct router *router, const struct port *port, const struct prefix4 *
 
 	hop.gateway.v4 = rte_cpu_to_be_32(RTE_IPV4(10, 0, 1, 2 + i % GATEWAYS));
 	route.dst.addr.v4 = rte_cpu_to_be_32(prefix->addr);
-	rc = rib_route_add(router_rib(router), &route, NLM_F_CREATE, &err);
+	rc = rib_route_add(router_rib(router), &route, CHANGE_CREATE, &err);
 	if (rc != -EEXIST)
 		check(rc, "route", &err);
 }

@@ -241,7 +241,7 @@ build_rib(struct bench *b)
 			.hops = &hop,
 			.dst = { AF_INET, b->prefixes[i].length, ip_addr_v4(rte_cpu_to_be_32(b->prefixes[i].addr)) } };
 
-		if (rib_route_add(b->rib, &route, NLM_F_CREATE, &err) != 0 && err.code != EEXIST) {
+		if (rib_route_add(b->rib, &route, CHANGE_CREATE, &err) != 0 && err.code != EEXIST) {
 			fprintf(stderr, "route %zu: %s\n", i, err.msg);
 			exit(1);
 		}
@@ -270,12 +270,12 @@ report_updates(const struct bench *b)
 
 		route.dst = (struct ip_prefix){ AF_INET, p->length, ip_addr_v4(rte_cpu_to_be_32(p->addr)) };
 		rib_route_delete(b->rib, &(struct rib_route){ .dst = route.dst, .scope = RT_SCOPE_NOWHERE }, NULL);
-		rib_route_add(b->rib, &route, NLM_F_CREATE, NULL);
+		rib_route_add(b->rib, &route, CHANGE_CREATE, NULL);
 	}
 	printf("update of a random route: %.2f us mean", since(start) / updates * 1e6);
 	route.dst = (struct ip_prefix){ .family = AF_INET };
 	start = rte_rdtsc();
-	rib_route_add(b->rib, &route, NLM_F_CREATE, NULL);
+	rib_route_add(b->rib, &route, CHANGE_CREATE, NULL);
 	printf("; of the default route: %.2f us\n", since(start) * 1e6);
 }
 

@@ -150,7 +150,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct error err;
 
 		take_filter(&in, &filters[i], keys[i], 1 + i);
-		if (chain_filter_add(chain, &spec, NLM_F_CREATE | NLM_F_EXCL, NULL, &err) != 0)
+		if (chain_filter_add(chain, &spec, CHANGE_CREATE | CHANGE_EXCLUSIVE, NULL, &err) != 0)
 			abort();
 	}
 	compare(chain, filters, n, &in);

@@ -21,8 +21,8 @@
 #include <weir/filter/fw.h>
 #include <weir/filter/u32.h>
 
-#define CREATE                (NLM_F_CREATE | NLM_F_EXCL)
-#define REPLACE               (NLM_F_CREATE | NLM_F_REPLACE)
+#define CREATE                (CHANGE_CREATE | CHANGE_EXCLUSIVE)
+#define REPLACE               (CHANGE_CREATE | CHANGE_REPLACE)
 #define CHANGE                0
 #define CLASSID(major, minor) (((uint32_t)(major) << 16) | (minor))
 

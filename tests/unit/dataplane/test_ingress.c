@@ -55,7 +55,7 @@ filter(struct router *r, uint32_t preference, uint16_t dport, const struct actio
 	};
 	struct error err = { 0 };
 
-	if (chain_filter_add(r->ports[ETH0].ingress, &spec, NLM_F_CREATE | NLM_F_EXCL, NULL, &err) != 0)
+	if (chain_filter_add(r->ports[ETH0].ingress, &spec, CHANGE_CREATE | CHANGE_EXCLUSIVE, NULL, &err) != 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -109,8 +109,8 @@ routes_by_the_mark_it_sets(void **state)
 		.hops = &hop };
 	uint32_t bytes;
 
-	assert_int_equal(rib_rule_add(r->rib, &rule, NLM_F_CREATE | NLM_F_EXCL, NULL), 0);
-	assert_int_equal(rib_route_add(r->rib, &route, NLM_F_CREATE, NULL), 0);
+	assert_int_equal(rib_rule_add(r->rib, &rule, CHANGE_CREATE | CHANGE_EXCLUSIVE, NULL), 0);
+	assert_int_equal(rib_route_add(r->rib, &route, CHANGE_CREATE, NULL), 0);
 	filter(r, 1, 9, &(struct action_spec){ .kind = "skbedit", .conf = &mark });
 	inject_datagram(r, ETH0, &(struct datagram_spec){ .dport = 9 });
 	sent_ip(r, 0, DUM0);

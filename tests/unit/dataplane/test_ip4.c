@@ -160,7 +160,7 @@ drops_and_answers_by_type_of_route(void **state)
 		.suppress_prefix_length = -1,
 	};
 
-	assert_int_equal(rib_rule_add(r->rib, &rule, NLM_F_CREATE, NULL), 0);
+	assert_int_equal(rib_rule_add(r->rib, &rule, CHANGE_CREATE, NULL), 0);
 	for (unsigned int i = 0; i < RTE_DIM(cases); i++) {
 		uint64_t before = world_drops(r, cases[i].reason);
 

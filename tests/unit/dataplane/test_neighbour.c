@@ -282,9 +282,9 @@ is_changed_as_linux_does(void **state)
 	struct router *r = *state;
 	struct error err = { 0 };
 	static const uint8_t second_mac[6] = { 2, 0xdd, 0, 0, 0, 50 };
-	const uint16_t add = NLM_F_CREATE | NLM_F_EXCL, replace = NLM_F_CREATE | NLM_F_REPLACE;
+	const uint16_t add = CHANGE_CREATE | CHANGE_EXCLUSIVE, replace = CHANGE_CREATE | CHANGE_REPLACE;
 
-	assert_int_equal(set(r, ETH1, NUD_PERMANENT, other_mac, NLM_F_REPLACE, &err), -ENOENT); /* change */
+	assert_int_equal(set(r, ETH1, NUD_PERMANENT, other_mac, CHANGE_REPLACE, &err), -ENOENT); /* change */
 	assert_int_equal(set(r, 77, NUD_PERMANENT, other_mac, add, &err), -ENODEV);
 	assert_int_equal(set(r, ETH1, NUD_PERMANENT, NULL, add, &err), -EINVAL);
 	assert_string_not_equal(err.msg, "");
@@ -293,11 +293,11 @@ is_changed_as_linux_does(void **state)
 	assert_int_equal(set(r, ETH1, NUD_PERMANENT, other_mac, add, &err), 0);
 	assert_int_equal(set(r, ETH1, NUD_PERMANENT, second_mac, add, &err), -EEXIST);
 	assert_int_equal(
-		set(r, ETH1, NUD_PERMANENT, second_mac, NLM_F_CREATE, &err), 0); /* neither excl nor replace: stays */
+		set(r, ETH1, NUD_PERMANENT, second_mac, CHANGE_CREATE, &err), 0); /* neither excl nor replace: stays */
 	assert_memory_equal(find(r, OTHER)->lladdr, other_mac, 6);
 	assert_int_equal(set(r, ETH1, NUD_PERMANENT, second_mac, replace, &err), 0);
 	assert_memory_equal(find(r, OTHER)->lladdr, second_mac, 6);
-	assert_int_equal(set(r, ETH1, NUD_STALE, NULL, NLM_F_REPLACE, &err), 0);
+	assert_int_equal(set(r, ETH1, NUD_STALE, NULL, CHANGE_REPLACE, &err), 0);
 	assert_int_equal(find(r, OTHER)->state, NUD_STALE);
 	assert_memory_equal(find(r, OTHER)->lladdr, second_mac, 6);
 	assert_int_equal(del(r, OTHER), 0);
@@ -311,7 +311,7 @@ releases_and_refuses_by_command(void **state)
 	struct router *r = *state;
 
 	send_to_other(r, 1);
-	assert_int_equal(set(r, ETH1, NUD_PERMANENT, other_mac, NLM_F_CREATE | NLM_F_REPLACE, NULL), 0);
+	assert_int_equal(set(r, ETH1, NUD_PERMANENT, other_mac, CHANGE_CREATE | CHANGE_REPLACE, NULL), 0);
 	world_check(r);
 	assert_int_equal(r->sent_count, 2);
 	assert_int_equal(del(r, OTHER), 0);

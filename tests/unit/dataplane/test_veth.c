@@ -69,7 +69,7 @@ route_to(struct router *router, const char *prefix, uint8_t length, const char *
 
 	inet_pton(AF_INET, prefix, &route.dst.addr.v4);
 	inet_pton(AF_INET, via, &hop.gateway.v4);
-	ok(rib_route_add(router_rib(router), &route, NLM_F_CREATE, &err), &err);
+	ok(rib_route_add(router_rib(router), &route, CHANGE_CREATE, &err), &err);
 }
 
 static struct router_totals

@@ -56,7 +56,7 @@ neighbour(struct port *port, const char *addr)
 	struct error err;
 
 	inet_pton(AF_INET, addr, &spec.addr.v4);
-	ok(router_neighbour_set(port->router, &spec, NLM_F_CREATE | NLM_F_REPLACE, &err), &err);
+	ok(router_neighbour_set(port->router, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), &err);
 }
 
 /* Two ring devices as the outside world: the test is the host at both ends. */

@@ -168,7 +168,7 @@ world_ip(struct router *r, const char *what, uint32_t dst, uint8_t length, uint8
 	if (strcmp(what, "del") == 0)
 		must(rib_route_delete(r->rib, &route, &err), &err);
 	else
-		must(rib_route_add(r->rib, &route, NLM_F_CREATE | NLM_F_REPLACE, &err), &err);
+		must(rib_route_add(r->rib, &route, CHANGE_CREATE | CHANGE_REPLACE, &err), &err);
 }
 
 void
@@ -183,7 +183,7 @@ world_neighbour(struct router *r, uint32_t ifindex, uint32_t addr, const uint8_t
 		spec.has_lladdr = true;
 		memcpy(spec.lladdr, mac, 6);
 	}
-	must(router_neighbour_set(r, &spec, NLM_F_CREATE | NLM_F_REPLACE, &err), &err);
+	must(router_neighbour_set(r, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), &err);
 }
 
 static void

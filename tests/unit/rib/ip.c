@@ -197,11 +197,11 @@ route_verb(const char *verb)
 		const char *name;
 		uint16_t flags;
 	} verbs[] = {
-		{ "add", NLM_F_CREATE | NLM_F_EXCL },
-		{ "append", NLM_F_CREATE | NLM_F_APPEND },
-		{ "prepend", NLM_F_CREATE },
-		{ "change", NLM_F_REPLACE },
-		{ "replace", NLM_F_CREATE | NLM_F_REPLACE },
+		{ "add", CHANGE_CREATE | CHANGE_EXCLUSIVE },
+		{ "append", CHANGE_CREATE | CHANGE_APPEND },
+		{ "prepend", CHANGE_CREATE },
+		{ "change", CHANGE_REPLACE },
+		{ "replace", CHANGE_CREATE | CHANGE_REPLACE },
 		{ "del", 0 },
 	};
 
@@ -312,7 +312,7 @@ rule_command(struct rib *rib, struct words *w, struct error *err)
 		else
 			fail_msg("rule: what is '%s'?", next(w));
 	}
-	return del ? rib_rule_delete(rib, &r, err) : rib_rule_add(rib, &r, NLM_F_CREATE | NLM_F_EXCL, err);
+	return del ? rib_rule_delete(rib, &r, err) : rib_rule_add(rib, &r, CHANGE_CREATE | CHANGE_EXCLUSIVE, err);
 }
 
 struct ip_answer

@@ -36,7 +36,7 @@ add_route(struct rib *rib, uint32_t table, const struct ip_prefix *dst, unsigned
 
 	if (dst->family == AF_INET6)
 		hop = (struct rib_hop){ .ifindex = 2 };
-	return rib_route_add(rib, &route, NLM_F_CREATE, NULL);
+	return rib_route_add(rib, &route, CHANGE_CREATE, NULL);
 }
 
 struct sums {
