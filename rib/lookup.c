@@ -272,6 +272,34 @@ rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct
 
 		look_up_family(rib, AF_INET, keys + done, part, results + done);
 		look_up_family(rib, AF_INET6, keys + done, part, results + done);
+		for (uint16_t i = done; i < done + part; i++)
+			results[i].hop = rib_nexthop(rib, results[i].nexthop);
+	}
+}
+
+void
+rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results)
+{
+	for (uint16_t done = 0; done < n; done += LPM_BURST) {
+		uint16_t part = n - done < LPM_BURST ? n - done : LPM_BURST;
+		struct rib_key whole[LPM_BURST];
+
+		for (uint16_t i = 0; i < part; i++) {
+			const struct rib_key4 *key = &keys[done + i];
+
+			whole[i] = (struct rib_key){ .family = AF_INET,
+				.dst = ip_addr_v4(key->dst),
+				.src = ip_addr_v4(key->src),
+				.mark = key->mark,
+				.iif = key->iif,
+				.oif = key->oif,
+				.flow_hash = key->flow_hash,
+				.dsfield = key->dsfield,
+				.ip_protocol = key->ip_protocol,
+				.sport = rte_be_to_cpu_16(key->sport),
+				.dport = rte_be_to_cpu_16(key->dport) };
+		}
+		rib_lookup(rib, whole, part, results + done);
 	}
 }
 

@@ -180,8 +180,8 @@ struct rib_rule {
 		flags; /* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
 };
 
-int rib_rule_add(
-	struct rib *rib, const struct rib_rule *rule, uint16_t flags, struct error *err); /* EEXIST with CHANGE_EXCLUSIVE */
+int rib_rule_add(struct rib *rib, const struct rib_rule *rule, uint16_t flags,
+	struct error *err); /* EEXIST with CHANGE_EXCLUSIVE */
 /* Deletes the first that has all that is given: action 0 (FR_ACT_UNSPEC), table 0, length 0 and the like match any. ENOENT. */
 int rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err);
 int
@@ -201,9 +201,23 @@ struct rib_key {
 	uint16_t sport, dport; /* host order; 0 where there are none */
 };
 
+/* The same for IPv4, in half a cache line: what the forwarding path asks with. */
+struct rib_key4 {
+	rte_be32_t src, dst;
+	uint32_t mark;
+	uint32_t iif; /* ifindex; the loopback's (1) for what the router itself sends */
+	uint32_t oif; /* 0: any */
+	rte_be16_t sport, dport; /* 0 where there are none */
+	uint8_t dsfield;
+	uint8_t ip_protocol;
+	uint16_t unused;
+	uint32_t flow_hash; /* chooses among multipath hops */
+};
+
 #define RIB_NEXTHOP_NONE 0 /* index 0 is never a nexthop */
 
 struct rib_result {
+	const struct rib_nexthop *hop; /* of that index, good until the reader's next quiescent state; NULL: none */
 	uint32_t nexthop; /* index for rib_nexthop; RIB_NEXTHOP_NONE for types that have none */
 	uint32_t realm; /* to (low 16) and, from the rule or the source, from (high 16) */
 	uint8_t type; /* RTN_*; RTN_UNSPEC: no route */
@@ -214,6 +228,8 @@ struct rib_result {
 
 /* Answers a burst. keys and results are arrays of n. */
 void rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results);
+/* The fast one: nothing is copied, so ask by whole bursts. */
+void rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results);
 
 /* The route behind a lookup, for `ip route get`: control thread only. table and rule as Linux reports them. -ENETUNREACH, -EACCES, ... by type. */
 int rib_route_get(const struct rib *rib, const struct rib_key *key, struct rib_route *route, struct rib_hop *hop,
