@@ -1,256 +1,334 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench-sched: TSC cycles a packet for enqueue and dequeue through htb with many leaf classes, all backlogged, and through DPDK's rte_sched
- * with as many pipes in the same run.
+ * bench-sched: TSC cycles a packet for enqueue and dequeue through each discipline, beside rte_sched or a plain
+ * rte_ring in the same run.
  *
- * Both get packets whose queue is known already (classification is another benchmark): what is dequeued, 32 at a time, is enqueued again where it
- * was, so that every queue stays backlogged. htb's clock is virtual and jumps to the next event whenever nothing may leave. Medians of
- * rounds; run it pinned to a quiet core.
+ * All get 64-byte packets whose queue is known already (classification is another benchmark): what is dequeued, 32 at a
+ * time, is enqueued again, so that the backlog stays. The clock is virtual: it goes on by a burst's time on a 10 gbit
+ * link, and jumps to the next event when nothing may leave. Weir and peer take turns, round by round. A packet that
+ * comes back is fetched into the cache first, where one that was just received would be.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include <rte_byteorder.h>
 #include <rte_cycles.h>
-#include <rte_sched.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
 
-#include <weir/qdisc/htb.h>
-#include <weir/sched.h>
+#include "eal_bench.h"
+#include "report.h"
+#include "sched_loads.h"
 
-#include "eal.h"
+#define ROUNDS        41
+#define ROUND_PACKETS 64000
+#define BACKLOG       32768
+#define LARGE_BACKLOG 131072
+#define MEGABYTES     640
+#define WARM_UP       50 /* packets a packet of backlog: full buckets are empty by then where they are to be */
 
-#define BURST            32
-#define ROUNDS           41
-#define ROUND_PACKETS    20000
-#define PACKETS_A_LEAF   4
-#define PACKET_BYTES     1000
-#define BUCKET_BYTES     (2 * BURST * PACKET_BYTES)
-#define LINK_BYTES_PER_S UINT64_C(1250000000) /* 10 gbit */
-
-static int
-compare_double(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(*values), compare_double);
-	return values[n / 2];
-}
-
-static void
+void
 require(int ok, const char *what)
 {
-	if (!ok) {
-		fprintf(stderr, "bench-sched: %s\n", what);
-		exit(1);
+	if (ok)
+		return;
+	fprintf(stderr, "bench-sched: %s\n", what);
+	exit(1);
+}
+
+uint32_t
+random_below(uint32_t n)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)((state >> 32) * n >> 32);
+}
+
+/* ---- packets */
+
+static void
+write_headers(struct rte_mbuf *m, uint32_t flow)
+{
+	struct rte_ether_hdr *eth = (void *)rte_pktmbuf_append(m, PACKET_BYTES);
+	struct rte_ipv4_hdr *ip = (void *)(eth + 1);
+	struct rte_udp_hdr *udp = (void *)(ip + 1);
+
+	require(eth != NULL, "no room in a buffer");
+	*eth = (struct rte_ether_hdr){ .ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) };
+	*ip = (struct rte_ipv4_hdr){ .version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16(PACKET_BYTES - sizeof(*eth)),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_UDP,
+		.src_addr = rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 0) + flow / 16),
+		.dst_addr = rte_cpu_to_be_32(RTE_IPV4(192, 0, 2, 1)) };
+	*udp = (struct rte_udp_hdr){ .src_port = rte_cpu_to_be_16((uint16_t)(1024 + flow)),
+		.dst_port = rte_cpu_to_be_16(53) };
+}
+
+static struct rte_mbuf *
+make_packet(struct load *load, struct rte_mempool *pool, uint32_t i)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+	struct classify_ctx ctx = { .sink = &load->sink };
+	struct target target = load_first_target(load, i);
+	struct pkt *p;
+
+	require(m != NULL, "out of buffers");
+	write_headers(m, i % FLOWS);
+	p = pkt_of(m);
+	*p = (struct pkt){ .l3_off = sizeof(struct rte_ether_hdr),
+		.l4_off = sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr),
+		.protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4),
+		.priority = target.priority };
+	sched_classify(load->tree, &ctx, &m, 1);
+	p->leaf = target.leaf;
+	return m;
+}
+
+/* ---- going round */
+
+static void
+load_enqueue(struct load *load, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct classify_ctx ctx = { .now = load->now, .sink = &load->sink };
+
+	require(sched_enqueue(load->tree, &ctx, pkts, n) == n, "packets were dropped");
+	load->in += n;
+}
+
+static void
+aim(struct load *load, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct target *target = &load->targets[load->next_target];
+
+		load->next_target = load->next_target + 1 == load->target_count ? 0 : load->next_target + 1;
+
+		pkt_of(pkts[i])->leaf = target->leaf;
+		pkt_of(pkts[i])->priority = target->priority;
 	}
 }
 
-/* ---- htb */
+/* A burst's time later: what may leave now. */
+static uint16_t
+load_dequeue(struct load *load, struct rte_mbuf **pkts)
+{
+	uint16_t n;
+
+	load->now += load->step_ns;
+	while ((n = sched_dequeue(load->tree, pkts, BURST, load->now)) == 0)
+		load->now = sched_next_event(load->tree, load->now);
+	load->out += n;
+	return n;
+}
+
+static void
+go_round(struct load *load, uint64_t packets, void (*check)(struct rte_mbuf **pkts, uint16_t n))
+{
+	uint64_t end = load->out + packets;
+	struct rte_mbuf *pkts[BURST];
+
+	while (load->out < end) {
+		uint16_t n = load_dequeue(load, pkts);
+
+		for (uint16_t i = 0; i < n; i++) {
+			rte_prefetch0(pkts[i]);
+			rte_prefetch0(pkt_of(pkts[i]));
+			rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+		}
+		if (check != NULL)
+			check(pkts, n);
+		if (load->targets != NULL)
+			aim(load, pkts, n);
+		load_enqueue(load, pkts, n);
+	}
+}
+
+static double
+load_cycles(struct load *load, unsigned int packets)
+{
+	uint64_t start = rte_rdtsc_precise(), before = load->out;
+
+	go_round(load, packets, NULL);
+	return (double)(rte_rdtsc_precise() - start) / (double)(load->out - before);
+}
+
+/* ---- order: packets of one queue leave as they came, by the time of their enqueue */
+
+static uint64_t *last_enqueued; /* by leaf, or for those without by what tells their queue */
+static uint32_t (*queue_of)(struct rte_mbuf *m);
+
+static uint32_t
+queue_by_leaf(struct rte_mbuf *m)
+{
+	return pkt_of(m)->leaf;
+}
+
+static uint32_t
+queue_by_priority(struct rte_mbuf *m)
+{
+	return pkt_of(m)->priority;
+}
+
+static uint32_t
+queue_by_flow(struct rte_mbuf *m)
+{
+	return rte_be_to_cpu_16(rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, pkt_of(m)->l4_off)->src_port);
+}
+
+static uint32_t
+queue_only_one(struct rte_mbuf *m)
+{
+	return 0;
+}
+
+static void
+check_order(struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		uint64_t *last = &last_enqueued[queue_of(pkts[i])];
+
+		require(pkt_of(pkts[i])->time_ns >= *last, "a packet left before one that came earlier");
+		*last = pkt_of(pkts[i])->time_ns;
+	}
+}
+
+/* ---- rows */
 
 struct bench {
-	struct sched_tree *tree;
-	struct pkt_sink sink;
-	uint64_t now;
+	struct rte_mempool *pool;
+	struct peer rte_sched, rte_ring;
 };
 
-static uint64_t
-bench_now(void *arg)
+static void
+fill(struct load *load, struct rte_mempool *pool, uint32_t backlog)
 {
-	return ((struct bench *)arg)->now;
+	for (uint32_t i = 0; i < backlog; i++) {
+		struct rte_mbuf *m = make_packet(load, pool, i);
+
+		load_enqueue(load, &m, 1);
+	}
+}
+
+/* Where buckets are to be empty, on a link so fast that nobody can stay under his rate. */
+static void
+warm_up(struct load *load, uint64_t packets)
+{
+	uint64_t step_ns = load->step_ns;
+
+	if (load->own_bucket || load->borrows)
+		load->step_ns /= 8;
+	go_round(load, packets, NULL);
+	load->step_ns = step_ns;
 }
 
 static void
-bench_enqueue(struct bench *b, struct rte_mbuf **pkts, uint16_t n)
+check_work(struct load *load, uint32_t (*queue)(struct rte_mbuf *m))
 {
-	struct classify_ctx ctx = { .now = b->now, .sink = &b->sink };
+	last_enqueued = calloc(1 << 18, sizeof(*last_enqueued));
+	require(last_enqueued != NULL, "out of memory");
+	queue_of = queue;
+	go_round(load, ROUND_PACKETS, check_order);
+	free(last_enqueued);
+	load_check_books(load);
+}
 
-	require(sched_enqueue(b->tree, &ctx, pkts, n) == n, "htb dropped packets");
+/* Takes the load, which its row has set up, and what it is to be compared with. */
+static void
+measure(const struct bench *b, struct load *load, uint32_t backlog, uint32_t (*queue)(struct rte_mbuf *m),
+	struct peer *peer, const struct report_row *row)
+{
+	double weir[ROUNDS], other[ROUNDS];
+	unsigned int before = rte_mempool_in_use_count(b->pool);
+
+	fill(load, b->pool, backlog);
+	warm_up(load, (uint64_t)backlog * WARM_UP);
+	peer->cycles(peer, ROUND_PACKETS);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		weir[i] = load_cycles(load, ROUND_PACKETS);
+		other[i] = peer->cycles(peer, ROUND_PACKETS);
+	}
+	check_work(load, queue);
+	sched_tree_destroy(load->tree, DROP_SHUTDOWN);
+	free(load->targets);
+	require(rte_mempool_in_use_count(b->pool) == before, "buffers were lost");
+	report_add(row, weir, other, ROUNDS);
 }
 
 static void
-add_htb_class(struct bench *b, uint32_t parent, uint32_t classid, uint64_t rate, uint64_t ceil)
+htb_row(struct bench *b, unsigned int leaves, enum htb_state state, double must, double strive)
 {
-	struct htb_class_conf conf = { .rate.Bps = rate,
-		.ceil.Bps = ceil,
-		.burst_ns = BUCKET_BYTES * UINT64_C(1000000000) / rate,
-		.cburst_ns = BUCKET_BYTES * UINT64_C(1000000000) / ceil,
-		.quantum = 1514 };
-	struct class_spec spec = { .parentid = parent, .classid = classid, .conf = &conf };
-	struct error err = { 0 };
+	static const char *const names[] = { "under", "borrow", "over" };
+	static const char *const states[] = { "all under their rate", "each borrows half",
+		"each waits for its own tokens" };
+	bool large = leaves > FLOWS;
+	char name[48], work[96];
+	struct report_row row = { .name = name,
+		.work = work,
+		.unit = "cycles/packet",
+		.peer_name = "rte_sched, 4096 pipes",
+		.must = must,
+		.strive = strive };
+	struct load load;
 
-	require(sched_class_add(sched_root(b->tree), &spec, NULL, &err) == 0, err.msg);
+	snprintf(name, sizeof(name), "htb-%u-%s", leaves, names[state]);
+	snprintf(work, sizeof(work), "htb, %u leaves, %s", leaves, states[state]);
+	if (!report_wanted(name))
+		return;
+	if (b->rte_sched.queue == NULL)
+		peer_rte_sched(&b->rte_sched, b->pool, BACKLOG);
+	load_htb(&load, leaves, state);
+	measure(b, &load, large ? LARGE_BACKLOG : BACKLOG, queue_by_leaf, &b->rte_sched, &row);
 }
 
-/* A root class of the link's rate, and leaves that have each an equal part of `assured` of it. */
 static void
-make_htb(struct bench *b, unsigned int leaves, double assured, bool borrow)
+plain_row(struct bench *b, const char *name, const char *work, void (*setup)(struct load *load),
+	uint32_t (*queue)(struct rte_mbuf *m), double must, double strive)
 {
-	struct sched_host host = {
-		.mtu = 1500, .tx_queue_len = 1000, .sink = &b->sink, .now = bench_now, .host_arg = b, .seed = 1
-	};
-	struct htb_conf conf = { .version = 3, .rate2quantum = 10 };
-	struct qdisc_spec root = { .parent = TC_H_ROOT, .handle = 1 << 16, .kind = "htb", .conf = &conf };
-	uint64_t rate = (uint64_t)((double)LINK_BYTES_PER_S * assured / leaves);
-	struct error err = { 0 };
+	struct report_row row = { .name = name,
+		.work = work,
+		.unit = "cycles/packet",
+		.peer_name = "rte_ring",
+		.must = must,
+		.strive = strive };
+	struct load load;
 
-	memset(b, 0, sizeof(*b));
-	require(sched_tree_create(&host, &b->tree, &err) == 0, err.msg);
-	require(sched_qdisc_add(b->tree, &root, NULL, &err) == 0, err.msg);
-	add_htb_class(b, 1 << 16, 1 << 16 | 1, LINK_BYTES_PER_S, LINK_BYTES_PER_S);
-	for (unsigned int i = 0; i < leaves; i++)
-		add_htb_class(b, 1 << 16 | 1, 1 << 16 | (i + 0x10), rate, borrow ? LINK_BYTES_PER_S : rate);
-}
-
-/* A burst's time on the link later, dequeues until a burst has come, whatever the clock must do for that. */
-static void
-take_burst(struct bench *b, struct rte_mbuf **pkts)
-{
-	uint16_t got = 0;
-
-	b->now += BURST * PACKET_BYTES * UINT64_C(1000000000) / LINK_BYTES_PER_S;
-	while (got < BURST) {
-		got += sched_dequeue(b->tree, pkts + got, BURST - got, b->now);
-		if (got < BURST)
-			b->now = sched_next_event(b->tree, b->now);
-	}
-}
-
-static double
-measure_htb(struct rte_mempool *pool, unsigned int leaves, double assured, bool borrow)
-{
-	static double cycles[ROUNDS];
-	struct rte_mbuf *pkts[BURST];
-	struct bench b;
-
-	make_htb(&b, leaves, assured, borrow);
-	for (unsigned int i = 0; i < leaves * PACKETS_A_LEAF; i++) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-
-		require(m != NULL && rte_pktmbuf_append(m, PACKET_BYTES) != NULL, "out of buffers");
-		*pkt_of(m) = (struct pkt){ .priority = 1 << 16 | (i % leaves + 0x10) };
-		bench_enqueue(&b, &m, 1);
-	}
-	for (unsigned int round = 0; round < ROUNDS; round++) {
-		uint64_t start = rte_rdtsc_precise();
-
-		for (unsigned int i = 0; i < ROUND_PACKETS / BURST; i++) {
-			take_burst(&b, pkts);
-			bench_enqueue(&b, pkts, BURST);
-		}
-		cycles[round] = (double)(rte_rdtsc_precise() - start) / (ROUND_PACKETS / BURST * BURST);
-	}
-	sched_tree_destroy(b.tree, DROP_SHUTDOWN);
-	return median(cycles, ROUNDS);
-}
-
-/* ---- rte_sched: a pipe for each leaf, with its best-effort class in use */
-
-static struct rte_sched_port *
-make_rte_sched(unsigned int pipes)
-{
-	struct rte_sched_pipe_params pipe = { .tb_rate = LINK_BYTES_PER_S,
-		.tb_size = 1000000,
-		.tc_period = 10,
-		.tc_ov_weight = 1,
-		.wrr_weights = { 1, 1, 1, 1 } };
-	struct rte_sched_subport_profile_params profile = {
-		.tb_rate = LINK_BYTES_PER_S, .tb_size = 1000000, .tc_period = 10
-	};
-	struct rte_sched_port_params port_params = { .name = "bench",
-		.rate = LINK_BYTES_PER_S,
-		.mtu = 1522,
-		.frame_overhead = 0,
-		.n_subports_per_port = 1,
-		.subport_profiles = &profile,
-		.n_subport_profiles = 1,
-		.n_max_subport_profiles = 1,
-		.n_pipes_per_subport = pipes };
-	struct rte_sched_subport_params subport = { .n_pipes_per_subport_enabled = pipes,
-		.pipe_profiles = &pipe,
-		.n_pipe_profiles = 1,
-		.n_max_pipe_profiles = 1 };
-	struct rte_sched_port *port;
-
-	pipe.tc_rate[RTE_SCHED_TRAFFIC_CLASS_BE] = pipe.tb_rate;
-	for (unsigned int i = 0; i < RTE_SCHED_TRAFFIC_CLASSES_PER_PIPE; i++)
-		profile.tc_rate[i] = profile.tb_rate;
-	subport.qsize[RTE_SCHED_TRAFFIC_CLASS_BE] = 64;
-	port = rte_sched_port_config(&port_params);
-	require(port != NULL, "rte_sched_port_config failed");
-	require(rte_sched_subport_config(port, 0, &subport, 0) == 0, "rte_sched_subport_config failed");
-	for (unsigned int i = 0; i < pipes; i++)
-		require(rte_sched_pipe_config(port, 0, i, 0) == 0, "rte_sched_pipe_config failed");
-	return port;
-}
-
-static double
-measure_rte_sched(struct rte_mempool *pool, unsigned int leaves)
-{
-	static double cycles[ROUNDS];
-	unsigned int pipes = 1;
-	struct rte_mbuf *pkts[BURST];
-	struct rte_sched_port *port;
-	uint64_t packets = 0;
-
-	while (pipes < leaves)
-		pipes *= 2;
-	port = make_rte_sched(pipes);
-	for (unsigned int i = 0; i < leaves * PACKETS_A_LEAF; i++) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-
-		require(m != NULL && rte_pktmbuf_append(m, PACKET_BYTES) != NULL, "out of buffers");
-		rte_sched_port_pkt_write(port, m, 0, i % leaves, RTE_SCHED_TRAFFIC_CLASS_BE, 0, RTE_COLOR_GREEN);
-		require(rte_sched_port_enqueue(port, &m, 1) == 1, "rte_sched dropped a packet");
-	}
-	for (unsigned int round = 0; round < ROUNDS; round++) {
-		uint64_t start = rte_rdtsc_precise();
-
-		/* A call may give less than was asked for: that costs, too. */
-		packets = 0;
-		while (packets < ROUND_PACKETS) {
-			int got = rte_sched_port_dequeue(port, pkts, BURST);
-
-			if (got > 0)
-				rte_sched_port_enqueue(port, pkts, (uint32_t)got);
-			packets += (uint64_t)got;
-		}
-		cycles[round] = (double)(rte_rdtsc_precise() - start) / (double)packets;
-	}
-	rte_sched_port_free(port);
-	return median(cycles, ROUNDS);
+	if (!report_wanted(name))
+		return;
+	if (b->rte_ring.queue == NULL)
+		peer_rte_ring(&b->rte_ring, b->pool, BACKLOG);
+	setup(&load);
+	measure(b, &load, BACKLOG, queue, &b->rte_ring, &row);
 }
 
 int
 main(void)
 {
-	static const unsigned int sizes[] = { 16, 1000, 10000 };
-	struct rte_mempool *pool;
+	struct bench b = { 0 };
 
-	eal_start();
-	pool = eal_pool("bench", 65535);
-	printf("enqueue + dequeue, cycles a packet (TSC %.2f GHz), bursts of %d, %d packets waiting in each leaf\n",
-		(double)rte_get_tsc_hz() / 1e9, BURST, PACKETS_A_LEAF);
-	printf("%8s  %16s  %16s  %16s  %16s\n", "leaves", "htb, own rates", "htb, borrowing", "htb, at ceil",
-		"rte_sched");
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		double own = measure_htb(pool, sizes[i], 2, true);
-		double borrowing = measure_htb(pool, sizes[i], 0.5, true);
-		double shaped = measure_htb(pool, sizes[i], 1, false);
-
-		printf("%8u  %16.0f  %16.0f  %16.0f  %16.0f\n", sizes[i], own, borrowing, shaped,
-			measure_rte_sched(pool, sizes[i]));
-		require(rte_mempool_in_use_count(pool) == 0, "buffers were lost");
+	eal_bench_start(MEGABYTES);
+	b.pool = eal_bench_pool("bench", LARGE_BACKLOG + 2 * BACKLOG + BURST - 1);
+	htb_row(&b, 10000, HTB_UNDER, 95, 70);
+	htb_row(&b, 10000, HTB_OVER, 120, 95);
+	htb_row(&b, 100000, HTB_OVER, 180, 150);
+	htb_row(&b, 10000, HTB_BORROW, 0, 0);
+	for (unsigned int leaves = 1000; leaves >= 16; leaves = leaves == 1000 ? 16 : 0) {
+		htb_row(&b, leaves, HTB_UNDER, 0, 0);
+		htb_row(&b, leaves, HTB_OVER, 0, 0);
+		htb_row(&b, leaves, HTB_BORROW, 0, 0);
 	}
-	printf("own rates: no leaf is held back by the root; borrowing: half of what leaves send is the root's; at "
-	       "ceil: every leaf waits for its "
-	       "own bucket; rte_sched: "
-	       "a pipe a leaf, rounded up to a power of two, at rates that never hold it back\n");
+	plain_row(&b, "pfifo-fast", "pfifo_fast, 10,000 flows", load_pfifo_fast, queue_by_priority, 40, 30);
+	plain_row(&b, "tbf", "tbf, 10,000 flows, waiting for tokens", load_tbf, queue_only_one, 55, 45);
+	plain_row(&b, "prio", "prio, 3 bands, 10,000 flows", load_prio, queue_by_leaf, 50, 40);
+	plain_row(&b, "sfq", "sfq, 10,000 flows", load_sfq, queue_by_flow, 80, 70);
+	report_note("enqueue and dequeue in bursts of %d, %d packets of %d bytes waiting (htb of 100000 leaves: %d), "
+		    "each leaf known; TSC %.2f GHz",
+		BURST, BACKLOG, PACKET_BYTES, LARGE_BACKLOG, (double)rte_get_tsc_hz() / 1e9);
+	report_note("htb of 100000 leaves: two of 50000 under prio, as a classid's minor has 16 bits; rte_ring: a FIFO "
+		    "of pointers that reads each packet's length");
 	return 0;
 }

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of bench-sched share: the trees that are measured, and the peers beside them. */
+#ifndef WEIR_TESTS_BENCH_SCHED_LOADS_H
+#define WEIR_TESTS_BENCH_SCHED_LOADS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+
+#include <weir/sched.h>
+
+#define BURST            32
+#define PACKET_BYTES     64
+#define FLOWS            10000
+#define LINK_BYTES_PER_S UINT64_C(1250000000) /* 10 gbit: a packet of 64 bytes takes 51.2 ns */
+
+/* Where a packet goes when it is enqueued again: what classification would have left in struct pkt. */
+struct target {
+	uint32_t leaf, priority;
+};
+
+/* A tree under load: what is dequeued is enqueued again, so that the backlog stays. */
+struct load {
+	struct sched_tree *tree;
+	struct pkt_sink sink;
+	uint64_t now, step_ns; /* the virtual clock, and how far it goes from one burst to the next */
+	struct target *targets; /* of packets that come back, in turn; NULL: a packet goes where it was */
+	uint32_t target_count, next_target;
+	uint64_t in, out;
+	uint32_t leaves; /* htb: leaf classes, else 0 */
+	bool own_bucket, borrows; /* what must have been true of every leaf of htb when all is done */
+};
+
+enum htb_state { HTB_UNDER, HTB_BORROW, HTB_OVER };
+
+void require(int ok, const char *what);
+uint32_t random_below(uint32_t n); /* always the same ones */
+
+/* ---- sched_trees.c */
+
+/* Root class, inner classes of 100 leaves, leaves; above 50,000 two such trees under prio, as minors have 16 bits. */
+void load_htb(struct load *load, unsigned int leaves, enum htb_state state);
+void load_pfifo_fast(struct load *load);
+void load_tbf(struct load *load); /* at all times the bucket is what is waited for */
+void load_prio(struct load *load);
+void load_sfq(struct load *load);
+/* The target of packet i of the first backlog. */
+struct target load_first_target(const struct load *load, uint32_t i);
+struct class *load_leaf(const struct load *load, uint32_t i); /* htb's i-th leaf */
+/* Do the books of all classes and qdiscs agree with what was counted here? */
+void load_check_books(const struct load *load);
+
+/* ---- sched_peers.c */
+
+struct peer {
+	double (*cycles)(struct peer *peer, unsigned int packets); /* a packet */
+	void *queue;
+	uint32_t backlog;
+};
+
+/* rte_sched: 4,096 pipes whose best-effort class is in use, at rates that never hold it back. */
+void peer_rte_sched(struct peer *peer, struct rte_mempool *pool, uint32_t backlog);
+/* An rte_ring of one producer and one consumer, as a FIFO that asks each packet for its length. */
+void peer_rte_ring(struct peer *peer, struct rte_mempool *pool, uint32_t backlog);
+
+#endif
