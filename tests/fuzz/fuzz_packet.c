@@ -56,6 +56,8 @@ set_mtu(uint32_t mtu)
 
 	if (link.mtu == mtu)
 		return;
+	/* What waits for a neighbour was measured against the MTU of its time. */
+	path_port_flush(&world->worker, &world->ports[ETH1], DROP_NO_CARRIER);
 	link.mtu = world->ports[ETH1].mtu = mtu;
 	if (rib_link_set(world->rib, &link, NULL) != 0)
 		abort();
