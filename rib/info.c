@@ -245,10 +245,11 @@ info_get(struct rib *rib, const struct rib_route *route)
 	infos->bytes += info_bytes(info->hop_count);
 	/* All but the group stays as it is for the number's life. */
 	*target_at(infos, number) = (struct target){
-		.type = info->type,
-		.scope = info->scope,
-		.realm = info->hop_count > 0 ? info->hops[0].realm : 0,
-		.nexthop = info->hop_count > 0 ? info->nexthops[0] : RIB_NEXTHOP_NONE,
+		.result = { .type = info->type,
+			.scope = info->scope,
+			.realm = info->hop_count > 0 ? info->hops[0].realm : 0,
+			.nexthop = info->hop_count > 0 ? info->nexthops[0] : RIB_NEXTHOP_NONE,
+			.hop = info->hop_count > 0 ? rib_nexthop(rib, info->nexthops[0]) : NULL },
 	};
 	info_publish(rib, number);
 	return number;

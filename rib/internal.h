@@ -9,9 +9,16 @@
 
 #include <weir/rib.h>
 
+#include "flat.h"
 #include "lpm.h"
 #include "memory.h"
 #include "store.h"
+
+/* A key is compared by words of 32 bits: a struct rib_key4 is 8 of them, a struct rib_key 14. */
+#define RIB_KEY4_WORDS 8
+#define RIB_KEY_WORDS  14
+
+_Static_assert(sizeof(struct rib_key4) == RIB_KEY4_WORDS * 4 && sizeof(struct rib_key) == RIB_KEY_WORDS * 4, "no more");
 
 #define PAGE_BITS  10
 #define PAGE_ITEMS (1u << PAGE_BITS)
@@ -70,11 +77,11 @@ struct group {
 
 /* What a lookup's number leads to. readers */
 struct target {
-	uint32_t nexthop; /* of the only hop */
-	uint32_t realm;
-	uint8_t type, scope;
+	struct rib_result result; /* by the only hop or else the first; the prefix's length is the value's to say */
 	const struct group *group; /* NULL: one hop */
 };
+
+_Static_assert(sizeof(struct target) == 32, "two targets a cache line");
 
 struct info {
 	uint32_t references, next, hash;
@@ -123,6 +130,7 @@ struct tos_lpms {
 };
 
 struct table {
+	struct flat *flat; /* the same as lpm, for few IPv4 routes; NULL: too many, or none. readers */
 	struct lpm *lpm; /* tos 0; NULL: no such routes. readers */
 	struct tos_lpms *by_tos; /* NULL: none. readers */
 	struct store store;
@@ -156,23 +164,58 @@ const struct entry *table_search(const struct rib *rib, const struct table *tabl
 /* ---- rules (rule.c, ruleset.c) ---- */
 
 struct ruleset;
+struct selectors;
+
+/* Which words of a key a rule compares, and how: rules of one shape are told apart by a hash of what is left of the key. */
+struct shape_words {
+	uint32_t count;
+	struct {
+		uint32_t at, mask;
+	} word[RIB_KEY_WORDS];
+};
+
+/* Rules that are in no shape's hash table. */
+enum {
+	SHAPE_NEVER = UINT32_MAX, /* matches nothing */
+	SHAPE_ALL = UINT32_MAX - 1, /* matches all */
+	SHAPE_OTHER = UINT32_MAX - 2, /* its selectors must be tried: inverted, or of port ranges only */
+};
+
+/* A rule, and what the compiler must know of it: made once, so that compiling is a matter of microseconds. */
+struct rule_item {
+	struct rib_rule *rule;
+	const struct table *table; /* of a rule that looks one up */
+	struct selectors *selectors;
+	uint64_t hash; /* of its words, by shape */
+	uint32_t shape; /* index in rules->shapes, or SHAPE_* */
+};
 
 struct rules {
-	struct rib_rule **list; /* by priority */
+	struct rule_item *list; /* by priority */
 	uint32_t count, room;
+	struct rule_shape {
+		struct shape_words words;
+		uint32_t members; /* 0: free */
+	} * shapes;
+	uint32_t shape_count;
 	struct ruleset *compiled; /* readers */
 };
 
+/* ruleset.c */
+void rule_item_make(struct rib *rib, struct rib_rule *rule, struct rule_item *item);
+/* The item is about to go or to be made anew. Readers may see its selectors until a grace period after the next compilation. */
+void rule_item_leave(struct rules *rules, const struct rule_item *item);
+/* Publishes the list. */
 void rules_compile(struct rib *rib, uint8_t family);
+void ruleset_free(void *ruleset);
+
+/* rule.c */
 /* A link's name has come or gone: rules that name it change. */
 void rules_link_changed(struct rib *rib);
 void rules_destroy(struct rib *rib);
 int rules_set_defaults(struct rib *rib, struct error *err);
-struct ruleset *ruleset_create(struct rib *rib, uint8_t family, struct rib_rule *const *list, uint32_t count);
-void ruleset_free(void *ruleset);
-/* Is there a rule of that priority at or behind index `from`? Gives its index, or count. */
-uint32_t rules_find_priority(const struct rules *rules, uint32_t priority);
-bool rule_matches(const struct rib *rib, const struct rib_rule *rule, const struct rib_key *key);
+/* The index of the first rule of that priority or, if there is none, of a greater one. */
+uint32_t rules_at_priority(const struct rules *rules, uint32_t priority);
 /* The tos that rules and routes are compared with. */
 uint8_t lookup_tos(uint8_t family, uint8_t dsfield);
 

@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The workers' lookup: all packets of a burst that go to one table do so together, so that their cache misses
- * overlap. Those
- * for which it has no answer go on with their next rule.
+ * The workers' lookup. A burst goes through the rules together, a stage at a time, so that its cache misses overlap: the rules that each key
+ * matches (rule_match.c), those rules' tables, the answers. Keys for which a table has no answer go on with their next rule.
  */
 #include <rte_branch_prediction.h>
 
 #include "ruleset.h"
 
-/* A burst of one family on its way through the rules. */
+/* A burst of one family on its way through the rules. The keys still without an answer are in front: what stands beside index[i] is of keys[index[i]]. */
 struct burst {
 	const struct rib *rib;
 	const struct ruleset *set;
-	const struct rib_key *keys;
+	const void *keys; /* struct rib_key4 or struct rib_key */
 	struct rib_result *results;
-	uint16_t count; /* still without an answer */
-	uint8_t index[LPM_BURST]; /* of those: into keys and results */
-	uint32_t rule[LPM_BURST]; /* that each has matched, by place in index */
+	uint16_t count;
+	uint8_t index[LPM_BURST];
+	uint32_t addr[LPM_BURST]; /* IPv4's destination, host order */
+	uint32_t from[LPM_BURST]; /* the rule to go on with */
+	uint32_t rule[LPM_BURST]; /* that it has matched */
+	uint32_t value[LPM_BURST]; /* that the rule's table gave */
 };
+
+static inline bool
+is_v4(const struct burst *b)
+{
+	return b->set->layout->words == RIB_KEY4_WORDS;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------------------ */
 
 static inline const struct group_member *
 choose(const struct group *group, uint32_t hash)
@@ -41,131 +51,223 @@ choose_through(const struct rib *rib, const struct group *group, uint32_t oif)
 	return NULL;
 }
 
-/* The nexthop and realm of the target for this packet; false if none goes through the device that it is bound to. */
-static inline bool
-choose_hop(const struct rib *rib, const struct target *target, const struct rib_key *key, struct rib_result *result)
+/* Chooses among several hops, or for a packet that is bound to a device; false if none goes through that. */
+static bool
+choose_hop(
+	const struct rib *rib, const struct group *group, uint32_t oif, uint32_t flow_hash, struct rib_result *result)
 {
-	const struct group *group = __atomic_load_n(&target->group, __ATOMIC_ACQUIRE);
-
-	result->nexthop = target->nexthop;
-	result->realm = target->realm;
-	if (unlikely(group != NULL)) {
-		const struct group_member *m =
-			key->oif == 0 ? choose(group, key->flow_hash) : choose_through(rib, group, key->oif);
+	if (group != NULL) {
+		const struct group_member *m = oif == 0 ? choose(group, flow_hash) : choose_through(rib, group, oif);
 
 		if (m == NULL)
 			return false;
 		result->nexthop = m->nexthop;
 		result->realm = m->realm;
-	} else if (unlikely(key->oif != 0 && target->nexthop != RIB_NEXTHOP_NONE)) {
-		const struct rib_nexthop *hop = rib_nexthop(rib, target->nexthop);
-
-		return hop != NULL && hop->ifindex == key->oif;
+		result->hop = rib_nexthop(rib, m->nexthop);
+		return true;
 	}
-	return true;
+	return oif == 0 || result->nexthop == RIB_NEXTHOP_NONE || (result->hop != NULL && result->hop->ifindex == oif);
 }
 
-/* Is the value an answer by this rule? */
-static inline bool
-answer(const struct rib *rib, const struct compiled_rule *rule, const struct rib_key *key, uint32_t value,
-	struct rib_result *result)
+/* A rule's realms stand in where the route has none (ip-rule(8)). */
+static inline uint32_t
+merge_realms(uint32_t route, uint32_t rule)
 {
-	const struct target *target;
-	uint8_t length = lpm_value_length(value);
+	return route | ((route & 0xffff) == 0 ? rule & 0xffff : 0) | (route >> 16 == 0 ? rule & 0xffff0000 : 0);
+}
 
-	if (value == 0 || length <= rule->suppress_prefix_length)
+/* Is the value an answer by this rule for key k? */
+static inline bool
+answer(const struct burst *b, const struct compiled_rule *rule, uint8_t k, uint32_t value)
+{
+	struct rib_result *result = &b->results[k];
+	const uint32_t *key = key_at(b->set, b->keys, k);
+	uint32_t oif = key[b->set->layout->oif];
+	const struct target *target;
+	const struct group *group;
+
+	if (value == 0 || lpm_value_length(value) < rule->length_min)
 		return false;
-	target = target_of(&rib->infos, lpm_value_number(value));
-	if (unlikely(target->type == RTN_THROW) || !choose_hop(rib, target, key, result))
+	target = target_of(&b->rib->infos, lpm_value_number(value));
+	group = __atomic_load_n(&target->group, __ATOMIC_ACQUIRE);
+	if (unlikely(target->result.type == RTN_THROW))
 		return false;
-	/* A rule's realms stand in where the route has none (ip-rule(8)). */
-	if ((result->realm & 0xffff) == 0)
-		result->realm |= rule->realm & 0xffff;
-	if (result->realm >> 16 == 0)
-		result->realm |= rule->realm & 0xffff0000;
-	result->type = target->type;
-	result->scope = target->scope;
-	result->prefix_length = length;
-	result->by_rule = false;
+	*result = target->result;
+	if (unlikely(group != NULL || oif != 0) &&
+		!choose_hop(b->rib, group, oif, key[b->set->layout->flow_hash], result))
+		return false;
+	result->prefix_length = lpm_value_length(value);
+	if (unlikely(rule->realm != 0))
+		result->realm = merge_realms(result->realm, rule->realm);
 	return true;
 }
 
+/* ---- tables ------------------------------------------------------------------------------------------------------------- */
+
+/* The values of keys at the given places in one trie. */
 static void
-look_up(const struct lpm *lpm, uint8_t family, const struct rib_key *keys, const uint8_t *index, uint16_t n,
-	uint32_t *values)
+ask_lpm(const struct burst *b, const struct lpm *lpm, const uint8_t *places, uint16_t n, uint32_t *values)
 {
 	if (lpm == NULL) {
 		memset(values, 0, n * sizeof(*values));
-	} else if (family == AF_INET) {
+	} else if (is_v4(b)) {
 		uint32_t addrs[LPM_BURST];
 
 		for (uint16_t i = 0; i < n; i++)
-			addrs[i] = rte_be_to_cpu_32(keys[index[i]].dst.v4);
+			addrs[i] = b->addr[places[i]];
 		lpm_lookup_v4(lpm, addrs, n, values);
 	} else {
+		const struct rib_key *keys = b->keys;
 		struct lpm_key dsts[LPM_BURST];
 
 		for (uint16_t i = 0; i < n; i++)
-			dsts[i] = lpm_key(&keys[index[i]].dst);
+			dsts[i] = lpm_key(&keys[b->index[places[i]]].dst);
 		lpm_lookup(lpm, dsts, n, values);
 	}
 }
 
+static uint8_t
+tos_of(const struct burst *b, uint8_t k)
+{
+	return is_v4(b) ? lookup_tos(AF_INET, ((const struct rib_key4 *)b->keys)[k].dsfield)
+			: lookup_tos(AF_INET6, ((const struct rib_key *)b->keys)[k].dsfield);
+}
+
 /* Routes with the packet's tos win over those without, at the same length (ip-route(8)). */
 static void
-look_up_tos(const struct tos_lpms *by_tos, uint8_t family, const struct rib_key *keys, const uint8_t *index, uint16_t n,
-	uint32_t *values)
+ask_by_tos(const struct burst *b, const struct tos_lpms *by_tos, const uint8_t *places, uint16_t n, uint32_t *values)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		uint8_t tos = lookup_tos(family, keys[index[i]].dsfield);
+		uint8_t tos = tos_of(b, b->index[places[i]]);
 		uint32_t value = 0;
 
 		for (uint32_t k = 0; tos != 0 && k < by_tos->count; k++)
 			if (by_tos->of[k].tos == tos)
-				look_up(by_tos->of[k].lpm, family, keys, &index[i], 1, &value);
+				ask_lpm(b, by_tos->of[k].lpm, &places[i], 1, &value);
 		if (value != 0 && (values[i] == 0 || lpm_value_length(value) >= lpm_value_length(values[i])))
 			values[i] = value;
 	}
 }
 
 static void
-look_up_table(const struct table *table, const struct rib_key *keys, const uint8_t *index, uint16_t n, uint32_t *values)
+ask_table(const struct burst *b, const struct table *table, const uint8_t *places, uint16_t n, uint32_t *values)
 {
 	const struct tos_lpms *by_tos = __atomic_load_n(&table->by_tos, __ATOMIC_ACQUIRE);
 
-	look_up(__atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE), table->family, keys, index, n, values);
+	ask_lpm(b, __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE), places, n, values);
 	if (unlikely(by_tos != NULL))
-		look_up_tos(by_tos, table->family, keys, index, n, values);
+		ask_by_tos(b, by_tos, places, n, values);
 }
 
-static inline bool
-table_is_empty(const struct table *table)
+/* The flat form of a table, if that tells all. */
+static inline const struct flat *
+flat_of(const struct table *table)
 {
-	return __atomic_load_n(&table->lpm, __ATOMIC_RELAXED) == NULL &&
-	       __atomic_load_n(&table->by_tos, __ATOMIC_RELAXED) == NULL;
+	const struct flat *flat = __atomic_load_n(&table->flat, __ATOMIC_ACQUIRE);
+
+	return likely(__atomic_load_n(&table->by_tos, __ATOMIC_RELAXED) == NULL) ? flat : NULL;
+}
+
+/* All keys ask the same table. */
+static void
+ask_together(struct burst *b, const struct table *table)
+{
+	const struct flat *flat = flat_of(table);
+	uint8_t places[LPM_BURST];
+
+	if (likely(flat != NULL)) {
+		for (uint16_t i = 0; i < b->count; i++)
+			b->value[i] = flat_find(flat, b->addr[i]);
+		return;
+	}
+	for (uint16_t i = 0; i < b->count; i++)
+		places[i] = (uint8_t)i;
+	ask_table(b, table, places, b->count, b->value);
+}
+
+/* Asks the table of the first of the places for all that want it; gives how many remain. */
+static uint16_t
+ask_one(struct burst *b, const struct table *const *tables, uint8_t *places, uint16_t n)
+{
+	uint8_t mine[LPM_BURST];
+	uint32_t values[LPM_BURST];
+	uint16_t count = 0, left = 0;
+	const struct table *table = tables[places[0]];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t place = places[i];
+
+		mine[count] = place;
+		count += tables[place] == table;
+		places[left] = place;
+		left += tables[place] != table;
+	}
+	ask_table(b, table, mine, count, values);
+	for (uint16_t i = 0; i < count; i++)
+		b->value[mine[i]] = values[i];
+	return left;
+}
+
+/* Each key asks its rule's table. */
+static void
+ask_each(struct burst *b)
+{
+	const struct table *tables[LPM_BURST];
+	const struct flat *flats[LPM_BURST];
+	uint8_t places[LPM_BURST];
+	uint16_t left = 0;
+
+	/* Three loads, each at an address that the one before gave: in loops of their own, the burst's misses overlap. */
+	for (uint16_t i = 0; i < b->count; i++)
+		tables[i] = b->set->rules[b->rule[i]].table;
+	for (uint16_t i = 0; i < b->count; i++)
+		flats[i] = flat_of(tables[i]);
+	for (uint16_t i = 0; i < b->count; i++) {
+		if (flats[i] != NULL)
+			b->value[i] = flat_find(flats[i], b->addr[i]);
+		else
+			places[left++] = (uint8_t)i;
+	}
+	while (left > 0)
+		left = ask_one(b, tables, places, left);
+}
+
+/* ---- rules -------------------------------------------------------------------------------------------------------------- */
+
+/* Keeps the keys for which their rule (or `rule`, if it is that of all) has no answer. */
+static inline void
+settle(struct burst *b, const struct compiled_rule *rule)
+{
+	uint16_t left = 0;
+
+	for (uint16_t i = 0; i < b->count; i++) {
+		const struct compiled_rule *r = rule != NULL ? rule : &b->set->rules[b->rule[i]];
+
+		if (likely(answer(b, r, b->index[i], b->value[i])))
+			continue;
+		b->index[left] = b->index[i];
+		b->addr[left] = b->addr[i];
+		b->from[left++] = r->next;
+	}
+	b->count = left;
 }
 
 /* The rules at the front that take everything: no matching at all. */
 static void
 lead(struct burst *b)
 {
-	uint32_t values[LPM_BURST];
-
 	for (uint32_t r = 0; r < b->set->leading && b->count > 0; r++) {
 		const struct compiled_rule *rule = &b->set->rules[r];
-		uint16_t left = 0;
+		uint32_t some = 0;
 
-		if (table_is_empty(rule->table))
-			continue;
-		look_up_table(rule->table, b->keys, b->index, b->count, values);
-		for (uint16_t i = 0; i < b->count; i++) {
-			uint8_t k = b->index[i];
-
-			b->index[left] = k;
-			left += !answer(b->rib, rule, &b->keys[k], values[i], &b->results[k]);
-		}
-		b->count = left;
+		ask_together(b, rule->table);
+		for (uint16_t i = 0; i < b->count; i++)
+			some |= b->value[i];
+		if (some != 0) /* of the local table, most bursts want nothing */
+			settle(b, rule);
 	}
+	for (uint16_t i = 0; i < b->count; i++)
+		b->from[i] = b->set->leading;
 }
 
 static uint8_t
@@ -174,132 +276,105 @@ refusal(uint8_t action)
 	return action == FR_ACT_BLACKHOLE ? RTN_BLACKHOLE : action == FR_ACT_PROHIBIT ? RTN_PROHIBIT : RTN_UNREACHABLE;
 }
 
-/* The next rule from `from` on that looks up a table; count if the packet's answer is settled. */
-static uint32_t
-next_table(const struct burst *b, uint8_t k, uint32_t from)
+/* Settles the keys that have come to the end of the rules, or to one that refuses. */
+static void
+settle_without_table(struct burst *b)
 {
 	const struct ruleset *set = b->set;
-
-	while (from < set->count && (from = ruleset_find(set, &b->keys[k], from)) < set->count) {
-		const struct compiled_rule *rule = &set->rules[from];
-
-		if (rule->action == FR_ACT_TO_TBL)
-			return from;
-		if (rule->action != FR_ACT_NOP) {
-			b->results[k] = (struct rib_result){
-				.type = refusal(rule->action), .realm = rule->realm, .by_rule = true
-			};
-			return set->count;
-		}
-		from = rule->next;
-	}
-	b->results[k] = (struct rib_result){ .type = RTN_UNSPEC };
-	return from;
-}
-
-static void
-match(struct burst *b, uint32_t from)
-{
 	uint16_t left = 0;
 
 	for (uint16_t i = 0; i < b->count; i++) {
-		uint32_t rule = next_table(b, b->index[i], from);
+		uint32_t rule = b->rule[i];
 
-		b->index[left] = b->index[i];
-		b->rule[left] = rule;
-		left += rule < b->set->count;
-	}
-	b->count = left;
-}
-
-/* Asks one table, that of the first packet's rule, for all packets that want it. */
-static void
-ask_one_table(struct burst *b)
-{
-	const struct table *table = b->set->rules[b->rule[0]].table;
-	uint8_t index[LPM_BURST], place[LPM_BURST];
-	uint32_t values[LPM_BURST];
-	uint16_t n = 0, left = 0;
-
-	for (uint16_t i = 0; i < b->count; i++) {
-		index[n] = b->index[i];
-		place[n] = (uint8_t)i;
-		n += b->set->rules[b->rule[i]].table == table;
-	}
-	look_up_table(table, b->keys, index, n, values);
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t *rule = &b->rule[place[i]];
-		uint8_t k = index[i];
-
-		if (answer(b->rib, &b->set->rules[*rule], &b->keys[k], values[i], &b->results[k]))
-			*rule = b->set->count;
-		else
-			*rule = next_table(b, k, b->set->rules[*rule].next);
-	}
-	for (uint16_t i = 0; i < b->count; i++) {
-		b->index[left] = b->index[i];
-		b->rule[left] = b->rule[i];
-		left += b->rule[i] < b->set->count;
+		if (likely(rule < set->count && set->rules[rule].table != NULL)) {
+			b->index[left] = b->index[i];
+			b->addr[left] = b->addr[i];
+			b->rule[left++] = rule;
+			continue;
+		}
+		b->results[b->index[i]] = (struct rib_result){ .type = RTN_UNSPEC };
+		if (rule < set->count)
+			b->results[b->index[i]] = (struct rib_result){ .type = refusal(set->rules[rule].action),
+				.realm = set->rules[rule].realm,
+				.by_rule = true };
 	}
 	b->count = left;
 }
 
 static void
-look_up_family(
-	const struct rib *rib, uint8_t family, const struct rib_key *keys, uint16_t n, struct rib_result *results)
+look_up(struct burst *b)
 {
-	struct burst b = { .rib = rib, .keys = keys, .results = results };
-
-	for (uint16_t i = 0; i < n; i++) {
-		b.index[b.count] = (uint8_t)i;
-		b.count += keys[i].family == family;
-	}
-	if (b.count == 0)
-		return;
-	b.set = __atomic_load_n(&rib->rules[family_index(family)].compiled, __ATOMIC_ACQUIRE);
-	lead(&b);
-	if (b.count > 0)
-		match(&b, b.set->leading);
-	while (b.count > 0)
-		ask_one_table(&b);
-}
-
-void
-rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results)
-{
-	for (uint16_t done = 0; done < n; done += LPM_BURST) {
-		uint16_t part = n - done < LPM_BURST ? n - done : LPM_BURST;
-
-		look_up_family(rib, AF_INET, keys + done, part, results + done);
-		look_up_family(rib, AF_INET6, keys + done, part, results + done);
-		for (uint16_t i = done; i < done + part; i++)
-			results[i].hop = rib_nexthop(rib, results[i].nexthop);
+	lead(b);
+	while (b->count > 0) {
+		ruleset_match(b->set, b->keys, b->index, b->from, b->count, b->rule);
+		settle_without_table(b);
+		ask_each(b);
+		settle(b, NULL);
 	}
 }
 
 void
 rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results)
 {
+	struct burst b;
+
+	b.rib = rib;
+	b.set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
 	for (uint16_t done = 0; done < n; done += LPM_BURST) {
-		uint16_t part = n - done < LPM_BURST ? n - done : LPM_BURST;
-		struct rib_key whole[LPM_BURST];
-
-		for (uint16_t i = 0; i < part; i++) {
-			const struct rib_key4 *key = &keys[done + i];
-
-			whole[i] = (struct rib_key){ .family = AF_INET,
-				.dst = ip_addr_v4(key->dst),
-				.src = ip_addr_v4(key->src),
-				.mark = key->mark,
-				.iif = key->iif,
-				.oif = key->oif,
-				.flow_hash = key->flow_hash,
-				.dsfield = key->dsfield,
-				.ip_protocol = key->ip_protocol,
-				.sport = rte_be_to_cpu_16(key->sport),
-				.dport = rte_be_to_cpu_16(key->dport) };
+		b.keys = keys + done;
+		b.results = results + done;
+		b.count = RTE_MIN(n - done, LPM_BURST);
+		for (uint16_t i = 0; i < b.count; i++) {
+			b.index[i] = (uint8_t)i;
+			b.addr[i] = rte_be_to_cpu_32(keys[done + i].dst);
 		}
-		rib_lookup(rib, whole, part, results + done);
+		look_up(&b);
+	}
+}
+
+static void
+look_up_v4(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results)
+{
+	struct rib_key4 keys4[LPM_BURST];
+
+	for (uint16_t i = 0; i < n; i++)
+		keys4[i] = (struct rib_key4){ .src = keys[i].src.v4,
+			.dst = keys[i].dst.v4,
+			.mark = keys[i].mark,
+			.iif = keys[i].iif,
+			.oif = keys[i].oif,
+			.sport = rte_cpu_to_be_16(keys[i].sport),
+			.dport = rte_cpu_to_be_16(keys[i].dport),
+			.dsfield = keys[i].dsfield,
+			.ip_protocol = keys[i].ip_protocol,
+			.flow_hash = keys[i].flow_hash };
+	rib_lookup4(rib, keys4, n, results);
+}
+
+static void
+look_up_v6(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results)
+{
+	struct burst b = { .rib = rib, .keys = keys, .results = results, .count = n };
+
+	b.set = __atomic_load_n(&rib->rules[1].compiled, __ATOMIC_ACQUIRE);
+	for (uint16_t i = 0; i < n; i++)
+		b.index[i] = (uint8_t)i;
+	look_up(&b);
+}
+
+/* Runs of one family, which are mostly the whole. */
+void
+rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results)
+{
+	for (uint16_t done = 0, run; done < n; done += run) {
+		uint8_t family = keys[done].family;
+
+		for (run = 1; run < LPM_BURST && done + run < n && keys[done + run].family == family;)
+			run++;
+		if (family == AF_INET)
+			look_up_v4(rib, keys + done, run, results + done);
+		else
+			look_up_v6(rib, keys + done, run, results + done);
 	}
 }
 

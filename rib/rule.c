@@ -39,7 +39,7 @@ port_matches(uint16_t low, uint16_t high, uint16_t port)
 	return (low == 0 && high == 0) || (port >= low && port <= high);
 }
 
-bool
+static bool
 rule_matches(const struct rib *rib, const struct rib_rule *rule, const struct rib_key *key)
 {
 	bool matches = link_matches(rib, rule->iif, key->iif) && link_matches(rib, rule->oif, key->oif) &&
@@ -54,13 +54,28 @@ rule_matches(const struct rib *rib, const struct rib_rule *rule, const struct ri
 }
 
 uint32_t
-rules_find_priority(const struct rules *rules, uint32_t priority)
+rules_at_priority(const struct rules *rules, uint32_t priority)
 {
-	uint32_t i = 0;
+	uint32_t low = 0, high = rules->count;
 
-	while (i < rules->count && rules->list[i]->priority != priority)
-		i++;
-	return i;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (rules->list[middle].rule->priority < priority)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The rule that a goto leads to, or rules->count. */
+static uint32_t
+target_of_goto(const struct rules *rules, const struct rib_rule *rule)
+{
+	uint32_t i = rules_at_priority(rules, rule->go_to);
+
+	return i < rules->count && rules->list[i].rule->priority == rule->go_to ? i : rules->count;
 }
 
 /* The errno of a rule that refuses, of a route that does. */
@@ -94,12 +109,12 @@ rules_search(const struct rib *rib, const struct rib_key *key, uint8_t scope, st
 	uint8_t tos = lookup_tos(key->family, key->dsfield);
 
 	for (uint32_t i = 0; i < rules->count; i++) {
-		const struct rib_rule *rule = rules->list[i];
+		const struct rib_rule *rule = rules->list[i].rule;
 
 		if (!rule_matches(rib, rule, key) || rule->action == FR_ACT_NOP)
 			continue;
 		if (rule->action == FR_ACT_GOTO) {
-			uint32_t target = rules_find_priority(rules, rule->go_to);
+			uint32_t target = target_of_goto(rules, rule);
 
 			if (target < rules->count)
 				i = target - 1;
@@ -121,48 +136,63 @@ rules_search(const struct rib *rib, const struct rib_key *key, uint8_t scope, st
 	return -ENETUNREACH;
 }
 
+/* Behind those of its priority. */
 static void
-put_in(struct rules *rules, const struct rib_rule *rule)
+put_in(struct rib *rib, const struct rib_rule *rule)
 {
-	uint32_t i = 0;
+	struct rules *rules = &rib->rules[family_index(rule->family)];
+	uint32_t i = rule->priority == UINT32_MAX ? rules->count : rules_at_priority(rules, rule->priority + 1);
+	struct rib_rule *copy = rib_zalloc(sizeof(*copy));
 
-	while (i < rules->count && rules->list[i]->priority <= rule->priority)
-		i++;
+	*copy = *rule;
 	if (rules->count == rules->room) {
 		rules->room = rules->room == 0 ? 4 : rules->room * 2;
 		rules->list = rib_realloc(rules->list, rules->room * sizeof(*rules->list));
 	}
 	memmove(&rules->list[i + 1], &rules->list[i], (rules->count - i) * sizeof(*rules->list));
 	rules->count++;
-	rules->list[i] = rib_zalloc(sizeof(*rule));
-	*rules->list[i] = *rule;
+	rule_item_make(rib, copy, &rules->list[i]);
 }
 
-void
-rules_compile(struct rib *rib, uint8_t family)
+static struct rule_item
+take_out(struct rules *rules, uint32_t i)
+{
+	struct rule_item item = rules->list[i];
+
+	rule_item_leave(rules, &item);
+	rules->count--;
+	memmove(&rules->list[i], &rules->list[i + 1], (rules->count - i) * sizeof(*rules->list));
+	return item;
+}
+
+static void
+family_link_changed(struct rib *rib, uint8_t family)
 {
 	struct rules *rules = &rib->rules[family_index(family)];
-	struct ruleset *old = rules->compiled, *new = ruleset_create(rib, family, rules->list, rules->count);
+	struct selectors **old = rib_zalloc((rules->count + 1) * sizeof(*old));
+	uint32_t named = 0;
 
-	__atomic_store_n(&rules->compiled, new, __ATOMIC_RELEASE);
-	if (old != NULL)
-		rcu_defer(rib->rcu, ruleset_free, old);
+	for (uint32_t i = 0; i < rules->count; i++) {
+		struct rule_item *item = &rules->list[i];
+
+		if (item->rule->iif[0] == '\0' && item->rule->oif[0] == '\0')
+			continue;
+		old[named++] = item->selectors;
+		rule_item_leave(rules, item);
+		rule_item_make(rib, item->rule, item);
+	}
+	if (named > 0)
+		rules_compile(rib, family);
+	while (named > 0)
+		rcu_defer(rib->rcu, free, old[--named]);
+	free(old);
 }
 
 void
 rules_link_changed(struct rib *rib)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-
-	for (unsigned int f = 0; f < 2; f++) {
-		const struct rules *rules = &rib->rules[f];
-		bool named = false;
-
-		for (uint32_t i = 0; i < rules->count; i++)
-			named |= rules->list[i]->iif[0] != '\0' || rules->list[i]->oif[0] != '\0';
-		if (named)
-			rules_compile(rib, families[f]);
-	}
+	family_link_changed(rib, AF_INET);
+	family_link_changed(rib, AF_INET6);
 }
 
 void
@@ -171,11 +201,13 @@ rules_destroy(struct rib *rib)
 	for (unsigned int f = 0; f < 2; f++) {
 		struct rules *rules = &rib->rules[f];
 
-		for (uint32_t i = 0; i < rules->count; i++)
-			free(rules->list[i]);
+		for (uint32_t i = 0; i < rules->count; i++) {
+			free(rules->list[i].selectors);
+			free(rules->list[i].rule);
+		}
 		free(rules->list);
-		if (rules->compiled != NULL)
-			ruleset_free(rules->compiled);
+		free(rules->shapes);
+		ruleset_free(rules->compiled);
 	}
 }
 
@@ -267,17 +299,18 @@ same_prefix(const struct ip_prefix *a, const struct ip_prefix *b)
 	return a->length == b->length && (a->length == 0 || ip_addr_equal(&a->addr, &b->addr));
 }
 
+/* Of two with the same priority. */
 static bool
 same_rule(const struct rib_rule *a, const struct rib_rule *b)
 {
-	return a->action == b->action && a->invert == b->invert && a->tos == b->tos && a->priority == b->priority &&
-	       a->table == b->table && a->go_to == b->go_to && same_prefix(&a->src, &b->src) &&
-	       same_prefix(&a->dst, &b->dst) && a->mark == b->mark && a->mark_mask == b->mark_mask &&
-	       a->realm == b->realm && strncmp(a->iif, b->iif, IF_NAMESIZE) == 0 &&
-	       strncmp(a->oif, b->oif, IF_NAMESIZE) == 0 && a->ip_protocol == b->ip_protocol &&
-	       a->sport_low == b->sport_low && a->sport_high == b->sport_high && a->dport_low == b->dport_low &&
-	       a->dport_high == b->dport_high && a->suppress_prefix_length == b->suppress_prefix_length &&
-	       a->uid_set == b->uid_set && (!a->uid_set || (a->uid_low == b->uid_low && a->uid_high == b->uid_high));
+	return a->action == b->action && a->invert == b->invert && a->tos == b->tos && a->table == b->table &&
+	       a->go_to == b->go_to && same_prefix(&a->src, &b->src) && same_prefix(&a->dst, &b->dst) &&
+	       a->mark == b->mark && a->mark_mask == b->mark_mask && a->realm == b->realm &&
+	       strncmp(a->iif, b->iif, IF_NAMESIZE) == 0 && strncmp(a->oif, b->oif, IF_NAMESIZE) == 0 &&
+	       a->ip_protocol == b->ip_protocol && a->sport_low == b->sport_low && a->sport_high == b->sport_high &&
+	       a->dport_low == b->dport_low && a->dport_high == b->dport_high &&
+	       a->suppress_prefix_length == b->suppress_prefix_length && a->uid_set == b->uid_set &&
+	       (!a->uid_set || (a->uid_low == b->uid_low && a->uid_high == b->uid_high));
 }
 
 /* What cannot be known but at the time of asking: whether names have links, and a goto its target. */
@@ -297,7 +330,7 @@ shown(const struct rib *rib, const struct rules *rules, const struct rib_rule *s
 		if (rule.oif[0] != '\0' && link_matches(rib, rule.oif, i))
 			rule.flags &= ~(uint32_t)FIB_RULE_OIF_DETACHED;
 	}
-	if (rule.action == FR_ACT_GOTO && rules_find_priority(rules, rule.go_to) == rules->count)
+	if (rule.action == FR_ACT_GOTO && target_of_goto(rules, &rule) == rules->count)
 		rule.flags |= FIB_RULE_UNRESOLVED;
 	if (rule.invert)
 		rule.flags |= FIB_RULE_INVERT;
@@ -324,13 +357,15 @@ rib_rule_add(struct rib *rib, const struct rib_rule *given, uint16_t flags, stru
 		return error_set(err, EAFNOSUPPORT, "Rules are of IPv4 or IPv6, not of address family %u", rule.family);
 	rules = &rib->rules[family_index(rule.family)];
 	if (!rule.priority_set)
-		rule.priority = rules->count < 2 || rules->list[1]->priority == 0 ? 0 : rules->list[1]->priority - 1;
+		rule.priority =
+			rules->count < 2 || rules->list[1].rule->priority == 0 ? 0 : rules->list[1].rule->priority - 1;
 	rule.priority_set = true;
 	status = check_selectors(&rule, err);
 	if (status != 0)
 		return status;
-	for (uint32_t i = 0; flags & CHANGE_EXCLUSIVE && i < rules->count; i++)
-		if (same_rule(rules->list[i], &rule))
+	for (uint32_t i = rules_at_priority(rules, rule.priority);
+		flags & CHANGE_EXCLUSIVE && i < rules->count && rules->list[i].rule->priority == rule.priority; i++)
+		if (same_rule(rules->list[i].rule, &rule))
 			return error_code(err, EEXIST);
 	status = check_action(rib, &rule, err);
 	if (status != 0)
@@ -338,7 +373,7 @@ rib_rule_add(struct rib *rib, const struct rib_rule *given, uint16_t flags, stru
 	/* IPv6 makes the table with the rule, IPv4 with the first route. */
 	if (rule.action == FR_ACT_TO_TBL && rule.family == AF_INET6)
 		table_get(rib, AF_INET6, rule.table)->exists = true;
-	put_in(rules, &rule);
+	put_in(rib, &rule);
 	rules_compile(rib, rule.family);
 	tell(rib, rules, &rule, true);
 	return 0;
@@ -381,15 +416,15 @@ rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err
 			err, EAFNOSUPPORT, "Rules are of IPv4 or IPv6, not of address family %u", match->family);
 	rules = &rib->rules[family_index(match->family)];
 	for (uint32_t i = 0; i < rules->count; i++) {
-		struct rib_rule *rule = rules->list[i];
+		struct rule_item item;
 
-		if (!has_all_of(rule, match))
+		if (!has_all_of(rules->list[i].rule, match))
 			continue;
-		rules->count--;
-		memmove(&rules->list[i], &rules->list[i + 1], (rules->count - i) * sizeof(*rules->list));
+		item = take_out(rules, i);
 		rules_compile(rib, match->family);
-		tell(rib, rules, rule, false);
-		free(rule);
+		rcu_defer(rib->rcu, free, item.selectors);
+		tell(rib, rules, item.rule, false);
+		free(item.rule);
 		return 0;
 	}
 	return error_code(err, ENOENT);
@@ -404,7 +439,7 @@ rib_rule_walk(const struct rib *rib, uint8_t family, int (*visit)(void *arg, con
 		const struct rules *rules = &rib->rules[f];
 
 		for (uint32_t i = 0; (family == AF_UNSPEC || family == families[f]) && i < rules->count; i++) {
-			struct rib_rule rule = shown(rib, rules, rules->list[i]);
+			struct rib_rule rule = shown(rib, rules, rules->list[i].rule);
 			int status = visit(arg, &rule);
 
 			if (status != 0)

@@ -1,116 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Compiling rules: a tuple space search (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple
- * Space Search",
- * SIGCOMM 1999). Rules of one shape are in one hash table; shapes are asked in order of their first rule until that
- * is behind the best found. A thousand rules `from A` thus cost one probe.
- */
+/* Compiling rules. Each add or delete makes a new ruleset from all rules; what takes time is done once a rule, in its item. */
 #include "ruleset.h"
 
-static inline uint64_t
-mix(uint64_t hash, uint64_t word)
-{
-	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 32;
-}
+#define LINE 64
 
-static inline bool
-masks_any(struct lpm_key mask)
-{
-	return (mask.hi | mask.lo) != 0;
-}
-
-struct fields {
-	struct lpm_key src, dst;
-	uint32_t mark, iif, oif;
-	uint16_t sport, dport;
-	uint8_t tos, ip_protocol;
+static const struct key_layout layouts[2] = {
+	{ RIB_KEY4_WORDS, offsetof(struct rib_key4, oif) / 4, offsetof(struct rib_key4, flow_hash) / 4 },
+	{ RIB_KEY_WORDS, offsetof(struct rib_key, oif) / 4, offsetof(struct rib_key, flow_hash) / 4 },
 };
 
-static inline uint32_t
-shape_hash(const struct shape *s, const struct fields *f)
-{
-	uint64_t hash = UINT64_C(0xc2b2ae3d27d4eb4f);
-
-	if (masks_any(s->src_mask))
-		hash = mix(mix(hash, f->src.hi & s->src_mask.hi), f->src.lo & s->src_mask.lo);
-	if (masks_any(s->dst_mask))
-		hash = mix(mix(hash, f->dst.hi & s->dst_mask.hi), f->dst.lo & s->dst_mask.lo);
-	if (s->mark_mask != 0)
-		hash = mix(hash, f->mark & s->mark_mask);
-	if (s->iif || s->oif)
-		hash = mix(hash, (uint64_t)(s->iif ? f->iif : 0) << 32 | (s->oif ? f->oif : 0));
-	if (s->tos_mask != 0 || s->ip_protocol || s->sport || s->dport)
-		hash = mix(hash, (uint64_t)(f->tos & s->tos_mask) << 40 |
-					 (uint64_t)(s->ip_protocol ? f->ip_protocol : 0) << 32 |
-					 (uint32_t)(s->sport ? f->sport : 0) << 16 | (s->dport ? f->dport : 0));
-	return (uint32_t)(hash >> 20) & s->slot_mask;
-}
-
-static inline bool
-port_in(uint16_t low, uint16_t high, uint16_t port)
-{
-	return (low == 0 && high == 0) || (port >= low && port <= high);
-}
-
-static inline bool
-compiled_matches(const struct compiled_rule *r, const struct fields *f)
-{
-	bool matches =
-		!r->never && ((f->src.hi ^ r->src.hi) & r->src_mask.hi) == 0 &&
-		((f->src.lo ^ r->src.lo) & r->src_mask.lo) == 0 && ((f->dst.hi ^ r->dst.hi) & r->dst_mask.hi) == 0 &&
-		((f->dst.lo ^ r->dst.lo) & r->dst_mask.lo) == 0 && ((f->mark ^ r->mark) & r->mark_mask) == 0 &&
-		(r->iif == 0 || r->iif == f->iif) && (r->oif == 0 || r->oif == f->oif) &&
-		((f->tos ^ r->tos) & r->tos_mask) == 0 && (r->ip_protocol == 0 || r->ip_protocol == f->ip_protocol) &&
-		port_in(r->sport_low, r->sport_high, f->sport) && port_in(r->dport_low, r->dport_high, f->dport);
-
-	return matches != r->invert;
-}
-
-/* The bucket's first match in [from, best), or best. */
-static uint32_t
-search_bucket(const struct ruleset *set, const uint32_t *candidates, uint32_t count, const struct fields *f,
-	uint32_t from, uint32_t best)
-{
-	uint32_t low = 0, high = count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (candidates[middle] < from)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < count && candidates[low] < best; low++)
-		if (compiled_matches(&set->rules[candidates[low]], f))
-			return candidates[low];
-	return best;
-}
-
-uint32_t
-ruleset_find(const struct ruleset *set, const struct rib_key *key, uint32_t from)
-{
-	struct fields f = { .src = lpm_key(&key->src),
-		.dst = lpm_key(&key->dst),
-		.mark = key->mark,
-		.iif = key->iif,
-		.oif = key->oif,
-		.sport = key->sport,
-		.dport = key->dport,
-		.tos = lookup_tos(key->family, key->dsfield),
-		.ip_protocol = key->ip_protocol };
-	uint32_t best = set->count;
-
-	for (uint32_t i = 0; i < set->shape_count && set->shapes[i].first < best; i++) {
-		const struct shape *s = &set->shapes[i];
-		const struct bucket *b = &s->slots[shape_hash(s, &f)];
-
-		if (b->count > 0)
-			best = search_bucket(set, &s->candidates[b->first], b->count, &f, from, best);
-	}
-	return best;
-}
+/* ---- a rule's item ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t
 link_named(const struct rib *rib, const char *name)
@@ -121,196 +20,320 @@ link_named(const struct rib *rib, const char *name)
 	return 0;
 }
 
-static struct lpm_key
-mask_of(uint8_t length)
+/* A range of one port is compared as a field. */
+static inline bool
+one_port(uint16_t low, uint16_t high)
 {
-	return key_mask((struct lpm_key){ UINT64_MAX, UINT64_MAX }, length);
+	return low != 0 && low == high;
 }
 
 static void
-compile_rule(struct rib *rib, const struct rib_rule *rule, uint32_t index, struct compiled_rule *c)
+select4(const struct rib_rule *r, uint32_t iif, uint32_t oif, struct selectors *s)
 {
-	*c = (struct compiled_rule){
-		.src_mask = mask_of(rule->src.length),
-		.dst_mask = mask_of(rule->dst.length),
-		.src = key_mask(lpm_key(&rule->src.addr), rule->src.length),
-		.dst = key_mask(lpm_key(&rule->dst.addr), rule->dst.length),
-		.mark = rule->mark & rule->mark_mask,
-		.mark_mask = rule->mark_mask,
-		.sport_low = rule->sport_low,
-		.sport_high = rule->sport_high,
-		.dport_low = rule->dport_low,
-		.dport_high = rule->dport_high,
-		.tos = rule->tos,
-		.tos_mask = rule->tos == 0 ? 0 : UINT8_MAX,
-		.ip_protocol = rule->ip_protocol,
-		.invert = rule->invert,
-		.never = rule->uid_set && rule->uid_low != 0,
-		.action = rule->action,
-		.next = index + 1,
-		.suppress_prefix_length = rule->suppress_prefix_length,
-		.realm = rule->realm,
-	};
-	if (rule->iif[0] != '\0') {
-		c->iif = link_named(rib, rule->iif);
-		c->never |= c->iif == 0;
-	}
-	if (rule->oif[0] != '\0') {
-		c->oif = link_named(rib, rule->oif);
-		c->never |= c->oif == 0;
-	}
-	if (rule->action == FR_ACT_TO_TBL)
-		c->table = table_get(rib, rule->family, rule->table);
-}
+	struct rib_key4 value = { .src = r->src.addr.v4,
+		.dst = r->dst.addr.v4,
+		.mark = r->mark,
+		.iif = iif,
+		.oif = oif,
+		.sport = rte_cpu_to_be_16(r->sport_low),
+		.dport = rte_cpu_to_be_16(r->dport_low),
+		.dsfield = r->tos,
+		.ip_protocol = r->ip_protocol };
+	struct rib_key4 mask = { .src = rte_cpu_to_be_32(~(uint32_t)(UINT64_C(0xffffffff) >> r->src.length)),
+		.dst = rte_cpu_to_be_32(~(uint32_t)(UINT64_C(0xffffffff) >> r->dst.length)),
+		.mark = r->mark_mask,
+		.iif = iif != 0 ? UINT32_MAX : 0,
+		.oif = oif != 0 ? UINT32_MAX : 0,
+		.sport = one_port(r->sport_low, r->sport_high) ? UINT16_MAX : 0,
+		.dport = one_port(r->dport_low, r->dport_high) ? UINT16_MAX : 0,
+		.dsfield = r->tos != 0 ? lookup_tos(AF_INET, UINT8_MAX) : 0,
+		.ip_protocol = r->ip_protocol != 0 ? UINT8_MAX : 0 };
 
-static struct shape
-shape_of(const struct compiled_rule *c)
-{
-	/* An inverted rule matches where its selectors do not: only trying tells. */
-	if (c->invert)
-		return (struct shape){ 0 };
-	return (struct shape){
-		.src_mask = c->src_mask,
-		.dst_mask = c->dst_mask,
-		.mark_mask = c->mark_mask,
-		.tos_mask = c->tos_mask,
-		.iif = c->iif != 0,
-		.oif = c->oif != 0,
-		.ip_protocol = c->ip_protocol != 0,
-		.sport = c->sport_low != 0 && c->sport_low == c->sport_high,
-		.dport = c->dport_low != 0 && c->dport_low == c->dport_high,
-	};
-}
-
-static bool
-same_shape(const struct shape *a, const struct shape *b)
-{
-	return key_compare(a->src_mask, b->src_mask) == 0 && key_compare(a->dst_mask, b->dst_mask) == 0 &&
-	       a->mark_mask == b->mark_mask && a->tos_mask == b->tos_mask && a->iif == b->iif && a->oif == b->oif &&
-	       a->ip_protocol == b->ip_protocol && a->sport == b->sport && a->dport == b->dport;
-}
-
-static struct fields
-fields_of(const struct compiled_rule *c)
-{
-	return (struct fields){ .src = c->src,
-		.dst = c->dst,
-		.mark = c->mark,
-		.iif = c->iif,
-		.oif = c->oif,
-		.sport = c->sport_low,
-		.dport = c->dport_low,
-		.tos = c->tos,
-		.ip_protocol = c->ip_protocol };
-}
-
-/* Fills the shape's hash table with its members, of which shape_of_rule tells. */
-static void
-fill_shape(const struct ruleset *set, struct shape *s, uint32_t shape, const uint32_t *shape_of_rule, uint32_t members)
-{
-	uint32_t slots = 1, place = 0;
-
-	while (slots < members * 2 && masks_any(s->src_mask) + masks_any(s->dst_mask) + s->mark_mask + s->tos_mask +
-						      s->iif + s->oif + s->ip_protocol + s->sport + s->dport !=
-					      0)
-		slots *= 2;
-	s->slot_mask = slots - 1;
-	s->slots = rib_zalloc(slots * sizeof(*s->slots));
-	s->candidates = rib_zalloc(members * sizeof(*s->candidates));
-	for (uint32_t i = s->first; i < set->count; i++) {
-		struct fields f = fields_of(&set->rules[i]);
-
-		if (shape_of_rule[i] == shape)
-			s->slots[shape_hash(s, &f)].count++;
-	}
-	for (uint32_t i = 0; i < slots; i++) {
-		s->slots[i].first = place;
-		place += s->slots[i].count;
-		s->slots[i].count = 0;
-	}
-	for (uint32_t i = s->first; i < set->count; i++) {
-		struct fields f = fields_of(&set->rules[i]);
-
-		if (shape_of_rule[i] == shape) {
-			struct bucket *b = &s->slots[shape_hash(s, &f)];
-
-			s->candidates[b->first + b->count++] = i;
-		}
-	}
+	memcpy(s->value, &value, sizeof(value));
+	memcpy(s->mask, &mask, sizeof(mask));
 }
 
 static void
-make_shapes(struct ruleset *set)
+select6(const struct rib_rule *r, uint32_t iif, uint32_t oif, struct selectors *s)
 {
-	uint32_t *shape_of_rule = rib_zalloc((set->count + 1) * sizeof(uint32_t));
-	uint32_t *members = rib_zalloc((set->count + 1) * sizeof(uint32_t));
+	const struct lpm_key ones = { UINT64_MAX, UINT64_MAX };
+	struct rib_key value = { .src = r->src.addr,
+		.dst = r->dst.addr,
+		.mark = r->mark,
+		.iif = iif,
+		.oif = oif,
+		.sport = r->sport_low,
+		.dport = r->dport_low,
+		.dsfield = r->tos,
+		.ip_protocol = r->ip_protocol };
+	struct rib_key mask = { .src = key_addr(key_mask(ones, r->src.length)),
+		.dst = key_addr(key_mask(ones, r->dst.length)),
+		.mark = r->mark_mask,
+		.iif = iif != 0 ? UINT32_MAX : 0,
+		.oif = oif != 0 ? UINT32_MAX : 0,
+		.sport = one_port(r->sport_low, r->sport_high) ? UINT16_MAX : 0,
+		.dport = one_port(r->dport_low, r->dport_high) ? UINT16_MAX : 0,
+		.dsfield = r->tos != 0 ? lookup_tos(AF_INET6, UINT8_MAX) : 0,
+		.ip_protocol = r->ip_protocol != 0 ? UINT8_MAX : 0 };
 
-	set->shapes = rib_zalloc((set->count + 1) * sizeof(*set->shapes));
-	for (uint32_t i = 0; i < set->count; i++) {
-		struct shape shape = shape_of(&set->rules[i]);
-		uint32_t k = 0;
+	memcpy(s->value, &value, sizeof(value));
+	memcpy(s->mask, &mask, sizeof(mask));
+}
 
-		shape_of_rule[i] = UINT32_MAX;
-		if (set->rules[i].never && !set->rules[i].invert)
+static struct selectors *
+make_selectors(const struct rib *rib, const struct rib_rule *r)
+{
+	struct selectors *s = rib_zalloc(sizeof(*s));
+	uint32_t iif = r->iif[0] == '\0' ? 0 : link_named(rib, r->iif);
+	uint32_t oif = r->oif[0] == '\0' ? 0 : link_named(rib, r->oif);
+
+	if (r->family == AF_INET)
+		select4(r, iif, oif, s);
+	else
+		select6(r, iif, oif, s);
+	if (!one_port(r->sport_low, r->sport_high)) {
+		s->sport_low = r->sport_low;
+		s->sport_high = r->sport_high;
+	}
+	if (!one_port(r->dport_low, r->dport_high)) {
+		s->dport_low = r->dport_low;
+		s->dport_high = r->dport_high;
+	}
+	s->never =
+		(r->uid_set && r->uid_low != 0) || (r->iif[0] != '\0' && iif == 0) || (r->oif[0] != '\0' && oif == 0);
+	s->invert = r->invert;
+	return s;
+}
+
+static struct shape_words
+words_of(const struct selectors *s)
+{
+	struct shape_words words = { .count = 0 };
+
+	for (uint32_t i = 0; i < RIB_KEY_WORDS; i++) {
+		if (s->mask[i] == 0)
 			continue;
-		while (k < set->shape_count && !same_shape(&set->shapes[k], &shape))
-			k++;
-		if (k == set->shape_count) {
-			shape.first = i;
-			set->shapes[set->shape_count++] = shape;
-		}
-		shape_of_rule[i] = k;
-		members[k]++;
+		words.word[words.count].at = i;
+		words.word[words.count++].mask = s->mask[i];
 	}
-	for (uint32_t k = 0; k < set->shape_count; k++)
-		fill_shape(set, &set->shapes[k], k, shape_of_rule, members[k]);
-	free(members);
-	free(shape_of_rule);
+	return words;
 }
 
-static bool
-takes_all(const struct compiled_rule *c)
+static uint32_t
+find_shape(struct rules *rules, const struct shape_words *words)
 {
-	static const struct shape any;
-	struct shape shape = shape_of(c);
+	uint32_t free_at = rules->shape_count;
 
-	return c->action == FR_ACT_TO_TBL && !c->invert && !c->never && same_shape(&shape, &any) &&
-	       c->sport_high == 0 && c->dport_high == 0;
-}
-
-struct ruleset *
-ruleset_create(struct rib *rib, uint8_t family, struct rib_rule *const *list, uint32_t count)
-{
-	struct ruleset *set = rib_zalloc(sizeof(*set) + count * sizeof(set->rules[0]));
-	const struct rules *rules = &rib->rules[family_index(family)];
-
-	set->count = count;
-	for (uint32_t i = 0; i < count; i++) {
-		struct compiled_rule *c = &set->rules[i];
-
-		compile_rule(rib, list[i], i, c);
-		if (c->action == FR_ACT_GOTO) {
-			uint32_t target = rules_find_priority(rules, list[i]->go_to);
-
-			c->action = FR_ACT_NOP;
-			c->next = target < count ? target : i + 1;
-		}
+	for (uint32_t k = 0; k < rules->shape_count; k++) {
+		if (rules->shapes[k].members == 0)
+			free_at = k;
+		else if (memcmp(&rules->shapes[k].words, words, sizeof(*words)) == 0)
+			return k;
 	}
-	while (set->leading < count && takes_all(&set->rules[set->leading]))
-		set->leading++;
-	make_shapes(set);
-	return set;
+	if (free_at == rules->shape_count)
+		rules->shapes = rib_realloc(rules->shapes, ++rules->shape_count * sizeof(*rules->shapes));
+	rules->shapes[free_at] = (struct rule_shape){ .words = *words };
+	return free_at;
 }
 
 void
-ruleset_free(void *arg)
+rule_item_make(struct rib *rib, struct rib_rule *rule, struct rule_item *item)
 {
-	struct ruleset *set = arg;
+	struct rules *rules = &rib->rules[family_index(rule->family)];
+	struct selectors *s = make_selectors(rib, rule);
+	struct shape_words words = words_of(s);
+	bool ranges = s->sport_high != 0 || s->dport_high != 0;
 
-	for (uint32_t i = 0; i < set->shape_count; i++) {
-		free(set->shapes[i].slots);
-		free(set->shapes[i].candidates);
+	*item = (struct rule_item){ .rule = rule, .selectors = s, .shape = SHAPE_OTHER };
+	if (rule->action == FR_ACT_TO_TBL)
+		item->table = table_get(rib, rule->family, rule->table);
+	if (s->never) {
+		item->shape = s->invert ? SHAPE_ALL : SHAPE_NEVER;
+	} else if (!s->invert && words.count > 0) {
+		item->shape = find_shape(rules, &words);
+		rules->shapes[item->shape].members++;
+		item->hash = shape_hash(&words, words.count, s->value);
+	} else if (!s->invert && !ranges) {
+		item->shape = SHAPE_ALL;
 	}
-	free(set->shapes);
-	free(set);
+}
+
+void
+rule_item_leave(struct rules *rules, const struct rule_item *item)
+{
+	if (item->shape < rules->shape_count)
+		rules->shapes[item->shape].members--;
+}
+
+/* ---- compiling ---------------------------------------------------------------------------------------------------------- */
+
+/* A ruleset in the making: the same memory, not yet const. */
+struct making {
+	struct ruleset *set;
+	struct shape *shapes;
+	struct compiled_rule *rules;
+	uint32_t *all, *other;
+	uint32_t *shape_of; /* by index in rules->shapes, which may have free ones */
+};
+
+/* At most three rules a bucket in the mean: then one in a thousand is full. */
+static uint32_t
+bucket_count(uint32_t members)
+{
+	return rte_align32pow2((members + 2) / 3);
+}
+
+/* One piece of memory for all. */
+static void
+lay_out(struct making *m, const struct rules *rules)
+{
+	size_t buckets = 0, other = 0, shapes = 0, bytes;
+	struct bucket *bucket;
+
+	for (uint32_t k = 0; k < rules->shape_count; k++) {
+		buckets += rules->shapes[k].members == 0 ? 0 : bucket_count(rules->shapes[k].members);
+		shapes += rules->shapes[k].members != 0;
+	}
+	for (uint32_t i = 0; i < rules->count; i++)
+		other += rules->list[i].shape == SHAPE_OTHER;
+	bytes = LINE + buckets * sizeof(struct bucket) + shapes * sizeof(struct shape) +
+		rules->count * sizeof(struct compiled_rule) + (rules->count + 1 + other) * sizeof(uint32_t);
+	m->set = rib_memory_check(aligned_alloc(LINE, RTE_ALIGN_CEIL(bytes, LINE)), bytes);
+	bucket = (struct bucket *)((char *)m->set + LINE);
+	m->shapes = (struct shape *)(bucket + buckets);
+	m->rules = (struct compiled_rule *)(m->shapes + shapes);
+	m->all = (uint32_t *)(m->rules + rules->count);
+	m->other = m->all + rules->count + 1;
+	m->shape_of = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));
+	memset(bucket, 0xff, buckets * sizeof(*bucket)); /* RULE_NONE */
+	*m->set = (struct ruleset){ .count = rules->count,
+		.other_count = (uint32_t)other,
+		.shapes = m->shapes,
+		.all = m->all,
+		.other = m->other,
+		.rules = m->rules };
+	for (uint32_t k = 0; k < rules->shape_count; k++) {
+		if (rules->shapes[k].members == 0)
+			continue;
+		m->shape_of[k] = m->set->shape_count;
+		m->shapes[m->set->shape_count++] = (struct shape){ .words = rules->shapes[k].words,
+			.last = RULE_NONE,
+			.bucket_mask = bucket_count(rules->shapes[k].members) - 1,
+			.buckets = bucket };
+		bucket += bucket_count(rules->shapes[k].members);
+	}
+}
+
+static uint8_t
+length_min(int32_t suppressed)
+{
+	return suppressed < 0 ? 0 : suppressed < UINT8_MAX ? (uint8_t)(suppressed + 1) : UINT8_MAX;
+}
+
+/* What a rule asks that has no effect: it never has an answer. */
+static const struct table nowhere;
+
+static struct compiled_rule
+compile_rule(const struct rules *rules, uint32_t i)
+{
+	const struct rule_item *item = &rules->list[i];
+	struct compiled_rule c = { .table = item->table,
+		.selectors = item->selectors,
+		.realm = item->rule->realm,
+		.next = i + 1,
+		.same = RULE_NONE,
+		.action = item->rule->action,
+		.length_min = length_min(item->rule->suppress_prefix_length) };
+
+	if (c.action == FR_ACT_GOTO) {
+		uint32_t target = rules_at_priority(rules, item->rule->go_to);
+
+		if (target < rules->count && rules->list[target].rule->priority == item->rule->go_to)
+			c.next = target;
+	}
+	if (c.action == FR_ACT_GOTO || c.action == FR_ACT_NOP)
+		c.table = &nowhere;
+	return c;
+}
+
+/* Rules come in descending order, so that of those with one tag the first is found first. */
+static void
+put_in_shape(struct making *m, struct shape *shape, const struct rule_item *item, uint32_t rule)
+{
+	const struct selectors *s = item->selectors;
+	bool plain = shape->words.count == 1 && (s->sport_high | s->dport_high) == 0;
+	uint32_t tag = (uint32_t)item->hash;
+
+	shape->first = rule;
+	if (shape->last == RULE_NONE)
+		shape->last = rule;
+	for (uint32_t b = bucket_of(shape, item->hash);; b = (b + 1) & shape->bucket_mask) {
+		struct bucket *bucket = &shape->buckets[b];
+
+		for (unsigned int i = 0; i < BUCKET_RULES; i++) {
+			if (bucket->rule[i] == RULE_NONE) {
+				bucket->tag[i] = tag;
+				bucket->rule[i] = rule | (plain ? RULE_PLAIN : 0);
+				return;
+			}
+			if (bucket->tag[i] == tag) {
+				m->rules[rule].same = bucket->rule[i] & RULE_MASK;
+				bucket->rule[i] = rule;
+				return;
+			}
+		}
+	}
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct shape *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static struct ruleset *
+ruleset_create(const struct rules *rules, uint8_t family)
+{
+	struct making m;
+	uint32_t other, i;
+
+	lay_out(&m, rules);
+	m.set->layout = &layouts[family_index(family)];
+	other = m.set->other_count;
+	m.all[rules->count] = rules->count;
+	for (i = rules->count; i-- > 0;) {
+		const struct rule_item *item = &rules->list[i];
+
+		m.rules[i] = compile_rule(rules, i);
+		m.all[i] = item->shape == SHAPE_ALL ? i : m.all[i + 1];
+		if (item->shape == SHAPE_OTHER)
+			m.other[--other] = i;
+		else if (item->shape < rules->shape_count)
+			put_in_shape(&m, &m.shapes[m.shape_of[item->shape]], item, i);
+	}
+	qsort(m.shapes, m.set->shape_count, sizeof(*m.shapes), by_first);
+	for (i = 0; i < rules->count && rules->list[i].shape == SHAPE_ALL && m.rules[i].action == FR_ACT_TO_TBL;)
+		i++;
+	m.set->leading = i;
+	free(m.shape_of);
+	return m.set;
+}
+
+void
+rules_compile(struct rib *rib, uint8_t family)
+{
+	struct rules *rules = &rib->rules[family_index(family)];
+	struct ruleset *old = rules->compiled;
+
+	__atomic_store_n(&rules->compiled, ruleset_create(rules, family), __ATOMIC_RELEASE);
+	if (old != NULL)
+		rcu_defer(rib->rcu, ruleset_free, old);
+}
+
+void
+ruleset_free(void *ruleset)
+{
+	free(ruleset);
 }

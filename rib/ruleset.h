@@ -1,48 +1,108 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rules compiled for workers: immutable, swapped whole under RCU. */
+/*
+ * Rules compiled for workers: immutable, swapped whole under RCU.
+ *
+ * A tuple space search (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999): rules that compare
+ * the same fields under the same masks, a shape, are in one hash table, so ten thousand rules `from A/32` or `from A/24` are two probes. A rule
+ * is known by its index, that is by its rank: the least that matches is the answer.
+ *
+ *     key & shape's mask -> hash -> bucket, one cache line: | 8 tags | 8 rules |  -> rules[]: table, realm, next ...
+ *                                                                     rules of one tag follow each other by `same`
+ *
+ * Rules that match everything are in no table: all[i] is the next of them at or behind i, and so the latest answer that there can be.
+ */
 #ifndef WEIR_RIB_RULESET_H
 #define WEIR_RIB_RULESET_H
 
 #include "internal.h"
 
-struct compiled_rule {
-	struct lpm_key src, src_mask, dst, dst_mask;
-	uint32_t mark, mark_mask;
-	uint32_t iif, oif; /* 0: any */
-	uint16_t sport_low, sport_high, dport_low, dport_high;
-	uint8_t tos, tos_mask, ip_protocol;
+/* What a rule selects by, whole. */
+struct selectors {
+	uint32_t mask[RIB_KEY_WORDS], value[RIB_KEY_WORDS]; /* of a key's words */
+	uint16_t sport_low, sport_high, dport_low, dport_high; /* ranges of more than one port; 0, 0: none */
 	bool invert;
 	bool never; /* before inversion: a named link that is not there, a uid range without root */
-	uint8_t action; /* FR_ACT_*; a goto without target is a nop */
-	uint32_t next; /* the rule to go on with */
-	const struct table *table;
-	int32_t suppress_prefix_length;
-	uint32_t realm;
 };
 
-/* Rules that select by the same fields and masks are found by one hash probe. */
+struct compiled_rule {
+	const struct table *table; /* to ask, an empty one for rules without effect; NULL: the rule refuses */
+	const struct selectors *selectors;
+	uint32_t realm;
+	uint32_t next; /* the rule to go on with: the one behind, or a goto's target */
+	uint32_t same; /* the next rule of the shape with the same tag; RULE_NONE: none */
+	uint8_t action; /* FR_ACT_* */
+	uint8_t length_min; /* shorter prefixes are suppressed */
+};
+
+#define RULE_NONE  UINT32_MAX
+#define RULE_PLAIN 0x80000000u /* in a bucket: the tag says it all, and only one rule has it */
+#define RULE_MASK  0x7fffffffu
+
+#define BUCKET_RULES 8
+
+/* Filled from the front; what does not fit is in the next bucket. */
+struct bucket {
+	uint32_t tag[BUCKET_RULES];
+	uint32_t rule[BUCKET_RULES]; /* with RULE_PLAIN; RULE_NONE: free */
+};
+
+_Static_assert(sizeof(struct bucket) == 64, "one cache line");
+
 struct shape {
-	struct lpm_key src_mask, dst_mask;
-	uint32_t mark_mask;
-	uint8_t tos_mask;
-	bool iif, oif, ip_protocol, sport, dport;
-	uint32_t first; /* the shape's first rule: whoever has found an earlier one need not ask */
-	uint32_t slot_mask;
-	struct bucket {
-		uint32_t first, count; /* in candidates */
-	} * slots;
-	uint32_t *candidates; /* indices of rules, ascending in each bucket */
+	uint32_t first, last; /* rules: whoever has found an earlier one than the first need not ask */
+	uint32_t bucket_mask;
+	struct shape_words words;
+	struct bucket *buckets;
+};
+
+/* Where the fields are in a key of a family, in words. */
+struct key_layout {
+	uint32_t words, oif, flow_hash;
 };
 
 struct ruleset {
+	const struct key_layout *layout;
 	uint32_t count;
 	uint32_t leading; /* so many rules at the front look up a table for whatever comes */
-	uint32_t shape_count;
-	struct shape *shapes; /* by first */
-	struct compiled_rule rules[];
+	uint32_t shape_count, other_count;
+	const struct shape *shapes; /* by first */
+	const uint32_t *all; /* [count + 1]; count where there is none */
+	const uint32_t *other; /* rules whose selectors must be tried */
+	const struct compiled_rule *rules;
 };
 
-/* The first rule from index `from` on that matches, or count. */
-uint32_t ruleset_find(const struct ruleset *set, const struct rib_key *key, uint32_t from);
+_Static_assert(sizeof(struct ruleset) <= 64, "buckets follow it, each in its cache line");
+
+/* The key of a burst at place i: the words of a struct rib_key4 or rib_key. */
+static inline const uint32_t *
+key_at(const struct ruleset *set, const void *keys, uint32_t i)
+{
+	return (const uint32_t *)keys + (size_t)i * set->layout->words;
+}
+
+/*
+ * The low half tells keys apart: where only one word is compared it is one to one, for the factor is odd. The high half spreads them (multiplicative hashing:
+ * D. Knuth, The Art of Computer Programming 3, 6.4).
+ */
+static inline uint64_t
+shape_hash(const struct shape_words *words, uint32_t count, const uint32_t *key)
+{
+	uint64_t hash = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		hash = (hash ^ hash >> 32 ^ (key[words->word[i].at] & words->word[i].mask)) *
+		       UINT64_C(0x9e3779b97f4a7c15);
+	return hash;
+}
+
+static inline uint32_t
+bucket_of(const struct shape *shape, uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) & shape->bucket_mask;
+}
+
+/* found[i] is the first rule from from[i] on that keys[index[i]] matches, or the set's count. n at most LPM_BURST. */
+void ruleset_match(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
+	uint32_t *found);
 
 #endif

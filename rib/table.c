@@ -108,12 +108,24 @@ make_lpm(struct rib *rib, struct table *table, uint8_t tos)
 	return lpm;
 }
 
+static void
+refresh_flat(struct rib *rib, struct table *table)
+{
+	struct flat *old = table->flat;
+
+	__atomic_store_n(&table->flat, flat_create(&table->store), __ATOMIC_RELEASE);
+	if (old != NULL)
+		rcu_defer(rib->rcu, free, old);
+}
+
 void
 table_refresh(struct rib *rib, struct table *table, struct lpm_key key, uint8_t length, uint8_t tos)
 {
 	const struct entry *first = first_of_tos(table, key, length, tos), *cover;
 	struct lpm *lpm = lpm_of_tos(table, tos);
 
+	if (table->family == AF_INET && (table->flat != NULL || table->store.entries <= FLAT_ROUTES_MAX))
+		refresh_flat(rib, table);
 	if (first != NULL) {
 		if (lpm == NULL)
 			lpm = make_lpm(rib, table, tos);
@@ -142,6 +154,7 @@ table_free(struct rib *rib, struct table *table)
 		lpm_destroy(table->by_tos->of[i].lpm);
 	for (struct store_at at = { 0, 0 }; store_get(&table->store, at) != NULL; at = store_next(&table->store, at))
 		info_put(rib, store_get(&table->store, at)->info);
+	free(table->flat);
 	free(table->by_tos);
 	store_free(&table->store);
 	free(table);
@@ -238,6 +251,9 @@ visit_table(const struct rib *rib, const struct table *t, int (*visit)(void *arg
 		.routes = t->store.entries,
 		.route_bytes = sizeof(*t) + store_bytes(&t->store),
 		.lookup_bytes = t->lpm == NULL ? 0 : lpm_bytes(t->lpm) };
+
+	if (t->flat != NULL)
+		info.lookup_bytes += 2 * t->flat->size * sizeof(uint32_t);
 
 	for (uint32_t i = 0; t->by_tos != NULL && i < t->by_tos->count; i++)
 		info.lookup_bytes += lpm_bytes(t->by_tos->of[i].lpm);
