@@ -37,6 +37,7 @@ struct classify_ctx {
 	uint64_t now;
 	unsigned int worker; /* index, below WORKERS_MAX: picks the worker's own counters */
 	bool ingress; /* actions count bytes from the network header on, as Linux does at the ingress hook */
+	bool moved; /* by a change of the tree: what is not pure has had these packets before and says nothing now */
 	struct pkt_sink *sink; /* where what an action drops is counted */
 };
 
