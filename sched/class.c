@@ -247,9 +247,12 @@ sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **m
 			rc = -ENOMEM;
 	}
 	if (rc == 0) {
-		struct sched_change change = {
-			.tree = q->tree, .fn = link_class, .object = c, .reenter = q->tree->root, .err = err
-		};
+		struct sched_change change = { .tree = q->tree,
+			.fn = link_class,
+			.object = c,
+			.reenter = q->tree->root,
+			.touched = q,
+			.err = err };
 
 		rc = sched_run_change(&change);
 	}
@@ -282,9 +285,12 @@ sched_class_change(struct class *c, const struct class_spec *spec, struct error 
 		return error_set(err, EINVAL,
 			"Class %x:%x has another parent, and a class cannot move: delete it and add it again",
 			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
-	struct sched_change change = {
-		.tree = q->tree, .fn = change_class, .object = c, .argument = (void *)(uintptr_t)spec->conf, .err = err
-	};
+	struct sched_change change = { .tree = q->tree,
+		.fn = change_class,
+		.object = c,
+		.argument = (void *)(uintptr_t)spec->conf,
+		.touched = q,
+		.err = err };
 
 	return sched_run_change(&change);
 }
@@ -318,9 +324,11 @@ sched_class_delete(struct class *c, struct error *err)
 {
 	const struct class_ops *ops = c->qdisc->ops->classes;
 	struct class_deletion deletion = { .c = c };
-	struct sched_change change = {
-		.tree = c->qdisc->tree, .fn = unlink_class, .object = &deletion, .reenter = c->qdisc->tree->root
-	};
+	struct sched_change change = { .tree = c->qdisc->tree,
+		.fn = unlink_class,
+		.object = &deletion,
+		.reenter = c->qdisc->tree->root,
+		.touched = c->qdisc };
 	int rc;
 
 	if (ops->unlink == NULL)

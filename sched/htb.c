@@ -13,6 +13,8 @@
 #define QUANTUM_MIN 1000 /* bytes: what rate / r2q is kept within, tc-htb(8) */
 #define QUANTUM_MAX 200000
 
+#define BURST_MIN_NS UINT64_C(1000000)
+
 /* ---- the qdisc */
 
 static int
@@ -145,12 +147,12 @@ follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m
 	for (unsigned int level = 0; level < HTB_LEVELS; level++) {
 		struct class *c;
 
-		if (verdict.action == TC_ACT_SHOT) {
+		if (verdict.action == TC_ACT_UNSPEC)
+			return default_class(q);
+		if (verdict.action != TC_ACT_OK) {
 			pkt_of(m)->flags |= PKT_SHOT;
 			return NULL;
 		}
-		if (verdict.action == TC_ACT_UNSPEC)
-			return default_class(q);
 		if (verdict.classid == q->handle)
 			return NULL;
 		c = sched_class_find(q, verdict.classid);
@@ -214,12 +216,15 @@ check_class_conf(const struct htb_class_conf *conf, struct error *err)
 	return 0;
 }
 
-/* A bucket holds what was configured, and never less than a full frame: a class must be able to send one. */
+/*
+ * A bucket holds what was configured, and never less than a full frame, which a class must be able to send, nor than what it earns in a
+ * millisecond: who comes that late, for want of the processor or of the link, still sends all that is due.
+ */
 static int64_t
 bucket_depth(const struct qdisc *q, const struct rate *rate, uint64_t burst_ns)
 {
 	int64_t frame = rate_cost(rate, qdisc_mtu(q) + 14);
-	int64_t depth = tokens_from_ns(burst_ns);
+	int64_t depth = tokens_from_ns(RTE_MAX(burst_ns, BURST_MIN_NS));
 
 	return depth > frame ? depth : frame;
 }
@@ -345,6 +350,17 @@ htb_deactivate(struct class *c, uint64_t now)
 	htb_leaf_idle(qdisc_priv(c->qdisc), class_priv(c));
 }
 
+/* What it was parked for may come sooner now. */
+static void
+htb_grafted(struct class *c, uint64_t now)
+{
+	struct htb_class *cl = class_priv(c);
+
+	(void)now;
+	if (cl->parked)
+		htb_unpark(qdisc_priv(c->qdisc), cl);
+}
+
 static bool
 htb_may_graft(const struct class *c, struct error *err)
 {
@@ -409,6 +425,7 @@ static const struct class_ops htb_classes = {
 	.classify = htb_classify,
 	.activate = htb_activate,
 	.deactivate = htb_deactivate,
+	.grafted = htb_grafted,
 	.may_graft = htb_may_graft,
 	.inner_without_leaf = true,
 	.get_conf = htb_class_get_conf,

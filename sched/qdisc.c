@@ -282,15 +282,13 @@ do_graft(struct sched_change *change)
 	} else {
 		graft->at->past_drops += graft->old->drops_total;
 		__atomic_store_n(&graft->at->leaf, graft->fresh, __ATOMIC_RELEASE);
-		if (graft->at->qdisc->ops->classes->grafted != NULL)
-			graft->at->qdisc->ops->classes->grafted(graft->at, tree->now);
 	}
 }
 
 static void
 graft_and_free(struct sched_tree *tree, struct graft *graft)
 {
-	struct sched_change change = { .tree = tree, .fn = do_graft, .object = graft };
+	struct sched_change change = { .tree = tree, .fn = do_graft, .object = graft, .touched = graft->fresh };
 
 	sched_run_change(&change);
 	if (graft->old != NULL) {
@@ -362,9 +360,12 @@ change_qdisc(struct sched_change *change)
 int
 sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err)
 {
-	struct sched_change change = {
-		.tree = q->tree, .fn = change_qdisc, .object = q, .argument = (void *)(uintptr_t)conf, .err = err
-	};
+	struct sched_change change = { .tree = q->tree,
+		.fn = change_qdisc,
+		.object = q,
+		.argument = (void *)(uintptr_t)conf,
+		.touched = q,
+		.err = err };
 
 	if (q->ops->change == NULL)
 		return error_set(err, EOPNOTSUPP, "Change operation not supported by specified qdisc");

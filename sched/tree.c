@@ -266,6 +266,41 @@ shooter(struct sched_tree *tree, const struct pkt *p)
 	return c == NULL ? tree->root : c->leaf != NULL ? c->leaf : c->qdisc;
 }
 
+/*
+ * A change moves m, and no filter may count or police it twice: the class that it was in, if it is still there and has a leaf; NULL: ask
+ * what filters may be asked again.
+ */
+static struct class *
+class_kept(const struct sched_tree *tree, const struct pkt *p)
+{
+	struct class *leaf = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
+
+	if (leaf == NULL || leaf->leaf == NULL)
+		return NULL;
+	for (const struct class *c = leaf; c != NULL; c = c->qdisc->parent) {
+		if (sched_class_find(c->qdisc, c->classid) != c)
+			return NULL;
+		if (c->qdisc == tree->root)
+			return leaf;
+		if (c->qdisc->parent == NULL || c->qdisc->parent->leaf != c->qdisc)
+			return NULL;
+	}
+	return NULL;
+}
+
+static bool
+keep_class(const struct sched_tree *tree, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct class *c = tree->moving && tree->stateful ? class_kept(tree, p) : NULL;
+
+	if (c == NULL)
+		return false;
+	p->generation = tree->generation;
+	classify_from(c->leaf, &tree->ctx, &m, 1);
+	return true;
+}
+
 /* Classifies what is not or no longer classified, drops what was shot, and gives the rest to q, the root or where a move ends. */
 static uint16_t
 enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
@@ -276,7 +311,8 @@ enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, 
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
 
-		if ((p->flags & PKT_CLASSIFIED) == 0 || p->generation != tree->generation)
+		if (((p->flags & PKT_CLASSIFIED) == 0 || p->generation != tree->generation) &&
+			!keep_class(tree, pkts[i]))
 			unclassified[asked++] = pkts[i];
 	}
 	if (asked != 0)
@@ -332,7 +368,9 @@ sched_backlog(const struct sched_tree *tree)
 bool
 sched_has_root(const struct sched_tree *tree)
 {
-	return tree->root != NULL && (!tree->root_is_leftover || tree->root->backlog_pkts != 0);
+	const struct qdisc *root = __atomic_load_n(&tree->root, __ATOMIC_ACQUIRE);
+
+	return root != NULL && (!tree->root_is_leftover || __atomic_load_n(&root->backlog_pkts, __ATOMIC_RELAXED) != 0);
 }
 
 struct qdisc *
@@ -383,13 +421,23 @@ reenter_moved(struct sched_tree *tree, struct qdisc *q)
 	struct rte_mbuf *pkts[SCHED_BURST];
 	uint16_t n;
 
-	tree->moving = true;
+	tree->moving = tree->ctx.moved = true;
 	while (tree->moved.count != 0) {
 		for (n = 0; n < SCHED_BURST && (pkts[n] = pkt_queue_pop(&tree->moved)) != NULL; n++)
 			;
 		enqueue_burst(tree, q, pkts, n);
 	}
-	tree->moving = false;
+	tree->moving = tree->ctx.moved = false;
+}
+
+/* What those above remember of when q could give a packet may be wrong now. */
+static void
+tell_ancestors(const struct qdisc *q, uint64_t now)
+{
+	for (struct class *c = q->parent; c != NULL; c = c->qdisc->parent) {
+		if (c->qdisc->ops->classes->grafted != NULL)
+			c->qdisc->ops->classes->grafted(c, now);
+	}
 }
 
 static void
@@ -403,6 +451,8 @@ run_change(void *arg)
 	tree->ctx.now = tree->now;
 	change->fn(change);
 	__atomic_store_n(&tree->generation, tree->generation + 1, __ATOMIC_RELEASE);
+	if (change->touched != NULL)
+		tell_ancestors(change->touched, tree->now);
 	if (tree->moved.count != 0)
 		reenter_moved(tree, change->reenter != NULL ? change->reenter : tree->root);
 }

@@ -65,6 +65,7 @@ struct sched_change {
 	void (*fn)(struct sched_change *change);
 	void *object, *argument;
 	struct qdisc *reenter;
+	const struct qdisc *touched; /* it, a class of it or what is below changes: those above are told (grafted) */
 	int result;
 	struct error *err;
 };

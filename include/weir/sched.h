@@ -199,7 +199,8 @@ struct class_ops {
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
 	void (*activate)(struct class *c, uint64_t now);
 	void (*deactivate)(struct class *c, uint64_t now);
-	void (*grafted)(struct class *c, uint64_t now); /* (owner) c->leaf has changed; NULL: nothing to do */
+	/* (owner) c->leaf is another one, or it or something below it has changed: when it can give a packet must be asked anew. NULL: nothing is remembered of that. */
+	void (*grafted)(struct class *c, uint64_t now);
 	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
 	/* A class with children has no leaf qdisc: it goes with the first child, and a default one comes back when the last child goes. */
 	bool inner_without_leaf;

@@ -37,7 +37,9 @@ static void
 watch_from_now(uint32_t minor, const struct htb_class_conf *conf)
 {
 	struct watch *w = &watches[minor];
-	uint64_t burst = (uint64_t)((unsigned __int128)conf->cburst_ns * conf->ceil.Bps / 1000000000) + 1;
+	/* What is used is never less than a millisecond's. */
+	uint64_t burst_ns = conf->cburst_ns > MS(1) ? conf->cburst_ns : MS(1);
+	uint64_t burst = (uint64_t)((unsigned __int128)burst_ns * conf->ceil.Bps / 1000000000) + 1;
 
 	w->excess = w->least = 0;
 	w->since_ns = bed.now;

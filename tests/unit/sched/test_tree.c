@@ -2,6 +2,7 @@
 /* The tree: places, handles, errors, size tables, classification and its staleness, roots that come and go, and what moves then. */
 #include "support.h"
 
+#include <weir/action/gact.h>
 #include <weir/filter/fw.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/htb.h>
@@ -24,7 +25,7 @@ add_mark(uint32_t parent, uint32_t mark, uint32_t classid)
 	struct error err = { 0 };
 	struct chain *chain = sched_chain(bed.tree, parent, &err);
 
-	if (chain == NULL || chain_filter_add(chain, &spec, 0x400, NULL, &err) != 0)
+	if (chain == NULL || chain_filter_add(chain, &spec, CHANGE_CREATE, NULL, &err) != 0)
 		fail_msg("filter add: %s (%d)", err.msg, err.code);
 	sched_chain_changed(bed.tree);
 }
@@ -306,6 +307,80 @@ a_filters_drop_is_counted(void **state)
 	bed_end();
 }
 
+static uint64_t
+action_packets(uint32_t index)
+{
+	struct action_stats stats;
+
+	action_stats_sum(action_find("gact", index), &stats);
+	return stats.packets;
+}
+
+static void
+add_counting_filter(uint32_t parent, uint32_t mark, uint32_t classid, const struct gact_conf *gact, uint32_t index)
+{
+	struct action_spec action = { .kind = "gact", .index = index, .conf = gact };
+	struct fw_conf conf = { .has_classid = true, .classid = classid, .actions = &action, .n_actions = 1 };
+	struct filter_spec spec = {
+		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
+	};
+	struct error err = { 0 };
+
+	if (chain_filter_add(sched_chain(bed.tree, parent, &err), &spec, CHANGE_CREATE, NULL, &err) != 0)
+		fail_msg("filter add: %s (%d)", err.msg, err.code);
+	sched_chain_changed(bed.tree);
+}
+
+/* A filter that lets each third packet through only has had what a change moves: it neither counts nor drops that again. */
+static void
+moved_packets_pass_no_stateful_filter_again(void **state)
+{
+	struct gact_conf third = {
+		.action = TC_ACT_OK, .random_type = PGACT_DETERM, .every = 3, .random_action = TC_ACT_SHOT
+	};
+	struct class *leaf;
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	leaf = add_class(0, CLASSID(1, 0x10), &class_conf);
+	add_counting_filter(1 << 16, 7, CLASSID(1, 0x10), &third, 77);
+	for (unsigned int i = 0; i < 9; i++)
+		offer_packet(packet(100, 1, 0, 7));
+	assert_int_equal(leaf->leaf->backlog_pkts, 6);
+	assert_int_equal(action_packets(77), 9);
+	/* To another leaf qdisc, and while an unrelated class comes: they stay in their class. */
+	add_qdisc(CLASSID(1, 0x10), 0x100000, "prio", &prio_conf);
+	add_class(0, CLASSID(1, 0x20), &class_conf);
+	assert_int_equal(leaf->leaf->backlog_pkts, 6);
+	assert_int_equal(action_packets(77), 9);
+	/* The class is none for packets any more: without a filter's word they go to the direct queue. */
+	add_class(CLASSID(1, 0x10), CLASSID(1, 0x11), &class_conf);
+	assert_int_equal(sched_root(bed.tree)->backlog_pkts, 6);
+	assert_int_equal(action_packets(77), 9);
+	assert_int_equal(bed_dropped(), 3);
+	take(10, 0);
+	assert_int_equal(bed.taken_count, 6);
+	bed_end();
+}
+
+/* As on Linux, who answers that the packet is somebody else's now has it dropped: it stands for no class. */
+static void
+a_packet_that_is_trapped_goes_to_no_class(void **state)
+{
+	struct gact_conf trap = { .action = TC_ACT_TRAP };
+	struct qdisc *q;
+
+	(void)state;
+	bed_make();
+	q = make_qdisc("htb", &htb_conf);
+	add_class(0, CLASSID(1, 0x10), &class_conf);
+	add_counting_filter(1 << 16, 7, CLASSID(1, 0x10), &trap, 78);
+	assert_int_equal(offer_packet(packet(100, 1, 0, 7)), 0);
+	assert_int_equal(q->drops[DROP_FILTER], 1);
+	bed_end();
+}
+
 int
 main(void)
 {
@@ -321,6 +396,8 @@ main(void)
 		cmocka_unit_test(a_leaf_qdisc_goes_when_its_class_turns_inner),
 		cmocka_unit_test(a_held_packet_survives_a_change),
 		cmocka_unit_test(a_filters_drop_is_counted),
+		cmocka_unit_test(moved_packets_pass_no_stateful_filter_again),
+		cmocka_unit_test(a_packet_that_is_trapped_goes_to_no_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,7 @@ add_marks(struct qdisc *q)
 			.kind = "fw",
 			.conf = &conf };
 
-		if (chain_filter_add(chain, &filter, 0x400, NULL, &err) != 0)
+		if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
 			fail_msg("filter add: %s (%d)", err.msg, err.code);
 	}
 	sched_chain_changed(bed.tree);
