@@ -97,7 +97,7 @@ add_fw(uint32_t parent, uint32_t fwmark, uint32_t classid, int32_t action)
 	};
 
 	assert_non_null(chain);
-	if (chain_filter_add(chain, &filter, 0x400, NULL, &err) != 0)
+	if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
 		fail_msg("filter add: %s (%d)", err.msg, err.code);
 	sched_chain_changed(bed.tree);
 }
