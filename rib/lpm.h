@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Longest prefix match for both families: a poptrie (H. Asai, Y. Ohara, "Poptrie: A Compressed Trie with Population
- * Count for
- * Fast and Scalable Software IP Routing Table Lookup", SIGCOMM 2015) whose directly indexed root grows with the
- * table, from nothing
- * to 18 bits. Ten routes take about a kilobyte, a million about ten megabytes.
+ * Longest prefix match for both families: a trie of few, wide levels. A node is indexed by the address's next bits; each of its entries stands for 32
+ * slots more and keeps one word for every run of equal slots (the counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015, under a wide root as in
+ * "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012). The root grows with the table, from nothing to 24 bits: ten routes take about a kilobyte, a million of
+ * IPv4 ten megabytes, where most lookups read two cache lines.
  *
- * One writer; readers are lock-free under RCU. What readers can see is never changed but for single words: an update
- * copies the
- * nodes on its path, stores the root's word, and reuses the old ones after a grace period.
+ * One writer; readers are lock-free under RCU. What readers can see is changed by single words only: an update writes an entry's words anew, stores
+ * the entry, and reuses the old ones after a grace period.
  */
 #ifndef WEIR_RIB_LPM_H
 #define WEIR_RIB_LPM_H

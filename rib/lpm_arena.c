@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The poptrie's arena: blocks of 1 to 192 units in one array, exact-fit free lists, and a ring of blocks in limbo
- * that readers
- * may still see. When the array is full it is copied to a larger one (lpm_compact in lpm.c packs it at times).
+ * The trie's arena: blocks of 1 to 16 units in one array, exact-fit free lists, and a ring of blocks in limbo that readers may still see. When the
+ * array is full it is copied to a larger one (lpm_pack.c packs it at times).
  */
 #include <string.h>
 #include <sys/mman.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 
 #include "lpm_internal.h"
 #include "memory.h"
 
 #define HUGE_BYTES  (2u << 20)
-#define FIRST_UNITS 64
+#define FIRST_UNITS 48
+#define LINE_UNITS  (RTE_CACHE_LINE_SIZE / LPM_UNIT)
 
-/*
- * Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB
- * far less.
- */
+/* Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB far less. */
 void *
 lpm_map(size_t bytes)
 {
-	if (bytes < HUGE_BYTES)
-		return rib_zalloc(bytes);
+	if (bytes < HUGE_BYTES) {
+		size_t rounded = RTE_ALIGN_CEIL(bytes, (size_t)RTE_CACHE_LINE_SIZE);
+
+		return memset(rib_memory_check(aligned_alloc(RTE_CACHE_LINE_SIZE, rounded), bytes), 0, rounded);
+	}
 
 	size_t reserved = bytes + HUGE_BYTES;
 	char *start = mmap(NULL, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -48,33 +49,51 @@ lpm_unmap(void *memory, size_t bytes)
 		munmap(memory, (bytes + 4095) & ~(size_t)4095);
 }
 
+static struct lpm_view *
+make_view(uint8_t root_bits, uint8_t node_bits, uint32_t units)
+{
+	struct lpm_view *view = rib_zalloc(sizeof(*view));
+
+	if ((size_t)units * LPM_UNIT >= HUGE_BYTES) /* whole pages */
+		units = RTE_ALIGN_CEIL(units, HUGE_BYTES / LPM_UNIT);
+	*view = (struct lpm_view){ .arena = lpm_map((size_t)units * LPM_UNIT),
+		.root = lpm_map(sizeof(lpm_entry) << root_bits),
+		.root_bits = root_bits,
+		.node_bits = node_bits,
+		.arena_units = units };
+	return view;
+}
+
 void
 lpm_view_free(void *arg)
 {
 	struct lpm_view *view = arg;
 
-	lpm_unmap((void *)(uintptr_t)view->arena, (size_t)view->arena_units * LPM_UNIT);
-	if (view->root != NULL)
-		lpm_unmap(view->root, sizeof(uint32_t) << view->root_bits);
+	lpm_unmap(view->arena, (size_t)view->arena_units * LPM_UNIT);
+	lpm_unmap(view->root, sizeof(lpm_entry) << view->root_bits);
 	free(view);
 }
 
 void
-lpm_publish(struct lpm *lpm, uint64_t *arena, uint32_t units, uint32_t *root, uint32_t root_bits)
+lpm_view_new(struct lpm *lpm, uint8_t root_bits, uint8_t node_bits, uint32_t units)
 {
-	struct lpm_view *view = rib_zalloc(sizeof(*view)), *old = lpm->view;
+	lpm->used_units = 1; /* offset 0 ends the free lists */
+	lpm->view = make_view(root_bits, node_bits, units + FIRST_UNITS);
+}
 
-	*view = (struct lpm_view){ .arena = arena, .root = root, .root_bits = root_bits, .arena_units = units };
-	lpm->arena = arena;
+void
+lpm_publish(struct lpm *lpm, struct lpm_view *view)
+{
+	struct lpm_view *old = lpm->view;
+
 	__atomic_store_n(&lpm->view, view, __ATOMIC_RELEASE);
-	if (old != NULL)
-		rcu_defer(lpm->rcu, lpm_view_free, old);
+	rcu_defer(lpm->rcu, lpm_view_free, old);
 }
 
 static void
 free_block(struct lpm *lpm, uint32_t offset, uint32_t units)
 {
-	*lpm_leaves(lpm->arena, offset) = lpm->free_heads[units];
+	lpm->view->arena[offset] = lpm->free_heads[units];
 	lpm->free_heads[units] = offset;
 }
 
@@ -126,41 +145,41 @@ lpm_update_done(struct lpm *lpm)
 	lpm->limbo_pending = 0;
 }
 
-/*
- * Offsets stay what they are. The root is copied too: a reader in the old arena must not meet offsets of the new
- * one.
- */
+/* Offsets stay what they are. The root is copied too: a reader in the old arena must not meet offsets of the new one. */
 static void
 grow(struct lpm *lpm, uint32_t needed)
 {
-	struct lpm_view *view = lpm->view;
-	uint32_t units = view->arena_units + view->arena_units / 4 + FIRST_UNITS + needed;
-	uint64_t *arena = lpm_map((size_t)units * LPM_UNIT);
-	size_t root_bytes = sizeof(uint32_t) << view->root_bits;
-	uint32_t *root = lpm_map(root_bytes);
+	const struct lpm_view *old = lpm->view;
+	struct lpm_view *view = make_view(
+		old->root_bits, old->node_bits, old->arena_units + old->arena_units / 4 + FIRST_UNITS + needed);
 
-	memcpy(arena, lpm->arena, (size_t)lpm->used_units * LPM_UNIT);
-	memcpy(root, view->root, root_bytes);
-	lpm_publish(lpm, arena, units, root, view->root_bits);
+	memcpy(view->arena, old->arena, (size_t)lpm->used_units * LPM_UNIT);
+	memcpy(view->root, old->root, sizeof(lpm_entry) << old->root_bits);
+	lpm_publish(lpm, view);
 }
 
 uint32_t
 lpm_alloc(struct lpm *lpm, uint32_t units)
 {
-	uint32_t offset = lpm->free_heads[units];
+	uint32_t offset = lpm->free_heads[units], gap;
 
 	if (offset == 0 && lpm->limbo_count > lpm->limbo_pending) {
 		reclaim(lpm);
 		offset = lpm->free_heads[units];
 	}
 	if (offset != 0) {
-		lpm->free_heads[units] = *lpm_leaves(lpm->arena, offset);
+		lpm->free_heads[units] = (uint32_t)lpm->view->arena[offset];
 		lpm->free_units -= units;
 		return offset;
 	}
-	if (unlikely(lpm->used_units + units > lpm->view->arena_units))
-		grow(lpm, units);
-	offset = lpm->used_units;
-	lpm->used_units += units;
+	gap = units == LINE_UNITS ? -lpm->used_units & (LINE_UNITS - 1) : 0;
+	if (unlikely(lpm->used_units + gap + units > lpm->view->arena_units))
+		grow(lpm, gap + units);
+	if (gap > 0) {
+		free_block(lpm, lpm->used_units, gap);
+		lpm->free_units += gap;
+	}
+	offset = lpm->used_units + gap;
+	lpm->used_units = offset + units;
 	return offset;
 }

@@ -1,131 +1,136 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The poptrie's readers: a burst descends level by level, each lookup's next line on its way while the others are
- * looked at.
+ * The trie's readers, and which of them are used here. This one suits any processor: a burst descends level by level, each lookup's next line on
+ * its way while the others are looked at.
  */
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 #include <rte_prefetch.h>
 
 #include "lpm_internal.h"
 
-/* Roots from this many bits on do not fit the first-level cache. */
-#define PREFETCH_ROOT_BITS 12
+typedef uint32_t window_at(const void *keys, uint32_t i, uint32_t depth);
 
+static __rte_always_inline uint32_t
+window_v4(const void *keys, uint32_t i, uint32_t depth)
+{
+	return (uint32_t)((uint64_t)((const uint32_t *)keys)[i] << RTE_MIN(depth, 32u));
+}
+
+static __rte_always_inline uint32_t
+window_any(const void *keys, uint32_t i, uint32_t depth)
+{
+	return lpm_window(((const struct lpm_key *)keys)[i], depth);
+}
+
+/* Lookups on their way; n of them, `active` says which. */
 struct descent {
-	const struct lpm_node *node[LPM_BURST];
-	const uint32_t *leaf[LPM_BURST];
+	const lpm_entry *entry[LPM_BURST];
+	const uint32_t *word[LPM_BURST];
 	uint8_t active[LPM_BURST];
 };
 
-static inline uint64_t
-below(uint32_t slot)
+/* From entries to the places of words. */
+static __rte_always_inline void
+find_words(struct descent *d, const struct lpm_view *view, const void *keys, window_at *window, uint16_t n,
+	uint32_t depth, uint32_t bits, uint32_t *values)
 {
-	return (UINT64_C(1) << slot) - 1;
-}
+	for (uint16_t k = 0; k < n; k++) {
+		uint8_t i = d->active[k];
+		lpm_entry entry = __atomic_load_n(d->entry[i], __ATOMIC_ACQUIRE);
+		uint32_t runs = lpm_entry_runs(entry), slot = lpm_slot(window(keys, i, depth), bits);
+		const uint32_t *word = lpm_words(view->arena, lpm_entry_base(entry)) +
+				       __builtin_popcount(runs << (LPM_SLOTS - 1 - slot)) - 1;
 
-/* One step of lookup i at the given slot: true if it goes on. */
-static inline bool
-step(struct descent *d, const uint64_t *arena, uint32_t i, uint32_t slot)
-{
-	const struct lpm_node *node = d->node[i];
-
-	if (node->internal >> slot & 1) {
-		d->node[i] = lpm_nodes(arena, node->children) + __builtin_popcountll(node->internal & below(slot));
-		rte_prefetch0(d->node[i]);
-		return true;
+		values[i] = lpm_entry_base(entry);
+		d->word[i] = runs == 0 ? &values[i] : word;
+		rte_prefetch0(d->word[i]);
 	}
-	/* The run that holds this slot began at the last set bit up to it. */
-	d->leaf[i] = lpm_leaves(arena, node->leaves) + __builtin_popcountll(node->runs & (below(slot) << 1 | 1)) - 1;
-	rte_prefetch0(d->leaf[i]);
-	return false;
 }
 
-/* Starts lookup i at root word `word`: true if it goes on. */
-static inline bool
-start(struct descent *d, const uint64_t *arena, uint32_t i, const uint32_t *word, uint32_t *value)
+/* From words to values, or to the next entries; gives how many go on. */
+static __rte_always_inline uint16_t
+read_words(struct descent *d, const struct lpm_view *view, const void *keys, window_at *window, uint16_t n,
+	uint32_t depth, uint32_t *values)
 {
-	uint32_t content = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	uint16_t left = 0;
 
-	if (content & LPM_ROOT_NODE) {
-		d->node[i] = lpm_nodes(arena, content & ~LPM_ROOT_NODE);
-		rte_prefetch0(d->node[i]);
-		return true;
+	for (uint16_t k = 0; k < n; k++) {
+		uint8_t i = d->active[k];
+		uint32_t word = *d->word[i];
+
+		values[i] = word;
+		if (likely(!(word & LPM_NODE)))
+			continue;
+		d->entry[i] = view->arena + (word & ~LPM_NODE) + lpm_index(window(keys, i, depth), view->node_bits);
+		rte_prefetch0(d->entry[i]);
+		d->active[left++] = i;
 	}
-	*value = content;
-	d->leaf[i] = value;
-	return false;
+	return left;
 }
 
-static inline void
-finish(const struct lpm *lpm, const struct descent *d, uint16_t n, uint32_t *values)
+static __rte_always_inline void
+look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, uint32_t *values)
 {
-	uint32_t fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
+	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
+	uint32_t bits = view->root_bits, depth = 0, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
+	struct descent d;
+	uint16_t left = n;
 
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t value = *d->leaf[i];
-
-		values[i] = value != 0 ? value : fallback;
+		d.active[i] = (uint8_t)i;
+		d.entry[i] = &view->root[lpm_index(window(keys, i, 0), bits)];
+		rte_prefetch0(d.entry[i]);
 	}
+	while (left > 0) {
+		find_words(&d, view, keys, window, left, depth, bits, values);
+		depth += bits + LPM_ENTRY_BITS;
+		left = read_words(&d, view, keys, window, left, depth, values);
+		bits = view->node_bits;
+	}
+	for (uint16_t i = 0; i < n; i++)
+		values[i] = values[i] != 0 ? values[i] : fallback;
+}
+
+static void
+look_up_any(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
+{
+	look_up(lpm, keys, window_any, n, values);
+}
+
+static void
+look_up_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
+{
+	look_up(lpm, addrs, window_v4, n, values);
+}
+
+const struct lpm_reader lpm_scalar = { "scalar", look_up_any, look_up_v4 };
+
+static const struct lpm_reader *readers[] = { &lpm_scalar, NULL, NULL };
+static const struct lpm_reader *best = &lpm_scalar;
+
+/* The processor does not change: found once, before any thread. */
+__attribute__((constructor)) static void
+choose_reader(void)
+{
+	if (lpm_avx512_usable())
+		best = readers[1] = &lpm_avx512;
+}
+
+const struct lpm_reader *
+lpm_reader(unsigned int i)
+{
+	return readers[i];
 }
 
 void
 lpm_lookup(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
 {
-	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	const uint64_t *arena = view->arena;
-	uint32_t depth = view->root_bits;
-	struct descent d;
-	uint16_t active = 0;
-
-	if (depth >= PREFETCH_ROOT_BITS)
-		for (uint16_t i = 0; i < n; i++)
-			rte_prefetch0(&view->root[lpm_root_slot(keys[i], depth)]);
-	for (uint16_t i = 0; i < n; i++) {
-		d.active[active] = (uint8_t)i;
-		active += start(&d, arena, i, &view->root[lpm_root_slot(keys[i], depth)], &values[i]);
-	}
-	for (; active > 0; depth += LPM_STRIDE) {
-		uint16_t left = 0;
-
-		for (uint16_t k = 0; k < active; k++) {
-			uint8_t i = d.active[k];
-
-			d.active[left] = i;
-			left += step(&d, arena, i, lpm_slot(keys[i], depth));
-		}
-		active = left;
-	}
-	finish(lpm, &d, n, values);
+	best->lookup(lpm, keys, n, values);
 }
 
 void
 lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
-	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	const uint64_t *arena = view->arena;
-	uint32_t depth = view->root_bits, shift = 32 - depth;
-	struct descent d;
-	uint16_t active = 0;
-
-	if (depth >= PREFETCH_ROOT_BITS)
-		for (uint16_t i = 0; i < n; i++)
-			rte_prefetch0(&view->root[(uint64_t)addrs[i] >> shift]);
-	for (uint16_t i = 0; i < n; i++) {
-		d.active[active] = (uint8_t)i;
-		active += start(&d, arena, i, &view->root[(uint64_t)addrs[i] >> shift], &values[i]);
-	}
-	for (; active > 0; depth += LPM_STRIDE) {
-		uint16_t left = 0;
-
-		for (uint16_t k = 0; k < active; k++) {
-			uint8_t i = d.active[k];
-			uint32_t slot =
-				(uint32_t)((uint64_t)addrs[i] << 32 >> (64 - LPM_STRIDE - depth)) & (LPM_SLOTS - 1);
-
-			d.active[left] = i;
-			left += step(&d, arena, i, slot);
-		}
-		active = left;
-	}
-	finish(lpm, &d, n, values);
+	best->lookup_v4(lpm, addrs, n, values);
 }

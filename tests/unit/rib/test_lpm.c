@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The poptrie against a model that tries all prefixes, for both families, under churn that grows and shrinks its
- * root.
- */
+/* The trie against a model that tries all prefixes, for both families, under churn that grows and shrinks its root, by every reader there is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include <lpm.h>
+#include <lpm_internal.h>
 #include <store.h>
 
 static uint64_t seed;
@@ -85,13 +82,21 @@ check(const struct lpm *lpm, const struct model *m, uint8_t family)
 		}
 		addrs[i] = (uint32_t)(keys[i].hi >> 32);
 	}
-	lpm_lookup(lpm, keys, LPM_BURST, values);
-	if (family == AF_INET)
-		lpm_lookup_v4(lpm, addrs, LPM_BURST, values_v4);
-	for (unsigned int i = 0; i < LPM_BURST; i++) {
-		assert_int_equal(values[i], model_find(m, keys[i], 128));
+	for (unsigned int r = 0; lpm_reader(r) != NULL; r++) {
+		uint16_t n = (uint16_t)(1 + draw() % LPM_BURST);
+
+		memset(values, 0xff, sizeof(values));
+		memset(values_v4, 0xff, sizeof(values_v4));
+		lpm_reader(r)->lookup(lpm, keys, n, values);
 		if (family == AF_INET)
-			assert_int_equal(values_v4[i], values[i]);
+			lpm_reader(r)->lookup_v4(lpm, addrs, n, values_v4);
+		for (unsigned int i = 0; i < LPM_BURST; i++) {
+			uint32_t expected = i < n ? model_find(m, keys[i], 128) : UINT32_MAX;
+
+			assert_int_equal(values[i], expected);
+			if (family == AF_INET)
+				assert_int_equal(values_v4[i], expected);
+		}
 	}
 }
 
