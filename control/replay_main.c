@@ -34,6 +34,7 @@ struct player {
 	struct event *signals[2];
 	bool events_started;
 	bool stopping; /* a signal said so */
+	bool script_failed; /* and what was wrong with it has been said */
 	bool progress; /* to be shown: stderr is a terminal */
 };
 
@@ -171,8 +172,10 @@ run_script(void *arg, const char *path)
 	int code = script_run(player->control.base, path, NULL, player->socket_path, &result);
 	if (code == 0 && result.status == 0)
 		return 0;
-	if (!player->stopping)
+	if (!player->stopping) {
 		script_print_failure(path, &result);
+		player->script_failed = true;
+	}
 	return code == 0 ? result.status : 1;
 }
 
@@ -185,6 +188,14 @@ show_progress(void *arg, uint64_t elapsed_ns, uint64_t packets)
 	if (player->progress)
 		fprintf(stderr, "\r\033[K%" PRIu64 " packets, %.3f s", packets, (double)elapsed_ns / 1e9);
 	return player->stopping;
+}
+
+static int
+failed(const struct player *player, const struct error *err)
+{
+	if (player->stopping)
+		return fail(&(struct error){ .code = EINTR, .msg = "interrupted" });
+	return player->script_failed ? EXIT_FAILED : fail(err);
 }
 
 static int
@@ -204,12 +215,12 @@ run(struct player *player, const struct replay_options *options)
 	if (make(player, options, &err) != 0)
 		return fail(&err);
 	if (options->config != NULL && run_script(player, options->config) != 0)
-		return EXIT_FAILED;
+		return failed(player, &err);
 	int code = replay_run(player->control.router, &conf, &err);
 	if (player->progress)
 		fputs("\r\033[K", stderr);
 	if (code != 0)
-		return fail(&err);
+		return failed(player, &err);
 	if (options->json)
 		replay_write_report(player->control.router, stdout);
 	else

@@ -57,10 +57,11 @@ def replay(*words, **options):
     return done.returncode, done.stdout, done.stderr
 
 
-def refused(name, words, status, pattern, **options):
+def refused(name, words, status, pattern, lines=None, **options):
+    """`lines`: how many of its own it takes to say so."""
     got, out, err = replay(*words, **options)
-    if got != status or not re.search(pattern, err):
-        fail(name, f'status {got} (want {status}), want /{pattern}/ in:\n{err}{out}')
+    if got != status or not re.search(pattern, err) or lines not in (None, err.count('weir replay: ')):
+        fail(name, f'status {got} (want {status}), want /{pattern}/ (lines: {lines}) in:\n{err}{out}')
 
 
 CONFIG = ['--config', 'setup', '--port', 'b']
@@ -196,16 +197,16 @@ def wrong_options():
 
 
 def scripts():
-    open('bad', 'w').write('ip link set a up\nip route add 192.0.2.0/24 via 9.9.9.9\nexit 3\n')
+    open('bad', 'w').write('ip link set dev a up\nip route add 192.0.2.0/24 via 9.9.9.9\nexit 3\n')
     open('later', 'w').write('ip addr add 10.3.0.1/24 dev b\n')
     full = ['--port', 'a,in=good.pcap', *CONFIG]
     line = 'bad line 2: exit status 2 from: ip route add 192.0.2.0/24 via 9.9.9.9'
-    refused('--config fails', ['--port', 'a,in=good.pcap', '--config', 'bad'], 1, 'weir replay: ' + line)
-    refused('--at fails at the start', [*full, '--at', '0', 'bad'], 1, line)
-    refused('--at fails between packets', [*full, '--at', '0.0045', 'bad'], 1, line)
-    refused('--at fails behind the last packet', [*full, '--at', '3600', 'bad'], 1, line)
-    refused('--at is not there', [*full, '--at', '0', 'absent'], 1, 'absent: No such file')
-    refused('--config is not there', ['--port', 'a', '--config', 'absent'], 1, 'absent: No such file')
+    refused('--config fails', ['--port', 'a,in=good.pcap', '--config', 'bad'], 1, 'weir replay: ' + line, lines=2)
+    refused('--at fails at the start', [*full, '--at', '0', 'bad'], 1, line, lines=2)
+    refused('--at fails between packets', [*full, '--at', '0.0045', 'bad'], 1, line, lines=2)
+    refused('--at fails behind the last packet', [*full, '--at', '3600', 'bad'], 1, line, lines=2)
+    refused('--at is not there', [*full, '--at', '0', 'absent'], 1, 'absent: No such file', lines=1)
+    refused('--config is not there', ['--port', 'a', '--config', 'absent'], 1, 'absent: No such file', lines=1)
     refused('--config is a directory', ['--port', 'a', '--config', 'directory'], 1, 'directory')
     for at in ('0', '0.0045', '3600', '9999999999'):
         accounted(f'--at {at}', 'good.pcap', 10, 10, {}, more=('--at', at, 'later'))
