@@ -16,49 +16,81 @@ qdisc_above(const struct qdisc *q)
 }
 
 static inline void
-backlog_add(struct qdisc *q, uint32_t bytes, uint64_t now)
+backlog_add(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now)
 {
+	uint32_t before = q->backlog_pkts;
+
 	q->backlog_bytes += bytes;
-	if (q->backlog_pkts++ == 0 && q->parent != NULL)
+	q->backlog_pkts = before + packets;
+	if (before == 0 && q->parent != NULL)
 		q->parent->qdisc->ops->classes->activate(q->parent, now);
 }
 
 static inline void
-backlog_subtract(struct qdisc *q, uint32_t bytes, uint64_t now)
+backlog_subtract(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now)
 {
 	q->backlog_bytes -= bytes;
-	if (--q->backlog_pkts == 0 && q->parent != NULL)
+	q->backlog_pkts -= packets;
+	if (q->backlog_pkts == 0 && q->parent != NULL)
 		q->parent->qdisc->ops->classes->deactivate(q->parent, now);
+}
+
+static void
+observe_queued(const struct sched_observer *observer, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		observer->queued(observer->arg, q, pkts[i], q->tree->now);
+}
+
+void
+qdisc_queued_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
+{
+	struct sched_tree *tree = q->tree;
+
+	if (n == 0)
+		return;
+	if (unlikely(tree->host.observer != NULL))
+		observe_queued(tree->host.observer, q, pkts, n);
+	for (; q != NULL; q = qdisc_above(q))
+		backlog_add(q, n, bytes, tree->now);
 }
 
 void
 qdisc_queued(struct qdisc *q, struct rte_mbuf *m)
 {
-	struct sched_tree *tree = q->tree;
-	uint32_t bytes = pkt_bytes(q, m);
-	const struct sched_observer *observer = tree->host.observer;
+	qdisc_queued_burst(q, &m, 1, qdisc_count_bytes(q, m));
+}
 
-	m->hash.fdir.hi = bytes;
-	if (unlikely(observer != NULL))
-		observer->queued(observer->arg, q, m, tree->now);
-	for (; q != NULL; q = qdisc_above(q))
-		backlog_add(q, bytes, tree->now);
+static void
+observe_left(
+	const struct sched_observer *observer, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		for (const struct qdisc *at = q; at != NULL && at != q->tree->peeking; at = qdisc_above(at))
+			observer->left(observer->arg, at, pkts[i], now);
+	}
+}
+
+void
+qdisc_left_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now)
+{
+	struct sched_tree *tree = q->tree;
+
+	if (n == 0)
+		return;
+	if (unlikely(tree->host.observer != NULL))
+		observe_left(tree->host.observer, q, pkts, n, now);
+	for (; q != NULL && q != tree->peeking; q = qdisc_above(q)) {
+		q->sent_bytes += bytes;
+		q->sent_packets += n;
+		backlog_subtract(q, n, bytes, now);
+	}
 }
 
 void
 qdisc_left(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
 {
-	struct sched_tree *tree = q->tree;
-	const struct sched_observer *observer = tree->host.observer;
-	uint32_t bytes = pkt_queued_bytes(m);
-
-	for (; q != NULL && q != tree->peeking; q = qdisc_above(q)) {
-		q->sent_bytes += bytes;
-		q->sent_packets++;
-		if (unlikely(observer != NULL))
-			observer->left(observer->arg, q, m, now);
-		backlog_subtract(q, bytes, now);
-	}
+	qdisc_left_burst(q, &m, 1, pkt_queued_bytes(m), now);
 }
 
 /* Counts the drop at q and at all above it, as Linux does, and frees m. */
@@ -90,7 +122,7 @@ qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m)
 	uint64_t now = q->tree->now;
 
 	for (; q != NULL; q = qdisc_above(q))
-		backlog_subtract(q, bytes, now);
+		backlog_subtract(q, 1, bytes, now);
 }
 
 void
@@ -100,13 +132,30 @@ qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason)
 	drop(q, m, reason);
 }
 
+static void
+hold(struct qdisc *q, struct rte_mbuf *m)
+{
+	q->held = m;
+	q->holds = m != NULL;
+}
+
+static struct rte_mbuf *
+release(struct qdisc *q)
+{
+	struct rte_mbuf *m = q->held;
+
+	hold(q, NULL);
+	return m;
+}
+
 struct rte_mbuf *
 qdisc_peek(struct qdisc *q, uint64_t now)
 {
 	struct sched_tree *tree = q->tree;
 	struct qdisc *outer = tree->peeking;
+	struct rte_mbuf *m;
 
-	if (q->held != NULL)
+	if (q->holds)
 		return q->held;
 	if (q->ops->peek != NULL)
 		return q->ops->peek(q, now);
@@ -114,8 +163,7 @@ qdisc_peek(struct qdisc *q, uint64_t now)
 		return NULL;
 	/* What is below q has seen the packet leave; q and those above it count it until it is taken. */
 	tree->peeking = q;
-	if (q->ops->dequeue(q, &q->held, 1, now) == 0)
-		q->held = NULL;
+	hold(q, q->ops->dequeue(q, &m, 1, now) == 0 ? NULL : m);
 	tree->peeking = outer;
 	return q->held;
 }
@@ -125,8 +173,7 @@ qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t
 {
 	if (n == 0)
 		return 0;
-	pkts[0] = q->held;
-	q->held = NULL;
+	pkts[0] = release(q);
 	qdisc_left(q, pkts[0], now);
 	return 1 + (n > 1 ? q->ops->dequeue(q, pkts + 1, n - 1, now) : 0);
 }
@@ -136,9 +183,8 @@ qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t got = 0;
 
-	if (q->held != NULL && n != 0) {
-		pkts[got++] = q->held;
-		q->held = NULL;
+	if (q->holds && n != 0) {
+		pkts[got++] = release(q);
 		qdisc_unqueued(q, pkts[0]);
 	}
 	return got + q->ops->flush(q, pkts + got, n - got);

@@ -93,7 +93,7 @@ sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c)
 static struct class *
 class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 {
-	size_t size = RTE_ALIGN_CEIL(sizeof(struct class) + q->ops->classes->size, RTE_CACHE_LINE_SIZE);
+	size_t size = RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, RTE_CACHE_LINE_SIZE);
 	struct class *c = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
 
 	if (c == NULL)
@@ -169,6 +169,15 @@ class_remove(struct class *c)
 	tree->retired_classes = c;
 }
 
+/* What its leaf qdisc has counted stays the class's when that goes. */
+void
+class_keep_counts(struct class *c, const struct qdisc *leaf)
+{
+	c->past_drops += leaf->drops_total;
+	c->past_bytes += leaf->sent_bytes;
+	c->past_packets += leaf->sent_packets;
+}
+
 /* (owner) The class's leaf qdisc goes; its packets wait to be enqueued anew. */
 static void
 take_leaf_away(struct class *c)
@@ -177,7 +186,7 @@ take_leaf_away(struct class *c)
 
 	qdisc_evacuate(leaf);
 	qdisc_unlist(leaf);
-	c->past_drops += leaf->drops_total;
+	class_keep_counts(c, leaf);
 	c->leaf = NULL;
 	leaf->next_listed = c->qdisc->tree->retired_qdiscs;
 	c->qdisc->tree->retired_qdiscs = leaf;

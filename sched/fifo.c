@@ -15,14 +15,17 @@ struct fifo {
 	uint32_t limit; /* packets or bytes */
 };
 
+/* False when there was no memory for m, which has then been dropped. */
 static inline bool
-fifo_push(struct qdisc *q, struct fifo *f, struct rte_mbuf *m, uint64_t now)
+fifo_push(struct qdisc *q, struct fifo *f, struct rte_mbuf *m, uint64_t *sum)
 {
-	if (unlikely(!pkt_queue_push(&f->queue, m, pkt_bytes(q, m), now))) {
+	uint32_t bytes = qdisc_count_bytes(q, m);
+
+	if (unlikely(!pkt_queue_push(&f->queue, m, bytes))) {
 		qdisc_drop(q, m, DROP_NO_BUFFER);
 		return false;
 	}
-	qdisc_queued(q, m);
+	*sum += bytes;
 	return true;
 }
 
@@ -30,15 +33,17 @@ static uint16_t
 pfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct fifo *f = qdisc_priv(q);
-	bool moving = qdisc_moving(q);
+	uint32_t limit = qdisc_moving(q) ? UINT32_MAX : f->limit;
 	uint16_t queued = 0;
+	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (q->backlog_pkts >= f->limit && !moving)
+		if (unlikely(f->queue.count >= limit))
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		else
-			queued += fifo_push(q, f, pkts[i], now);
+		else if (fifo_push(q, f, pkts[i], &bytes))
+			pkts[queued++] = pkts[i];
 	}
+	qdisc_queued_burst(q, pkts, queued, bytes);
 	return queued;
 }
 
@@ -48,13 +53,15 @@ bfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	struct fifo *f = qdisc_priv(q);
 	bool moving = qdisc_moving(q);
 	uint16_t queued = 0;
+	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (q->backlog_bytes + pkt_bytes(q, pkts[i]) > f->limit && !moving)
+		if (q->backlog_bytes + bytes + pkt_bytes(q, pkts[i]) > f->limit && !moving)
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		else
-			queued += fifo_push(q, f, pkts[i], now);
+		else if (fifo_push(q, f, pkts[i], &bytes))
+			pkts[queued++] = pkts[i];
 	}
+	qdisc_queued_burst(q, pkts, queued, bytes);
 	return queued;
 }
 
@@ -62,11 +69,19 @@ static uint16_t
 fifo_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct fifo *f = qdisc_priv(q);
-	uint16_t i;
+	uint64_t bytes = 0;
+	uint16_t got = pkt_queue_pop_burst(&f->queue, pkts, n, &bytes);
 
-	for (i = 0; i < n && (pkts[i] = pkt_queue_pop(&f->queue)) != NULL; i++)
-		qdisc_left(q, pkts[i], now);
-	return i;
+	qdisc_left_burst(q, pkts, got, bytes, now);
+	return got;
+}
+
+static void
+fifo_prefetch(const struct qdisc *q, unsigned int step)
+{
+	const struct fifo *f = qdisc_priv(q);
+
+	pkt_queue_prefetch(&f->queue, step);
 }
 
 static struct rte_mbuf *
@@ -147,6 +162,7 @@ static const struct qdisc_ops pfifo_ops = {
 	.peek = fifo_peek,
 	.flush = fifo_flush,
 	.next_event = fifo_next_event,
+	.prefetch = fifo_prefetch,
 	.get_conf = fifo_get_conf,
 	.bypass = true,
 };
@@ -163,6 +179,7 @@ static const struct qdisc_ops bfifo_ops = {
 	.peek = fifo_peek,
 	.flush = fifo_flush,
 	.next_event = fifo_next_event,
+	.prefetch = fifo_prefetch,
 	.get_conf = fifo_get_conf,
 	.bypass = true,
 };

@@ -52,7 +52,7 @@ enqueue_direct(struct qdisc *q, struct htb *h, struct rte_mbuf *m, uint64_t now)
 {
 	if (h->direct.count >= h->direct_limit && !qdisc_moving(q)) {
 		qdisc_drop(q, m, DROP_QUEUE_FULL);
-	} else if (unlikely(!pkt_queue_push(&h->direct, m, pkt_bytes(q, m), now))) {
+	} else if (unlikely(!pkt_queue_push(&h->direct, m, pkt_bytes(q, m)))) {
 		qdisc_drop(q, m, DROP_NO_BUFFER);
 	} else {
 		qdisc_queued(q, m);

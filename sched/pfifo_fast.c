@@ -33,7 +33,7 @@ pfifo_fast_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t
 
 		if (unlikely(band->count >= limit)) {
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		} else if (unlikely(!pkt_queue_push(band, pkts[i], pkt_bytes(q, pkts[i]), now))) {
+		} else if (unlikely(!pkt_queue_push(band, pkts[i], pkt_bytes(q, pkts[i])))) {
 			qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
 		} else {
 			qdisc_queued(q, pkts[i]);

@@ -10,13 +10,13 @@
 
 #include "tree.h"
 
-#define SLAB_CHUNKS 128
+#define SLAB_CHUNKS 256
 
-_Static_assert(sizeof(struct pkt_chunk) == 256, "a chunk is four cache lines");
+_Static_assert(sizeof(struct pkt_chunk) == 128, "a chunk is two cache lines");
 
 struct pkt_slab {
 	struct pkt_slab *next;
-	_Alignas(RTE_CACHE_LINE_SIZE) struct pkt_chunk chunks[SLAB_CHUNKS];
+	_Alignas(sizeof(struct pkt_chunk)) struct pkt_chunk chunks[SLAB_CHUNKS];
 };
 
 void
@@ -40,7 +40,7 @@ pkt_pool_destroy(struct pkt_pool *pool)
 bool
 pkt_pool_grow(struct pkt_pool *pool)
 {
-	struct pkt_slab *slab = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*slab));
+	struct pkt_slab *slab = aligned_alloc(sizeof(struct pkt_chunk), sizeof(*slab));
 
 	if (slab == NULL)
 		return false;

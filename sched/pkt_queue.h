@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A FIFO of packets in chunks of {mbuf, bytes, enqueued_ns}: what a discipline asks of a waiting packet is answered without touching the
+ * A FIFO of packets in chunks of {mbuf, bytes}: what a discipline asks of a waiting packet is answered without touching the
  * mbuf, which has long left the cache. Chunks come from a pool that all queues of a tree share and go back to it, so memory follows
  * what is queued. The pool grows by slabs when the tree holds more than ever before; in the steady state nothing is allocated.
  */
@@ -17,11 +17,10 @@
 
 struct qdisc;
 
-#define PKT_CHUNK_ENTRIES 10 /* makes a chunk four cache lines */
+#define PKT_CHUNK_ENTRIES 7 /* makes a chunk two cache lines */
 
 struct pkt_entry {
 	struct rte_mbuf *m;
-	uint64_t enqueued_ns;
 	uint32_t bytes; /* as the discipline counts them */
 };
 
@@ -70,7 +69,7 @@ pkt_chunk_put(struct pkt_pool *pool, struct pkt_chunk *chunk)
 
 /* False when memory is out: the packet is still the caller's. */
 static inline bool
-pkt_queue_push(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes, uint64_t now)
+pkt_queue_push(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes)
 {
 	if (queue->tail == NULL || queue->tail_index == PKT_CHUNK_ENTRIES) {
 		struct pkt_chunk *chunk = pkt_chunk_get(queue->pool);
@@ -88,7 +87,7 @@ pkt_queue_push(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes, uint
 		queue->tail = chunk;
 		queue->tail_index = 0;
 	}
-	queue->tail->entries[queue->tail_index++] = (struct pkt_entry){ .m = m, .enqueued_ns = now, .bytes = bytes };
+	queue->tail->entries[queue->tail_index++] = (struct pkt_entry){ .m = m, .bytes = bytes };
 	queue->count++;
 	return true;
 }
@@ -118,6 +117,29 @@ pkt_queue_pop(struct pkt_queue *queue)
 		pkt_chunk_put(queue->pool, chunk);
 	}
 	return m;
+}
+
+/* At most n of the first packets, whose bytes are added to *bytes. */
+static inline uint16_t
+pkt_queue_pop_burst(struct pkt_queue *queue, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
+{
+	uint16_t i, count = n < queue->count ? n : (uint16_t)queue->count;
+
+	for (i = 0; i < count; i++) {
+		*bytes += queue->head->entries[queue->head_index].bytes;
+		pkts[i] = pkt_queue_pop(queue);
+	}
+	return count;
+}
+
+/* Ahead of a pop: step 0 fetches the first entry, step 1 the packet that it names. */
+static inline void
+pkt_queue_prefetch(const struct pkt_queue *queue, unsigned int step)
+{
+	const struct pkt_entry *first = pkt_queue_first(queue);
+
+	if (first != NULL)
+		rte_prefetch0(step == 0 ? (const void *)first : first->m);
 }
 
 /* Takes the last one: for disciplines that drop at the tail of another flow. */

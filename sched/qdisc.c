@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The life of a qdisc: kinds, handles, making, grafting, changing, deleting. All of it in the control thread but what is marked (owner). */
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,8 +162,8 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		error_set(err, ENOENT, "Specified qdisc kind is unknown");
 		return NULL;
 	}
-	size = RTE_ALIGN_CEIL(sizeof(*q) + ops->size, RTE_CACHE_LINE_SIZE);
-	q = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+	size = RTE_ALIGN_CEIL(offsetof(struct qdisc, priv) + ops->size, alignof(struct qdisc));
+	q = aligned_alloc(alignof(struct qdisc), size);
 	if (q == NULL) {
 		error_set(err, ENOMEM, "out of memory for a qdisc");
 		return NULL;
@@ -245,7 +246,7 @@ qdisc_evacuate(struct qdisc *q)
 
 	while (q->backlog_pkts != 0 && (n = qdisc_flush(q, pkts, SCHED_BURST)) != 0) {
 		for (uint16_t i = 0; i < n; i++) {
-			if (unlikely(!pkt_queue_push(&tree->moved, pkts[i], 0, tree->now)))
+			if (unlikely(!pkt_queue_push(&tree->moved, pkts[i], 0)))
 				qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
 		}
 	}
@@ -280,7 +281,7 @@ do_graft(struct sched_change *change)
 		tree->root_is_default = graft->is_default;
 		tree->root_is_leftover = graft->is_leftover;
 	} else {
-		graft->at->past_drops += graft->old->drops_total;
+		class_keep_counts(graft->at, graft->old);
 		__atomic_store_n(&graft->at->leaf, graft->fresh, __ATOMIC_RELEASE);
 	}
 }

@@ -5,7 +5,7 @@
  * At 40 gbit a byte takes a fifth of a nanosecond, at 8 kbit a millisecond: 16 bits of fraction make the error of one packet less than
  * 2e-6 of the shortest one, and 47 bits of whole nanoseconds hold a day and a half. The cost is the length times 1 / rate as a 64-bit
  * fixed-point number with its highest bit set, rounded up: a bucket never gives more than its rate, and never less by more than
- * the rounding.
+ * the rounding, which is one unit a packet.
  */
 #ifndef WEIR_SCHED_RATE_H
 #define WEIR_SCHED_RATE_H
@@ -22,8 +22,8 @@
 #define NS_MAX       ((uint64_t)TOKENS_MAX >> TOKENS_SHIFT)
 
 struct rate {
-	uint64_t inverse; /* 2^(TOKENS_SHIFT + shift) * 1e9 / Bps, rounded up */
-	uint8_t shift; /* 0..127 */
+	uint64_t inverse; /* tokens a byte times 2^(64 - shift), rounded up */
+	uint8_t shift; /* 0..46: 2^46 tokens are a second and a little */
 	bool adjusted; /* overhead, mpu or ATM cells count */
 	bool atm;
 	uint16_t overhead, mpu; /* bytes */
@@ -46,13 +46,14 @@ ns_from_tokens(int64_t tokens)
 static inline void
 rate_init(struct rate *rate, const struct rate_conf *conf)
 {
-	unsigned __int128 inverse = (unsigned __int128)1000000000 << TOKENS_SHIFT;
+	const unsigned __int128 second = (unsigned __int128)1000000000 << TOKENS_SHIFT;
+	unsigned __int128 inverse;
 	unsigned int shift = 0;
 
-	/* As many bits of precision as fit in 64: 1e9 * 2^16 has 46 bits, and Bps at most 64. */
-	while ((inverse << (shift + 1)) / conf->Bps < (unsigned __int128)1 << 63 && shift < 80)
+	/* As many bits of precision as fit in 64. */
+	while ((inverse = ((second << (64 - shift)) + conf->Bps - 1) / conf->Bps) > UINT64_MAX)
 		shift++;
-	rate->inverse = (uint64_t)(((inverse << shift) + conf->Bps - 1) / conf->Bps);
+	rate->inverse = (uint64_t)inverse;
 	rate->shift = (uint8_t)shift;
 	rate->atm = conf->linklayer == TC_LINKLAYER_ATM;
 	rate->overhead = conf->overhead;
@@ -75,10 +76,12 @@ rate_cost(const struct rate *rate, uint32_t bytes)
 			length = (length + 47) / 48 * 53;
 	}
 	unsigned __int128 product = (unsigned __int128)length * rate->inverse;
-	unsigned __int128 cost =
-		(product >> rate->shift) + ((product & (((unsigned __int128)1 << rate->shift) - 1)) != 0);
+	uint64_t high = (uint64_t)(product >> 64), low = (uint64_t)product;
 
-	return cost > TOKENS_MAX ? TOKENS_MAX : (int64_t)cost;
+	if (__builtin_expect(high >> (60 - rate->shift) != 0, 0))
+		return TOKENS_MAX;
+	/* The product's bits from 64 - shift on, rounded up by those below; >> 1 >> 63 as >> 64 has no meaning. */
+	return (int64_t)((high << rate->shift | low >> 1 >> (63 - rate->shift)) + (low << rate->shift != 0));
 }
 
 #endif

@@ -198,7 +198,7 @@ enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket,
 		qdisc_drop(q, m, DROP_QUEUE_FULL);
 		return 0;
 	}
-	if (unlikely(!sfq_flow_push(s, i, m, pkt_bytes(q, m), now))) {
+	if (unlikely(!sfq_flow_push(s, i, m, pkt_bytes(q, m)))) {
 		qdisc_drop(q, m, DROP_NO_BUFFER);
 		return 0;
 	}

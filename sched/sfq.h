@@ -54,7 +54,7 @@ void sfq_flows_destroy(struct sfq *s);
 /* The flow of a bucket, perhaps a new one; SFQ_NONE if all are in use, but where `moving` says that one must be found. A push must follow. */
 uint16_t sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving);
 /* Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the caller's. */
-bool sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes, uint64_t enqueued_ns);
+bool sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes);
 /* Takes the first or the last packet of a flow. One that it leaves empty must be the head of the round, and be retired. */
 struct rte_mbuf *sfq_flow_take(struct sfq *s, uint16_t i, bool last);
 void sfq_flow_retire(struct sfq *s, uint16_t i);

@@ -168,12 +168,12 @@ sfq_flow_turn(struct sfq *s)
 /* ---- packets */
 
 bool
-sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes, uint64_t enqueued_ns)
+sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes)
 {
 	struct sfq_flow *flow = &s->flows[i];
 	uint16_t before = length_of(s, flow);
 
-	if (unlikely(!pkt_queue_push(&flow->queue, m, bytes, enqueued_ns))) {
+	if (unlikely(!pkt_queue_push(&flow->queue, m, bytes))) {
 		if (!flow->waiting)
 			flow_release(s, i);
 		return false;
@@ -232,7 +232,7 @@ collect(struct qdisc *q, struct sfq *s, struct pkt_queue *all)
 			struct pkt_entry entry = *pkt_queue_first(&s->flows[i].queue);
 
 			sfq_flow_take(s, i, false);
-			if (unlikely(!pkt_queue_push(all, entry.m, entry.bytes, entry.enqueued_ns)))
+			if (unlikely(!pkt_queue_push(all, entry.m, entry.bytes)))
 				qdisc_drop_queued(q, entry.m, DROP_NO_BUFFER);
 		}
 		sfq_flow_retire(s, i);
@@ -251,7 +251,7 @@ sfq_rehash(struct qdisc *q, struct sfq *s)
 		uint16_t i = sfq_flow_find(s, sfq_bucket(q, s, entry.m), true);
 
 		pkt_queue_pop(&all);
-		if (unlikely(!sfq_flow_push(s, i, entry.m, entry.bytes, entry.enqueued_ns)))
+		if (unlikely(!sfq_flow_push(s, i, entry.m, entry.bytes)))
 			qdisc_drop_queued(q, entry.m, DROP_NO_BUFFER);
 	}
 	for (uint16_t i = 0; s->averages != NULL && i <= s->flows_count; i++)

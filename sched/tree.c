@@ -301,11 +301,11 @@ keep_class(const struct sched_tree *tree, struct rte_mbuf *m)
 	return true;
 }
 
-/* Classifies what is not or no longer classified, drops what was shot, and gives the rest to q, the root or where a move ends. */
+/* Classifies what is not or no longer classified and drops what was shot; returns how many are left. */
 static uint16_t
-enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct rte_mbuf *unclassified[SCHED_BURST], *accepted[SCHED_BURST];
+	struct rte_mbuf *unclassified[SCHED_BURST];
 	uint16_t asked = 0, kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -323,9 +323,50 @@ enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, 
 		if (unlikely((p->flags & PKT_SHOT) != 0))
 			qdisc_drop(shooter(tree, p), pkts[i], DROP_FILTER);
 		else
-			accepted[kept++] = pkts[i];
+			pkts[kept++] = pkts[i];
 	}
-	return kept == 0 ? 0 : qdisc_enqueue(q, accepted, kept, tree->now);
+	return kept;
+}
+
+/* Whose leaf each packet is for: neither the class nor its qdisc has been near the processor since the last packet. */
+static void
+prefetch_leaves(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct class *classes[SCHED_BURST];
+	uint16_t count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t slot = pkt_of(pkts[i])->leaf;
+
+		if (slot == PKT_LEAF_NONE)
+			continue;
+		classes[count] = tree->slots[slot];
+		rte_prefetch0(&classes[count++]->qdisc);
+	}
+	for (uint16_t i = 0; i < count; i++) {
+		const struct qdisc *leaf = classes[i]->leaf;
+
+		if (likely(leaf != NULL))
+			qdisc_prefetch_self(leaf);
+	}
+}
+
+/* Gives a burst to q: the root, or where a move ends. */
+static uint16_t
+enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t generation = tree->generation;
+	bool ready = true;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct pkt *p = pkt_of(pkts[i]);
+
+		ready &= p->generation == generation && (p->flags & (PKT_CLASSIFIED | PKT_SHOT)) == PKT_CLASSIFIED;
+	}
+	if (unlikely(!ready))
+		n = classify_anew(tree, pkts, n);
+	prefetch_leaves(tree, pkts, n);
+	return n == 0 ? 0 : qdisc_enqueue(q, pkts, n, tree->now);
 }
 
 uint16_t

@@ -80,5 +80,6 @@ void tree_slot_put(struct sched_tree *tree, struct class *c);
 int class_table_add(struct class_table *table, struct class *c);
 void class_table_remove(struct class_table *table, struct class *c);
 void class_free(struct class *c);
+void class_keep_counts(struct class *c, const struct qdisc *leaf);
 
 #endif

@@ -18,6 +18,8 @@
 
 #include <linux/pkt_sched.h>
 
+#include <rte_prefetch.h>
+
 #include <weir/classify.h>
 #include <weir/error.h>
 #include <weir/packet.h>
@@ -157,7 +159,7 @@ void class_get_stats(const struct class *c, struct sched_stats *stats);
  */
 struct qdisc_ops {
 	const char *kind;
-	size_t size; /* of the discipline's own state, cache-aligned behind struct qdisc */
+	size_t size; /* of the discipline's own state, cache-aligned behind struct qdisc; the first line of it is fetched ahead */
 	size_t conf_size;
 	int (*init)(struct qdisc *q, const void *conf, uint64_t now,
 		struct error *err); /* conf NULL: no options were given */
@@ -170,6 +172,11 @@ struct qdisc_ops {
 	uint16_t (*flush)(
 		struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
 	uint64_t (*next_event)(const struct qdisc *q, uint64_t now);
+	/*
+	 * Brings what the next dequeue will touch nearer to the processor; NULL: there is nothing to know ahead. q's hot line and the first line
+	 * of its state are there. step 0 fetches what these point to, step 1, somewhat later, what that points to: the packet.
+	 */
+	void (*prefetch)(const struct qdisc *q, unsigned int step);
 	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
 	void (*get_xstats)(
 		const struct qdisc *q, void *xstats); /* the kind's struct in weir/qdisc/KIND.h; NULL: none */
@@ -215,16 +222,11 @@ struct class_ops {
 	uint32_t (*snapshot)(struct qdisc *q, void *classes, size_t stride, uint32_t max);
 };
 
+/*
+ * What is cold stands in front, so that what is hot, one cache line, lies beside the discipline's own state: with a small priv a packet
+ * touches two lines of its qdisc that are neighbours.
+ */
 struct qdisc {
-	/* hot */
-	const struct qdisc_ops *ops;
-	struct sched_tree *tree;
-	struct class *parent; /* the class whose leaf it is; NULL: the root */
-	uint32_t backlog_pkts;
-	uint32_t limit_hint; /* for the discipline's use */
-	uint64_t backlog_bytes;
-	uint64_t sent_bytes, sent_packets;
-	const struct sched_stab *sizes; /* the nearest size table on the way to the root; NULL: none */
 	/* cold */
 	uint64_t overlimits, requeues, drops_total;
 	uint64_t drops[DROP__COUNT];
@@ -233,26 +235,36 @@ struct qdisc {
 	struct chain *chain; /* NULL: no filters yet */
 	struct sched_stab stab;
 	struct class_table *class_table; /* core's: classes by minor */
-	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog */
+	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog; see holds */
 	struct qdisc *next_listed; /* core's: all of the tree by serial */
+	/* hot */
+	_Alignas(128) const struct qdisc_ops *ops;
+	struct sched_tree *tree;
+	struct class *parent; /* the class whose leaf it is; NULL: the root */
+	const struct sched_stab *sizes; /* the nearest size table on the way to the root; NULL: none */
+	uint64_t backlog_bytes;
+	uint64_t sent_bytes, sent_packets;
+	uint32_t backlog_pkts;
+	bool holds; /* held is not NULL */
 	_Alignas(64) uint8_t priv[];
 };
 
+/* Hot is the half of a cache line that lies before the discipline's own state; that begins in the other half. */
 struct class
 {
-	/* hot */
-	struct qdisc *qdisc; /* whose class it is */
-	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
-	struct class *parent; /* NULL: directly under the qdisc */
-	uint32_t classid;
-	uint32_t slot; /* in the tree: pkt.leaf */
 	/* cold */
 	uint32_t children; /* classes that have it as parent */
 	uint64_t serial;
 	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
-	uint64_t past_drops; /* of leaf qdiscs that it had before */
-	_Alignas(64) uint8_t priv[];
+	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
+	/* hot */
+	_Alignas(64) struct qdisc *qdisc; /* whose class it is */
+	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
+	struct class *parent; /* NULL: directly under the qdisc */
+	uint32_t classid;
+	uint32_t slot; /* in the tree: pkt.leaf */
+	_Alignas(32) uint8_t priv[];
 };
 
 static inline void *
@@ -298,10 +310,21 @@ pkt_queued_bytes(const struct rte_mbuf *m)
 	return m->hash.fdir.hi;
 }
 
+/* Bytes of m as q counts them, kept for pkt_queued_bytes: to be called of each packet before qdisc_queued_burst. */
+static inline uint32_t
+qdisc_count_bytes(const struct qdisc *q, struct rte_mbuf *m)
+{
+	return m->hash.fdir.hi = pkt_bytes(q, m);
+}
+
 /* q (a leaf) has taken m. Adjusts all ancestors and tells them of empty -> busy. */
 void qdisc_queued(struct qdisc *q, struct rte_mbuf *m);
+/* q (a leaf) has taken all n of these, `bytes` together; n may be 0. */
+void qdisc_queued_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes);
 /* m leaves q (a leaf) at `now`: sent counters and backlogs of q and all its ancestors; busy -> empty. */
 void qdisc_left(struct qdisc *q, struct rte_mbuf *m, uint64_t now);
+/* All n of these, `bytes` together, leave q (a leaf); n may be 0. */
+void qdisc_left_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now);
 /* m, which was not queued yet, is dropped here and freed. */
 void qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 /* m, which was queued in q, is dropped and freed: backlogs are adjusted. */
@@ -343,13 +366,28 @@ qdisc_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 static inline uint16_t
 qdisc_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	return likely(q->held == NULL) ? q->ops->dequeue(q, pkts, n, now) : qdisc_dequeue_held(q, pkts, n, now);
+	return likely(!q->holds) ? q->ops->dequeue(q, pkts, n, now) : qdisc_dequeue_held(q, pkts, n, now);
+}
+
+/* Ahead of a dequeue, in this order and with other work between: the qdisc itself, then steps 0 and 1 (qdisc_ops.prefetch). */
+static inline void
+qdisc_prefetch_self(const struct qdisc *q)
+{
+	rte_prefetch0(&q->ops);
+	rte_prefetch0(q->priv);
+}
+
+static inline void
+qdisc_prefetch(const struct qdisc *q, unsigned int step)
+{
+	if (q->ops->prefetch != NULL)
+		q->ops->prefetch(q, step);
 }
 
 static inline uint64_t
 qdisc_next_event(const struct qdisc *q, uint64_t now)
 {
-	return likely(q->held == NULL) ? q->ops->next_event(q, now) : now;
+	return likely(!q->holds) ? q->ops->next_event(q, now) : now;
 }
 
 #endif
