@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -23,16 +24,24 @@
 #define QUEUES_MAX     64
 #define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + 2 * 4) /* link header and two 802.1Q tags, bytes */
 
+/* What can wake a worker when a queue has packets. */
+struct rx_wake {
+	int socket; /* that the driver reads; -1: none that we know */
+	struct rte_epoll_event event; /* on it */
+};
+
 struct device {
 	uint16_t id; /* of the ethdev */
 	bool probed; /* by us: to be removed with the port */
 	bool linearize; /* it takes no chained buffers */
-	bool configured;
+	bool interrupts; /* it was asked to interrupt; without them it started not at all */
+	bool arms; /* a queue interrupts only once after it was told to */
 	uint32_t max_frame;
 	uint16_t rx_queues, tx_queues;
 	char driver[32]; /* the devargs' first word */
 	char interface[IF_NAMESIZE]; /* the kernel's, behind iface=; empty: none */
 	int socket; /* to ask for its flags; -1: none */
+	struct rx_wake wakes[QUEUES_MAX];
 };
 
 /* ---- the kernel's interface behind a device ---- */
@@ -66,6 +75,71 @@ interface_running(const struct device *d)
 	return ioctl(d->socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
 }
 
+/* ---- waking an idle worker ---- */
+
+/* Virtual drivers that read sockets do not tell which. */
+static void
+find_sockets(struct device *d)
+{
+	int sockets[QUEUES_MAX];
+	unsigned int n = packet_sockets_take(sockets, QUEUES_MAX);
+
+	for (unsigned int i = 0; i < n; i++)
+		d->wakes[i].socket = sockets[i];
+}
+
+static bool
+is_virtual(const struct rte_eth_dev_info *info)
+{
+	return strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0;
+}
+
+/* By the device's own interrupts, or by the descriptor that a virtual device has in their place and that needs no arming. */
+static bool
+watch_interrupts(struct device *d, uint16_t queue, int epoll_fd, bool on)
+{
+	struct rte_eth_dev_info info;
+
+	/* Who has none says so at length. */
+	rte_log_set_level_pattern("lib.ethdev", RTE_LOG_CRIT);
+	int rc = rte_eth_dev_rx_intr_ctl_q(d->id, queue, epoll_fd, on ? RTE_INTR_EVENT_ADD : RTE_INTR_EVENT_DEL, NULL);
+	rte_log_set_level_pattern("lib.ethdev", RTE_LOG_ERR);
+	if (rc != 0 || !on)
+		return rc == 0;
+	d->arms = rte_eth_dev_rx_intr_enable(d->id, queue) == 0;
+	if (d->arms)
+		rte_eth_dev_rx_intr_disable(d->id, queue);
+	if (d->arms || (rte_eth_dev_info_get(d->id, &info) == 0 && is_virtual(&info)))
+		return true;
+	rte_eth_dev_rx_intr_ctl_q(d->id, queue, epoll_fd, RTE_INTR_EVENT_DEL, NULL);
+	return false;
+}
+
+static bool
+device_watch(struct port *port, uint16_t queue, int epoll_fd, bool on)
+{
+	struct device *d = port->priv;
+	struct rx_wake *wake = &d->wakes[queue];
+
+	if (wake->socket < 0)
+		return d->interrupts && watch_interrupts(d, queue, epoll_fd, on);
+	wake->event.epdata.event = EPOLLIN;
+	return rte_epoll_ctl(epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, wake->socket, &wake->event) == 0;
+}
+
+static void
+device_interrupt(struct port *port, uint16_t queue, bool on)
+{
+	const struct device *d = port->priv;
+
+	if (!d->arms)
+		return;
+	if (on)
+		rte_eth_dev_rx_intr_enable(d->id, queue);
+	else
+		rte_eth_dev_rx_intr_disable(d->id, queue);
+}
+
 /* ---- being made ---- */
 
 static int
@@ -82,7 +156,9 @@ probe(struct device *d, const char *devargs, struct error *err)
 		return error_set(err, EBUSY,
 			"device %s is in use; number the next one of its driver otherwise, as in net_null1", name);
 	}
+	packet_sockets_take(NULL, 0);
 	int rc = rte_dev_probe(devargs);
+	find_sockets(d);
 	if (rc != 0)
 		return error_set(err, rc == -ENOENT || rc == -EINVAL ? ENODEV : -rc,
 			"no device \"%s\": %s. Give a PCI address bound to a DPDK driver, or a driver with its "
@@ -121,7 +197,7 @@ remove_device(struct device *d)
 }
 
 static int
-set_up_queues(const struct port *port, const struct device *d, const struct rte_eth_dev_info *info, struct error *err)
+set_up_queues(const struct port *port, struct device *d, const struct rte_eth_dev_info *info, struct error *err)
 {
 	uint16_t rx = RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
 	int node = rte_eth_dev_socket_id(d->id);
@@ -134,6 +210,7 @@ set_up_queues(const struct port *port, const struct device *d, const struct rte_
 	if (rc != 0)
 		return error_set(err, -rc, "cannot set up the queues of %s (%u receive, %u transmit): %s", port->name,
 			d->rx_queues, d->tx_queues, strerror(-rc));
+	find_sockets(d);
 	return 0;
 }
 
@@ -155,11 +232,12 @@ configure(struct port *port, struct device *d, struct error *err)
 		(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
 	if (d->rx_queues > 1 && conf.rx_adv_conf.rss_conf.rss_hf != 0)
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf.intr_conf.rxq = d->interrupts;
 	rc = rte_eth_dev_configure(d->id, d->rx_queues, d->tx_queues, &conf);
 	if (rc != 0)
 		return error_set(err, -rc, "cannot configure %s: %s", port->name, strerror(-rc));
 	/* Drivers that copy out of chains themselves, as the virtual ones do, do not list the offload. */
-	d->linearize = conf.txmode.offloads == 0 && strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") != 0;
+	d->linearize = conf.txmode.offloads == 0 && !is_virtual(&info);
 	d->max_frame = info.max_rx_pktlen != 0 ? info.max_rx_pktlen : UINT32_MAX;
 	port->min_mtu = RTE_MAX(info.min_mtu, 68);
 	port->max_mtu = info.max_mtu != 0 && info.max_mtu != UINT16_MAX ? info.max_mtu : 65535;
@@ -184,6 +262,9 @@ device_create(struct port *port, const void *conf, struct error *err)
 	d->id = RTE_MAX_ETHPORTS;
 	d->rx_queues = c->rx_queues != 0 ? RTE_MIN(c->rx_queues, QUEUES_MAX) : 1;
 	d->tx_queues = c->tx_queues != 0 ? RTE_MIN(c->tx_queues, QUEUES_MAX) : 1;
+	d->interrupts = port->router->conf.poll == POLL_ADAPTIVE;
+	for (unsigned int i = 0; i < QUEUES_MAX; i++)
+		d->wakes[i].socket = -1;
 	port_machine(port)->pin = c->pin;
 	snprintf(d->driver, sizeof(d->driver), "%s", c->devargs);
 	find_interface(d, c->devargs);
@@ -212,6 +293,15 @@ device_start(struct port *port, struct error *err)
 	struct device *d = port->priv;
 	int rc = rte_eth_dev_start(d->id);
 
+	if (rc != 0 && d->interrupts) {
+		/* Not every driver can interrupt for each queue, and some say so only here. */
+		d->interrupts = false;
+		rc = configure(port, d, err);
+		if (rc != 0)
+			return rc;
+		rc = rte_eth_dev_start(d->id);
+	}
+	find_sockets(d);
 	if (rc != 0)
 		return error_set(err, -rc, "cannot start %s: %s", port->name, strerror(-rc));
 	device_set_promiscuous(port);
@@ -323,7 +413,7 @@ device_limits(const struct port *port, struct device_limits *limits)
 	limits->rx_queues = d->rx_queues;
 	limits->max_frame = port->mtu + FRAME_OVERHEAD;
 	/* Virtual drivers make their speed up. */
-	if (rte_eth_dev_info_get(d->id, &info) != 0 || strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") == 0)
+	if (rte_eth_dev_info_get(d->id, &info) != 0 || is_virtual(&info))
 		return;
 	if (rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_speed != RTE_ETH_SPEED_NUM_NONE &&
 		link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
@@ -385,6 +475,8 @@ static const struct port_ops device_ops = {
 	.set_mtu = device_set_mtu,
 	.set_mac = device_set_mac,
 	.receive = device_receive,
+	.watch = device_watch,
+	.interrupt = device_interrupt,
 	.xmit = device_xmit,
 	.carrier = device_carrier,
 };

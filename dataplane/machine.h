@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include <rte_cycles.h>
+#include <rte_epoll.h>
 #include <rte_ring.h>
 
 #include <weir/dataplane.h>
@@ -34,6 +35,7 @@ struct port_machine;
 struct polled_queue {
 	struct port *port;
 	uint16_t queue;
+	bool wakes; /* its worker, when there are packets in it */
 };
 
 struct worker_event {
@@ -60,6 +62,7 @@ struct worker_machine {
 	struct worker w;
 	uint64_t timers_ns; /* when path_timers wants to be called */
 	uint64_t timers_asked_ns; /* when it was called last */
+	bool timers_stale; /* packets have passed since */
 	uint32_t queue_share; /* packets that one tree may hold: follows the free buffers */
 	bool low; /* on buffers: only what keeps the router alive is received */
 	struct polled_queue polled[QUEUES_POLLED_MAX];
@@ -75,6 +78,13 @@ struct worker_machine {
 	struct worker_command command;
 	struct worker_info info;
 	_Atomic(uint32_t) in_flight; /* taken from the ring, being worked on */
+	/* how it waits (wait.c); other workers read `asleep` with each burst that they hand over */
+	alignas(64) _Atomic(bool) asleep; /* or about to be: to be woken */
+	bool drowsy; /* it has said so, and looks once more */
+	uint8_t fruitless; /* times in a row that a queue woke it and gave nothing */
+	uint32_t napping; /* queues that it polls and that cannot wake it */
+	int epoll_fd, wake_fd; /* what wakes it; the descriptor among them for workers and control */
+	struct rte_epoll_event wake_event;
 	/* control's */
 	pthread_t thread;
 	_Atomic(bool) running;
@@ -183,8 +193,25 @@ void worker_timers(struct worker_machine *wm, bool worked);
 /* Makes room for one more busy port. Control thread. */
 int worker_grow_busy(struct worker_machine *wm, struct error *err);
 bool worker_next_event(struct worker_machine *wm, struct worker_event *event);
-/* Idle: waits for at most 50 us; `idle_loops` since there was work. */
+uint64_t
+worker_next_event_ns(struct worker_machine *wm); /* when there is something to do, whatever comes in; SCHED_NEVER */
+
+/* wait.c */
+int wait_create(struct worker_machine *wm, struct error *err);
+void wait_destroy(struct worker_machine *wm);
+/* Has a queue wake the worker, or no more; false: it cannot. Control thread. */
+bool wait_watch(struct worker_machine *wm, struct port *port, uint16_t queue, bool on);
+/* Idle: waits if it is time to; `idle_loops` since there was work. */
 void worker_idle(struct worker_machine *wm, uint32_t idle_loops);
+void worker_wake_up(struct worker_machine *wm);
+/* Any thread: something was just made known to the worker that it may not look for before its next event. */
+static inline void
+worker_wake(struct worker_machine *wm)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&wm->asleep, memory_order_relaxed)))
+		worker_wake_up(wm);
+}
 
 /* output.c */
 /* Owner: sends what may leave now; returns how many packets left. */
@@ -201,6 +228,10 @@ uint16_t port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct
 /* port.c */
 void port_poll_carrier(struct router *router);
 void port_destroy_all(struct router *router);
+
+/* af_packet.c */
+/* Sockets whose receive rings were made since the last call, in that order, at most n; returns how many. */
+unsigned int packet_sockets_take(int *sockets, unsigned int n);
 
 /* device.c */
 struct device_limits {

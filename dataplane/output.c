@@ -298,6 +298,7 @@ to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 	struct worker_machine *owner = w->router->workers[out->owner];
 	unsigned int sent = rte_ring_mp_enqueue_burst(owner->ring, (void **)pkts, n, NULL);
 
+	worker_wake(owner);
 	if (unlikely(sent < n))
 		drop_burst(w, out, pkts + sent, n - sent, DROP_RING_FULL);
 }

@@ -401,6 +401,7 @@ router_worker_info(const struct router *router, unsigned int index, struct worke
 	info->lcore = wm->w.lcore;
 	info->ports_owned = wm->ports_owned;
 	info->queues_polled = wm->polled_count;
+	info->queues_napping = wm->napping;
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker: a thread that receives from the queues it is given, runs the path, and sends for the ports it owns. It sleeps when there is
+ * A worker: a thread that receives from the queues it is given, runs the path, and sends for the ports it owns. It waits (wait.c) when there is
  * nothing to do, asks nobody for a lock, and carries out control's commands between two bursts.
  */
 #include <errno.h>
@@ -18,12 +18,6 @@
 
 #include "machine.h"
 
-#define IDLE_BUSY_LOOPS  64 /* polls without a pause after the last packet: a burst often has a successor */
-#define IDLE_PAUSE_LOOPS 512 /* then polls with a pause; then sleep */
-#define SLEEP_MIN_NS     5000
-#define SLEEP_MAX_NS     50000 /* without rx interrupts no packet may wait longer */
-/* What a sleep takes longer than it should: for an event so near a worker stays awake, lest a shaper loses its rate. */
-#define WAKE_UP_NS      20000
 #define TIMERS_EVERY_NS 1000000 /* packets may have set a timer that path_timers has not told of yet */
 #define QUEUE_ALPHA     4 /* of the dynamic threshold for what a tree may hold */
 #define RING_BURSTS     8 /* taken from the ring in one loop, lest receiving starves */
@@ -51,7 +45,7 @@ worker_create(struct router *router, unsigned int index, struct error *err)
 	if (wm == NULL)
 		return error_set(err, ENOMEM, "no memory for worker %u", index);
 	memset(wm, 0, sizeof(*wm));
-	wm->cpu = -1;
+	wm->cpu = wm->epoll_fd = wm->wake_fd = -1;
 	wm->queue_share = router->pool_size;
 	wm->w = (struct worker){
 		.index = index,
@@ -67,6 +61,8 @@ worker_create(struct router *router, unsigned int index, struct error *err)
 	router->workers[index] = wm;
 	router->worker_count = index + 1;
 	int rc = make_ring(wm, index, err);
+	if (rc == 0)
+		rc = wait_create(wm, err);
 	return rc != 0 ? rc : path_start(&wm->w, err);
 }
 
@@ -88,6 +84,7 @@ worker_destroy(struct worker_machine *wm)
 	drop_all(wm);
 	path_stop(&wm->w);
 	rte_ring_free(wm->ring);
+	wait_destroy(wm);
 	free(wm->busy);
 	free(wm);
 }
@@ -142,6 +139,7 @@ worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg)
 	command->fn = fn;
 	command->arg = arg;
 	atomic_store_explicit(&command->state, 1, memory_order_release);
+	worker_wake(wm);
 	for (unsigned int spins = 0; atomic_load_explicit(&command->state, memory_order_acquire) != 2; spins++) {
 		if (spins < 200)
 			rte_pause();
@@ -177,6 +175,7 @@ add_polled(void *arg)
 	struct poll_change *change = arg;
 
 	change->wm->polled[change->wm->polled_count++] = change->queue;
+	change->wm->napping += !change->queue.wakes;
 }
 
 static void
@@ -189,18 +188,25 @@ remove_polled(void *arg)
 	for (unsigned int i = 0; i < wm->polled_count; i++)
 		if (wm->polled[i].port != change->port)
 			wm->polled[kept++] = wm->polled[i];
+		else
+			wm->napping -= !wm->polled[i].wakes;
 	wm->polled_count = kept;
 }
 
 void
 worker_poll_add(struct worker_machine *wm, struct port *port, uint16_t queue)
 {
-	worker_run(wm, add_polled, &(struct poll_change){ .wm = wm, .queue = { port, queue } });
+	bool wakes = wait_watch(wm, port, queue, true);
+
+	worker_run(wm, add_polled, &(struct poll_change){ .wm = wm, .queue = { port, queue, wakes } });
 }
 
 void
 worker_poll_remove(struct worker_machine *wm, const struct port *port)
 {
+	for (unsigned int i = 0; i < wm->polled_count; i++)
+		if (wm->polled[i].port == port && wm->polled[i].wakes)
+			wait_watch(wm, wm->polled[i].port, wm->polled[i].queue, false);
 	worker_run(wm, remove_polled, &(struct poll_change){ .wm = wm, .port = port });
 }
 
@@ -391,8 +397,10 @@ worker_timers(struct worker_machine *wm, bool worked)
 {
 	uint64_t now = wm->w.now;
 
-	if (now < wm->timers_ns && !(worked && now - wm->timers_asked_ns >= TIMERS_EVERY_NS))
+	wm->timers_stale |= worked;
+	if (now < wm->timers_ns && !(wm->timers_stale && now - wm->timers_asked_ns >= TIMERS_EVERY_NS))
 		return;
+	wm->timers_stale = false;
 	wm->timers_asked_ns = now;
 	wm->timers_ns = path_timers(&wm->w);
 }
@@ -481,41 +489,16 @@ drain_ports(struct worker_machine *wm)
 	return sent;
 }
 
-static uint64_t
-next_event(struct worker_machine *wm)
+uint64_t
+worker_next_event_ns(struct worker_machine *wm)
 {
 	uint64_t next = wm->timers_ns;
 
+	if (wm->timers_stale)
+		next = RTE_MIN(next, wm->timers_asked_ns + TIMERS_EVERY_NS);
 	for (unsigned int i = 0; i < wm->busy_count; i++)
 		next = RTE_MIN(next, port_next_event(wm->busy[i], wm->w.now));
 	return next;
-}
-
-void
-worker_idle(struct worker_machine *wm, uint32_t idle_loops)
-{
-	struct router *router = wm->w.router;
-
-	if (router->conf.poll == POLL_BUSY || idle_loops < IDLE_BUSY_LOOPS)
-		return;
-	if (idle_loops < IDLE_PAUSE_LOOPS) {
-		rte_pause();
-		return;
-	}
-	/* Longer each time, up to the limit: who had traffic a moment ago is likely to have more. */
-	uint64_t sleep_ns = SLEEP_MIN_NS * (1 + (idle_loops - IDLE_PAUSE_LOOPS) / 16);
-	uint64_t now = clock_ns(router), next = next_event(wm);
-	if (sleep_ns > SLEEP_MAX_NS)
-		sleep_ns = SLEEP_MAX_NS;
-	if (next < now + WAKE_UP_NS + SLEEP_MIN_NS)
-		return;
-	if (next - now - WAKE_UP_NS < sleep_ns)
-		sleep_ns = next - now - WAKE_UP_NS;
-	const struct timespec pause = { .tv_nsec = (long)sleep_ns };
-	rte_rcu_qsbr_thread_offline(router->rcu->qsbr, wm->w.index);
-	nanosleep(&pause, NULL);
-	rte_rcu_qsbr_thread_online(router->rcu->qsbr, wm->w.index);
-	wm->info.sleeps++;
 }
 
 static unsigned int
@@ -539,7 +522,7 @@ enter(struct worker_machine *wm)
 {
 	struct rte_rcu_qsbr *qsbr = wm->w.router->rcu->qsbr;
 
-	/* Timers of 50 us would otherwise be late by as much again. */
+	/* Naps of 50 us would otherwise be late by as much again. */
 	prctl(PR_SET_TIMERSLACK, 1000ul);
 	if (rte_thread_register() == 0)
 		wm->w.lcore = rte_lcore_id();
@@ -635,6 +618,7 @@ worker_stop(struct worker_machine *wm)
 	if (!atomic_load(&wm->running))
 		return;
 	atomic_store(&wm->w.router->stopping, true);
+	worker_wake(wm);
 	pthread_join(wm->thread, NULL);
 	atomic_store(&wm->running, false);
 }

@@ -142,6 +142,13 @@ struct port_ops {
 	int (*set_mac)(struct port *port, const uint8_t mac[6], struct error *err);
 	uint16_t (*receive)(
 		struct port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n); /* NULL: not polled */
+	/*
+	 * Has a queue with packets wake the worker that sleeps on epoll_fd (to be used by rte_epoll_ctl and the like), or no more. Control
+	 * thread, while the port is started. false, NULL: it cannot; an idle worker then looks at it every 50 us.
+	 */
+	bool (*watch)(struct port *port, uint16_t queue, int epoll_fd, bool on);
+	/* The worker is about to sleep, or awake again: the queue is to interrupt, or not. NULL: nothing to do. */
+	void (*interrupt)(struct port *port, uint16_t queue, bool on);
 	/* Sends or consumes the first of pkts, returns how many it took. `worker` is the calling worker's index. Those not taken are offered again. */
 	uint16_t (*xmit)(struct port *port, unsigned int worker, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	bool (*carrier)(struct port *port); /* NULL: always */
@@ -236,6 +243,7 @@ struct worker_info {
 	uint64_t loops, busy_loops, packets, sleeps;
 	uint64_t cycles, busy_cycles;
 	uint32_t ports_owned, queues_polled;
+	uint32_t queues_napping; /* of those polled: they cannot wake it, so that it looks every 50 us */
 };
 unsigned int router_workers(const struct router *router);
 void router_worker_info(const struct router *router, unsigned int index, struct worker_info *info);
