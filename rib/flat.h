@@ -24,14 +24,17 @@ struct flat {
 /* Of the table's routes without a tos; the caller frees it. NULL: more than FLAT_ROUTES_MAX, or none. */
 struct flat *flat_create(const struct store *store);
 
-static inline uint32_t
-flat_find(const struct flat *flat, uint32_t addr)
-{
-	const uint32_t *at = &flat->size;
+/* values[i] is that of addrs[i], in host order, in the one table; or in its own, where flats[i] is not NULL. Any thread under RCU. */
+void flat_find_all(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
+void flat_find_each(const struct flat *const *flats, const uint32_t *addrs, uint16_t n, uint32_t *values);
 
-	for (uint32_t half = flat->size / 2; half > 0; half /= 2)
-		at += at[half] <= addr ? half : 0;
-	return at[flat->size];
-}
+/* For tests: the readers that this processor can use, NULL at the end. The functions above use the last. */
+struct flat_reader {
+	const char *name;
+	void (*find_all)(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
+	void (*find_each)(const struct flat *const *flats, const uint32_t *addrs, uint16_t n, uint32_t *values);
+};
+
+const struct flat_reader *flat_reader(unsigned int i);
 
 #endif

@@ -13,11 +13,14 @@ struct burst {
 	const struct ruleset *set;
 	const void *keys; /* struct rib_key4 or struct rib_key */
 	struct rib_result *results;
+	uint32_t bound; /* not 0: keys are bound to devices (oif) */
 	uint16_t count;
 	uint8_t index[LPM_BURST];
 	uint32_t addr[LPM_BURST]; /* IPv4's destination, host order */
 	uint32_t from[LPM_BURST]; /* the rule to go on with */
 	uint32_t rule[LPM_BURST]; /* that it has matched */
+	const struct table *table[LPM_BURST]; /* of that rule */
+	const struct flat *flat[LPM_BURST]; /* of that table, NULL if it has none */
 	uint32_t value[LPM_BURST]; /* that the rule's table gave */
 };
 
@@ -53,17 +56,21 @@ choose_through(const struct rib *rib, const struct group *group, uint32_t oif)
 
 /* Chooses among several hops, or for a packet that is bound to a device; false if none goes through that. */
 static bool
-choose_hop(
-	const struct rib *rib, const struct group *group, uint32_t oif, uint32_t flow_hash, struct rib_result *result)
+choose_hop(const struct burst *b, const struct group *group, uint8_t k)
 {
+	const uint32_t *key = key_at(b->set, b->keys, k);
+	uint32_t oif = key[b->set->layout->oif];
+	struct rib_result *result = &b->results[k];
+
 	if (group != NULL) {
-		const struct group_member *m = oif == 0 ? choose(group, flow_hash) : choose_through(rib, group, oif);
+		const struct group_member *m =
+			oif == 0 ? choose(group, key[b->set->layout->flow_hash]) : choose_through(b->rib, group, oif);
 
 		if (m == NULL)
 			return false;
 		result->nexthop = m->nexthop;
 		result->realm = m->realm;
-		result->hop = rib_nexthop(rib, m->nexthop);
+		result->hop = rib_nexthop(b->rib, m->nexthop);
 		return true;
 	}
 	return oif == 0 || result->nexthop == RIB_NEXTHOP_NONE || (result->hop != NULL && result->hop->ifindex == oif);
@@ -81,8 +88,6 @@ static inline bool
 answer(const struct burst *b, const struct compiled_rule *rule, uint8_t k, uint32_t value)
 {
 	struct rib_result *result = &b->results[k];
-	const uint32_t *key = key_at(b->set, b->keys, k);
-	uint32_t oif = key[b->set->layout->oif];
 	const struct target *target;
 	const struct group *group;
 
@@ -93,8 +98,7 @@ answer(const struct burst *b, const struct compiled_rule *rule, uint8_t k, uint3
 	if (unlikely(target->result.type == RTN_THROW))
 		return false;
 	*result = target->result;
-	if (unlikely(group != NULL || oif != 0) &&
-		!choose_hop(b->rib, group, oif, key[b->set->layout->flow_hash], result))
+	if (unlikely(group != NULL || b->bound != 0) && !choose_hop(b, group, k))
 		return false;
 	result->prefix_length = lpm_value_length(value);
 	if (unlikely(rule->realm != 0))
@@ -172,35 +176,38 @@ flat_of(const struct table *table)
 static void
 ask_together(struct burst *b, const struct table *table)
 {
+	const struct tos_lpms *by_tos = __atomic_load_n(&table->by_tos, __ATOMIC_ACQUIRE);
+	const struct lpm *lpm = __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE);
 	const struct flat *flat = flat_of(table);
 	uint8_t places[LPM_BURST];
 
-	if (likely(flat != NULL)) {
+	if (flat != NULL) {
+		flat_find_all(flat, b->addr, b->count, b->value);
+	} else if (likely(is_v4(b) && lpm != NULL && by_tos == NULL)) {
+		lpm_lookup_v4(lpm, b->addr, b->count, b->value);
+	} else {
 		for (uint16_t i = 0; i < b->count; i++)
-			b->value[i] = flat_find(flat, b->addr[i]);
-		return;
+			places[i] = (uint8_t)i;
+		ask_table(b, table, places, b->count, b->value);
 	}
-	for (uint16_t i = 0; i < b->count; i++)
-		places[i] = (uint8_t)i;
-	ask_table(b, table, places, b->count, b->value);
 }
 
 /* Asks the table of the first of the places for all that want it; gives how many remain. */
 static uint16_t
-ask_one(struct burst *b, const struct table *const *tables, uint8_t *places, uint16_t n)
+ask_one(struct burst *b, uint8_t *places, uint16_t n)
 {
 	uint8_t mine[LPM_BURST];
 	uint32_t values[LPM_BURST];
 	uint16_t count = 0, left = 0;
-	const struct table *table = tables[places[0]];
+	const struct table *table = b->table[places[0]];
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t place = places[i];
 
 		mine[count] = place;
-		count += tables[place] == table;
+		count += b->table[place] == table;
 		places[left] = place;
-		left += tables[place] != table;
+		left += b->table[place] != table;
 	}
 	ask_table(b, table, mine, count, values);
 	for (uint16_t i = 0; i < count; i++)
@@ -212,24 +219,17 @@ ask_one(struct burst *b, const struct table *const *tables, uint8_t *places, uin
 static void
 ask_each(struct burst *b)
 {
-	const struct table *tables[LPM_BURST];
-	const struct flat *flats[LPM_BURST];
 	uint8_t places[LPM_BURST];
 	uint16_t left = 0;
 
-	/* Three loads, each at an address that the one before gave: in loops of their own, the burst's misses overlap. */
-	for (uint16_t i = 0; i < b->count; i++)
-		tables[i] = b->set->rules[b->rule[i]].table;
-	for (uint16_t i = 0; i < b->count; i++)
-		flats[i] = flat_of(tables[i]);
 	for (uint16_t i = 0; i < b->count; i++) {
-		if (flats[i] != NULL)
-			b->value[i] = flat_find(flats[i], b->addr[i]);
-		else
-			places[left++] = (uint8_t)i;
+		b->flat[i] = flat_of(b->table[i]);
+		places[left] = (uint8_t)i;
+		left += b->flat[i] == NULL;
 	}
+	flat_find_each(b->flat, b->addr, b->count, b->value);
 	while (left > 0)
-		left = ask_one(b, tables, places, left);
+		left = ask_one(b, places, left);
 }
 
 /* ---- rules -------------------------------------------------------------------------------------------------------------- */
@@ -289,6 +289,7 @@ settle_without_table(struct burst *b)
 		if (likely(rule < set->count && set->rules[rule].table != NULL)) {
 			b->index[left] = b->index[i];
 			b->addr[left] = b->addr[i];
+			b->table[left] = set->rules[rule].table;
 			b->rule[left++] = rule;
 			continue;
 		}
@@ -301,6 +302,17 @@ settle_without_table(struct burst *b)
 	b->count = left;
 }
 
+/* Have all keys matched the same rule? */
+static inline bool
+of_one_rule(const struct burst *b)
+{
+	uint32_t differ = 0;
+
+	for (uint16_t i = 0; i < b->count; i++)
+		differ |= b->rule[i] ^ b->rule[0];
+	return differ == 0;
+}
+
 static void
 look_up(struct burst *b)
 {
@@ -308,8 +320,15 @@ look_up(struct burst *b)
 	while (b->count > 0) {
 		ruleset_match(b->set, b->keys, b->index, b->from, b->count, b->rule);
 		settle_without_table(b);
-		ask_each(b);
-		settle(b, NULL);
+		if (b->count == 0)
+			break;
+		if (of_one_rule(b)) {
+			ask_together(b, b->table[0]);
+			settle(b, &b->set->rules[b->rule[0]]);
+		} else {
+			ask_each(b);
+			settle(b, NULL);
+		}
 	}
 }
 
@@ -324,9 +343,11 @@ rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, stru
 		b.keys = keys + done;
 		b.results = results + done;
 		b.count = RTE_MIN(n - done, LPM_BURST);
+		b.bound = 0;
 		for (uint16_t i = 0; i < b.count; i++) {
 			b.index[i] = (uint8_t)i;
 			b.addr[i] = rte_be_to_cpu_32(keys[done + i].dst);
+			b.bound |= keys[done + i].oif;
 		}
 		look_up(&b);
 	}
@@ -357,8 +378,10 @@ look_up_v6(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct
 	struct burst b = { .rib = rib, .keys = keys, .results = results, .count = n };
 
 	b.set = __atomic_load_n(&rib->rules[1].compiled, __ATOMIC_ACQUIRE);
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		b.index[i] = (uint8_t)i;
+		b.bound |= keys[i].oif;
+	}
 	look_up(&b);
 }
 

@@ -85,7 +85,8 @@ probe(const struct ruleset *set, const struct shape *shape, uint32_t words, cons
 		uint32_t bucket = bucket_of(shape, hashes[j]), tag = (uint32_t)hashes[j];
 		uint32_t rule = bucket_find(&shape->buckets[bucket], tag);
 
-		if (unlikely(rule == RULE_NONE && shape->buckets[bucket].rule[BUCKET_RULES - 1] != RULE_NONE))
+		/* Whether there is a rule no one can foresee, but full buckets are rare: not two branches. */
+		if (unlikely((rule == RULE_NONE) & (shape->buckets[bucket].rule[BUCKET_RULES - 1] != RULE_NONE)))
 			rule = find_further(shape, bucket, tag);
 		if (unlikely((rule & RULE_PLAIN) == 0))
 			rule = try_same(set, rule, from[i], found[i], key_at(set, keys, index[i]));
