@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which packets are one flow: priorities, filters, the hash of the headers, and a new hash now and then. */
+#include "support_sfq.h"
+
+/* ---- classification */
+
+static void
+a_priority_may_name_the_bucket(void **state)
+{
+	struct qdisc *q;
+
+	bed_make();
+	q = make_sfq(NULL);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0x10003, 0)), 3);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0x10400, 0)), 0x400);
+	/* Beyond the buckets or another qdisc's: by hash. */
+	uint32_t hashed = bucket_for(q, packet(100, 1, 0, 0));
+
+	assert_int_equal(bucket_for(q, packet(100, 1, 0x10401, 0)), hashed);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0x10000, 0)), hashed);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0x110003, 0)), hashed);
+	bed_end();
+}
+
+static void
+filters_name_buckets_and_what_none_names_is_dropped(void **state)
+{
+	struct qdisc *q;
+
+	bed_make();
+	q = make_sfq(NULL);
+	add_fw(q, 1, 0x10005, NO_ACTION);
+	add_fw(q, 2, 0x12000, NO_ACTION); /* beyond the buckets */
+	add_fw(q, 3, 0x10400, NO_ACTION);
+	add_fw(q, 4, 0x770005, NO_ACTION); /* only the minor counts */
+	add_fw(q, 5, 0x10006, TC_ACT_SHOT);
+	add_fw(q, 6, 0x10007, TC_ACT_OK);
+	add_fw(q, 7, 0x10008, TC_ACT_UNSPEC);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 1)), 5);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 2)), 0);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 3)), 0x400);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 4)), 5);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 5)), 0);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 6)), 7);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 7)), 0);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0, 99)), 0);
+	assert_int_equal(bucket_for(q, packet(100, 1, 0x10003, 5)), 3); /* a priority comes first */
+	assert_int_equal(bed.sink.drops[DROP_FILTER], 1);
+	assert_int_equal(bed.sink.drops[DROP_UNCLASSIFIED], 3);
+	bed_end();
+}
+
+/* ---- the hash */
+
+static void
+the_hash_tells_flows_apart_and_keeps_fragments_together(void **state)
+{
+	struct rte_mbuf *m;
+	struct qdisc *q;
+	uint32_t first, different = 0;
+
+	bed_make();
+	q = make_sfq(&(struct sfq_conf){ .divisor = 65536 });
+	first = bucket_for(q, packet(100, 1, 0, 0));
+	assert_int_equal(bucket_for(q, packet(900, 1, 3, 7)), first); /* length, priority and mark are not the flow */
+	for (uint32_t port = 2; port < 100; port++)
+		different += bucket_for(q, packet(100, port, 0, 0)) != first;
+	assert_true(different >= 96);
+	for (uint32_t host = 0; host < 16; host++) {
+		m = packet(100, 1, 0, 0);
+		ipv4_of(m)->dst_addr = rte_cpu_to_be_32(0x0a000100 + host);
+		different += bucket_for(q, m) != first;
+	}
+	m = packet(100, 1, 0, 0);
+	ipv4_of(m)->next_proto_id = 6;
+	different += bucket_for(q, m) != first;
+	assert_true(different >= 96 + 15);
+
+	/* A first fragment, though its ports can be seen, and a later one, whose payload must not be taken for ports. */
+	m = packet(100, 1, 0, 0);
+	ipv4_of(m)->fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG);
+	first = bucket_for(q, m);
+	m = packet(100, 2, 0, 0);
+	ipv4_of(m)->fragment_offset = rte_cpu_to_be_16(185);
+	pkt_of(m)->l4_off = 0;
+	assert_int_equal(bucket_for(q, m), first);
+	bed_end();
+}
+
+/* Turns an IPv4 test packet into IPv6 with a chain of extension headers given as bytes before UDP. */
+static struct rte_mbuf *
+ipv6_packet(uint16_t port, uint8_t next, const uint8_t *extensions, uint16_t length)
+{
+	struct rte_mbuf *m = packet(200, port, 0, 0);
+	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, sizeof(struct rte_ether_hdr));
+	uint8_t *behind = (uint8_t *)(ip + 1);
+
+	memset(ip, 0, 150);
+	ip->vtc_flow = rte_cpu_to_be_32(6u << 28);
+	ip->proto = next;
+	ip->src_addr[15] = 1;
+	ip->dst_addr[15] = 2;
+	memcpy(behind, extensions, length);
+	behind[length] = (uint8_t)(port >> 8);
+	behind[length + 1] = (uint8_t)port;
+	behind[length + 3] = 9;
+	pkt_of(m)->protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
+	pkt_of(m)->flags |= PKT_IPV6;
+	pkt_of(m)->l4_off = 0; /* whatever the parser said: the headers are walked */
+	return m;
+}
+
+static void
+the_hash_reads_ipv6_behind_its_extension_headers(void **state)
+{
+	static const uint8_t options[8] = { 17 }, fragment[8] = { 17, 0, 0, 1 };
+	struct qdisc *q;
+	uint32_t plain, hashed;
+
+	bed_make();
+	q = make_sfq(&(struct sfq_conf){ .divisor = 65536 });
+	plain = bucket_for(q, ipv6_packet(1, 17, options, 0));
+	assert_int_not_equal(bucket_for(q, ipv6_packet(2, 17, options, 0)), plain);
+	assert_int_equal(bucket_for(q, ipv6_packet(1, 0, options, 8)), plain);
+	assert_int_equal(bucket_for(q, ipv6_packet(1, 60, options, 8)), plain);
+	hashed = bucket_for(q, ipv6_packet(1, 44, fragment, 8));
+	assert_int_equal(bucket_for(q, ipv6_packet(2, 44, fragment, 8)), hashed);
+	assert_int_not_equal(hashed, plain);
+	bed_end();
+}
+
+static void
+what_is_not_ip_or_too_short_has_a_bucket_too(void **state)
+{
+	struct rte_mbuf *m;
+	struct qdisc *q;
+	uint32_t first;
+
+	bed_make();
+	q = make_sfq(&(struct sfq_conf){ .divisor = 65536 });
+	m = packet(64, 1, 0, 0);
+	pkt_of(m)->protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP);
+	first = bucket_for(q, m);
+	m = packet(64, 1, 0, 0);
+	pkt_of(m)->protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP);
+	rte_pktmbuf_mtod(m, uint8_t *)[11] = 1; /* another sender */
+	assert_int_not_equal(bucket_for(q, m), first);
+	for (uint16_t length = 0; length < 60; length++) { /* under a sanitizer: nothing behind the end is read */
+		for (unsigned int version = 4; version <= 6; version += 2) {
+			m = version == 4 ? packet(64, 1, 0, 0) : ipv6_packet(1, 0, (const uint8_t[8]){ 17 }, 8);
+			m->data_len = length;
+			m->pkt_len = length;
+			assert_int_not_equal(bucket_for(q, m), 0);
+		}
+	}
+	bed_end();
+}
+
+/* ---- perturbation */
+
+static void
+a_new_hash_comes_when_it_is_due_and_keeps_each_flow_in_order(void **state)
+{
+	struct qdisc *q;
+	uint32_t before[64], count;
+
+	bed_make();
+	q = make_sfq(&(struct sfq_conf){ .perturb_s = 1, .divisor = 16, .limit = 1000 });
+	for (uint32_t i = 0; i < 10; i++) {
+		for (uint32_t flow = 0; flow < 8; flow++)
+			offer_packet(packet(500, flow, 0, 0));
+	}
+	assert_int_equal(sched_backlog(bed.tree), 80);
+	dump(q);
+	count = buckets_count;
+	memcpy(before, buckets, sizeof(before));
+	take(8, SECONDS(1) - 1);
+	dump(q);
+	assert_int_equal(buckets_count, count);
+	assert_memory_equal(before, buckets, count * sizeof(before[0]));
+	bed.taken_count = 0;
+	bed.now = SECONDS(1);
+	take_more(1);
+	dump(q);
+	assert_int_equal(buckets_packets, 71); /* nothing is lost, whatever fell together */
+	assert_true(buckets_count != count || memcmp(before, buckets, count * sizeof(before[0])) != 0);
+	for (unsigned int second = 2; second < 10; second++) {
+		bed.now = SECONDS(second);
+		take_more(1);
+		for (uint32_t flow = 0; flow < 8; flow++)
+			offer_packet(packet(500, flow, 0, 0));
+	}
+	take_more(UINT32_MAX);
+	assert_int_equal(bed.taken_count, 72 + 64);
+	assert_flows_in_order();
+	bed_end();
+}
+
+static void
+years_between_two_packets_cost_one_new_hash(void **state)
+{
+	struct qdisc *q;
+	uint32_t bucket, changed = 0;
+
+	bed_make();
+	q = make_sfq(&(struct sfq_conf){ .perturb_s = 1, .divisor = 65536 });
+	bucket = bucket_for(q, packet(500, 1, 0, 0));
+	bed.now = SECONDS(1000000000ull) + 5;
+	changed += bucket_for(q, packet(500, 1, 0, 0)) != bucket;
+	bucket = bucket_for(q, packet(500, 1, 0, 0));
+	bed.now = SECONDS(1000000001ull) - 1;
+	assert_int_equal(bucket_for(q, packet(500, 1, 0, 0)), bucket); /* in step with the first second */
+	bed.now = SECONDS(1000000001ull);
+	changed += bucket_for(q, packet(500, 1, 0, 0)) != bucket;
+	assert_int_equal(changed, 2);
+	bed_end();
+}
+
+static void
+filters_and_priorities_keep_their_buckets_through_a_new_hash(void **state)
+{
+	struct qdisc *q;
+
+	bed_make();
+	q = make_sfq(&(struct sfq_conf){ .perturb_s = 1 });
+	arrive("e3");
+	bed.now = SECONDS(1);
+	assert_leaves_n(1, "e0");
+	dump(q);
+	assert_int_equal(buckets_count, 1);
+	assert_int_equal(buckets[0], 0x10005);
+	assert_leaves("e1 e2");
+	add_fw(q, 1, 0x10007, NO_ACTION);
+	offer_packet(packet(100, 1, 0, 1));
+	offer_packet(packet(100, 1, 0, 1));
+	bed.now = SECONDS(2);
+	take_more(1);
+	dump(q);
+	assert_int_equal(buckets[0], 0x10007);
+	take_more(1);
+	bed_end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_priority_may_name_the_bucket),
+		cmocka_unit_test(filters_name_buckets_and_what_none_names_is_dropped),
+		cmocka_unit_test(the_hash_tells_flows_apart_and_keeps_fragments_together),
+		cmocka_unit_test(the_hash_reads_ipv6_behind_its_extension_headers),
+		cmocka_unit_test(what_is_not_ip_or_too_short_has_a_bucket_too),
+		cmocka_unit_test(a_new_hash_comes_when_it_is_due_and_keeps_each_flow_in_order),
+		cmocka_unit_test(years_between_two_packets_cost_one_new_hash),
+		cmocka_unit_test(filters_and_priorities_keep_their_buckets_through_a_new_hash),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
