@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's arena: blocks of 1 to 16 units in one array, exact-fit free lists, and a ring of blocks in limbo that readers may still see. When the
+ * The trie's arena: blocks of 1 to 32 units in one array, exact-fit free lists, and a ring of blocks in limbo that readers may still see. When the
  * array is full it is copied to a larger one (lpm_pack.c packs it at times).
  */
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define HUGE_BYTES  (2u << 20)
 #define FIRST_UNITS 48
-#define LINE_UNITS  (RTE_CACHE_LINE_SIZE / LPM_UNIT)
+#define SPARE_UNITS 1 /* at the end: readers load 8 bytes where 4 are meant */
 
 /* Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB far less. */
 void *
@@ -50,7 +50,7 @@ lpm_unmap(void *memory, size_t bytes)
 }
 
 static struct lpm_view *
-make_view(uint8_t root_bits, uint8_t node_bits, uint32_t units)
+make_view(uint32_t root_bits, uint32_t units)
 {
 	struct lpm_view *view = rib_zalloc(sizeof(*view));
 
@@ -59,7 +59,6 @@ make_view(uint8_t root_bits, uint8_t node_bits, uint32_t units)
 	*view = (struct lpm_view){ .arena = lpm_map((size_t)units * LPM_UNIT),
 		.root = lpm_map(sizeof(lpm_entry) << root_bits),
 		.root_bits = root_bits,
-		.node_bits = node_bits,
 		.arena_units = units };
 	return view;
 }
@@ -75,10 +74,10 @@ lpm_view_free(void *arg)
 }
 
 void
-lpm_view_new(struct lpm *lpm, uint8_t root_bits, uint8_t node_bits, uint32_t units)
+lpm_view_new(struct lpm *lpm, uint32_t root_bits, uint32_t units)
 {
 	lpm->used_units = 1; /* offset 0 ends the free lists */
-	lpm->view = make_view(root_bits, node_bits, units + FIRST_UNITS);
+	lpm->view = make_view(root_bits, units + FIRST_UNITS);
 }
 
 void
@@ -112,8 +111,12 @@ reclaim(struct lpm *lpm)
 }
 
 void
-lpm_release(struct lpm *lpm, uint32_t offset, uint32_t units)
+lpm_release(struct lpm *lpm, lpm_entry entry)
 {
+	uint32_t units = lpm_entry_units(entry);
+
+	if (units == 0)
+		return;
 	if (lpm->limbo_count == lpm->limbo_size) {
 		uint32_t size = lpm->limbo_size == 0 ? 16 : lpm->limbo_size * 2;
 		struct lpm_limbo *ring = rib_zalloc(size * sizeof(*ring));
@@ -126,7 +129,7 @@ lpm_release(struct lpm *lpm, uint32_t offset, uint32_t units)
 		lpm->limbo_head = 0;
 	}
 	lpm->limbo[(lpm->limbo_head + lpm->limbo_count++) & (lpm->limbo_size - 1)] =
-		(struct lpm_limbo){ .offset = offset, .units = units };
+		(struct lpm_limbo){ .offset = (lpm_entry_base(entry) & ~LPM_ENTRIES) / LPM_UNIT_WORDS, .units = units };
 	lpm->limbo_pending++;
 	lpm->free_units += units;
 }
@@ -150,8 +153,8 @@ static void
 grow(struct lpm *lpm, uint32_t needed)
 {
 	const struct lpm_view *old = lpm->view;
-	struct lpm_view *view = make_view(
-		old->root_bits, old->node_bits, old->arena_units + old->arena_units / 4 + FIRST_UNITS + needed);
+	struct lpm_view *view =
+		make_view(old->root_bits, old->arena_units + old->arena_units / 4 + FIRST_UNITS + needed);
 
 	memcpy(view->arena, old->arena, (size_t)lpm->used_units * LPM_UNIT);
 	memcpy(view->root, old->root, sizeof(lpm_entry) << old->root_bits);
@@ -161,7 +164,7 @@ grow(struct lpm *lpm, uint32_t needed)
 uint32_t
 lpm_alloc(struct lpm *lpm, uint32_t units)
 {
-	uint32_t offset = lpm->free_heads[units], gap;
+	uint32_t offset = lpm->free_heads[units];
 
 	if (offset == 0 && lpm->limbo_count > lpm->limbo_pending) {
 		reclaim(lpm);
@@ -172,14 +175,9 @@ lpm_alloc(struct lpm *lpm, uint32_t units)
 		lpm->free_units -= units;
 		return offset;
 	}
-	gap = units == LINE_UNITS ? -lpm->used_units & (LINE_UNITS - 1) : 0;
-	if (unlikely(lpm->used_units + gap + units > lpm->view->arena_units))
-		grow(lpm, gap + units);
-	if (gap > 0) {
-		free_block(lpm, lpm->used_units, gap);
-		lpm->free_units += gap;
-	}
-	offset = lpm->used_units + gap;
-	lpm->used_units = offset + units;
+	if (unlikely(lpm->used_units + units > lpm->view->arena_units - SPARE_UNITS))
+		grow(lpm, units);
+	offset = lpm->used_units;
+	lpm->used_units += units;
 	return offset;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's readers for processors with AVX-512 and its population count: 16 IPv4 or 8 other lookups are one vector, and the loads of a whole block
- * of vectors are asked for before the first is needed.
+ * The trie's readers for processors with AVX-512 and its population count: 16 lookups are one vector, and the loads of two vectors are under way
+ * together.
  */
 #include "lpm_internal.h"
 
@@ -11,9 +11,9 @@
 #define VECTOR __attribute__((target("avx512f,avx512dq,avx512vpopcntdq")))
 #define INLINE VECTOR __attribute__((always_inline)) static inline
 
-#define BLOCK    32 /* lookups that descend together */
-#define LANES_V4 16
-#define LANES    8
+#define LANES   16
+#define VECTORS 2 /* that descend together */
+#define BLOCK   (LANES * VECTORS)
 
 bool
 lpm_avx512_usable(void)
@@ -23,47 +23,91 @@ lpm_avx512_usable(void)
 	       __builtin_cpu_supports("avx512vpopcntdq");
 }
 
-/* ---- IPv4: 32 bits a lane ---- */
+/* 16 entries, taken apart; where runs is 0 base is the value. */
+struct entries {
+	__m512i runs, base;
+};
 
-/* The words behind the first bits + 5 bits of what is left of the addresses, in the nodes of `entries` at `nodes`. */
-INLINE __m512i
-words_v4(const lpm_entry *entries, const lpm_entry *arena, __m512i nodes, __m512i left, uint32_t bits, __mmask16 lanes)
+INLINE __mmask16
+first_lanes(int n)
+{
+	return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+}
+
+INLINE struct entries
+take_apart(__m512i low, __m512i high)
 {
 	const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
 	const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-	__m512i index = _mm512_add_epi32(nodes, _mm512_srl_epi32(left, _mm_cvtsi32_si128((int)(32 - bits))));
-	__m512i zero = _mm512_setzero_si512(), runs, base, slot, place;
-	__m512i low = _mm512_mask_i32gather_epi64(
-		zero, (__mmask8)lanes, _mm512_castsi512_si256(index), entries, sizeof(lpm_entry));
-	__m512i high = _mm512_mask_i32gather_epi64(
-		zero, (__mmask8)(lanes >> 8), _mm512_extracti64x4_epi64(index, 1), entries, sizeof(lpm_entry));
 
-	runs = _mm512_permutex2var_epi32(low, even, high);
-	base = _mm512_permutex2var_epi32(low, odd, high);
-	slot = _mm512_srli_epi32(_mm512_sll_epi32(left, _mm_cvtsi32_si128((int)bits)), 32 - LPM_ENTRY_BITS);
-	/* Runs that begin up to the slot, less one. */
-	place = _mm512_popcnt_epi32(_mm512_sllv_epi32(runs, _mm512_sub_epi32(_mm512_set1_epi32(31), slot)));
-	place = _mm512_add_epi32(base, _mm512_sub_epi32(place, _mm512_set1_epi32(1)));
-	return _mm512_mask_i32gather_epi32(
-		base, _mm512_test_epi32_mask(runs, runs), place, arena, (int)sizeof(uint32_t));
+	return (struct entries){ _mm512_permutex2var_epi32(low, even, high),
+		_mm512_permutex2var_epi32(low, odd, high) };
 }
 
-/* The few that go on below the first node. */
-VECTOR static __m512i
-descend_v4(const struct lpm_view *view, __m512i words, __m512i left, __mmask16 lanes)
+/* Those of the root that the upper bits of the windows name. */
+INLINE struct entries
+root_entries(const struct lpm_view *view, __m512i windows, __mmask16 lanes)
 {
-	uint32_t bits = view->root_bits;
+	__m512i zero = _mm512_setzero_si512();
+	__m512i index = _mm512_srl_epi32(windows, _mm_cvtsi32_si128(32 - (int)view->root_bits));
 
-	do {
-		left = _mm512_sll_epi32(left, _mm_cvtsi32_si128((int)(bits + LPM_ENTRY_BITS)));
-		bits = view->node_bits;
-		__m512i nodes = _mm512_and_si512(words, _mm512_set1_epi32(0x7fffffff));
+	return take_apart(_mm512_mask_i32gather_epi64(
+				  zero, (__mmask8)lanes, _mm512_castsi512_si256(index), view->root, sizeof(lpm_entry)),
+		_mm512_mask_i32gather_epi64(zero, (__mmask8)(lanes >> 8), _mm512_extracti64x4_epi64(index, 1),
+			view->root, sizeof(lpm_entry)));
+}
 
-		words = _mm512_mask_mov_epi32(
-			words, lanes, words_v4(view->arena, view->arena, nodes, left, bits, lanes));
-		lanes = _mm512_movepi32_mask(words);
-	} while (lanes != 0);
-	return words;
+/* Which run the slot that the upper five bits of a window name is in: how many begin up to it, less one. */
+INLINE __m512i
+run_of(__m512i runs, __m512i windows)
+{
+	__m512i slot = _mm512_srli_epi32(windows, 32 - LPM_SLOT_BITS);
+	__m512i upto = _mm512_sllv_epi32(runs, _mm512_sub_epi32(_mm512_set1_epi32(LPM_SLOTS - 1), slot));
+
+	return _mm512_sub_epi32(_mm512_popcnt_epi32(upto), _mm512_set1_epi32(1));
+}
+
+/* Five bits further. */
+INLINE void
+step(struct entries *e, const uint64_t *arena, __m512i windows)
+{
+	__m512i zero = _mm512_setzero_si512(), place = run_of(e->runs, windows);
+	__mmask16 on = _mm512_test_epi32_mask(e->runs, e->runs), deeper = _mm512_movepi32_mask(e->base);
+	struct entries next;
+
+	place = _mm512_mask_add_epi32(place, deeper, place, place); /* an entry is two words */
+	place = _mm512_add_epi32(place, _mm512_and_si512(e->base, _mm512_set1_epi32((int)~LPM_ENTRIES)));
+	next = take_apart(
+		_mm512_mask_i32gather_epi64(zero, (__mmask8)on, _mm512_castsi512_si256(place), arena, sizeof(uint32_t)),
+		_mm512_mask_i32gather_epi64(
+			zero, (__mmask8)(on >> 8), _mm512_extracti64x4_epi64(place, 1), arena, sizeof(uint32_t)));
+	e->runs = _mm512_maskz_mov_epi32(deeper, next.runs);
+	e->base = _mm512_mask_mov_epi32(e->base, on, next.runs);
+	e->base = _mm512_mask_mov_epi32(e->base, on & deeper, next.base);
+}
+
+INLINE bool
+any_goes_on(struct entries e)
+{
+	return _mm512_test_epi32_mask(e.runs, e.runs) != 0;
+}
+
+INLINE void
+store(uint32_t *values, __m512i found, __m512i fallback, __mmask16 lanes)
+{
+	found = _mm512_mask_mov_epi32(found, _mm512_testn_epi32_mask(found, found), fallback);
+	_mm512_mask_storeu_epi32(values, lanes, found);
+}
+
+/* ---- IPv4 ---- */
+
+/* The few that do not end in the block of the root's entry. */
+VECTOR static __m512i
+descend_v4(const uint64_t *arena, struct entries e, __m512i windows)
+{
+	for (; any_goes_on(e); windows = _mm512_slli_epi32(windows, LPM_SLOT_BITS))
+		step(&e, arena, windows);
+	return e.base;
 }
 
 VECTOR static void
@@ -71,96 +115,85 @@ look_up_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *v
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
 	const __m512i fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED));
+	const __m128i root_bits = _mm_cvtsi32_si128((int)view->root_bits);
 
-	for (uint16_t done = 0; done < n; done += LANES_V4) {
-		__mmask16 lanes = n - done >= LANES_V4 ? 0xffff : (__mmask16)((1u << (n - done)) - 1);
-		__m512i left = _mm512_maskz_loadu_epi32(lanes, addrs + done);
-		__m512i words = words_v4(view->root, view->arena, _mm512_setzero_si512(), left, view->root_bits, lanes);
-		__mmask16 deeper = _mm512_movepi32_mask(words);
+	for (int done = 0; done < n; done += LANES) {
+		__mmask16 lanes = first_lanes(n - done), on, leaves;
+		__m512i windows = _mm512_maskz_loadu_epi32(lanes, addrs + done), found;
+		struct entries e = root_entries(view, windows, lanes);
 
-		if (__builtin_expect(deeper != 0, 0))
-			words = descend_v4(view, words, left, deeper);
-		words = _mm512_mask_mov_epi32(words, _mm512_testn_epi32_mask(words, words), fallback);
-		_mm512_mask_storeu_epi32(values + done, lanes, words);
+		windows = _mm512_sll_epi32(windows, root_bits);
+		on = _mm512_test_epi32_mask(e.runs, e.runs);
+		leaves = on & (__mmask16)~_mm512_movepi32_mask(e.base);
+		found = _mm512_mask_i32gather_epi32(e.base, leaves, _mm512_add_epi32(e.base, run_of(e.runs, windows)),
+			view->arena, sizeof(uint32_t));
+		if (__builtin_expect(leaves != on, 0))
+			found = descend_v4(view->arena, e, windows);
+		store(values + done, found, fallback, lanes);
 	}
 }
 
-/* ---- any address: 64 bits a lane, as what is left of the 128 is shifted up ---- */
+/* ---- any address ---- */
 
-struct lanes {
-	__m512i high, low; /* what is left of the addresses */
-	__m512i words;
-	__mmask8 on;
+/* 16 addresses by words of 32 bits, the first on top. */
+struct addresses {
+	__m512i words[4];
 };
 
-INLINE void
-load_keys(struct lanes *l, const struct lpm_key *keys, int n)
+INLINE struct addresses
+load_addresses(const struct lpm_key *keys, int n)
 {
-	const uint64_t *halves = (const uint64_t *)keys;
-	uint32_t loaded = n >= LANES ? 0xffff : (1u << (2 * n)) - 1;
-	__m512i first = _mm512_maskz_loadu_epi64((__mmask8)loaded, halves);
-	__m512i second = _mm512_maskz_loadu_epi64((__mmask8)(loaded >> 8), halves + 8);
+	/* In memory the words are 1, 0, 3, 2, as a key is two numbers of 64 bits. */
+	const __m512i upper = _mm512_set_epi32(28, 24, 20, 16, 12, 8, 4, 0, 29, 25, 21, 17, 13, 9, 5, 1);
+	const __m512i lower = _mm512_set_epi32(30, 26, 22, 18, 14, 10, 6, 2, 31, 27, 23, 19, 15, 11, 7, 3);
+	__m512i rows[4], a, b;
+	struct addresses addrs;
 
-	l->high = _mm512_permutex2var_epi64(first, _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), second);
-	l->low = _mm512_permutex2var_epi64(first, _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1), second);
-	l->words = _mm512_setzero_si512();
-	l->on = n >= LANES ? 0xff : (__mmask8)((1u << n) - 1);
+	for (int i = 0; i < 4; i++)
+		rows[i] = _mm512_maskz_loadu_epi32(first_lanes(4 * n - i * LANES), keys + 4 * i);
+	a = _mm512_permutex2var_epi32(rows[0], upper, rows[1]);
+	b = _mm512_permutex2var_epi32(rows[2], upper, rows[3]);
+	addrs.words[0] = _mm512_shuffle_i64x2(a, b, 0x44);
+	addrs.words[1] = _mm512_shuffle_i64x2(a, b, 0xee);
+	a = _mm512_permutex2var_epi32(rows[0], lower, rows[1]);
+	b = _mm512_permutex2var_epi32(rows[2], lower, rows[3]);
+	addrs.words[2] = _mm512_shuffle_i64x2(a, b, 0x44);
+	addrs.words[3] = _mm512_shuffle_i64x2(a, b, 0xee);
+	return addrs;
 }
 
-/* One level for the lanes that are on. */
-INLINE void
-step(struct lanes *l, const lpm_entry *entries, const lpm_entry *arena, uint32_t bits)
+/* The 32 bits from `depth` on. */
+INLINE __m512i
+windows_at(const struct addresses *addrs, uint32_t depth)
 {
-	const __m512i lower = _mm512_set1_epi64(0xffffffff);
-	const uint32_t used = bits + LPM_ENTRY_BITS;
-	__m512i nodes = _mm512_and_si512(l->words, _mm512_set1_epi64(0x7fffffff)), found, runs, base, slot, place;
+	__m512i windows = _mm512_sll_epi32(addrs->words[depth / 32], _mm_cvtsi32_si128((int)(depth % 32)));
 
-	nodes = _mm512_add_epi64(nodes, _mm512_srl_epi64(l->high, _mm_cvtsi32_si128((int)(64 - bits))));
-	found = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), l->on, nodes, entries, sizeof(lpm_entry));
-	runs = _mm512_and_si512(found, lower);
-	base = _mm512_srli_epi64(found, 32);
-	slot = _mm512_srli_epi64(_mm512_sll_epi64(l->high, _mm_cvtsi32_si128((int)bits)), 64 - LPM_ENTRY_BITS);
-	place = _mm512_and_si512(_mm512_sllv_epi64(runs, _mm512_sub_epi64(_mm512_set1_epi64(31), slot)), lower);
-	place = _mm512_add_epi64(base, _mm512_sub_epi64(_mm512_popcnt_epi64(place), _mm512_set1_epi64(1)));
-	base = _mm512_cvtepu32_epi64(_mm512_mask_i64gather_epi32(_mm512_cvtepi64_epi32(base),
-		_mm512_mask_test_epi64_mask(l->on, runs, runs), place, arena, sizeof(uint32_t)));
-	l->words = _mm512_mask_mov_epi64(l->words, l->on, base);
-	l->on = _mm512_mask_test_epi64_mask(l->on, base, _mm512_set1_epi64(LPM_NODE));
-	l->high = _mm512_or_si512(_mm512_sll_epi64(l->high, _mm_cvtsi32_si128((int)used)),
-		_mm512_srl_epi64(l->low, _mm_cvtsi32_si128((int)(64 - used))));
-	l->low = _mm512_sll_epi64(l->low, _mm_cvtsi32_si128((int)used));
+	if (depth % 32 > 32 - LPM_SLOT_BITS && depth / 32 < 3)
+		windows = _mm512_or_si512(windows,
+			_mm512_srl_epi32(addrs->words[depth / 32 + 1], _mm_cvtsi32_si128((int)(32 - depth % 32))));
+	return windows;
 }
 
 VECTOR static void
 look_up(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	const __m512i fallback = _mm512_set1_epi64(__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED));
+	const __m512i fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED));
 
 	for (int done = 0; done < n; done += BLOCK) {
-		struct lanes l[BLOCK / LANES];
-		const lpm_entry *entries = view->root;
-		uint32_t bits = view->root_bits, on;
+		struct addresses addrs[VECTORS];
+		struct entries e[VECTORS];
+		uint32_t depth = view->root_bits;
 
-		for (int g = 0; g < BLOCK / LANES; g++)
-			load_keys(&l[g], keys + done + g * LANES, n - done - g * LANES < 0 ? 0 : n - done - g * LANES);
-		do {
-			on = 0;
-			for (int g = 0; g < BLOCK / LANES; g++) {
-				step(&l[g], entries, view->arena, bits);
-				on |= l[g].on;
-			}
-			entries = view->arena;
-			bits = view->node_bits;
-		} while (on != 0);
-		for (int g = 0; g < BLOCK / LANES && done + g * LANES < n; g++) {
-			__m512i words = _mm512_mask_mov_epi64(
-				l[g].words, _mm512_testn_epi64_mask(l[g].words, l[g].words), fallback);
-			int rest = n - done - g * LANES;
-
-			_mm512_mask_cvtepi64_storeu_epi32(
-				values + done + g * LANES, rest >= LANES ? 0xff : (__mmask8)((1u << rest) - 1), words);
+		for (int v = 0; v < VECTORS; v++) {
+			addrs[v] = load_addresses(keys + done + v * LANES, n - done - v * LANES);
+			e[v] = root_entries(view, addrs[v].words[0], first_lanes(n - done - v * LANES));
 		}
+		for (; any_goes_on(e[0]) || any_goes_on(e[1]); depth += LPM_SLOT_BITS)
+			for (int v = 0; v < VECTORS; v++)
+				step(&e[v], view->arena, windows_at(&addrs[v], depth));
+		for (int v = 0; v < VECTORS; v++)
+			store(values + done + v * LANES, e[v].base, fallback, first_lanes(n - done - v * LANES));
 	}
 }
 

@@ -6,27 +6,28 @@
 #include "lpm.h"
 
 /*
- * A node is an array of 2^k entries of 8 bytes, an entry stands for 32 slots: a node decides the next k + 5 bits of the address, k of them by
- * indexing, 5 by counting. Bit i of an entry's runs says that a run of equal words begins at slot i; the words, one a run, lie together at `base`.
- * Where all slots are equal runs is 0, and base is the word itself.
+ * An entry of 8 bytes stands for 32 slots, the next five bits of the address. Bit i of its runs says that a run of equal slots begins at slot i; what
+ * the runs hold lies together at `base`, so the runs that begin up to a slot, counted, are its place. Where all slots are equal runs is 0, and base is
+ * the value itself.
  *
- *   root: 2^k entries             words of one entry: one a run
- *   +------+------+----           +-------+-------+-------+----
- *   | runs | base | ...  base --> | value | value | node* | ...    node* --> 2^k entries
- *   +------+------+----           +-------+-------+-------+----
- *
- * A word is a value (lpm.h), or with LPM_NODE set the place of a node in the arena.
+ *   root: 2^k entries
+ *   +------+------+----            +-------+-------+-------+----
+ *   | runs | base | ...   base --> | value | value | value | ...         if all are values: 4 bytes each
+ *   +------+------+----            +-------+-------+-------+----
+ *                                  +------+------+------+------+----
+ *                      or base --> | runs | base | runs | base | ...    entries again, where one goes on (LPM_ENTRIES)
+ *                                  +------+------+------+------+----
  */
-#define LPM_ENTRY_BITS 5
-#define LPM_SLOTS      (1u << LPM_ENTRY_BITS)
-#define LPM_NODE       0x80000000u
+#define LPM_SLOT_BITS 5
+#define LPM_SLOTS     (1u << LPM_SLOT_BITS)
 
-/* Entries and nodes are placed by units of 8 bytes, words by 4. */
-#define LPM_UNIT      8
-#define LPM_BLOCK_MAX (LPM_SLOTS / 2) /* in units: the words of one entry */
+/* In a base: there are entries; the rest of it is the place in the arena, in words of 4 bytes. */
+#define LPM_ENTRIES 0x80000000u
 
-/* Nodes below the root are of one size in a table: 1 entry (5 bits) in small ones, a cache line of 8 (8 bits) in others. */
-#define LPM_NODE_BITS_MAX 3
+/* Blocks of the arena are of units of 8 bytes. */
+#define LPM_UNIT       8
+#define LPM_UNIT_WORDS (LPM_UNIT / sizeof(uint32_t))
+#define LPM_BLOCK_MAX  LPM_SLOTS
 
 /* One 64-bit word, so that it changes at once: runs in the lower half, base in the upper. */
 typedef uint64_t lpm_entry;
@@ -49,11 +50,20 @@ lpm_entry_base(lpm_entry entry)
 	return (uint32_t)(entry >> 32);
 }
 
+/* How many units the block at its base has. */
+static inline uint32_t
+lpm_entry_units(lpm_entry entry)
+{
+	uint32_t runs = (uint32_t)__builtin_popcount(lpm_entry_runs(entry));
+
+	return lpm_entry_base(entry) & LPM_ENTRIES ? runs : (runs + 1) / 2;
+}
+
 /* What readers start from, swapped whole when the arena or the root moves. */
 struct lpm_view {
-	lpm_entry *arena;
+	uint64_t *arena;
 	lpm_entry *root; /* 1 << root_bits */
-	uint8_t root_bits, node_bits; /* k, of the root and of the nodes below it */
+	uint32_t root_bits; /* k */
 	uint32_t arena_units; /* for freeing */
 };
 
@@ -93,27 +103,32 @@ bool lpm_avx512_usable(void);
 void *lpm_map(size_t bytes);
 void lpm_unmap(void *memory, size_t bytes);
 /* An empty trie with room for `units` as lpm's first view. */
-void lpm_view_new(struct lpm *lpm, uint8_t root_bits, uint8_t node_bits, uint32_t units);
+void lpm_view_new(struct lpm *lpm, uint32_t root_bits, uint32_t units);
 void lpm_view_free(void *view);
 /* Publishes a view, and retires the one before. */
 void lpm_publish(struct lpm *lpm, struct lpm_view *view);
-/* Gives an offset in units; 8 units, a cache line, do not straddle two. May publish a larger arena. */
+/* Gives an offset in units; may publish a larger arena. */
 uint32_t lpm_alloc(struct lpm *lpm, uint32_t units);
-/* Readers may see the block until the update is done (lpm_update_done) and a grace period has passed. */
-void lpm_release(struct lpm *lpm, uint32_t offset, uint32_t units);
+/* Readers may see the entry's block until the update is done (lpm_update_done) and a grace period has passed. */
+void lpm_release(struct lpm *lpm, lpm_entry entry);
 void lpm_update_done(struct lpm *lpm);
 
-/* lpm_pack.c: packs the trie into a fresh arena in the order of the addresses, with other sizes of nodes. */
-void lpm_pack(struct lpm *lpm, uint8_t root_bits, uint8_t node_bits);
+/* lpm_pack.c: writes the trie anew, in the order of the addresses and without holes, under a root of another size. */
+void lpm_pack(struct lpm *lpm, uint32_t root_bits);
+/* What each slot is, as an entry: a value, or one that goes on. */
+void lpm_entry_read(const uint64_t *arena, lpm_entry entry, lpm_entry slots[LPM_SLOTS]);
+lpm_entry lpm_entry_write(struct lpm *lpm, const lpm_entry slots[LPM_SLOTS]);
 
-/* lpm.c */
-void lpm_entry_read(const lpm_entry *arena, lpm_entry entry, uint32_t words[LPM_SLOTS]);
-lpm_entry lpm_entry_write(struct lpm *lpm, const uint32_t words[LPM_SLOTS]);
-
-static inline uint32_t *
-lpm_words(const lpm_entry *arena, uint32_t base)
+static inline const uint32_t *
+lpm_words(const uint64_t *arena, uint32_t base)
 {
-	return (uint32_t *)(uintptr_t)arena + base;
+	return (const uint32_t *)arena + (base & ~LPM_ENTRIES);
+}
+
+static inline lpm_entry *
+lpm_entries(uint64_t *arena, uint32_t base)
+{
+	return arena + (base & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
 }
 
 /* The 32 bits of the address from `depth` on; those past its end are 0. */
@@ -123,20 +138,6 @@ lpm_window(struct lpm_key key, uint32_t depth)
 	if (depth >= 64)
 		return depth >= 128 ? 0 : (uint32_t)(key.lo << (depth - 64) >> 32);
 	return (uint32_t)((key.hi << depth | (depth == 0 ? 0 : key.lo >> (64 - depth))) >> 32);
-}
-
-/* The first k bits of a window, as an index. */
-static inline uint32_t
-lpm_index(uint32_t window, uint32_t k)
-{
-	return (uint32_t)((uint64_t)window << k >> 32);
-}
-
-/* The slot in an entry behind the first k bits. */
-static inline uint32_t
-lpm_slot(uint32_t window, uint32_t k)
-{
-	return window << k >> (32 - LPM_ENTRY_BITS);
 }
 
 #endif

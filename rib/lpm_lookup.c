@@ -23,73 +23,72 @@ window_any(const void *keys, uint32_t i, uint32_t depth)
 	return lpm_window(((const struct lpm_key *)keys)[i], depth);
 }
 
-/* Lookups on their way; n of them, `active` says which. */
+/* Lookups on their way. */
 struct descent {
-	const lpm_entry *entry[LPM_BURST];
-	const uint32_t *word[LPM_BURST];
+	const struct lpm_view *view;
+	lpm_entry entry[LPM_BURST]; /* that each has come to; runs 0: its value */
+	const uint32_t *place[LPM_BURST]; /* of what it reads next */
 	uint8_t active[LPM_BURST];
+	uint16_t count; /* of those that go on */
 };
 
-/* From entries to the places of words. */
+/* Where the slots of the next five bits are to be found. */
 static __rte_always_inline void
-find_words(struct descent *d, const struct lpm_view *view, const void *keys, window_at *window, uint16_t n,
-	uint32_t depth, uint32_t bits, uint32_t *values)
+find_slots(struct descent *d, const void *keys, window_at *window, uint32_t depth)
 {
-	for (uint16_t k = 0; k < n; k++) {
+	for (uint16_t k = 0; k < d->count; k++) {
 		uint8_t i = d->active[k];
-		lpm_entry entry = __atomic_load_n(d->entry[i], __ATOMIC_ACQUIRE);
-		uint32_t runs = lpm_entry_runs(entry), slot = lpm_slot(window(keys, i, depth), bits);
-		const uint32_t *word = lpm_words(view->arena, lpm_entry_base(entry)) +
-				       __builtin_popcount(runs << (LPM_SLOTS - 1 - slot)) - 1;
+		uint32_t runs = lpm_entry_runs(d->entry[i]), base = lpm_entry_base(d->entry[i]);
+		uint32_t slot = window(keys, i, depth) >> (32 - LPM_SLOT_BITS);
+		uint32_t place = (uint32_t)__builtin_popcount(runs << (LPM_SLOTS - 1 - slot)) - 1;
 
-		values[i] = lpm_entry_base(entry);
-		d->word[i] = runs == 0 ? &values[i] : word;
-		rte_prefetch0(d->word[i]);
+		d->place[i] = lpm_words(d->view->arena, base) + (place << (base >> 31));
+		rte_prefetch0(d->place[i]);
 	}
 }
 
-/* From words to values, or to the next entries; gives how many go on. */
-static __rte_always_inline uint16_t
-read_words(struct descent *d, const struct lpm_view *view, const void *keys, window_at *window, uint16_t n,
-	uint32_t depth, uint32_t *values)
+/* 8 bytes are loaded where 4 are meant, too: which of them it is nobody can foretell, so nothing may branch on it. */
+static __rte_always_inline void
+read_slots(struct descent *d)
 {
 	uint16_t left = 0;
 
-	for (uint16_t k = 0; k < n; k++) {
+	for (uint16_t k = 0; k < d->count; k++) {
 		uint8_t i = d->active[k];
-		uint32_t word = *d->word[i];
+		lpm_entry read = __atomic_load_n((const lpm_entry *)d->place[i], __ATOMIC_ACQUIRE);
 
-		values[i] = word;
-		if (likely(!(word & LPM_NODE)))
-			continue;
-		d->entry[i] = view->arena + (word & ~LPM_NODE) + lpm_index(window(keys, i, depth), view->node_bits);
-		rte_prefetch0(d->entry[i]);
-		d->active[left++] = i;
+		d->entry[i] = lpm_entry_base(d->entry[i]) & LPM_ENTRIES ? read : read << 32;
+		d->active[left] = i;
+		left += lpm_entry_runs(d->entry[i]) != 0;
 	}
-	return left;
+	d->count = left;
 }
 
 static __rte_always_inline void
 look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, uint32_t *values)
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	uint32_t bits = view->root_bits, depth = 0, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
+	uint32_t depth = view->root_bits, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
 	struct descent d;
-	uint16_t left = n;
 
-	for (uint16_t i = 0; i < n; i++) {
-		d.active[i] = (uint8_t)i;
-		d.entry[i] = &view->root[lpm_index(window(keys, i, 0), bits)];
-		rte_prefetch0(d.entry[i]);
-	}
-	while (left > 0) {
-		find_words(&d, view, keys, window, left, depth, bits, values);
-		depth += bits + LPM_ENTRY_BITS;
-		left = read_words(&d, view, keys, window, left, depth, values);
-		bits = view->node_bits;
-	}
+	d.view = view;
+	d.count = 0;
 	for (uint16_t i = 0; i < n; i++)
-		values[i] = values[i] != 0 ? values[i] : fallback;
+		rte_prefetch0(&view->root[window(keys, i, 0) >> (32 - depth)]);
+	for (uint16_t i = 0; i < n; i++) {
+		d.entry[i] = __atomic_load_n(&view->root[window(keys, i, 0) >> (32 - depth)], __ATOMIC_ACQUIRE);
+		d.active[d.count] = (uint8_t)i;
+		d.count += lpm_entry_runs(d.entry[i]) != 0;
+	}
+	for (; d.count > 0; depth += LPM_SLOT_BITS) {
+		find_slots(&d, keys, window, depth);
+		read_slots(&d);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t value = lpm_entry_base(d.entry[i]);
+
+		values[i] = value != 0 ? value : fallback;
+	}
 }
 
 static void

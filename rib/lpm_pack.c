@@ -1,133 +1,112 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Packing: a trie is written anew, in the order of the addresses, into an arena of its own. The nodes of the new one may be larger or smaller, so
- * the old one is read by halves: a cell is what lies under some front of the address, and has two halves, whatever it is made of.
- */
+/* Entries taken apart and put together, and whole tries: a table that has outgrown its root, or whose arena is full of holes, is written anew. */
 #include "lpm_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-struct cell {
-	const lpm_entry *entries; /* `count` of them; NULL: the cell has one value */
-	uint32_t count;
-	uint32_t first, slots; /* if it is one: the part of it */
-	uint32_t value;
-};
-
-struct packing {
-	const struct lpm_view *from;
-	struct lpm to;
-};
-
-static struct cell
-settle(const struct lpm_view *from, struct cell c)
+void
+lpm_entry_read(const uint64_t *arena, lpm_entry entry, lpm_entry slots[LPM_SLOTS])
 {
-	while (c.entries != NULL && c.count == 1) {
-		lpm_entry entry = *c.entries;
-		uint32_t runs = lpm_entry_runs(entry), word, last = c.first + c.slots - 1;
+	uint32_t runs = lpm_entry_runs(entry), base = lpm_entry_base(entry);
+	const uint32_t *values = lpm_words(arena, base);
+	const lpm_entry *entries = (const lpm_entry *)values;
+	lpm_entry slot = entry;
 
-		if (runs == 0)
-			return (struct cell){ .value = lpm_entry_base(entry) };
-		/* Does a run begin behind the first slot? */
-		if (c.slots > 1 && (runs << (31 - last)) >> (31 - last) >> c.first >> 1 != 0)
-			return c;
-		word = lpm_words(
-			from->arena, lpm_entry_base(entry))[__builtin_popcount(runs << (LPM_SLOTS - 1 - c.first)) - 1];
-		if (!(word & LPM_NODE))
-			return (struct cell){ .value = word };
-		c = (struct cell){
-			.entries = from->arena + (word & ~LPM_NODE), .count = 1u << from->node_bits, .slots = LPM_SLOTS
-		};
-	}
-	return c;
-}
-
-static struct cell
-half(const struct lpm_view *from, struct cell c, uint32_t which)
-{
-	if (c.entries == NULL)
-		return c;
-	if (c.count > 1) {
-		c.count /= 2;
-		c.entries += which * c.count;
-	} else {
-		c.slots /= 2;
-		c.first += which * c.slots;
-	}
-	return settle(from, c);
-}
-
-static void pack_entries(struct packing *p, struct cell c, uint32_t node, uint32_t n);
-
-static void
-pack_words(struct packing *p, struct cell c, uint32_t *words, uint32_t n)
-{
-	if (c.entries == NULL) {
-		for (uint32_t i = 0; i < n; i++)
-			words[i] = c.value;
-	} else if (n > 1) {
-		pack_words(p, half(p->from, c, 0), words, n / 2);
-		pack_words(p, half(p->from, c, 1), words + n / 2, n / 2);
-	} else {
-		uint32_t count = 1u << p->to.view->node_bits, node = lpm_alloc(&p->to, count);
-
-		pack_entries(p, c, node, count);
-		words[0] = node | LPM_NODE;
+	for (uint32_t i = 0; i < LPM_SLOTS; i++) {
+		if (runs >> i & 1)
+			slot = base & LPM_ENTRIES ? *entries++ : lpm_entry_make(0, *values++);
+		slots[i] = slot;
 	}
 }
 
+lpm_entry
+lpm_entry_write(struct lpm *lpm, const lpm_entry slots[LPM_SLOTS])
+{
+	lpm_entry list[LPM_SLOTS];
+	uint32_t runs = 1, count = 1, offset, units, deeper = lpm_entry_runs(slots[0]);
+	uint32_t *values;
+
+	list[0] = slots[0];
+	for (uint32_t i = 1; i < LPM_SLOTS; i++) {
+		if (slots[i] == slots[i - 1])
+			continue;
+		runs |= 1u << i;
+		list[count++] = slots[i];
+		deeper |= lpm_entry_runs(slots[i]);
+	}
+	if (count == 1)
+		return slots[0];
+	units = deeper != 0 ? count : (count + 1) / 2;
+	offset = lpm_alloc(lpm, units);
+	if (deeper != 0) {
+		memcpy(lpm->view->arena + offset, list, count * sizeof(list[0]));
+		return lpm_entry_make(runs, (uint32_t)(offset * LPM_UNIT_WORDS) | LPM_ENTRIES);
+	}
+	values = (uint32_t *)(lpm->view->arena + offset);
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = lpm_entry_base(list[i]);
+	return lpm_entry_make(runs, (uint32_t)(offset * LPM_UNIT_WORDS));
+}
+
+/* The entry with all that lies below it. */
 static lpm_entry
-pack_entry(struct packing *p, struct cell c)
+copy_entry(struct lpm *to, const uint64_t *from, lpm_entry entry)
 {
-	uint32_t words[LPM_SLOTS];
+	uint32_t units = lpm_entry_units(entry), base = lpm_entry_base(entry), offset;
+	const uint64_t *block = from + (base & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
 
-	if (c.entries == NULL)
-		return lpm_entry_make(0, c.value);
-	pack_words(p, c, words, LPM_SLOTS);
-	return lpm_entry_write(&p->to, words);
+	if (units == 0)
+		return entry;
+	offset = lpm_alloc(to, units);
+	if (!(base & LPM_ENTRIES)) {
+		memcpy(to->view->arena + offset, block, (size_t)units * LPM_UNIT);
+		return lpm_entry_make(lpm_entry_runs(entry), (uint32_t)(offset * LPM_UNIT_WORDS));
+	}
+	for (uint32_t i = 0; i < units; i++) {
+		lpm_entry copy = copy_entry(to, from, block[i]);
+
+		to->view->arena[offset + i] = copy; /* only now: the arena may have moved */
+	}
+	return lpm_entry_make(lpm_entry_runs(entry), (uint32_t)(offset * LPM_UNIT_WORDS) | LPM_ENTRIES);
 }
 
-static void
-pack_entries(struct packing *p, struct cell c, uint32_t node, uint32_t n)
+/* The entry at place i of a root of `bits` bits, of a trie whose root has more or fewer, copied. */
+static lpm_entry
+pack_entry(struct lpm *to, const struct lpm_view *from, uint32_t bits, uint32_t i)
 {
-	if (n > 1) {
-		pack_entries(p, half(p->from, c, 0), node, n / 2);
-		pack_entries(p, half(p->from, c, 1), node + n / 2, n / 2);
-	} else {
-		lpm_entry entry = pack_entry(p, c);
+	lpm_entry slots[LPM_SLOTS], entry;
 
-		p->to.view->arena[node] = entry; /* only now: the arena may have moved */
+	if (bits >= from->root_bits) {
+		uint32_t below = bits - from->root_bits;
+
+		for (entry = from->root[i >> below]; below > 0; below -= LPM_SLOT_BITS) {
+			lpm_entry_read(from->arena, entry, slots);
+			entry = slots[i >> (below - LPM_SLOT_BITS) & (LPM_SLOTS - 1)];
+		}
+		return copy_entry(to, from->arena, entry);
 	}
-}
-
-static void
-pack_root(struct packing *p, struct cell c, uint32_t first, uint32_t n)
-{
-	if (n > 1) {
-		pack_root(p, half(p->from, c, 0), first, n / 2);
-		pack_root(p, half(p->from, c, 1), first + n / 2, n / 2);
-	} else {
-		lpm_entry entry = pack_entry(p, c);
-
-		p->to.view->root[first] = entry;
-	}
+	for (uint32_t s = 0; s < LPM_SLOTS; s++)
+		slots[s] = pack_entry(to, from, bits + LPM_SLOT_BITS, i << LPM_SLOT_BITS | s);
+	return lpm_entry_write(to, slots);
 }
 
 void
-lpm_pack(struct lpm *lpm, uint8_t root_bits, uint8_t node_bits)
+lpm_pack(struct lpm *lpm, uint32_t root_bits)
 {
 	uint32_t live = lpm->used_units - lpm->free_units;
-	struct packing p = { .from = lpm->view };
-	struct cell all = { .entries = p.from->root, .count = 1u << p.from->root_bits, .slots = LPM_SLOTS };
-
 	/* A trie of its own while it is filled: unpublished, it may grow at will. */
-	lpm_view_new(&p.to, root_bits, node_bits, live + live / 8);
-	pack_root(&p, settle(p.from, all), 0, 1u << root_bits);
-	lpm_publish(lpm, p.to.view);
-	lpm->used_units = p.to.used_units;
-	lpm->free_units = p.to.free_units;
-	memcpy(lpm->free_heads, p.to.free_heads, sizeof(lpm->free_heads));
-	/* What was in limbo goes with the old arena. */
+	struct lpm to = { 0 };
+
+	lpm_view_new(&to, root_bits, live + live / 8);
+	for (uint32_t i = 0; i < 1u << root_bits; i++) {
+		lpm_entry entry = pack_entry(&to, lpm->view, root_bits, i);
+
+		to.view->root[i] = entry;
+	}
+	lpm_publish(lpm, to.view);
+	lpm->used_units = to.used_units;
+	/* What was free or in limbo goes with the old arena. */
+	lpm->free_units = 0;
+	memset(lpm->free_heads, 0, sizeof(lpm->free_heads));
 	lpm->limbo_head = lpm->limbo_count = 0;
 }
