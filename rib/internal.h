@@ -186,7 +186,7 @@ struct rule_item {
 	struct rib_rule *rule;
 	const struct table *table; /* of a rule that looks one up */
 	struct selectors *selectors;
-	uint64_t hash; /* of its words, by shape */
+	uint32_t hash; /* of its words, by shape */
 	uint32_t shape; /* index in rules->shapes, or SHAPE_* */
 };
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The workers' side of rules: a burst of keys through the hash tables of a ruleset, one table after the other. */
 #include <rte_branch_prediction.h>
-#include <rte_prefetch.h>
+#include <rte_common.h>
 
 #include "ruleset.h"
+
+#define LANES 16
 
 static inline bool
 port_in(uint16_t low, uint16_t high, uint16_t port)
@@ -53,7 +55,7 @@ find_further(const struct shape *shape, uint32_t bucket, uint32_t tag)
 	uint32_t found = RULE_NONE;
 
 	while (found == RULE_NONE && shape->buckets[bucket].rule[BUCKET_RULES - 1] != RULE_NONE) {
-		bucket = (bucket + 1) & shape->bucket_mask;
+		bucket = bucket_behind(shape, bucket);
 		found = bucket_find(&shape->buckets[bucket], tag);
 	}
 	return found;
@@ -69,64 +71,245 @@ try_same(const struct ruleset *set, uint32_t rule, uint32_t from, uint32_t end, 
 	return RULE_NONE;
 }
 
-/* Inlined for shapes of one word, which nearly all are. */
-static __rte_always_inline void
-probe(const struct ruleset *set, const struct shape *shape, uint32_t words, const void *keys, const uint8_t *index,
-	const uint32_t *from, const uint8_t *places, uint16_t n, uint32_t *found)
-{
-	uint64_t hashes[LPM_BURST];
+/* A burst on its way through the shapes, and for the shape at hand the keys that its filter lets through. */
+struct matching {
+	const struct ruleset *set;
+	const uint32_t *keys;
+	const uint8_t *index;
+	const uint32_t *from;
+	uint32_t *found;
+	uint16_t n;
+	uint32_t key[LPM_BURST]; /* where each begins, in words */
+	uint32_t place[LPM_BURST + LANES], hash[LPM_BURST + LANES];
+	/* AVX-512: the keys' words, each side by side from when a shape first compares it; bit w of `ready` tells of word w. */
+	uint32_t ready;
+	uint32_t word[RIB_KEY_WORDS][LPM_BURST];
+};
 
-	for (uint16_t j = 0; j < n; j++) {
-		hashes[j] = shape_hash(&shape->words, words, key_at(set, keys, index[places[j]]));
-		rte_prefetch0(&shape->buckets[bucket_of(shape, hashes[j])]);
+typedef void begin(struct matching *m);
+
+#define CLOSED UINT16_MAX
+
+/* Fills place and hash, gives their count; CLOSED: all keys have found an earlier rule than the shape's first. */
+typedef uint16_t sift(struct matching *m, const struct shape *shape);
+
+static void
+begin_scalar(struct matching *m)
+{
+	for (uint16_t i = 0; i < m->n; i++) {
+		m->key[i] = m->index[i] * m->set->layout->words;
+		m->found[i] = m->set->all[m->from[i]];
 	}
-	for (uint16_t j = 0; j < n; j++) {
-		uint8_t i = places[j];
-		uint32_t bucket = bucket_of(shape, hashes[j]), tag = (uint32_t)hashes[j];
-		uint32_t rule = bucket_find(&shape->buckets[bucket], tag);
+}
+
+static uint16_t
+sift_scalar(struct matching *m, const struct shape *shape)
+{
+	uint16_t count = 0;
+	bool open = false;
+
+	for (uint16_t i = 0; i < m->n; i++) {
+		uint32_t hash = shape_hash(&shape->words, m->keys + m->key[i]);
+		uint32_t bit = upper_bits(hash, shape->filter_shift);
+		bool early = shape->first < m->found[i];
+
+		open |= early;
+		m->place[count] = i;
+		m->hash[count] = hash;
+		count += early & (shape->last >= m->from[i]) & (shape->filter[bit / 32] >> bit % 32 & 1);
+	}
+	return open ? count : CLOSED;
+}
+
+static inline void
+probe(struct matching *m, const struct shape *shape, uint16_t count)
+{
+	for (uint16_t j = 0; j < count; j++) {
+		uint32_t i = m->place[j], tag = m->hash[j], bucket = upper_bits(tag, shape->bucket_shift);
+		uint32_t rule = bucket_find(&shape->buckets[bucket], tag), from = m->from[i], found = m->found[i];
 
 		/* Whether there is a rule no one can foresee, but full buckets are rare: not two branches. */
 		if (unlikely((rule == RULE_NONE) & (shape->buckets[bucket].rule[BUCKET_RULES - 1] != RULE_NONE)))
 			rule = find_further(shape, bucket, tag);
 		if (unlikely((rule & RULE_PLAIN) == 0))
-			rule = try_same(set, rule, from[i], found[i], key_at(set, keys, index[i]));
+			rule = try_same(m->set, rule, from, found, m->keys + m->key[i]);
 		rule &= RULE_MASK;
-		rule = rule >= from[i] ? rule : RULE_MASK;
-		found[i] = rule < found[i] ? rule : found[i];
+		rule = rule >= from ? rule : RULE_MASK;
+		m->found[i] = rule < found ? rule : found;
 	}
+}
+
+static void
+try_others(struct matching *m)
+{
+	const struct ruleset *set = m->set;
+
+	for (uint16_t i = 0; i < m->n && set->other_count > 0; i++)
+		for (uint32_t o = 0; o < set->other_count && set->other[o] < m->found[i]; o++)
+			if (set->other[o] >= m->from[i] &&
+				selectors_match(set->rules[set->other[o]].selectors, set, m->keys + m->key[i]))
+				m->found[i] = set->other[o];
+}
+
+static __rte_always_inline void
+match(begin *begin_burst, sift *sift_shape, const struct ruleset *set, const void *keys, const uint8_t *index,
+	const uint32_t *from, uint16_t n, uint32_t *found)
+{
+	struct matching m;
+
+	m.set = set;
+	m.keys = keys;
+	m.index = index;
+	m.from = from;
+	m.found = found;
+	m.n = n;
+	begin_burst(&m);
+	for (uint32_t s = 0; s < set->shape_count; s++) {
+		uint16_t count = sift_shape(&m, &set->shapes[s]);
+
+		if (count == CLOSED)
+			break;
+		probe(&m, &set->shapes[s], count);
+	}
+	try_others(&m);
+}
+
+static void
+match_scalar(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
+	uint32_t *found)
+{
+	match(begin_scalar, sift_scalar, set, keys, index, from, n, found);
+}
+
+static const struct rule_matcher scalar = { "scalar", match_scalar };
+static const struct rule_matcher *matchers[] = { &scalar, NULL, NULL };
+static const struct rule_matcher *best = &scalar;
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define VECTOR __attribute__((target("avx512f,avx512bw,avx512vl,popcnt")))
+
+VECTOR static inline __mmask16
+lanes_at(const struct matching *m, uint16_t i)
+{
+	return m->n - i >= LANES ? 0xffff : (__mmask16)((1u << (m->n - i)) - 1);
+}
+
+VECTOR static void
+begin_avx512(struct matching *m)
+{
+	const __m512i words = _mm512_set1_epi32((int)m->set->layout->words);
+
+	for (uint16_t i = 0; i < m->n; i += LANES) {
+		__mmask16 lanes = lanes_at(m, i);
+		__m512i key = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, m->index + i));
+		__m512i from = _mm512_maskz_loadu_epi32(lanes, m->from + i);
+
+		_mm512_storeu_si512(m->key + i, _mm512_mullo_epi32(key, words));
+		_mm512_mask_storeu_epi32(m->found + i, lanes,
+			_mm512_mask_i32gather_epi32(from, lanes, from, m->set->all, sizeof(uint32_t)));
+	}
+	m->ready = 0;
+}
+
+VECTOR static void
+load_word(struct matching *m, uint32_t at)
+{
+	for (uint16_t i = 0; i < m->n; i += LANES)
+		_mm512_storeu_si512(
+			m->word[at] + i, _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes_at(m, i),
+						 _mm512_loadu_si512(m->key + i), m->keys + at, sizeof(uint32_t)));
+	m->ready |= 1u << at;
+}
+
+/* shape_hash of sixteen keys. */
+VECTOR static inline __m512i
+hash_avx512(const struct matching *m, const struct shape_words *words, uint16_t i)
+{
+	const __m512i factor = _mm512_set1_epi32((int)SHAPE_HASH_FACTOR);
+	__m512i hash = _mm512_setzero_si512();
+
+	for (uint32_t w = 0; w < words->count; w++) {
+		__m512i word = _mm512_loadu_si512(m->word[words->word[w].at] + i);
+
+		word = _mm512_and_si512(word, _mm512_set1_epi32((int)words->word[w].mask));
+		hash = _mm512_xor_si512(hash, _mm512_srli_epi32(hash, 15));
+		hash = _mm512_mullo_epi32(_mm512_xor_si512(hash, word), factor);
+	}
+	return hash;
+}
+
+/* Of the lanes, those whose bit is set; a filter of one cache line is looked up in a register. */
+VECTOR static inline __mmask16
+filter_avx512(const struct shape *shape, __mmask16 lanes, __m512i hash)
+{
+	__m512i bit = _mm512_srl_epi32(hash, _mm_cvtsi32_si128((int)shape->filter_shift));
+	__m512i at = _mm512_srli_epi32(bit, 5), words;
+
+	if (shape->filter_shift == 32 - FILTER_BITS_MIN)
+		words = _mm512_permutexvar_epi32(at, _mm512_loadu_si512(shape->filter));
+	else
+		words = _mm512_mask_i32gather_epi32(at, lanes, at, shape->filter, sizeof(uint32_t));
+	bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(bit, _mm512_set1_epi32(31)));
+	return _mm512_mask_test_epi32_mask(lanes, words, bit);
+}
+
+VECTOR static uint16_t
+sift_avx512(struct matching *m, const struct shape *shape)
+{
+	const __m512i first = _mm512_set1_epi32((int)shape->first), last = _mm512_set1_epi32((int)shape->last);
+	__m512i place = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+	uint16_t count = 0;
+	__mmask16 open = 0;
+
+	for (uint32_t w = 0; w < shape->words.count; w++)
+		if ((m->ready >> shape->words.word[w].at & 1) == 0)
+			load_word(m, shape->words.word[w].at);
+	for (uint16_t i = 0; i < m->n; i += LANES) {
+		__mmask16 lanes = lanes_at(m, i);
+		__m512i hash = hash_avx512(m, &shape->words, i);
+
+		lanes = _mm512_mask_cmpgt_epu32_mask(lanes, _mm512_maskz_loadu_epi32(lanes, m->found + i), first);
+		open |= lanes;
+		lanes = _mm512_mask_cmple_epu32_mask(lanes, _mm512_maskz_loadu_epi32(lanes, m->from + i), last);
+		lanes = filter_avx512(shape, lanes, hash);
+		_mm512_storeu_si512(m->place + count, _mm512_maskz_compress_epi32(lanes, place));
+		_mm512_storeu_si512(m->hash + count, _mm512_maskz_compress_epi32(lanes, hash));
+		count = (uint16_t)(count + (uint32_t)__builtin_popcount(lanes));
+		place = _mm512_add_epi32(place, _mm512_set1_epi32(LANES));
+	}
+	return open != 0 ? count : CLOSED;
+}
+
+VECTOR static void
+match_avx512(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
+	uint32_t *found)
+{
+	match(begin_avx512, sift_avx512, set, keys, index, from, n, found);
+}
+
+static const struct rule_matcher avx512 = { "AVX-512", match_avx512 };
+
+__attribute__((constructor)) static void
+choose_matcher(void)
+{
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+		__builtin_cpu_supports("popcnt"))
+		best = matchers[1] = &avx512;
+}
+#endif
+
+const struct rule_matcher *
+rule_matcher(unsigned int i)
+{
+	return matchers[i];
 }
 
 void
 ruleset_match(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
 	uint32_t *found)
 {
-	uint8_t places[LPM_BURST];
-
-	for (uint16_t i = 0; i < n; i++)
-		found[i] = set->all[from[i]];
-	for (const struct shape *s = set->shapes; s < set->shapes + set->shape_count; s++) {
-		uint16_t count = 0;
-		bool open = false; /* has anyone not found an earlier rule than all that remain? */
-
-		for (uint16_t i = 0; i < n; i++) {
-			bool asks = s->first < found[i];
-
-			open |= asks;
-			places[count] = (uint8_t)i;
-			count += asks && s->last >= from[i];
-		}
-		if (!open)
-			break;
-		if (s->words.count == 1)
-			probe(set, s, 1, keys, index, from, places, count, found);
-		else
-			probe(set, s, s->words.count, keys, index, from, places, count, found);
-	}
-	for (uint16_t i = 0; i < n && set->other_count > 0; i++) {
-		const uint32_t *key = key_at(set, keys, index[i]);
-
-		for (uint32_t o = 0; o < set->other_count && set->other[o] < found[i]; o++)
-			if (set->other[o] >= from[i] && selectors_match(set->rules[set->other[o]].selectors, set, key))
-				found[i] = set->other[o];
-	}
+	best->match(set, keys, index, from, n, found);
 }

@@ -152,7 +152,7 @@ rule_item_make(struct rib *rib, struct rib_rule *rule, struct rule_item *item)
 	} else if (!s->invert && words.count > 0) {
 		item->shape = find_shape(rules, &words);
 		rules->shapes[item->shape].members++;
-		item->hash = shape_hash(&words, words.count, s->value);
+		item->hash = shape_hash(&words, s->value);
 	} else if (!s->invert && !ranges) {
 		item->shape = SHAPE_ALL;
 	}
@@ -178,49 +178,82 @@ struct making {
 
 /* At most three rules a bucket in the mean: then one in a thousand is full. */
 static uint32_t
-bucket_count(uint32_t members)
+bucket_bits(uint32_t members)
 {
-	return rte_align32pow2((members + 2) / 3);
+	return (uint32_t)rte_log2_u32((members + 2) / 3);
 }
 
-/* One piece of memory for all. */
+static uint32_t
+filter_bits(uint32_t members)
+{
+	return RTE_MAX((uint32_t)rte_log2_u32(members * FILTER_RULE_BITS), (uint32_t)FILTER_BITS_MIN);
+}
+
+/* How much of everything there is. */
+struct sizes {
+	size_t buckets, filter_words, shapes, other;
+};
+
+static struct sizes
+sizes_of(const struct rules *rules)
+{
+	struct sizes s = { 0 };
+
+	for (uint32_t k = 0; k < rules->shape_count; k++) {
+		uint32_t members = rules->shapes[k].members;
+
+		if (members == 0)
+			continue;
+		s.shapes++;
+		s.buckets += (size_t)1 << bucket_bits(members);
+		s.filter_words += (size_t)1 << filter_bits(members) >> 5;
+	}
+	for (uint32_t i = 0; i < rules->count; i++)
+		s.other += rules->list[i].shape == SHAPE_OTHER;
+	return s;
+}
+
+/* One piece of memory for all: first what is read by whole cache lines. */
 static void
 lay_out(struct making *m, const struct rules *rules)
 {
-	size_t buckets = 0, other = 0, shapes = 0, bytes;
+	struct sizes s = sizes_of(rules);
+	size_t bytes = LINE + s.buckets * sizeof(struct bucket) + s.filter_words * sizeof(uint32_t) +
+		       s.shapes * sizeof(struct shape) + rules->count * sizeof(struct compiled_rule) +
+		       (rules->count + 1 + s.other) * sizeof(uint32_t);
 	struct bucket *bucket;
+	uint32_t *filter;
 
-	for (uint32_t k = 0; k < rules->shape_count; k++) {
-		buckets += rules->shapes[k].members == 0 ? 0 : bucket_count(rules->shapes[k].members);
-		shapes += rules->shapes[k].members != 0;
-	}
-	for (uint32_t i = 0; i < rules->count; i++)
-		other += rules->list[i].shape == SHAPE_OTHER;
-	bytes = LINE + buckets * sizeof(struct bucket) + shapes * sizeof(struct shape) +
-		rules->count * sizeof(struct compiled_rule) + (rules->count + 1 + other) * sizeof(uint32_t);
 	m->set = rib_memory_check(aligned_alloc(LINE, RTE_ALIGN_CEIL(bytes, LINE)), bytes);
 	bucket = (struct bucket *)((char *)m->set + LINE);
-	m->shapes = (struct shape *)(bucket + buckets);
-	m->rules = (struct compiled_rule *)(m->shapes + shapes);
+	filter = (uint32_t *)(bucket + s.buckets);
+	m->shapes = (struct shape *)(filter + s.filter_words);
+	m->rules = (struct compiled_rule *)(m->shapes + s.shapes);
 	m->all = (uint32_t *)(m->rules + rules->count);
 	m->other = m->all + rules->count + 1;
 	m->shape_of = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));
-	memset(bucket, 0xff, buckets * sizeof(*bucket)); /* RULE_NONE */
+	memset(bucket, 0xff, s.buckets * sizeof(*bucket)); /* RULE_NONE */
+	memset(filter, 0, s.filter_words * sizeof(*filter));
 	*m->set = (struct ruleset){ .count = rules->count,
-		.other_count = (uint32_t)other,
+		.other_count = (uint32_t)s.other,
 		.shapes = m->shapes,
 		.all = m->all,
 		.other = m->other,
 		.rules = m->rules };
 	for (uint32_t k = 0; k < rules->shape_count; k++) {
-		if (rules->shapes[k].members == 0)
+		uint32_t members = rules->shapes[k].members;
+
+		if (members == 0)
 			continue;
 		m->shape_of[k] = m->set->shape_count;
 		m->shapes[m->set->shape_count++] = (struct shape){ .words = rules->shapes[k].words,
 			.last = RULE_NONE,
-			.bucket_mask = bucket_count(rules->shapes[k].members) - 1,
+			.bucket_shift = 32 - bucket_bits(members),
+			.filter_shift = 32 - filter_bits(members),
+			.filter = filter,
 			.buckets = bucket };
-		bucket += bucket_count(rules->shapes[k].members);
+		bucket += (size_t)1 << bucket_bits(members);
+		filter += (size_t)1 << filter_bits(members) >> 5;
 	}
 }
 
@@ -262,12 +295,13 @@ put_in_shape(struct making *m, struct shape *shape, const struct rule_item *item
 {
 	const struct selectors *s = item->selectors;
 	bool plain = shape->words.count == 1 && (s->sport_high | s->dport_high) == 0;
-	uint32_t tag = (uint32_t)item->hash;
+	uint32_t tag = item->hash, bit = upper_bits(tag, shape->filter_shift);
 
 	shape->first = rule;
 	if (shape->last == RULE_NONE)
 		shape->last = rule;
-	for (uint32_t b = bucket_of(shape, item->hash);; b = (b + 1) & shape->bucket_mask) {
+	shape->filter[bit / 32] |= 1u << bit % 32;
+	for (uint32_t b = upper_bits(tag, shape->bucket_shift);; b = bucket_behind(shape, b)) {
 		struct bucket *bucket = &shape->buckets[b];
 
 		for (unsigned int i = 0; i < BUCKET_RULES; i++) {

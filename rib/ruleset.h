@@ -6,7 +6,8 @@
  * the same fields under the same masks, a shape, are in one hash table, so ten thousand rules `from A/32` or `from A/24` are two probes. A rule
  * is known by its index, that is by its rank: the least that matches is the answer.
  *
- *     key & shape's mask -> hash -> bucket, one cache line: | 8 tags | 8 rules |  -> rules[]: table, realm, next ...
+ *     key & shape's mask -> hash -> filter, one bit: no rule at all
+ *                                -> bucket, one cache line: | 8 tags | 8 rules |  -> rules[]: table, realm, next ...
  *                                                                     rules of one tag follow each other by `same`
  *
  * Rules that match everything are in no table: all[i] is the next of them at or behind i, and so the latest answer that there can be.
@@ -34,6 +35,8 @@ struct compiled_rule {
 	uint8_t length_min; /* shorter prefixes are suppressed */
 };
 
+#define SHAPE_HASH_FACTOR 0x9e3779b1u
+
 #define RULE_NONE  UINT32_MAX
 #define RULE_PLAIN 0x80000000u /* in a bucket: the tag says it all, and only one rule has it */
 #define RULE_MASK  0x7fffffffu
@@ -50,10 +53,14 @@ _Static_assert(sizeof(struct bucket) == 64, "one cache line");
 
 struct shape {
 	uint32_t first, last; /* rules: whoever has found an earlier one than the first need not ask */
-	uint32_t bucket_mask;
+	uint32_t bucket_shift, filter_shift; /* what to leave of a hash */
 	struct shape_words words;
+	uint32_t *filter; /* a bit is set where a rule's hash falls (B. Bloom, CACM 1970, with one hash) */
 	struct bucket *buckets;
 };
+
+#define FILTER_RULE_BITS 8 /* a rule, at least: one in eight keys that match nothing asks in vain */
+#define FILTER_BITS_MIN  9 /* log2 of a cache line's bits */
 
 /* Where the fields are in a key of a family, in words. */
 struct key_layout {
@@ -81,25 +88,40 @@ key_at(const struct ruleset *set, const void *keys, uint32_t i)
 }
 
 /*
- * The low half tells keys apart: where only one word is compared it is one to one, for the factor is odd. The high half spreads them (multiplicative hashing:
- * D. Knuth, The Art of Computer Programming 3, 6.4).
+ * Multiplicative hashing (D. Knuth, The Art of Computer Programming 3, 6.4): the upper bits are the well mixed ones. The factor is odd, so where only
+ * one word is compared the hash is one to one and tells all.
  */
-static inline uint64_t
-shape_hash(const struct shape_words *words, uint32_t count, const uint32_t *key)
+static inline uint32_t
+shape_hash(const struct shape_words *words, const uint32_t *key)
 {
-	uint64_t hash = 0;
+	uint32_t hash = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		hash = (hash ^ hash >> 32 ^ (key[words->word[i].at] & words->word[i].mask)) *
-		       UINT64_C(0x9e3779b97f4a7c15);
+	for (uint32_t i = 0; i < words->count; i++)
+		hash = (hash ^ hash >> 15 ^ (key[words->word[i].at] & words->word[i].mask)) * SHAPE_HASH_FACTOR;
 	return hash;
 }
 
+/* In 64 bits, where a shift by 32 leaves nothing. */
 static inline uint32_t
-bucket_of(const struct shape *shape, uint64_t hash)
+upper_bits(uint32_t hash, uint32_t shift)
 {
-	return (uint32_t)(hash >> 32) & shape->bucket_mask;
+	return (uint32_t)((uint64_t)hash >> shift);
 }
+
+static inline uint32_t
+bucket_behind(const struct shape *shape, uint32_t bucket)
+{
+	return (bucket + 1) & upper_bits(UINT32_MAX, shape->bucket_shift);
+}
+
+/* For tests: the ways to match that this processor can use, NULL at the end. ruleset_match uses the last. */
+struct rule_matcher {
+	const char *name;
+	void (*match)(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from,
+		uint16_t n, uint32_t *found);
+};
+
+const struct rule_matcher *rule_matcher(unsigned int i);
 
 /* found[i] is the first rule from from[i] on that keys[index[i]] matches, or the set's count. n at most LPM_BURST. */
 void ruleset_match(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
