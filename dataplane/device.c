@@ -36,6 +36,7 @@ struct device {
 	bool linearize; /* it takes no chained buffers */
 	bool interrupts; /* it was asked to interrupt; without them it started not at all */
 	bool arms; /* a queue interrupts only once after it was told to */
+	unsigned int keeps; /* buffers at most that its driver does not return at the end */
 	uint32_t max_frame;
 	uint16_t rx_queues, tx_queues;
 	char driver[32]; /* the devargs' first word */
@@ -94,25 +95,32 @@ is_virtual(const struct rte_eth_dev_info *info)
 	return strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0;
 }
 
-/* By the device's own interrupts, or by the descriptor that a virtual device has in their place and that needs no arming. */
-static bool
-watch_interrupts(struct device *d, uint16_t queue, int epoll_fd, bool on)
+/* The descriptor that a virtual device has in the place of an interrupt: net_tap's is what it reads packets from. -1: none. */
+static int
+virtual_descriptor(const struct device *d, uint16_t queue)
 {
 	struct rte_eth_dev_info info;
 
+	if (rte_eth_dev_info_get(d->id, &info) != 0 || !is_virtual(&info))
+		return -1;
 	/* Who has none says so at length. */
 	rte_log_set_level_pattern("lib.ethdev", RTE_LOG_CRIT);
-	int rc = rte_eth_dev_rx_intr_ctl_q(d->id, queue, epoll_fd, on ? RTE_INTR_EVENT_ADD : RTE_INTR_EVENT_DEL, NULL);
+	int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(d->id, queue);
 	rte_log_set_level_pattern("lib.ethdev", RTE_LOG_ERR);
-	if (rc != 0 || !on)
-		return rc == 0;
-	d->arms = rte_eth_dev_rx_intr_enable(d->id, queue) == 0;
-	if (d->arms)
+	return fd;
+}
+
+static bool
+watch_interrupt(struct device *d, uint16_t queue, int epoll_fd, bool on)
+{
+	if (!d->arms) {
+		d->arms = rte_eth_dev_rx_intr_enable(d->id, queue) == 0;
+		if (!d->arms)
+			return false;
 		rte_eth_dev_rx_intr_disable(d->id, queue);
-	if (d->arms || (rte_eth_dev_info_get(d->id, &info) == 0 && is_virtual(&info)))
-		return true;
-	rte_eth_dev_rx_intr_ctl_q(d->id, queue, epoll_fd, RTE_INTR_EVENT_DEL, NULL);
-	return false;
+	}
+	return rte_eth_dev_rx_intr_ctl_q(d->id, queue, epoll_fd, on ? RTE_INTR_EVENT_ADD : RTE_INTR_EVENT_DEL, NULL) ==
+	       0;
 }
 
 static bool
@@ -122,7 +130,9 @@ device_watch(struct port *port, uint16_t queue, int epoll_fd, bool on)
 	struct rx_wake *wake = &d->wakes[queue];
 
 	if (wake->socket < 0)
-		return d->interrupts && watch_interrupts(d, queue, epoll_fd, on);
+		wake->socket = virtual_descriptor(d, queue);
+	if (wake->socket < 0)
+		return d->interrupts && watch_interrupt(d, queue, epoll_fd, on);
 	wake->event.epdata.event = EPOLLIN;
 	return rte_epoll_ctl(epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, wake->socket, &wake->event) == 0;
 }
@@ -159,12 +169,12 @@ probe(struct device *d, const char *devargs, struct error *err)
 	packet_sockets_take(NULL, 0);
 	int rc = rte_dev_probe(devargs);
 	find_sockets(d);
-	if (rc != 0)
-		return error_set(err, rc == -ENOENT || rc == -EINVAL ? ENODEV : -rc,
+	if (rc != 0) /* -1 is not EPERM, but a driver's word for all that it has said of it in EAL's log */
+		return error_set(err, rc == -ENOENT || rc == -EINVAL || rc == -1 ? ENODEV : -rc,
 			"no device \"%s\": %s. Give a PCI address bound to a DPDK driver, or a driver with its "
 			"arguments, as in "
 			"net_af_packet0,iface=veth1",
-			devargs, strerror(-rc));
+			devargs, rc == -1 ? "its driver refused it" : strerror(-rc));
 	d->probed = true;
 	RTE_ETH_FOREACH_MATCHING_DEV(id, devargs, &iterator)
 	{
@@ -196,11 +206,19 @@ remove_device(struct device *d)
 	free(d);
 }
 
+/* net_af_xdp leaves to the kernel what it has given it to fill or to send. */
+static bool
+keeps_buffers(const struct device *d)
+{
+	return strncmp(d->driver, "net_af_xdp", 10) == 0;
+}
+
 static int
 set_up_queues(const struct port *port, struct device *d, const struct rte_eth_dev_info *info, struct error *err)
 {
 	uint16_t rx = RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
 	int node = rte_eth_dev_socket_id(d->id);
+	unsigned int available = rte_mempool_avail_count(port->router->pool);
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &rx, &tx);
 
 	for (uint16_t q = 0; rc == 0 && q < d->rx_queues; q++)
@@ -211,6 +229,8 @@ set_up_queues(const struct port *port, struct device *d, const struct rte_eth_de
 		return error_set(err, -rc, "cannot set up the queues of %s (%u receive, %u transmit): %s", port->name,
 			d->rx_queues, d->tx_queues, strerror(-rc));
 	find_sockets(d);
+	if (keeps_buffers(d))
+		d->keeps += available - rte_mempool_avail_count(port->router->pool) + d->tx_queues * tx;
 	return 0;
 }
 
@@ -339,8 +359,11 @@ empty_ring(struct port *port, struct device *d)
 static void
 device_destroy(struct port *port)
 {
-	empty_ring(port, port->priv);
-	remove_device(port->priv);
+	struct device *d = port->priv;
+
+	empty_ring(port, d);
+	port->router->kept_by_drivers += d->keeps;
+	remove_device(d);
 }
 
 static int

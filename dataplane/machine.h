@@ -134,6 +134,7 @@ struct router {
 	struct router_conf conf;
 	struct rte_mempool *pool;
 	uint32_t pool_size, reserve;
+	unsigned int kept_by_drivers; /* buffers at most that devices did not return when they were closed */
 	struct rib *rib;
 	struct rcu *rcu; /* NULL in replay: there is one thread */
 	struct worker_machine *workers[WORKERS_MAX];

@@ -226,6 +226,7 @@ destroy_pool(struct router *router)
 	if (router->pool == NULL)
 		return 0;
 	unsigned int missing = router->pool_size - rte_mempool_avail_count(router->pool);
+	missing -= RTE_MIN(missing, router->kept_by_drivers);
 	if (missing != 0)
 		fprintf(stderr, "weir: %u buffers did not come back\n", missing);
 	rte_mempool_free(router->pool);
