@@ -61,6 +61,20 @@ take_connection(int connection, const char *absolute, int flags)
 	return connection;
 }
 
+/* procfs makes no files: EACCES says so, but ENOENT if the directory is not there either. */
+static int
+errno_of_making(const char *absolute)
+{
+	char directory[PATH_MAX];
+	char *slash;
+
+	snprintf(directory, sizeof(directory), "%s", absolute);
+	slash = strrchr(directory, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	return file_mode(directory) == 0 ? ENOENT : EACCES;
+}
+
 int
 file_open(const char *absolute, int flags)
 {
@@ -75,10 +89,9 @@ file_open(const char *absolute, int flags)
 	if (connection < 0 || answer.error != 0) {
 		if (connection >= 0)
 			HOST(close)(connection);
-		/* procfs makes no files. */
 		errno = connection < 0 ? -connection : answer.error;
 		if (errno == ENOENT && (flags & O_CREAT) != 0)
-			errno = EACCES;
+			errno = errno_of_making(absolute);
 		return -1;
 	}
 	if (answer.fd >= 0)

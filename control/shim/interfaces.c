@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/if_tun.h>
 #include <linux/if_tunnel.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -490,6 +491,7 @@ list_addresses(struct ifconf *list)
 EXPORT int
 ioctl(int fd, unsigned long request, ...)
 {
+	static bool said;
 	va_list args;
 	void *argument;
 	int code;
@@ -497,6 +499,14 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	argument = va_arg(args, void *);
 	va_end(args);
+	/* `ip tuntap`: without it a program's tap goes with the program. */
+	if (request == TUNSETPERSIST && !namespace_was_left()) {
+		router_complain(&said,
+			"weir: the router makes no taps; weird --port NAME=net_tap0,iface=TAP has one of the "
+			"host's (the host was not touched)");
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	if (!is_routed(request) || argument == NULL || namespace_was_left())
 		return HOST(ioctl)(fd, request, argument);
 	if (request == SIOCGIFCONF)

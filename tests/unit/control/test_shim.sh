@@ -90,10 +90,14 @@ check 'refused by a program' 1 'write error: Invalid argument' \
 check 'stdout comes back' 0 '^back$' \
 	"$weir" exec bash -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo back; printf "%s\n" again | grep again'
 check 'unknown setting' 2 'Permission denied' "$weir" exec sh -c 'echo 1 >/proc/sys/net/ipv4/nothing'
+check 'unknown directory' 2 'Directory nonexistent' "$weir" exec sh -c 'echo 1 >/proc/sys/net/ipv4/conf/nothing/rp_filter'
 check 'not by a link' 2 'Permission denied' \
 	"$weir" exec sh -c "ln -s /proc/sys/net/ipv4 $dir/link; echo 1 >$dir/link/ip_forward"
 check 'pattern' 0 'conf/eth0/rp_filter 2' \
 	"$weir" exec sh -c 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 2 >$f; echo $f $(cat $f); done'
+if [ "$(id -u)" = 0 ] && [ -c /dev/net/tun ]; then
+	check 'taps are not made' 1 'the router makes no taps' unshare -n "$weir" exec ip tuntap add dev weirtap0 mode tap
+fi
 check 'listing' 0 'ip_forward' "$weir" exec ls -l /proc/sys/net/ipv4
 check 'psched' 0 '^000003e8 00000040 000f4240 3b9aca00$' "$weir" exec cat /proc/net/psched
 check 'weir sysctl' 0 'net.ipv4.ip_forward = 1' "$weir" sysctl net.ipv4.ip_forward
