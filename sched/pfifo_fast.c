@@ -26,20 +26,27 @@ pfifo_fast_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t
 {
 	struct pfifo_fast *f = qdisc_priv(q);
 	uint32_t limit = qdisc_moving(q) ? UINT32_MAX : qdisc_tx_queue_len(q);
+	uint64_t bytes = 0;
 	uint16_t queued = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct pkt_queue *band = &f->bands[band_of_priority[pkt_of(pkts[i])->priority & TC_PRIO_MAX]];
+		struct rte_mbuf *m = pkts[i];
+		struct pkt_queue *band = &f->bands[band_of_priority[pkt_of(m)->priority & TC_PRIO_MAX]];
 
 		if (unlikely(band->count >= limit)) {
-			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		} else if (unlikely(!pkt_queue_push(band, pkts[i], pkt_bytes(q, pkts[i])))) {
-			qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
-		} else {
-			qdisc_queued(q, pkts[i]);
-			queued++;
+			qdisc_drop(q, m, DROP_QUEUE_FULL);
+			continue;
 		}
+		uint32_t counted = qdisc_count_bytes(q, m);
+
+		if (unlikely(!pkt_queue_push(band, m, counted))) {
+			qdisc_drop(q, m, DROP_NO_BUFFER);
+			continue;
+		}
+		bytes += counted;
+		pkts[queued++] = m;
 	}
+	qdisc_queued_burst(q, pkts, queued, bytes);
 	return queued;
 }
 
@@ -47,12 +54,12 @@ static uint16_t
 pfifo_fast_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct pfifo_fast *f = qdisc_priv(q);
+	uint64_t bytes = 0;
 	uint16_t got = 0;
 
-	for (unsigned int band = 0; band < PFIFO_FAST_BANDS; band++) {
-		for (; got < n && (pkts[got] = pkt_queue_pop(&f->bands[band])) != NULL; got++)
-			qdisc_left(q, pkts[got], now);
-	}
+	for (unsigned int band = 0; band < PFIFO_FAST_BANDS && got < n; band++)
+		got += pkt_queue_pop_burst(&f->bands[band], pkts + got, n - got, &bytes);
+	qdisc_left_burst(q, pkts, got, bytes, now);
 	return got;
 }
 

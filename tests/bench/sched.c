@@ -85,7 +85,8 @@ make_packet(struct load *load, struct rte_mempool *pool, uint32_t i)
 		.protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4),
 		.priority = target.priority };
 	sched_classify(load->tree, &ctx, &m, 1);
-	p->leaf = target.leaf;
+	if (target.leaf != PKT_LEAF_NONE)
+		p->leaf = target.leaf;
 	return m;
 }
 
@@ -138,8 +139,9 @@ go_round(struct load *load, uint64_t packets, void (*check)(struct rte_mbuf **pk
 		for (uint16_t i = 0; i < n; i++) {
 			rte_prefetch0(pkts[i]);
 			rte_prefetch0(pkt_of(pkts[i]));
-			rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 		}
+		for (uint16_t i = 0; load->reads_headers && i < n; i++)
+			rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 		if (check != NULL)
 			check(pkts, n);
 		if (load->targets != NULL)

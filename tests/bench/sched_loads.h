@@ -29,6 +29,7 @@ struct load {
 	uint32_t target_count, next_target;
 	uint64_t in, out;
 	uint32_t leaves; /* htb: leaf classes, else 0 */
+	bool reads_headers;
 	bool own_bucket, borrows; /* what must have been true of every leaf of htb when all is done */
 };
 
