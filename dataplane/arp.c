@@ -55,7 +55,6 @@ send_arp(struct worker *w, struct port *out, uint16_t operation, const uint8_t t
 	memcpy(arp->arp_data.arp_sha.addr_bytes, out->mac, 6);
 	memcpy(arp->arp_data.arp_tha.addr_bytes, target_mac, 6);
 	path_write_link(m, out, to_mac);
-	path_set_flow(m);
 	counters(w, out)->generated++;
 	port_output(w, out, &m, 1);
 }

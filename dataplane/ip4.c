@@ -82,7 +82,7 @@ static enum drop_reason
 check_options(struct worker *w, const struct port *in, struct rte_mbuf *m)
 {
 	struct rte_ipv4_hdr *ip = ip4_header(m);
-	const struct port_settings *all = router_settings_all(w->router);
+	const struct port_settings *all = w->all;
 	struct ip4_options options;
 	struct ip_addr destination = ip_addr_v4(ip->dst_addr);
 
@@ -98,7 +98,7 @@ check_options(struct worker *w, const struct port *in, struct rte_mbuf *m)
 	if (rib_address_is_local(w->rib, 0, AF_INET, &destination)) {
 		if (!ip4_options_next_stop(ip, &options))
 			return KEEP;
-		path_set_flow(m);
+		path_find_transport(m);
 		return KEEP;
 	}
 	if (options.strict) { /* this router is no stop of the route it was told to take (RFC 791) */
@@ -126,58 +126,90 @@ check_addresses(const struct rte_ipv4_hdr *ip, bool route_localnet)
 	return unlikely(is_loopback(dst) && !route_localnet) ? DROP_MARTIAN_DESTINATION : KEEP;
 }
 
-static uint16_t
-check_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+/* Multicast and limited broadcast need no route: for us, or for nobody that we serve. */
+static bool
+take_group(struct worker *w, struct port *in, struct rte_mbuf *m)
 {
-	const struct port_settings *all = router_settings_all(w->router);
-	bool localnet =
-		(in->flags & IFF_LOOPBACK) != 0 || setting_either(all->route_localnet, in->settings.route_localnet);
-	struct pkt_sink *sink = &counters(w, in)->sink;
-	uint16_t kept = 0;
+	rte_be32_t dst = ip4_header(m)->dst_addr;
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		enum drop_reason reason = check_header(m);
-
-		if (likely(reason == KEEP) && unlikely(ip4_header(m)->ihl > 5))
-			reason = check_options(w, in, m);
-		if (likely(reason == KEEP))
-			reason = check_addresses(ip4_header(m), localnet);
-		if (likely(reason == KEEP))
-			pkts[kept++] = m;
-		else
-			pkt_drop(sink, m, reason);
+	if (unlikely(dst == LIMITED_BROADCAST || dst == ALL_HOSTS || dst == 0)) {
+		ip4_deliver(w, in, m, true);
+		return true;
 	}
-	return kept;
+	if (unlikely(is_multicast(dst))) {
+		pkt_drop(&counters(w, in)->sink, m, DROP_BROADCAST);
+		return true;
+	}
+	return false;
+}
+
+/* All checks of what parse has not found to be plain. False: it goes no further. */
+static bool
+check(struct worker *w, struct port *in, struct rte_mbuf *m)
+{
+	bool localnet =
+		(in->flags & IFF_LOOPBACK) != 0 || setting_either(w->all->route_localnet, in->settings.route_localnet);
+	enum drop_reason reason = check_header(m);
+
+	if (likely(reason == KEEP) && unlikely(ip4_header(m)->ihl > 5))
+		reason = check_options(w, in, m);
+	if (likely(reason == KEEP))
+		reason = check_addresses(ip4_header(m), localnet);
+	if (likely(reason == KEEP))
+		return !take_group(w, in, m);
+	pkt_drop(&counters(w, in)->sink, m, reason);
+	return false;
 }
 
 /* ---- the route --------------------------------------------------------------------------------------------------- */
 
+/* The ports as they stand in the packet, 0 where rules see none. */
+static inline uint32_t
+both_ports(const struct rte_mbuf *m, const struct pkt *p, uint8_t protocol)
+{
+	uint32_t ports;
+
+	if (p->l4_off == 0 || m->data_len < p->l4_off + sizeof(ports) ||
+		(protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_SCTP))
+		return 0;
+	memcpy(&ports, rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off), sizeof(ports));
+	return ports;
+}
+
 static inline void
-make_key(const struct worker *w, const struct port *in, const struct rte_mbuf *m, struct rib_key *key)
+make_key(const struct port *in, const struct rte_mbuf *m, bool by_ports, struct rib_key4 *key)
 {
 	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
 	const struct rte_ipv4_hdr *ip = ip4_header(m);
-	bool by_ports = w->settings->fib_multipath_hash_policy == 1;
+	uint32_t ports = both_ports(m, p, ip->next_proto_id);
 
-	key->dst = ip_addr_v4(ip->dst_addr);
-	key->src = ip_addr_v4(ip->src_addr);
+	memcpy(&key->src, &ip->src_addr, 2 * sizeof(key->src));
 	key->mark = p->mark;
 	key->iif = in->ifindex;
 	key->oif = 0;
-	key->flow_hash = by_ports ? m->hash.rss : flow_hash_addresses(ip->src_addr, ip->dst_addr);
-	key->family = AF_INET;
+	memcpy(&key->sport, &ports, sizeof(ports));
 	key->dsfield = ip->type_of_service;
 	key->ip_protocol = ip->next_proto_id;
-	key->sport = key->dport = 0;
-	if (p->l4_off != 0 && m->data_len >= p->l4_off + 4 &&
-		(ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP ||
-			ip->next_proto_id == IPPROTO_SCTP)) {
-		const rte_be16_t *ports = rte_pktmbuf_mtod_offset(m, const rte_be16_t *, p->l4_off);
+	key->unused = 0;
+	key->flow_hash = unlikely(by_ports) ? path_flow_hash(m) : flow_hash_addresses(ip->src_addr, ip->dst_addr);
+}
 
-		key->sport = rte_be_to_cpu_16(ports[0]);
-		key->dport = rte_be_to_cpu_16(ports[1]);
+/* Drops and delivers what needs no route, and asks for the others', which stay in front, in order. Returns how many. */
+static uint16_t
+make_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, struct rib_key4 *keys)
+{
+	bool by_ports = w->settings->fib_multipath_hash_policy == 1;
+	uint16_t routed = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		if (unlikely((pkt_of(m)->flags & PKT_PLAIN) == 0) && !check(w, in, m))
+			continue;
+		make_key(in, m, by_ports, &keys[routed]);
+		pkts[routed++] = m;
 	}
+	return routed;
 }
 
 /* What the source's validation says: KEEP or why not. */
@@ -189,7 +221,7 @@ struct source_check {
 static void
 load_source_check(const struct worker *w, const struct port *in, struct source_check *check)
 {
-	const struct port_settings *all = router_settings_all(w->router);
+	const struct port_settings *all = w->all;
 
 	check->rp_filter = setting_greater(all->rp_filter, in->settings.rp_filter);
 	check->accept_local =
@@ -267,6 +299,7 @@ check_source(const struct worker *w, const struct port *in, const struct rte_mbu
 /* Packets on their way out, in order. */
 struct outgoing {
 	struct rte_mbuf *pkts[BURST];
+	const struct rib_nexthop *hops[BURST];
 	uint16_t count;
 };
 
@@ -277,17 +310,30 @@ outgoing_flush(struct worker *w, struct outgoing *o)
 
 	o->count = 0;
 	if (count != 0)
-		path_output(w, o->pkts, count);
+		path_output_by(w, o->pkts, o->hops, count);
 }
 
-static void
-outgoing_add(struct worker *w, void *arg, struct rte_mbuf *m)
+static inline void
+outgoing_add(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop)
 {
-	struct outgoing *o = arg;
-
-	o->pkts[o->count++] = m;
-	if (o->count == BURST)
+	o->pkts[o->count] = m;
+	o->hops[o->count++] = hop;
+	if (unlikely(o->count == BURST))
 		outgoing_flush(w, o);
+}
+
+/* A piece of a datagram that was too long for its hop. */
+struct piece_way {
+	struct outgoing *o;
+	const struct rib_nexthop *hop;
+};
+
+static void
+add_piece(struct worker *w, void *arg, struct rte_mbuf *m)
+{
+	struct piece_way *way = arg;
+
+	outgoing_add(w, way->o, m, way->hop);
 }
 
 uint32_t
@@ -362,14 +408,14 @@ forward(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_
 	p->priority = ip4_tos_priority(ip->type_of_service);
 	p->out_port = (uint16_t)hop->ifindex;
 	if (likely(m->pkt_len - p->l3_off <= hop->mtu)) {
-		outgoing_add(w, o, m);
+		outgoing_add(w, o, m, hop);
 		return;
 	}
 	out = worker_port(w, hop->ifindex);
 	if (out == NULL)
 		pkt_drop(sink, m, DROP_PORT_DOWN);
 	else
-		ip4_fragment(w, out, sink, m, hop->mtu, outgoing_add, o);
+		ip4_fragment(w, out, sink, m, hop->mtu, add_piece, &(struct piece_way){ o, hop });
 }
 
 /* ---- by type of route -------------------------------------------------------------------------------------------- */
@@ -402,43 +448,35 @@ refuse(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_r
 	}
 }
 
-/* Multicast and limited broadcast need no route: for us, or for nobody that we serve. */
-static bool
-take_group(struct worker *w, struct port *in, struct rte_mbuf *m)
-{
-	rte_be32_t dst = ip4_header(m)->dst_addr;
-
-	if (unlikely(dst == LIMITED_BROADCAST || dst == ALL_HOSTS || dst == 0)) {
-		ip4_deliver(w, in, m, true);
-		return true;
-	}
-	if (unlikely(is_multicast(dst))) {
-		pkt_drop(&counters(w, in)->sink, m, DROP_BROADCAST);
-		return true;
-	}
-	return false;
-}
+/* What a burst's packets are asked. */
+struct routing {
+	struct port *in;
+	struct source_check check;
+	bool forwarding;
+	bool straight; /* no reverse path to look at: the source only must not be this router */
+	struct outgoing outgoing;
+};
 
 static void
-take_routed(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_result *result,
-	const struct source_check *check, bool forwarding, struct outgoing *o)
+take_routed(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struct rib_result *result)
 {
+	struct port *in = routing->in;
 	struct pkt_sink *sink = &counters(w, in)->sink;
 	bool ours = result->type == RTN_LOCAL || result->type == RTN_BROADCAST;
 	const struct rib_nexthop *hop = NULL;
 	enum drop_reason reason;
 
-	if (!ours && !forwarding) {
+	if (!ours && !routing->forwarding) {
 		pkt_drop(sink, m, DROP_NOT_FORWARDING);
 		return;
 	}
 	if (!ours && result->type == RTN_UNICAST)
-		hop = rib_nexthop(w->rib, result->nexthop);
+		hop = result->hop;
 	if (!ours && hop == NULL) {
 		refuse(w, in, m, result);
 		return;
 	}
-	reason = check_source(w, in, m, check, ours ? LOOPBACK_IFINDEX : hop->ifindex);
+	reason = check_source(w, in, m, &routing->check, ours ? LOOPBACK_IFINDEX : hop->ifindex);
 	if (unlikely(reason != KEEP)) {
 		pkt_drop(sink, m, reason);
 		return;
@@ -448,31 +486,57 @@ take_routed(struct worker *w, struct port *in, struct rte_mbuf *m, const struct 
 	if (ours)
 		ip4_deliver(w, in, m, result->type == RTN_BROADCAST);
 	else
-		forward(w, in, m, hop, o);
+		forward(w, in, m, hop, &routing->outgoing);
+}
+
+/* Is there nothing to say about the packet but where it goes? Then all checks of take_routed and forward are done. */
+static inline bool
+goes_straight(const struct worker *w, const struct routing *routing, const struct rte_mbuf *m, const struct pkt *p,
+	const struct rte_ipv4_hdr *ip, const struct rib_result *result)
+{
+	const struct rib_nexthop *hop = result->hop;
+	struct ip_addr src = ip_addr_v4(ip->src_addr);
+
+	return routing->straight && (p->flags & PKT_PLAIN) != 0 && result->type == RTN_UNICAST && hop != NULL &&
+	       ip->time_to_live > 1 && m->pkt_len - LINK_HEADER <= hop->mtu && hop->ifindex != routing->in->ifindex &&
+	       !rib_address_is_local(w->rib, 0, AF_INET, &src);
+}
+
+static void
+route(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struct rib_result *result)
+{
+	struct pkt *p = pkt_of(m);
+	struct rte_ipv4_hdr *ip = ip4_header(m);
+
+	if (unlikely(!goes_straight(w, routing, m, p, ip, result))) {
+		take_routed(w, routing, m, result);
+		return;
+	}
+	decrement_ttl(ip);
+	p->priority = ip4_tos_priority(ip->type_of_service);
+	p->realm = result->realm;
+	p->nexthop = result->nexthop;
+	p->out_port = (uint16_t)result->hop->ifindex;
+	outgoing_add(w, &routing->outgoing, m, result->hop);
 }
 
 void
 ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
 {
-	bool forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
-	struct outgoing outgoing = { .count = 0 };
-	struct rib_key keys[BURST];
+	struct routing routing;
+	struct rib_key4 keys[BURST];
 	struct rib_result results[BURST];
-	struct source_check check;
-	uint16_t routed = 0;
+	uint16_t routed = make_keys(w, in, pkts, n, keys);
 
-	n = check_burst(w, in, pkts, n);
-	for (uint16_t i = 0; i < n; i++) {
-		if (!take_group(w, in, pkts[i])) {
-			make_key(w, in, pkts[i], &keys[routed]);
-			pkts[routed++] = pkts[i];
-		}
-	}
 	if (routed == 0)
 		return;
-	rib_lookup(w->rib, keys, routed, results);
-	load_source_check(w, in, &check);
+	rib_lookup4(w->rib, keys, routed, results);
+	routing.in = in;
+	routing.forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
+	routing.outgoing.count = 0;
+	load_source_check(w, in, &routing.check);
+	routing.straight = routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local;
 	for (uint16_t i = 0; i < routed; i++)
-		take_routed(w, in, pkts[i], &results[i], &check, forwarding, &outgoing);
-	outgoing_flush(w, &outgoing);
+		route(w, &routing, pkts[i], &results[i]);
+	outgoing_flush(w, &routing.outgoing);
 }

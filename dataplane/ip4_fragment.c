@@ -46,12 +46,10 @@ make_piece(struct worker *w, const struct rte_mbuf *m, uint32_t from, uint16_t n
 		return NULL;
 	p = pkt_of(piece);
 	*p = *whole;
-	p->flags |= PKT_GENERATED;
+	p->flags = (whole->flags & ~PKT_PLAIN) | PKT_GENERATED;
 	p->l4_off = 0;
 	p->l3_off = LINK_HEADER;
 	p->vlan_tci = 0;
-	piece->hash.rss = m->hash.rss;
-	piece->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
 	rte_pktmbuf_append(piece, LINK_HEADER);
 	if (!buffer_append(w, piece, m, whole->l3_off, header) ||
 		!buffer_append(w, piece, m, whole->l3_off + header + from, n)) {
@@ -113,6 +111,7 @@ ip4_fragment(struct worker *w, struct port *out, struct pkt_sink *sink, struct r
 		return false;
 	}
 	step = (uint16_t)((mtu - header) & ~(OFFSET_UNIT - 1));
+	p->flags &= ~PKT_PLAIN;
 	rest = make_pieces(w, m, step, payload, base, (place & RTE_IPV4_HDR_MF_FLAG) != 0);
 	if (rest == NULL) {
 		pkt_drop(sink, m, DROP_FRAGMENT_FAILED);

@@ -185,7 +185,7 @@ join(struct worker *w, const struct datagram *d)
 	ip->fragment_offset = 0;
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	path_set_flow(whole);
+	path_find_transport(whole);
 	return whole;
 fail:
 	rte_pktmbuf_free(whole);

@@ -98,7 +98,7 @@ ip4_send_own(struct worker *w, struct rte_mbuf *m)
 	ip->total_length = rte_cpu_to_be_16((uint16_t)length);
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	path_set_flow(m);
+	path_find_transport(m);
 	counters(w, out)->generated++;
 	if (length <= hop->mtu)
 		path_output(w, &m, 1);

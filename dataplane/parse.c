@@ -3,9 +3,9 @@
  * Parsing: from a frame as it arrived to a filled struct pkt.
  *
  * Bursts are parsed in order with the bytes of later frames prefetched. What the router reads of headers is made to lie
- * in the first buffer, so that later stages need not care. The flow hash is put into mbuf hash.rss here, flag
- * RTE_MBUF_F_RX_RSS_HASH set, for every packet: over addresses, protocol and ports of IPv4; without ports for
- * fragments, so that all of a datagram's stay together; over the Ethernet header of anything else.
+ * in the first buffer, so that later stages need not care. Nearly all packets are plain ones: IPv4 for this router's MAC
+ * with an ordinary header, which takes a dozen loads to know, and fills struct pkt from a template. The others take the
+ * long way round.
  */
 #include <linux/if_ether.h>
 #include <net/ethernet.h>
@@ -32,52 +32,35 @@ has_ports(uint8_t protocol)
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
 }
 
-static uint32_t
-hash_frame(const struct rte_mbuf *m)
+void
+path_find_transport(struct rte_mbuf *m)
 {
-	uint64_t a, b = 0;
-
-	memcpy(&a, rte_pktmbuf_mtod(m, const uint8_t *), 8);
-	memcpy(&b, rte_pktmbuf_mtod_offset(m, const uint8_t *, 8), 6);
-	return hash_words(a, b);
-}
-
-/* IPv4: l4_off and the hash, from a header that nobody has checked yet. */
-static void
-set_flow_ip4(struct rte_mbuf *m, struct pkt *p)
-{
+	struct pkt *p = pkt_of(m);
 	const struct rte_ipv4_hdr *ip = ip4_header(m);
 	uint16_t available = m->data_len - p->l3_off;
-	uint64_t ports = 0;
 
 	p->l4_off = 0;
-	if (available < sizeof(*ip) || (ip->version_ihl >> 4) != 4 || ip->ihl < 5 || available < rte_ipv4_hdr_len(ip)) {
-		m->hash.rss = hash_frame(m);
+	if (p->protocol != rte_cpu_to_be_16(ETHERTYPE_IP) || available < sizeof(*ip) || (ip->version_ihl >> 4) != 4 ||
+		ip->ihl < 5 || available < rte_ipv4_hdr_len(ip))
 		return;
-	}
 	if ((ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_OFFSET_MASK)) == 0)
 		p->l4_off = p->l3_off + rte_ipv4_hdr_len(ip);
+}
+
+uint32_t
+path_flow_hash(const struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
+	const struct rte_ipv4_hdr *ip = ip4_header(m);
+	uint64_t ports = 0;
+
 	if (!ip4_is_fragment(ip) && has_ports(ip->next_proto_id) && m->data_len >= p->l4_off + 4) {
 		uint32_t both;
 
 		memcpy(&both, rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off), sizeof(both));
 		ports = both;
 	}
-	m->hash.rss = hash_words((uint64_t)ip->src_addr << 32 | ip->dst_addr, ports << 8 | ip->next_proto_id);
-}
-
-void
-path_set_flow(struct rte_mbuf *m)
-{
-	struct pkt *p = pkt_of(m);
-
-	if (p->protocol == rte_cpu_to_be_16(ETHERTYPE_IP)) {
-		set_flow_ip4(m, p);
-	} else {
-		p->l4_off = 0;
-		m->hash.rss = hash_frame(m);
-	}
-	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	return hash_words((uint64_t)ip->src_addr << 32 | ip->dst_addr, ports << 8 | ip->next_proto_id);
 }
 
 /* The ethertype behind any tags, network order; its VLAN in *tci. 0: the frame ends within a tag. */
@@ -126,37 +109,50 @@ for_us(struct worker *w, const struct port *in, const struct rte_mbuf *m, struct
 	return any;
 }
 
-/* All of struct pkt but what the machinery has set, and the marks of a packet that comes through a virtual port. */
-static inline void
-clear(struct pkt *p, const struct port *in, uint16_t tci)
+/* All of struct pkt but its time, and the marks, of a packet that comes through a virtual port. */
+static void
+fill_again(struct pkt *p, const struct pkt *start)
 {
-	if (likely(p->passes == 0)) {
-		p->mark = 0;
-		p->tc_index = 0;
-	}
-	p->priority = 0;
-	p->realm = 0;
-	p->nexthop = 0;
-	p->leaf = PKT_LEAF_NONE;
-	p->generation = 0;
-	p->in_port = (uint16_t)in->ifindex;
-	p->out_port = 0;
-	p->l4_off = 0;
-	p->vlan_tci = tci;
-	p->l3_off = RTE_ETHER_HDR_LEN;
-	p->stage = 0;
-	p->flags = 0;
+	struct pkt before = *p;
+
+	memcpy(p, start, offsetof(struct pkt, scratch));
+	p->time_ns = before.time_ns;
+	p->mark = before.mark;
+	p->tc_index = before.tc_index;
+	p->passes = before.passes;
+}
+
+/* What is the same for all packets of a burst. */
+struct parsing {
+	struct pkt start; /* of a plain packet */
+	struct port *in;
+	uint64_t mac; /* the port's, as the first 8 bytes of a frame, shifted up by those behind it */
+	uint32_t mtu;
+	bool any; /* every destination MAC is ours */
+	bool fresh; /* from outside, not through a virtual port */
+};
+
+static inline void
+fill(struct pkt *p, const struct parsing *parsing)
+{
+	if (likely(parsing->fresh))
+		memcpy(p, &parsing->start, offsetof(struct pkt, scratch));
+	else
+		fill_again(p, &parsing->start);
 }
 
 static enum drop_reason
-parse_one(struct worker *w, const struct port *in, struct rte_mbuf *m, bool any)
+parse_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m)
 {
+	const struct port *in = parsing->in;
 	struct pkt *p = pkt_of(m);
 	uint16_t tci = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? m->vlan_tci : 0;
 	bool foreign = false;
 	rte_be16_t type;
 
-	clear(p, in, tci);
+	fill(p, parsing);
+	p->vlan_tci = tci;
+	p->flags = 0;
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	if (unlikely(m->nb_segs > 1) && !buffer_pull(m, (uint16_t)RTE_MIN(m->pkt_len, (uint32_t)HEADERS_MAX)))
 		return DROP_FRAME_MALFORMED;
@@ -168,7 +164,7 @@ parse_one(struct worker *w, const struct port *in, struct rte_mbuf *m, bool any)
 	p->protocol = type;
 	if (unlikely(type == 0))
 		return DROP_FRAME_MALFORMED;
-	if (unlikely(!for_us(w, in, m, p, any)))
+	if (unlikely(!for_us(w, in, m, p, parsing->any)))
 		return DROP_OTHER_HOST;
 	if (unlikely(foreign || (tci & VLAN_ID_MASK) != 0))
 		return DROP_UNKNOWN_VLAN;
@@ -176,19 +172,111 @@ parse_one(struct worker *w, const struct port *in, struct rte_mbuf *m, bool any)
 		p->protocol = rte_cpu_to_be_16(ETH_P_802_2);
 		return DROP_UNKNOWN_PROTOCOL;
 	}
-	if (unlikely(m->pkt_len - p->l3_off > in->mtu))
+	if (unlikely(m->pkt_len - p->l3_off > parsing->mtu))
 		return DROP_FRAME_OVERSIZE;
-	path_set_flow(m);
+	path_find_transport(m);
 	return KEEP;
 }
 
-uint16_t
-path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+/* ---- plain packets ----------------------------------------------------------------------------------------------- */
+
+#define PLAIN_HEADERS (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr))
+#define TYPE_VERSION  RTE_BE32(0x08004500) /* ethertype, version and header length, with any TOS */
+#define TYPE_MASK     RTE_BE32(0xffffff00)
+
+_Static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "words of a frame are shifted as little-endian ones");
+
+static inline uint64_t
+load64(const uint8_t *from)
 {
-	bool any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router);
+	uint64_t word;
+
+	memcpy(&word, from, sizeof(word));
+	return word;
+}
+
+static inline uint32_t
+load32(const uint8_t *from)
+{
+	uint32_t word;
+
+	memcpy(&word, from, sizeof(word));
+	return word;
+}
+
+/* Does the first byte of the address belong to hosts: none of 0/8, 127/8, 224/4 and 240/4? */
+static inline bool
+of_hosts(rte_be32_t address)
+{
+	uint8_t first = (uint8_t)address; /* little-endian: the first in memory */
+
+	return (uint8_t)(first - 1) < 223 && first != 127;
+}
+
+/* Do five words of a header add up to all ones (RFC 1071)? */
+static inline bool
+sum_ok(uint64_t sum)
+{
+	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+
+	return (half + (half << 16 | half >> 16)) >> 16 == 0xffff;
+}
+
+/* Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off. */
+static inline bool
+take_plain(const struct parsing *parsing, struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
+	uint32_t word[5] = { load32(ip), load32(ip + 4), load32(ip + 8), load32(ip + 12), load32(ip + 16) };
+	uint32_t total = rte_be_to_cpu_16((uint16_t)(word[0] >> 16)), available = m->data_len - RTE_ETHER_HDR_LEN;
+	bool ours = load64(frame) << 16 == parsing->mac || (parsing->any && (frame[0] & 1) == 0);
+	bool ip4 = (load32(frame + 12) & TYPE_MASK) == TYPE_VERSION;
+	bool whole = m->nb_segs == 1 && m->data_len >= PLAIN_HEADERS && total >= sizeof(struct rte_ipv4_hdr) &&
+		     total <= available && available <= parsing->mtu;
+	bool fragment = (word[1] & RTE_BE32(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0;
+
+	if (unlikely(!ours || !ip4 || !whole || fragment || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0))
+		return false;
+	if (unlikely(!sum_ok((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4])))
+		return false;
+	if (unlikely(!of_hosts(word[3]) || !of_hosts(word[4])))
+		return false;
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + total);
+	m->pkt_len = RTE_ETHER_HDR_LEN + total;
+	return true;
+}
+
+static void
+start_parsing(const struct worker *w, struct port *in, bool fresh, struct parsing *parsing)
+{
+	*parsing = (struct parsing){
+		.start = {
+			.time_ns = w->now,
+			.leaf = PKT_LEAF_NONE,
+			.in_port = (uint16_t)in->ifindex,
+			.l4_off = PLAIN_HEADERS,
+			.protocol = rte_cpu_to_be_16(ETHERTYPE_IP),
+			.l3_off = RTE_ETHER_HDR_LEN,
+			.flags = PKT_PLAIN,
+		},
+		.in = in,
+		.mtu = in->mtu,
+		.any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router),
+		.fresh = fresh,
+	};
+	memcpy(&parsing->mac, in->mac, RTE_ETHER_ADDR_LEN);
+	parsing->mac <<= 16;
+}
+
+uint16_t
+path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh)
+{
 	struct pkt_sink *sink = &counters(w, in)->sink;
+	struct parsing parsing;
 	uint16_t kept = 0;
 
+	start_parsing(w, in, fresh, &parsing);
 	for (uint16_t i = 0; i < RTE_MIN(n, PREFETCH); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
@@ -196,10 +284,15 @@ path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n
 		enum drop_reason reason;
 
 		if (i + PREFETCH < n) {
-			rte_prefetch0(pkt_of(pkts[i + PREFETCH]));
+			rte_prefetch0_write(pkt_of(pkts[i + PREFETCH]));
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH], void *));
 		}
-		reason = parse_one(w, in, m, any);
+		if (likely(take_plain(&parsing, m))) {
+			fill(pkt_of(m), &parsing);
+			pkts[kept++] = m;
+			continue;
+		}
+		reason = parse_one(w, &parsing, m);
 		if (likely(reason == KEEP))
 			pkts[kept++] = m;
 		else

@@ -13,6 +13,7 @@ path_start(struct worker *w, struct error *err)
 {
 	struct path *path = calloc(1, sizeof(*path));
 
+	w->all = router_settings_all(w->router);
 	if (path != NULL) {
 		path->timers = calloc(NEIGHBOURS_MAX + 1, sizeof(struct neighbour *));
 		path->peers = icmp_peers_create();
@@ -94,13 +95,13 @@ dispatch(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
 		ip4_receive(w, in, ip4, ip4_count);
 }
 
-/* At most BURST. */
+/* At most BURST; `fresh`: from outside. */
 static void
-receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh)
 {
 	const struct chain *ingress = __atomic_load_n(&in->ingress, __ATOMIC_ACQUIRE);
 
-	n = path_parse(w, in, pkts, n);
+	n = path_parse(w, in, pkts, n, fresh);
 	if (n != 0 && ingress != NULL && !chain_empty(ingress))
 		n = run_ingress(w, in, pkts, n);
 	if (n != 0)
@@ -110,10 +111,8 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 void
 path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++)
-		pkt_of(pkts[i])->passes = 0;
 	for (uint16_t done = 0; done < n; done += BURST)
-		receive_burst(w, in, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST));
+		receive_burst(w, in, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), true);
 }
 
 /* Packets that waited for another worker at the neighbour stage: each goes to its neighbour. */
@@ -177,7 +176,7 @@ resume_input(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			run[count++] = pkts[i];
 	}
 	if (count != 0 && stage == STAGE_RECEIVE)
-		receive_burst(w, in, run, count);
+		receive_burst(w, in, run, count, false);
 	else if (count != 0)
 		dispatch(w, in, run, count);
 	return i;
@@ -223,9 +222,9 @@ next_stop(const struct worker *w, const struct rib_nexthop *hop, const struct rt
 	return neighbour_find(w->rib, hop->ifindex, AF_INET, &to);
 }
 
-/* True: the link header is written. False: its neighbour's owner must see it first. */
+/* Writes the link header of a port that has no neighbours, or to a next stop that has to be found. False: its neighbour's owner must see it first. */
 static bool
-rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struct rte_mbuf *m)
+rewrite_slowly(struct worker *w, struct port *out, const struct rib_nexthop *hop, struct rte_mbuf *m)
 {
 	struct neighbour_hot hot;
 	struct neighbour *neighbour;
@@ -241,11 +240,44 @@ rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struc
 	hot = neighbour_read(neighbour);
 	if (unlikely(hot.ready != NEIGHBOUR_READY))
 		return false;
-	/* To the second is exact enough for the state machine and spares other workers' caches. */
-	if (w->now - __atomic_load_n(&neighbour->used_ns, __ATOMIC_RELAXED) > NS_PER_SECOND)
-		__atomic_store_n(&neighbour->used_ns, w->now, __ATOMIC_RELAXED);
+	neighbour_use(w, neighbour);
 	path_write_link(m, out, hot.lladdr);
 	return true;
+}
+
+/* Where a burst goes, hop by hop; the last one's port is at hand. */
+struct way_out {
+	struct port *port;
+	uint32_t ifindex;
+	bool has_neighbours;
+};
+
+static inline void
+find_port(const struct worker *w, struct way_out *way, uint32_t ifindex)
+{
+	if (likely(way->ifindex == ifindex))
+		return;
+	way->ifindex = ifindex;
+	way->port = worker_port(w, ifindex);
+	way->has_neighbours = way->port != NULL && (way->port->flags & (IFF_NOARP | IFF_LOOPBACK)) == 0;
+}
+
+/* True: the link header is written. */
+static inline bool
+rewrite(struct worker *w, const struct way_out *way, const struct rib_nexthop *hop, struct rte_mbuf *m)
+{
+	struct neighbour *neighbour = hop->neighbour;
+
+	if (likely(neighbour != NULL && way->has_neighbours && !hop->noarp && (pkt_of(m)->flags & PKT_PLAIN) != 0)) {
+		union neighbour_word word = neighbour_read_word(neighbour);
+
+		if (likely(word.hot.ready == NEIGHBOUR_READY)) {
+			neighbour_use(w, neighbour);
+			path_write_link_word(m, way->port, word);
+			return true;
+		}
+	}
+	return rewrite_slowly(w, way->port, hop, m);
 }
 
 /* Sends the first packet's port all its packets, keeps the others in order; returns how many are left. */
@@ -278,26 +310,32 @@ to_owner(struct worker *w, struct port *out, struct rte_mbuf *m)
 		port_hand_over(w, out, &m, 1);
 }
 
-static void
-output_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+void
+path_output_by(struct worker *w, struct rte_mbuf **pkts, const struct rib_nexthop *const *hops, uint16_t n)
 {
 	struct rte_mbuf *ready[BURST];
 	struct port *ports[BURST];
+	struct way_out way = { .ifindex = 0 };
 	uint16_t count = 0;
+	bool one_port = true;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct pkt *p = pkt_of(pkts[i]);
-		const struct rib_nexthop *hop = rib_nexthop(w->rib, p->nexthop);
-		struct port *out = worker_port(w, p->out_port);
+		struct rte_mbuf *m = pkts[i];
 
-		if (unlikely(out == NULL || hop == NULL)) {
-			pkt_drop(path_sink(w, p->in_port), pkts[i], out == NULL ? DROP_PORT_DOWN : DROP_NO_ROUTE);
-		} else if (likely(rewrite(w, out, hop, pkts[i]))) {
-			ports[count] = out;
-			ready[count++] = pkts[i];
+		find_port(w, &way, hops[i]->ifindex);
+		if (unlikely(way.port == NULL)) {
+			pkt_drop(path_sink(w, pkt_of(m)->in_port), m, DROP_PORT_DOWN);
+		} else if (likely(rewrite(w, &way, hops[i], m))) {
+			ports[count] = way.port;
+			one_port &= way.port == ports[0];
+			ready[count++] = m;
 		} else {
-			to_owner(w, out, pkts[i]);
+			to_owner(w, way.port, m);
 		}
+	}
+	if (likely(one_port && count != 0)) {
+		port_output(w, ports[0], ready, count);
+		return;
 	}
 	while (count != 0)
 		count = output_group(w, ready, ports, count);
@@ -306,8 +344,15 @@ output_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 void
 path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
-	for (uint16_t done = 0; done < n; done += BURST)
-		output_burst(w, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST));
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+		const struct rib_nexthop *hop = rib_nexthop(w->rib, p->nexthop);
+
+		if (unlikely(hop == NULL))
+			pkt_drop(path_sink(w, p->in_port), pkts[i], DROP_NO_ROUTE);
+		else
+			path_output_by(w, &pkts[i], &hop, 1);
+	}
 }
 
 /* ---- timers and ports -------------------------------------------------------------------------------------------- */

@@ -68,15 +68,14 @@ struct pkt_sink *path_sink(const struct worker *w, uint32_t ifindex);
 /* ---- parse.c ----------------------------------------------------------------------------------------------------- */
 
 /*
- * Fills struct pkt of each, drops what is malformed or another host's. Keeps the rest in front, in order; returns how
- * many.
+ * Fills struct pkt of each (`fresh`: just received; else it came through a virtual port and keeps its time and marks),
+ * drops what is malformed or another host's. Keeps the rest in front, in order; returns how many.
  */
-uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
-/*
- * Fills hash.rss (and its flag) and l4_off from the network header. Everything that leaves parse, or is made here, has
- * a flow hash.
- */
-void path_set_flow(struct rte_mbuf *m);
+uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh);
+/* Fills l4_off from the network header. */
+void path_find_transport(struct rte_mbuf *m);
+/* Over addresses, protocol and ports of an IPv4 packet; without ports for fragments, so that all of a datagram's agree. */
+uint32_t path_flow_hash(const struct rte_mbuf *m);
 
 /* Folded multiply: each bit of the result depends on every bit of both words. The constants are digits of pi. */
 static inline uint32_t
@@ -103,6 +102,8 @@ flow_hash_addresses(uint32_t src, uint32_t dst)
  * 14 or more and the bytes before it are free for the link header.
  */
 void path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+/* The same for at most BURST of them whose hops are at hand. */
+void path_output_by(struct worker *w, struct rte_mbuf **pkts, const struct rib_nexthop *const *hops, uint16_t n);
 /* Moves the frame's start to 14 bytes before the network header. */
 void path_make_room(struct rte_mbuf *m);
 
@@ -218,27 +219,60 @@ struct neighbour_hot { /* what any worker reads, at once */
 	uint8_t lladdr[6];
 };
 
+union neighbour_word {
+	uint64_t word;
+	struct neighbour_hot hot;
+};
+
+static inline union neighbour_word
+neighbour_read_word(const struct neighbour *n)
+{
+	return (union neighbour_word){
+		.word = __atomic_load_n((const uint64_t *)(const void *)&n->family, __ATOMIC_RELAXED),
+	};
+}
+
 static inline struct neighbour_hot
 neighbour_read(const struct neighbour *n)
 {
-	union {
-		uint64_t word;
-		struct neighbour_hot hot;
-	} u = { .word = __atomic_load_n((const uint64_t *)(const void *)&n->family, __ATOMIC_RELAXED) };
-
-	return u.hot;
+	return neighbour_read_word(n).hot;
 }
 
 static inline void
 neighbour_write(struct neighbour *n, struct neighbour_hot hot)
 {
-	union {
-		struct neighbour_hot hot;
-		uint64_t word;
-	} u = { .hot = hot };
+	union neighbour_word u = { .hot = hot };
 
 	__atomic_store_n((uint64_t *)(void *)&n->family, u.word, __ATOMIC_RELEASE);
 }
+
+/* A packet goes to it. To the second is exact enough for the state machine and spares other workers' caches. */
+static inline void
+neighbour_use(const struct worker *w, struct neighbour *n)
+{
+	if (unlikely(w->now - __atomic_load_n(&n->used_ns, __ATOMIC_RELAXED) > NS_PER_SECOND))
+		__atomic_store_n(&n->used_ns, w->now, __ATOMIC_RELAXED);
+}
+
+/*
+ * The link header of a plain packet, in two stores of 8 bytes: the neighbour's word ends with its MAC, so it is put two
+ * bytes before the frame, where there is headroom; the port's MAC and the type follow.
+ */
+static inline void
+path_write_link_word(struct rte_mbuf *m, const struct port *out, union neighbour_word to)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint64_t from;
+
+	memcpy(&from, out->mac, sizeof(from));
+	from = (from & UINT64_C(0xffffffffffff)) | (uint64_t)RTE_BE16(RTE_ETHER_TYPE_IPV4) << 48;
+	memcpy(frame - offsetof(struct neighbour_hot, lladdr), &to.word, sizeof(to.word));
+	memcpy(frame + RTE_ETHER_ADDR_LEN, &from, sizeof(from));
+}
+
+_Static_assert(offsetof(struct port, mac) + sizeof(uint64_t) <= sizeof(struct port) &&
+		       RTE_PKTMBUF_HEADROOM >= offsetof(struct neighbour_hot, lladdr),
+	"words are read and written beyond a MAC");
 
 _Static_assert(offsetof(struct neighbour, family) % 8 == 0 &&
 		       offsetof(struct neighbour, lladdr) == offsetof(struct neighbour, family) + 2,

@@ -8,6 +8,7 @@
 
 #include "replay.h"
 
+#define ARRIVALS 32 /* packets of one time that come in together; what is due leaves between two such bursts */
 #define FRUITLESS_MAX                                                                                                  \
 	64 /* promises of a tree that were not kept, each time asked twice as late: then it is left alone */
 
@@ -178,14 +179,14 @@ static bool
 arrivals(struct engine *e, uint64_t now)
 {
 	uint64_t at_ns = replay_absolute(e->router->replay, now), head;
-	struct rte_mbuf *pkts[BURST];
+	struct rte_mbuf *pkts[ARRIVALS];
 
 	for (unsigned int i = 0; i < e->input_count; i++) {
 		struct port *port = e->inputs[i];
 
 		if (!capture_peek(port, &head) || head != at_ns)
 			continue;
-		uint16_t n = capture_take(port, at_ns, pkts, BURST);
+		uint16_t n = capture_take(port, at_ns, pkts, ARRIVALS);
 		if (n == 0)
 			return true;
 		if ((port->flags & IFF_UP) != 0) {

@@ -8,7 +8,7 @@
 
 #include <weir/dataplane.h>
 
-#define BURST 32
+#define BURST 64
 
 struct worker {
 	unsigned int index;
@@ -17,6 +17,7 @@ struct worker {
 	struct rib *rib;
 	struct rte_mempool *pool; /* of its NUMA node */
 	const struct router_settings *settings;
+	const struct port_settings *all; /* net.ipv4.conf.all; path_start sets it */
 	uint64_t now; /* read once per loop */
 	uint64_t icmp_tokens, icmp_stamp_ns; /* the path's: global ICMP limit of this worker */
 	uint64_t random; /* state of the worker's generator */
@@ -37,7 +38,7 @@ enum stage {
 /* Once per worker, before and after all else, in the control thread. path_stop drops what is being reassembled as `shutdown`. */
 int path_start(struct worker *w, struct error *err);
 void path_stop(struct worker *w);
-/* Takes all n packets, just received on `in` from outside (counted by the machinery; struct pkt not yet filled but time_ns, in_port). */
+/* Takes all n packets, just received on `in` from outside (counted by the machinery; struct pkt not yet filled). */
 void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /*
  * Packets that were handed over by another worker or come out of a virtual port, `stage` set: STAGE_RECEIVE and STAGE_INGRESS_DONE with time_ns and

@@ -97,6 +97,8 @@ enum {
 	PKT_SHOT = 1 << 3, /* classification said drop: the discipline that asked counts and drops it */
 	PKT_CLASSIFIED = 1 << 4, /* leaf and generation hold what sched_classify found */
 	PKT_LOCAL = 1 << 5, /* sent by the router's own stack: no TTL decrement */
+	/* IPv4 to this port's MAC, its header checked: 20 bytes at l3_off 14, no fragment, addresses of hosts. Who changes such a header clears it. */
+	PKT_PLAIN = 1 << 6,
 };
 
 #define PKT_LEAF_NONE UINT32_MAX /* no class: the root discipline decides (default, direct queue) */

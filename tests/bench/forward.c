@@ -12,14 +12,15 @@
 #include <rte_ethdev.h>
 #include <rte_fib.h>
 #include <rte_ip.h>
+#include <rte_malloc.h>
 #include <rte_vect.h>
 
 #include "null_router.h"
 #include "report.h"
 
-#define FRAMES  (1u << 20)
+#define FRAMES  (1u << 18)
 #define ROUNDS  25
-#define PACKETS (FRAMES / 4) /* a round: every fourth sees the same frames again */
+#define PACKETS FRAMES /* a round */
 
 /* ---- the peers ---------------------------------------------------------------------------------------------------------- */
 
@@ -155,7 +156,7 @@ measure(struct null_router *n, struct bare_loop *loop, enum traffic traffic, con
 		s->ports[i] = loop->cycles;
 	}
 	free(destinations);
-	free(frames);
+	rte_free(frames);
 }
 
 static void

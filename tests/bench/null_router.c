@@ -11,7 +11,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_ip.h>
-#include <rte_prefetch.h>
+#include <rte_malloc.h>
 #include <rte_udp.h>
 #include <rte_vect.h>
 
@@ -146,7 +146,7 @@ fill_start(const struct port *in)
 struct null_frame *
 null_frames(const uint32_t *destinations, const uint32_t *sources, size_t count)
 {
-	struct null_frame *frames = calloc(count, sizeof(*frames));
+	struct null_frame *frames = rte_zmalloc("frames", count * sizeof(*frames), RTE_CACHE_LINE_SIZE);
 	struct rte_ipv4_hdr ip = { 0 };
 
 	bench_check(frames == NULL ? -ENOMEM : 0, "frames", NULL);

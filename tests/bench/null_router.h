@@ -42,7 +42,7 @@ void null_router_start(struct null_router *n);
 /* Exits unless all that was received was sent, but `dropped` packets, and all buffers came back. */
 void null_router_destroy(struct null_router *n, uint64_t dropped);
 
-/* Frames to these destinations (host order); sources NULL: all from 10.0.0.2. The caller frees them. count is a power of two. */
+/* Frames to these destinations (host order); sources NULL: all from 10.0.0.2. The caller frees them by rte_free. count is a power of two. */
 struct null_frame *null_frames(const uint32_t *destinations, const uint32_t *sources, size_t count);
 /* What the source gives from now on; the caller keeps them. */
 void null_router_set_frames(const struct null_frame *frames, size_t count);

@@ -10,6 +10,8 @@
 #include "eal.h"
 #include "world.h"
 
+#include <dataplane/path.h>
+
 static int
 setup(void **state)
 {
@@ -174,9 +176,9 @@ hashes_flows(void **state)
 
 	inject_burst(r, ETH0, frames, 4);
 	assert_int_equal(r->sent_count, 4);
-	assert_int_equal(r->sent[0].m->hash.rss, r->sent[2].m->hash.rss);
-	assert_int_not_equal(r->sent[0].m->hash.rss, r->sent[1].m->hash.rss);
-	assert_int_not_equal(r->sent[0].m->hash.rss, r->sent[3].m->hash.rss);
+	assert_int_equal(path_flow_hash(r->sent[0].m), path_flow_hash(r->sent[2].m));
+	assert_int_not_equal(path_flow_hash(r->sent[0].m), path_flow_hash(r->sent[1].m));
+	assert_int_not_equal(path_flow_hash(r->sent[0].m), path_flow_hash(r->sent[3].m));
 	assert_int_equal(pkt_of(r->sent[2].m)->priority, 2); /* tc-prio(8): TOS 8 is bulk */
 	assert_int_equal(pkt_of(r->sent[0].m)->priority, 0);
 	assert_int_equal(pkt_of(r->sent[0].m)->l4_off, 34);
