@@ -94,6 +94,14 @@ fifo_peek(struct qdisc *q, uint64_t now)
 }
 
 static uint16_t
+fifo_peek_bytes(const struct qdisc *q, uint32_t *bytes, uint16_t n)
+{
+	const struct fifo *f = qdisc_priv(q);
+
+	return pkt_queue_peek_bytes(&f->queue, bytes, n);
+}
+
+static uint16_t
 fifo_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct fifo *f = qdisc_priv(q);
@@ -160,6 +168,7 @@ static const struct qdisc_ops pfifo_ops = {
 	.enqueue = pfifo_enqueue,
 	.dequeue = fifo_dequeue,
 	.peek = fifo_peek,
+	.peek_bytes = fifo_peek_bytes,
 	.flush = fifo_flush,
 	.next_event = fifo_next_event,
 	.prefetch = fifo_prefetch,
@@ -177,6 +186,7 @@ static const struct qdisc_ops bfifo_ops = {
 	.enqueue = bfifo_enqueue,
 	.dequeue = fifo_dequeue,
 	.peek = fifo_peek,
+	.peek_bytes = fifo_peek_bytes,
 	.flush = fifo_flush,
 	.next_event = fifo_next_event,
 	.prefetch = fifo_prefetch,

@@ -132,6 +132,23 @@ pkt_queue_pop_burst(struct pkt_queue *queue, struct rte_mbuf **pkts, uint16_t n,
 	return count;
 }
 
+/* What the first packets count, at most n of them. */
+static inline uint16_t
+pkt_queue_peek_bytes(const struct pkt_queue *queue, uint32_t *bytes, uint16_t n)
+{
+	uint16_t i, count = n < queue->count ? n : (uint16_t)queue->count, at = queue->head_index;
+	const struct pkt_chunk *chunk = queue->head;
+
+	for (i = 0; i < count; i++) {
+		if (at == PKT_CHUNK_ENTRIES) {
+			chunk = chunk->next;
+			at = 0;
+		}
+		bytes[i] = chunk->entries[at++].bytes;
+	}
+	return count;
+}
+
 /* Ahead of a pop: step 0 fetches the first entry, step 1 the packet that it names. */
 static inline void
 pkt_queue_prefetch(const struct pkt_queue *queue, unsigned int step)

@@ -169,6 +169,8 @@ struct qdisc_ops {
 	uint16_t (*dequeue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	struct rte_mbuf *(*peek)(struct qdisc *q,
 		uint64_t now); /* what dequeue(..., 1, now) would give, still queued; NULL: see qdisc_peek */
+	/* Bytes of the next packets that dequeue would give, at most n: for who pays for them first. NULL: see qdisc_peek_bytes. */
+	uint16_t (*peek_bytes)(const struct qdisc *q, uint32_t *bytes, uint16_t n);
 	uint16_t (*flush)(
 		struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
 	uint64_t (*next_event)(const struct qdisc *q, uint64_t now);
@@ -356,6 +358,13 @@ uint16_t qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n,
 uint16_t qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
 /* What qdisc_dequeue(q, .., 1, now) would give; NULL: none now. A kind without peek is dequeued from, and the packet is held. */
 struct rte_mbuf *qdisc_peek(struct qdisc *q, uint64_t now);
+
+/* What the next packets of q count, at most n; 0 where q is empty or only qdisc_peek can tell. */
+static inline uint16_t
+qdisc_peek_bytes(const struct qdisc *q, uint32_t *bytes, uint16_t n)
+{
+	return q->ops->peek_bytes == NULL || q->holds ? 0 : q->ops->peek_bytes(q, bytes, n);
+}
 
 static inline uint16_t
 qdisc_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
