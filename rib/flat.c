@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
 #include <rte_common.h>
 
 #include "flat.h"
@@ -66,18 +68,53 @@ sweep_store(struct sweep *s, const struct store *store)
 	}
 }
 
+#define BLOCK_BYTES (32 * 1024) /* aligned to that too, so that a flat finds its block */
+
+/* Behind this, from the next cache line on, come flats of one size. */
+struct flat_block {
+	struct flat_pool *pool;
+	struct flat_block *next;
+};
+
+static struct flat_free **
+free_list(struct flat_pool *pool, uint32_t size)
+{
+	return &pool->free[rte_bsf32(size) - rte_bsf32(SIZE_MIN)];
+}
+
+static void
+add_block(struct flat_pool *pool, uint32_t size)
+{
+	struct flat_block *block = rib_memory_check(aligned_alloc(BLOCK_BYTES, BLOCK_BYTES), BLOCK_BYTES);
+	size_t bytes = 2 * size * sizeof(uint32_t);
+
+	*block = (struct flat_block){ pool, pool->blocks };
+	pool->blocks = block;
+	for (size_t at = RTE_CACHE_LINE_SIZE; at + bytes <= BLOCK_BYTES; at += bytes) {
+		struct flat *flat = (struct flat *)((char *)block + at);
+
+		flat->size = size;
+		flat_free(flat);
+	}
+}
+
 struct flat *
-flat_create(const struct store *store)
+flat_create(struct flat_pool *pool, const struct store *store)
 {
 	struct sweep s = { .count = 0 };
-	uint32_t size;
+	struct flat_free **list;
 	struct flat *flat;
+	uint32_t size;
 
 	if (store->entries == 0 || store->entries > FLAT_ROUTES_MAX)
 		return NULL;
 	sweep_store(&s, store);
 	size = RTE_MAX(SIZE_MIN, rte_align32pow2(s.count));
-	flat = rib_memory_check(aligned_alloc(RTE_CACHE_LINE_SIZE, 2 * size * sizeof(uint32_t)), size);
+	list = free_list(pool, size);
+	if (*list == NULL)
+		add_block(pool, size);
+	flat = (struct flat *)*list;
+	*list = (*list)->next;
 	flat->size = size;
 	for (uint32_t i = 0; i < size; i++) {
 		/* The padding repeats the last answer, for the last address finds it. */
@@ -86,4 +123,24 @@ flat_create(const struct store *store)
 		flat->rest[size - 1 + i] = s.value[i < s.count ? i : s.count - 1];
 	}
 	return flat;
+}
+
+void
+flat_free(void *arg)
+{
+	struct flat *flat = arg;
+	struct flat_block *block = (struct flat_block *)((uintptr_t)flat & ~(uintptr_t)(BLOCK_BYTES - 1));
+	struct flat_free **list = free_list(block->pool, flat->size), *place = arg;
+
+	place->next = *list;
+	*list = place;
+}
+
+void
+flat_pool_destroy(struct flat_pool *pool)
+{
+	for (struct flat_block *block = pool->blocks, *next; block != NULL; block = next) {
+		next = block->next;
+		free(block);
+	}
 }

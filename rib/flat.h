@@ -21,8 +21,22 @@ struct flat {
 	uint32_t rest[]; /* the other intervals' first addresses, ascending; then all values, as in lpm.h */
 };
 
-/* Of the table's routes without a tos; the caller frees it. NULL: more than FLAT_ROUTES_MAX, or none. */
-struct flat *flat_create(const struct store *store);
+/*
+ * Where flats are: side by side by their sizes, because a thousand of them on a page each would cost more in TLB misses than in compares. The writer's.
+ */
+#define FLAT_SIZES 5 /* 16, 32 ... 256 intervals */
+
+struct flat_pool {
+	struct flat_block *blocks;
+	struct flat_free {
+		struct flat_free *next;
+	} * free[FLAT_SIZES];
+};
+
+/* Of the table's routes without a tos. NULL: more than FLAT_ROUTES_MAX, or none. */
+struct flat *flat_create(struct flat_pool *pool, const struct store *store);
+void flat_free(void *flat); /* back to its pool */
+void flat_pool_destroy(struct flat_pool *pool);
 
 /* values[i] is that of addrs[i], in host order, in the one table; or in its own, where flats[i] is not NULL. Any thread under RCU. */
 void flat_find_all(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);

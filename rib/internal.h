@@ -140,12 +140,22 @@ struct table {
 	uint32_t prefixes; /* in lpm */
 	uint32_t sequence; /* order of creation */
 	struct table *next; /* in its hash bucket */
-};
+} __rte_cache_aligned;
 
 #define TABLE_BUCKETS 256 /* by the low byte of the number: Linux's order of dumping too */
 
+#define TABLES_IN_BLOCK 31
+
+struct table_block {
+	struct table_block *next;
+	uint32_t used;
+	struct table tables[TABLES_IN_BLOCK];
+};
+
 struct tables {
 	struct table *buckets[2][TABLE_BUCKETS]; /* newest first */
+	struct table_block *blocks; /* where they are */
+	struct flat_pool flats;
 };
 
 struct table *table_find(const struct rib *rib, uint8_t family, uint32_t id);

@@ -234,20 +234,21 @@ ask_each(struct burst *b)
 
 /* ---- rules -------------------------------------------------------------------------------------------------------------- */
 
-/* Keeps the keys for which their rule (or `rule`, if it is that of all) has no answer. */
-static inline void
-settle(struct burst *b, const struct compiled_rule *rule)
+/* Keeps the keys for which their rule's table has no answer. */
+static void
+settle(struct burst *b)
 {
+	static const struct compiled_rule plain;
 	uint16_t left = 0;
 
 	for (uint16_t i = 0; i < b->count; i++) {
-		const struct compiled_rule *r = rule != NULL ? rule : &b->set->rules[b->rule[i]];
+		const struct compiled_rule *rule = likely(b->set->plain) ? &plain : &b->set->rules[b->rule[i]];
 
-		if (likely(answer(b, r, b->index[i], b->value[i])))
+		if (likely(answer(b, rule, b->index[i], b->value[i])))
 			continue;
 		b->index[left] = b->index[i];
 		b->addr[left] = b->addr[i];
-		b->from[left++] = r->next;
+		b->from[left++] = b->set->rules[b->rule[i]].next;
 	}
 	b->count = left;
 }
@@ -257,14 +258,15 @@ static void
 lead(struct burst *b)
 {
 	for (uint32_t r = 0; r < b->set->leading && b->count > 0; r++) {
-		const struct compiled_rule *rule = &b->set->rules[r];
 		uint32_t some = 0;
 
-		ask_together(b, rule->table);
-		for (uint16_t i = 0; i < b->count; i++)
+		ask_together(b, b->set->tables[r]);
+		for (uint16_t i = 0; i < b->count; i++) {
+			b->rule[i] = r;
 			some |= b->value[i];
+		}
 		if (some != 0) /* of the local table, most bursts want nothing */
-			settle(b, rule);
+			settle(b);
 	}
 	for (uint16_t i = 0; i < b->count; i++)
 		b->from[i] = b->set->leading;
@@ -286,10 +288,10 @@ settle_without_table(struct burst *b)
 	for (uint16_t i = 0; i < b->count; i++) {
 		uint32_t rule = b->rule[i];
 
-		if (likely(rule < set->count && set->rules[rule].table != NULL)) {
+		if (likely(rule < set->count && set->tables[rule] != NULL)) {
 			b->index[left] = b->index[i];
 			b->addr[left] = b->addr[i];
-			b->table[left] = set->rules[rule].table;
+			b->table[left] = set->tables[rule];
 			b->rule[left++] = rule;
 			continue;
 		}
@@ -322,13 +324,11 @@ look_up(struct burst *b)
 		settle_without_table(b);
 		if (b->count == 0)
 			break;
-		if (of_one_rule(b)) {
+		if (of_one_rule(b))
 			ask_together(b, b->table[0]);
-			settle(b, &b->set->rules[b->rule[0]]);
-		} else {
+		else
 			ask_each(b);
-			settle(b, NULL);
-		}
+		settle(b);
 	}
 }
 

@@ -37,6 +37,7 @@ rib_destroy(struct rib *rib)
 	addresses_destroy(rib);
 	/* What waits for a grace period refers to the rib. */
 	rcu_flush(rib->rcu);
+	flat_pool_destroy(&rib->tables.flats);
 	infos_destroy(rib);
 	nexthops_destroy(rib);
 	neighbours_destroy(rib);

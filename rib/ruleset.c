@@ -171,16 +171,17 @@ rule_item_leave(struct rules *rules, const struct rule_item *item)
 struct making {
 	struct ruleset *set;
 	struct shape *shapes;
+	const struct table **tables;
 	struct compiled_rule *rules;
 	uint32_t *all, *other;
 	uint32_t *shape_of; /* by index in rules->shapes, which may have free ones */
 };
 
-/* At most three rules a bucket in the mean: then one in a thousand is full. */
+/* At most five rules a bucket in the mean: then one in twenty is full. */
 static uint32_t
 bucket_bits(uint32_t members)
 {
-	return (uint32_t)rte_log2_u32((members + 2) / 3);
+	return (uint32_t)rte_log2_u32((members + 4) / 5);
 }
 
 static uint32_t
@@ -218,17 +219,19 @@ static void
 lay_out(struct making *m, const struct rules *rules)
 {
 	struct sizes s = sizes_of(rules);
-	size_t bytes = LINE + s.buckets * sizeof(struct bucket) + s.filter_words * sizeof(uint32_t) +
-		       s.shapes * sizeof(struct shape) + rules->count * sizeof(struct compiled_rule) +
+	size_t bytes = RULESET_BYTES + s.buckets * sizeof(struct bucket) + s.filter_words * sizeof(uint32_t) +
+		       s.shapes * sizeof(struct shape) +
+		       rules->count * (sizeof(struct compiled_rule) + sizeof(struct table *)) +
 		       (rules->count + 1 + s.other) * sizeof(uint32_t);
 	struct bucket *bucket;
 	uint32_t *filter;
 
 	m->set = rib_memory_check(aligned_alloc(LINE, RTE_ALIGN_CEIL(bytes, LINE)), bytes);
-	bucket = (struct bucket *)((char *)m->set + LINE);
+	bucket = (struct bucket *)((char *)m->set + RULESET_BYTES);
 	filter = (uint32_t *)(bucket + s.buckets);
 	m->shapes = (struct shape *)(filter + s.filter_words);
-	m->rules = (struct compiled_rule *)(m->shapes + s.shapes);
+	m->tables = (const struct table **)(m->shapes + s.shapes);
+	m->rules = (struct compiled_rule *)(m->tables + rules->count);
 	m->all = (uint32_t *)(m->rules + rules->count);
 	m->other = m->all + rules->count + 1;
 	m->shape_of = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));
@@ -239,6 +242,8 @@ lay_out(struct making *m, const struct rules *rules)
 		.shapes = m->shapes,
 		.all = m->all,
 		.other = m->other,
+		.plain = true,
+		.tables = m->tables,
 		.rules = m->rules };
 	for (uint32_t k = 0; k < rules->shape_count; k++) {
 		uint32_t members = rules->shapes[k].members;
@@ -270,8 +275,7 @@ static struct compiled_rule
 compile_rule(const struct rules *rules, uint32_t i)
 {
 	const struct rule_item *item = &rules->list[i];
-	struct compiled_rule c = { .table = item->table,
-		.selectors = item->selectors,
+	struct compiled_rule c = { .selectors = item->selectors,
 		.realm = item->rule->realm,
 		.next = i + 1,
 		.same = RULE_NONE,
@@ -284,8 +288,6 @@ compile_rule(const struct rules *rules, uint32_t i)
 		if (target < rules->count && rules->list[target].rule->priority == item->rule->go_to)
 			c.next = target;
 	}
-	if (c.action == FR_ACT_GOTO || c.action == FR_ACT_NOP)
-		c.table = &nowhere;
 	return c;
 }
 
@@ -341,6 +343,9 @@ ruleset_create(const struct rules *rules, uint8_t family)
 		const struct rule_item *item = &rules->list[i];
 
 		m.rules[i] = compile_rule(rules, i);
+		m.tables[i] =
+			m.rules[i].action == FR_ACT_GOTO || m.rules[i].action == FR_ACT_NOP ? &nowhere : item->table;
+		m.set->plain &= m.rules[i].realm == 0 && m.rules[i].length_min == 0;
 		m.all[i] = item->shape == SHAPE_ALL ? i : m.all[i + 1];
 		if (item->shape == SHAPE_OTHER)
 			m.other[--other] = i;

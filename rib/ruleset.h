@@ -26,7 +26,6 @@ struct selectors {
 };
 
 struct compiled_rule {
-	const struct table *table; /* to ask, an empty one for rules without effect; NULL: the rule refuses */
 	const struct selectors *selectors;
 	uint32_t realm;
 	uint32_t next; /* the rule to go on with: the one behind, or a goto's target */
@@ -67,18 +66,23 @@ struct key_layout {
 	uint32_t words, oif, flow_hash;
 };
 
+#define RULESET_BYTES 128
+
 struct ruleset {
 	const struct key_layout *layout;
 	uint32_t count;
 	uint32_t leading; /* so many rules at the front look up a table for whatever comes */
+	bool plain; /* no rule has realms or suppresses prefixes */
 	uint32_t shape_count, other_count;
 	const struct shape *shapes; /* by first */
 	const uint32_t *all; /* [count + 1]; count where there is none */
 	const uint32_t *other; /* rules whose selectors must be tried */
-	const struct compiled_rule *rules;
+	const struct table *const
+		*tables; /* that each rule asks, an empty one for rules without effect; NULL: the rule refuses */
+	const struct compiled_rule *rules; /* what most packets need nothing of */
 };
 
-_Static_assert(sizeof(struct ruleset) <= 64, "buckets follow it, each in its cache line");
+_Static_assert(sizeof(struct ruleset) <= RULESET_BYTES, "buckets follow it, each in its cache line");
 
 /* The key of a burst at place i: the words of a struct rib_key4 or rib_key. */
 static inline const uint32_t *

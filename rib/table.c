@@ -12,6 +12,21 @@ table_find(const struct rib *rib, uint8_t family, uint32_t id)
 	return t;
 }
 
+/* Side by side: a thousand tables on a page each would cost lookups more in TLB misses than in anything else. */
+static struct table *
+new_table(struct tables *tables)
+{
+	struct table_block *block = tables->blocks;
+
+	if (block == NULL || block->used == TABLES_IN_BLOCK) {
+		block = rib_memory_check(aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*block)), sizeof(*block));
+		memset(block, 0, sizeof(*block));
+		block->next = tables->blocks;
+		tables->blocks = block;
+	}
+	return &block->tables[block->used++];
+}
+
 struct table *
 table_get(struct rib *rib, uint8_t family, uint32_t id)
 {
@@ -20,7 +35,7 @@ table_get(struct rib *rib, uint8_t family, uint32_t id)
 
 	if (t != NULL)
 		return t;
-	t = rib_zalloc(sizeof(*t));
+	t = new_table(&rib->tables);
 	t->id = id;
 	t->family = family;
 	t->sequence = rib->table_sequence++;
@@ -113,9 +128,9 @@ refresh_flat(struct rib *rib, struct table *table)
 {
 	struct flat *old = table->flat;
 
-	__atomic_store_n(&table->flat, flat_create(&table->store), __ATOMIC_RELEASE);
+	__atomic_store_n(&table->flat, flat_create(&rib->tables.flats, &table->store), __ATOMIC_RELEASE);
 	if (old != NULL)
-		rcu_defer(rib->rcu, free, old);
+		rcu_defer(rib->rcu, flat_free, old);
 }
 
 void
@@ -154,22 +169,18 @@ table_free(struct rib *rib, struct table *table)
 		lpm_destroy(table->by_tos->of[i].lpm);
 	for (struct store_at at = { 0, 0 }; store_get(&table->store, at) != NULL; at = store_next(&table->store, at))
 		info_put(rib, store_get(&table->store, at)->info);
-	free(table->flat);
 	free(table->by_tos);
 	store_free(&table->store);
-	free(table);
 }
 
 void
 tables_destroy(struct rib *rib)
 {
-	for (unsigned int f = 0; f < 2; f++) {
-		for (unsigned int b = 0; b < TABLE_BUCKETS; b++) {
-			for (struct table *t = rib->tables.buckets[f][b], *next; t != NULL; t = next) {
-				next = t->next;
-				table_free(rib, t);
-			}
-		}
+	for (struct table_block *block = rib->tables.blocks, *next; block != NULL; block = next) {
+		next = block->next;
+		for (uint32_t i = 0; i < block->used; i++)
+			table_free(rib, &block->tables[i]);
+		free(block);
 	}
 }
 
