@@ -86,15 +86,17 @@ struct lpm {
 	uint32_t limbo_pending; /* the last of them, released by the update under way */
 };
 
-/* The family of readers that suits the processor; the others are there to be compared with. */
+/* Readers of one kind of processor; they answer alike. */
 struct lpm_reader {
 	const char *name;
 	void (*lookup)(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
 	void (*lookup_v4)(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values);
 };
 
-/* The i-th that runs here, plainest first; NULL behind the last, which is the one in use. */
+/* The i-th that runs here, plainest first; NULL behind the last. */
 const struct lpm_reader *lpm_reader(unsigned int i);
+/* The one in use. */
+const struct lpm_reader *lpm_best_reader(void);
 extern const struct lpm_reader lpm_scalar;
 extern const struct lpm_reader lpm_avx512;
 bool lpm_avx512_usable(void);

@@ -122,6 +122,12 @@ lpm_reader(unsigned int i)
 	return readers[i];
 }
 
+const struct lpm_reader *
+lpm_best_reader(void)
+{
+	return best;
+}
+
 void
 lpm_lookup(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
 {

@@ -1,343 +1,405 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench-lpm [ROUTES [PREFIXES.txt.gz]]: cycles a lookup, in bursts of 32, of weir's LPM and its whole rib_lookup
- * (default rules, struct rib_key
- * in, struct rib_result out) beside DPDK's rte_lpm in the same run; memory, time to build, time to update. ROUTES
- * limits the table
- * (0: all): rte_lpm takes more than a minute to build from a full one.
+ * bench-lpm: longest prefix match in bursts of 32 over a million IPv4 and 200,000 IPv6 routes, beside DPDK's rte_fib, rte_fib6 and rte_lpm in the
+ * same run, in turns; what it takes in memory, and how it is changed. All answers are compared with the peers', or the figures mean nothing.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
-#include <linux/netlink.h>
-
-#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_fib.h>
+#include <rte_fib6.h>
 #include <rte_lpm.h>
+#include <rte_malloc.h>
+#include <rte_vect.h>
 
-#include <lpm.h>
-#include <store.h>
-#include <weir/rib.h>
+#include <lpm_internal.h>
 
-#include "eal.h"
-#include "prefixes.h"
+#include "eal_bench.h"
+#include "lpm_bench.h"
+#include "report.h"
 
-#define BURST    32
-#define LOOKUPS  (1u << 20) /* addresses drawn for each pattern */
-#define ROUNDS   5 /* the median counts */
-#define PATTERNS 4
+#define PEERS_MB 900 /* what the largest of the peers needs */
+#define KINDS    3
 
-static const char *const pattern_names[PATTERNS] = { "uniform 2^32", "over prefixes", "Zipf 1.0", "hot 1k" };
-
-struct bench {
-	struct prefix4 *prefixes;
-	size_t count;
-	uint32_t *addrs[PATTERNS];
-	struct lpm *lpm;
-	struct rte_lpm *peer;
-	struct rib *rib;
+static const struct {
+	const char *name, *work;
+	double must4, strive4, must6, strive6;
+} kinds[KINDS] = {
+	[TRAFFIC_ALL] = { "all", "uniform 2^32", 16, 12, 0, 0 },
+	[TRAFFIC_UNIFORM] = { "uniform", "uniform over prefixes", 10, 8, 30, 20 },
+	[TRAFFIC_ZIPF] = { "zipf", "Zipf", 5, 4, 16, 12 },
 };
 
-static uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
+/* One kind of traffic and all that may be asked for its answers. */
+struct bench {
+	const struct lpm *lpm, *small_pages;
+	const struct lpm_reader *reader;
+	struct rte_fib *fib;
+	struct rte_fib6 *fib6;
+	struct rte_lpm *peer_lpm;
+	uint32_t *addrs; /* IPv4 */
+	struct lpm_key *keys; /* or any, and the same as bytes */
+	uint8_t (*bytes)[RTE_FIB6_IPV6_ADDR_SIZE];
+};
 
-static uint64_t
-draw(void)
+union answers {
+	uint32_t narrow[LPM_BURST_SIZE];
+	uint64_t wide[LPM_BURST_SIZE]; /* of rte_fib */
+};
+
+typedef void burst_fn(const struct bench *b, uint32_t first, union answers *answers);
+
+void
+lpm_bench_check(int status, const char *what)
 {
-	seed ^= seed << 13; /* xorshift64, G. Marsaglia 2003 */
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-static uint32_t
-address_in(const struct prefix4 *p)
-{
-	return p->length == 32 ? p->addr : p->addr | ((uint32_t)(draw() >> 32) >> p->length);
-}
-
-/* Which of n, rank k with probability in proportion to 1/k; sums are of the first k terms. */
-static size_t
-zipf(const double *sums, size_t n)
-{
-	double x = (double)(draw() >> 11) * 0x1p-53 * sums[n - 1];
-	size_t low = 0, high = n - 1;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (sums[middle] < x)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (status == 0)
+		return;
+	fprintf(stderr, "bench-lpm: %s: %s\n", what, strerror(status < 0 ? -status : status));
+	exit(1);
 }
 
 static void
-draw_addresses(struct bench *b)
+weir4(const struct bench *b, uint32_t first, union answers *answers)
 {
-	double *sums = malloc(b->count * sizeof(*sums)), sum = 0;
-	/* Ranks are dealt out at random over the prefixes: 2654435761 is prime and so coprime to any count below it. */
-	const uint64_t stride = 2654435761u;
-
-	for (size_t i = 0; i < b->count; i++)
-		sums[i] = sum += 1.0 / (double)(i + 1);
-	for (unsigned int p = 0; p < PATTERNS; p++)
-		b->addrs[p] = malloc(LOOKUPS * sizeof(uint32_t));
-	for (uint32_t i = 0; i < LOOKUPS; i++) {
-		b->addrs[0][i] = (uint32_t)(draw() >> 32);
-		b->addrs[1][i] = address_in(&b->prefixes[draw() % b->count]);
-		b->addrs[2][i] = address_in(&b->prefixes[zipf(sums, b->count) * stride % b->count]);
-		b->addrs[3][i] = i < 1000 ? address_in(&b->prefixes[draw() % b->count]) : b->addrs[3][draw() % 1000];
-	}
-	free(sums);
+	b->reader->lookup_v4(b->lpm, b->addrs + first, LPM_BURST_SIZE, answers->narrow);
 }
 
-/* Each runs all addresses of a pattern and returns something of the answers, so that none is optimised away. */
-static uint32_t
-run_lpm(const struct bench *b, const uint32_t *addrs)
+static void
+weir4_small_pages(const struct bench *b, uint32_t first, union answers *answers)
 {
-	uint32_t values[BURST], some = 0;
-
-	for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
-		lpm_lookup_v4(b->lpm, addrs + i, BURST, values);
-		some ^= values[i & (BURST - 1)];
-	}
-	return some;
+	b->reader->lookup_v4(b->small_pages, b->addrs + first, LPM_BURST_SIZE, answers->narrow);
 }
 
-static uint32_t
-run_peer(const struct bench *b, const uint32_t *addrs)
+static void
+weir6(const struct bench *b, uint32_t first, union answers *answers)
 {
-	uint32_t values[BURST], some = 0;
-
-	for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
-		rte_lpm_lookup_bulk(b->peer, addrs + i, values, BURST);
-		some ^= values[i & (BURST - 1)];
-	}
-	return some;
+	b->reader->lookup(b->lpm, b->keys + first, LPM_BURST_SIZE, answers->narrow);
 }
 
-static uint32_t
-run_rib(const struct bench *b, const uint32_t *addrs)
+static void
+fib4(const struct bench *b, uint32_t first, union answers *answers)
 {
-	struct rib_result results[BURST];
-	struct rib_key keys[BURST] = { 0 };
+	rte_fib_lookup_bulk(b->fib, b->addrs + first, answers->wide, LPM_BURST_SIZE);
+}
+
+static void
+fib6(const struct bench *b, uint32_t first, union answers *answers)
+{
+	rte_fib6_lookup_bulk(b->fib6, b->bytes + first, answers->wide, LPM_BURST_SIZE);
+}
+
+static void
+rte_lpm4(const struct bench *b, uint32_t first, union answers *answers)
+{
+	rte_lpm_lookup_bulk(b->peer_lpm, b->addrs + first, answers->narrow, LPM_BURST_SIZE);
+}
+
+static double
+cycles(const struct bench *b, burst_fn *burst)
+{
+	static volatile uint32_t sink; /* so that no lookup is idle */
+	union answers answers;
 	uint32_t some = 0;
+	uint64_t start = rte_rdtsc_precise();
 
-	for (unsigned int k = 0; k < BURST; k++)
-		keys[k].family = AF_INET;
-	for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
-		for (unsigned int k = 0; k < BURST; k++)
-			keys[k].dst.v4 = rte_cpu_to_be_32(addrs[i + k]);
-		rib_lookup(b->rib, keys, BURST, results);
-		some ^= results[i & (BURST - 1)].nexthop;
+	for (uint32_t i = 0; i < LPM_LOOKUPS; i += LPM_BURST_SIZE) {
+		burst(b, i, &answers);
+		some ^= answers.narrow[i / LPM_BURST_SIZE % LPM_BURST_SIZE];
 	}
-	return some;
+	start = rte_rdtsc_precise() - start;
+	sink = some;
+	(void)sink;
+	return (double)start / LPM_LOOKUPS;
 }
 
-static int
-by_value(const void *a, const void *b)
+/* The number of the route that answers the i-th lookup of a burst, 0: none. */
+static uint32_t
+number_of(const union answers *answers, unsigned int i, burst_fn *burst)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-cycles(const struct bench *b, uint32_t (*run)(const struct bench *b, const uint32_t *addrs), const uint32_t *addrs)
-{
-	static volatile uint32_t sink;
-	double samples[ROUNDS];
-
-	sink = run(b, addrs);
-	for (unsigned int i = 0; i < ROUNDS; i++) {
-		uint64_t start = rte_rdtsc_precise();
-
-		sink ^= run(b, addrs);
-		samples[i] = (double)(rte_rdtsc_precise() - start) / LOOKUPS;
-	}
-	qsort(samples, ROUNDS, sizeof(samples[0]), by_value);
-	return samples[ROUNDS / 2];
+	if (burst == fib4 || burst == fib6)
+		return (uint32_t)answers->wide[i];
+	if (burst == rte_lpm4)
+		return answers->narrow[i] & RTE_LPM_LOOKUP_SUCCESS ? answers->narrow[i] & 0xffffff : 0;
+	return lpm_value_number(answers->narrow[i]);
 }
 
 static void
-report(const struct bench *b, const char *name, uint32_t (*run)(const struct bench *b, const uint32_t *addrs),
-	double megabytes, double build_s)
+compare_answers(const struct bench *b, burst_fn *weir, burst_fn *peer, const char *what)
 {
-	printf("%-12s %8.1f MB %8.2f s build ", name, megabytes, build_s);
-	for (unsigned int p = 0; p < PATTERNS; p++)
-		printf(" %12.1f", cycles(b, run, b->addrs[p]));
-	printf("\n");
-}
+	union answers ours, theirs;
 
-static double
-since(uint64_t start)
-{
-	return (double)(rte_rdtsc() - start) / (double)rte_get_tsc_hz();
-}
+	for (uint32_t i = 0; i < LPM_LOOKUPS; i += LPM_BURST_SIZE) {
+		weir(b, i, &ours);
+		peer(b, i, &theirs);
+		for (unsigned int k = 0; k < LPM_BURST_SIZE; k++) {
+			uint32_t our = number_of(&ours, k, weir), their = number_of(&theirs, k, peer);
 
-static double
-build_lpm(struct bench *b)
-{
-	uint64_t start = rte_rdtsc();
-
-	b->lpm = lpm_create(NULL);
-	for (size_t i = 0; i < b->count; i++) {
-		lpm_set_routes(b->lpm, (uint32_t)i + 1);
-		lpm_set(b->lpm, (struct lpm_key){ (uint64_t)b->prefixes[i].addr << 32, 0 }, b->prefixes[i].length,
-			1 + i % 250);
-	}
-	return since(start);
-}
-
-static double
-build_peer(struct bench *b)
-{
-	struct rte_lpm_config config = { .max_rules = (uint32_t)b->count + 1, .number_tbl8s = 1 << 14 };
-	uint64_t start = rte_rdtsc();
-
-	b->peer = rte_lpm_create("bench", SOCKET_ID_ANY, &config);
-	if (b->peer == NULL) {
-		fprintf(stderr, "rte_lpm_create failed\n");
-		exit(1);
-	}
-	for (size_t i = 0; i < b->count; i++) {
-		int status = b->prefixes[i].length == 0
-				     ? 0
-				     : rte_lpm_add(b->peer, b->prefixes[i].addr, b->prefixes[i].length, 1 + i % 250);
-
-		if (status != 0) {
-			fprintf(stderr, "rte_lpm_add: route %zu: %s\n", i, strerror(-status));
+			if (our == their)
+				continue;
+			fprintf(stderr, "bench-lpm: %s: answer %u is %u, and the peer's is %u\n", what, i + k, our,
+				their);
 			exit(1);
 		}
 	}
-	return since(start);
 }
 
-static double
-build_rib(struct bench *b)
+static void
+report_lookups(const struct bench *b, const char *name, const char *work, burst_fn *weir, burst_fn *peer,
+	const char *peer_name, double must, double strive)
 {
-	struct rib_link link = { .ifindex = 2, .name = "eth0", .mtu = 1500, .flags = IFF_UP | IFF_RUNNING };
-	struct rib_address address = {
-		.ifindex = 2, .family = AF_INET, .prefix_length = 8, .local = ip_addr_v4(RTE_BE32(0x0a000001))
+	double ours[LPM_ROUNDS], theirs[LPM_ROUNDS];
+
+	if (!report_wanted(name))
+		return;
+	compare_answers(b, weir, peer, name);
+	for (unsigned int i = 0; i < LPM_ROUNDS; i++) {
+		ours[i] = cycles(b, weir);
+		theirs[i] = cycles(b, peer);
+	}
+	report_add(&(struct report_row){ .name = name,
+			   .work = work,
+			   .unit = "cycles/lookup",
+			   .peer_name = peer_name,
+			   .must = must,
+			   .strive = strive },
+		ours, theirs, LPM_ROUNDS);
+}
+
+static size_t
+peers_bytes(void)
+{
+	struct rte_malloc_socket_stats stats = { 0 };
+
+	rte_malloc_get_socket_stats(0, &stats);
+	return stats.heap_allocsz_bytes;
+}
+
+static void
+report_bytes(const char *name, const char *work, const struct lpm *lpm, double peer_bytes, const char *peer_name,
+	double must)
+{
+	double weir = (double)lpm_bytes(lpm) / 1e6, peer = peer_bytes / 1e6;
+
+	if (report_wanted(name))
+		report_add(
+			&(struct report_row){
+				.name = name, .work = work, .unit = "MB", .peer_name = peer_name, .must = must },
+			&weir, &peer, 1);
+}
+
+/* ---- IPv4 -------------------------------------------------------------------------------------------------------------- */
+
+struct lpm *
+lpm_bench_build4(const struct prefix4 *prefixes, size_t count, struct rcu *rcu)
+{
+	struct lpm *lpm = lpm_create(rcu);
+
+	for (size_t i = 0; i < count; i++) {
+		lpm_set_routes(lpm, (uint32_t)i + 1);
+		lpm_set(lpm, (struct lpm_key){ (uint64_t)prefixes[i].addr << 32, 0 }, prefixes[i].length,
+			lpm_bench_number(i));
+	}
+	return lpm;
+}
+
+/* With transparent huge pages off. */
+static struct lpm *
+build_on_small_pages(const struct prefix4 *prefixes, size_t count)
+{
+	struct lpm *lpm;
+
+	lpm_bench_check(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 ? 0 : errno, "PR_SET_THP_DISABLE");
+	lpm = lpm_bench_build4(prefixes, count, NULL);
+	lpm_bench_check(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) == 0 ? 0 : errno, "PR_SET_THP_DISABLE");
+	return lpm;
+}
+
+static struct rte_fib *
+build_fib(const struct prefix4 *prefixes, size_t count)
+{
+	struct rte_fib_conf conf = {
+		.type = RTE_FIB_DIR24_8, .max_routes = (int)count + 1, .dir24_8 = { RTE_FIB_DIR24_8_2B, 1 << 14 }
 	};
-	struct error err = { 0 };
-	uint64_t start = rte_rdtsc();
+	struct rte_fib *fib = rte_fib_create("lpm", SOCKET_ID_ANY, &conf);
 
-	if (rib_create(NULL, &b->rib, &err) != 0 || rib_link_set(b->rib, &link, &err) != 0 ||
-		rib_address_add(b->rib, &address, false, &err) != 0) {
-		fprintf(stderr, "rib: %s\n", err.msg);
-		exit(1);
+	lpm_bench_check(fib == NULL ? rte_errno : 0, "rte_fib_create");
+	for (size_t i = 0; i < count; i++)
+		lpm_bench_check(
+			rte_fib_add(fib, prefixes[i].addr, prefixes[i].length, lpm_bench_number(i)), "rte_fib_add");
+	if (rte_fib_select_lookup(fib, RTE_FIB_LOOKUP_DIR24_8_VECTOR_AVX512) != 0) {
+		rte_fib_select_lookup(fib, RTE_FIB_LOOKUP_DIR24_8_SCALAR_MACRO);
+		report_note("rte_fib is without AVX-512 here");
 	}
-	for (size_t i = 0; i < b->count; i++) {
-		struct rib_hop hop = { .gateway_family = AF_INET,
-			.gateway = ip_addr_v4(rte_cpu_to_be_32(0x0a000002 + i % 250)) };
-		struct rib_route route = { .type = RTN_UNICAST,
-			.table = RT_TABLE_MAIN,
-			.hop_count = 1,
-			.hops = &hop,
-			.dst = { AF_INET, b->prefixes[i].length, ip_addr_v4(rte_cpu_to_be_32(b->prefixes[i].addr)) } };
+	return fib;
+}
 
-		if (rib_route_add(b->rib, &route, CHANGE_CREATE, &err) != 0 && err.code != EEXIST) {
-			fprintf(stderr, "route %zu: %s\n", i, err.msg);
-			exit(1);
+static void
+fill_tbl24(struct rte_lpm *lpm, const struct prefix4 *p, uint32_t number)
+{
+	struct rte_lpm_tbl_entry entry = { .next_hop = number, .valid = 1, .depth = p->length };
+
+	for (uint32_t i = 0; i < 1u << (24 - p->length); i++)
+		lpm->tbl24[(p->addr >> 8) + i] = entry;
+}
+
+/*
+ * rte_lpm_add takes more than a minute for a million routes, as it looks through all rules of the length each time. Lookups know only its tables: what
+ * is no longer than /24 is written there directly, shorter ones first.
+ */
+static struct rte_lpm *
+build_rte_lpm(const struct prefix4 *prefixes, size_t count)
+{
+	struct rte_lpm_config config = { .max_rules = (uint32_t)count + 1, .number_tbl8s = 1 << 14 };
+	struct rte_lpm *lpm = rte_lpm_create("lpm", SOCKET_ID_ANY, &config);
+
+	lpm_bench_check(lpm == NULL ? rte_errno : 0, "rte_lpm_create");
+	for (uint8_t length = 1; length <= 32; length++) {
+		for (size_t i = 0; i < count; i++) {
+			const struct prefix4 *p = &prefixes[i];
+
+			if (p->length == length && length <= 24)
+				fill_tbl24(lpm, p, lpm_bench_number(i));
+			else if (p->length == length)
+				lpm_bench_check(rte_lpm_add(lpm, p->addr, length, lpm_bench_number(i)), "rte_lpm_add");
 		}
 	}
-	return since(start);
+	return lpm;
 }
 
-static int
-sum_bytes(void *arg, const struct rib_table_info *info)
-{
-	*(double *)arg += (double)(info->route_bytes + info->lookup_bytes) / 1e6;
-	return 0;
-}
-
-/* A route flaps: deleted and added again, as full route with all that belongs to it. */
+/* What the other readers and the other pages give, as remarks. */
 static void
-report_updates(const struct bench *b)
+note_variants(struct bench *b, const char *kind)
 {
-	const unsigned int updates = 100000;
-	struct rib_hop hop = { .gateway_family = AF_INET, .gateway = ip_addr_v4(RTE_BE32(0x0a000009)) };
-	struct rib_route route = { .type = RTN_UNICAST, .table = RT_TABLE_MAIN, .hop_count = 1, .hops = &hop };
-	uint64_t start = rte_rdtsc();
+	double best = 1e9, small = 1e9, scalar = 1e9;
 
-	for (unsigned int i = 0; i < updates; i += 2) {
-		const struct prefix4 *p = &b->prefixes[draw() % b->count];
-
-		route.dst = (struct ip_prefix){ AF_INET, p->length, ip_addr_v4(rte_cpu_to_be_32(p->addr)) };
-		rib_route_delete(b->rib, &(struct rib_route){ .dst = route.dst, .scope = RT_SCOPE_NOWHERE }, NULL);
-		rib_route_add(b->rib, &route, CHANGE_CREATE, NULL);
+	for (unsigned int i = 0; i < LPM_ROUNDS; i++) {
+		best = RTE_MIN(best, cycles(b, weir4));
+		small = RTE_MIN(small, cycles(b, weir4_small_pages));
+		b->reader = &lpm_scalar;
+		scalar = RTE_MIN(scalar, cycles(b, weir4));
+		b->reader = lpm_best_reader();
 	}
-	printf("update of a random route: %.2f us mean", since(start) / updates * 1e6);
-	route.dst = (struct ip_prefix){ .family = AF_INET };
-	start = rte_rdtsc();
-	rib_route_add(b->rib, &route, CHANGE_CREATE, NULL);
-	printf("; of the default route: %.2f us\n", since(start) * 1e6);
+	report_note("lpm, IPv4, %s, cycles at best: %s readers, huge pages asked for by madvise %.1f; on pages of 4 kB "
+		    "%.1f; "
+		    "scalar readers %.1f",
+		kind, b->reader->name, best, small, scalar);
 }
 
-/* The peers must agree, or the figures mean nothing. */
 static void
-check(const struct bench *b)
+bench4(const struct prefix4 *prefixes, size_t count)
 {
-	for (unsigned int p = 0; p < PATTERNS; p++) {
-		for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
-			uint32_t ours[BURST], theirs[BURST];
+	size_t before = peers_bytes();
+	struct lpm *lpm = lpm_bench_build4(prefixes, count, NULL), *small_pages = build_on_small_pages(prefixes, count);
+	struct bench b = { .lpm = lpm,
+		.small_pages = small_pages,
+		.reader = lpm_best_reader(),
+		.fib = build_fib(prefixes, count),
+		.addrs = malloc(LPM_LOOKUPS * sizeof(*b.addrs)) };
+	size_t fib_bytes = peers_bytes() - before;
+	char name[64], work[96];
 
-			lpm_lookup_v4(b->lpm, b->addrs[p] + i, BURST, ours);
-			rte_lpm_lookup_bulk(b->peer, b->addrs[p] + i, theirs, BURST);
-			for (unsigned int k = 0; k < BURST; k++) {
-				uint32_t expected = theirs[k] & RTE_LPM_LOOKUP_SUCCESS ? theirs[k] & 0xffffff : 0;
-
-				if (lpm_value_number(ours[k]) != expected) {
-					fprintf(stderr, "lookups differ at %#x: %u and %u\n", b->addrs[p][i + k],
-						lpm_value_number(ours[k]), expected);
-					exit(1);
-				}
-			}
-		}
+	b.peer_lpm = build_rte_lpm(prefixes, count);
+	for (enum traffic kind = 0; kind < KINDS; kind++) {
+		traffic4(kind, prefixes, count, b.addrs, LPM_LOOKUPS, 1);
+		snprintf(name, sizeof(name), "lpm-ipv4-%s", kinds[kind].name);
+		snprintf(work, sizeof(work), "LPM, 1.0M IPv4 routes, %s", kinds[kind].work);
+		report_lookups(&b, name, work, weir4, fib4, "rte_fib", kinds[kind].must4, kinds[kind].strive4);
+		snprintf(name, sizeof(name), "lpm-ipv4-%s-rte-lpm", kinds[kind].name);
+		report_lookups(&b, name, work, weir4, rte_lpm4, "rte_lpm", 0, 0);
+		if (report_wanted("lpm-ipv4-notes"))
+			note_variants(&b, kinds[kind].work);
 	}
+	report_bytes(
+		"lpm-ipv4-bytes", "LPM, 1.0M IPv4 routes, lookup structure", lpm, (double)fib_bytes, "rte_fib", 16);
+	rte_lpm_free(b.peer_lpm);
+	rte_fib_free(b.fib);
+	lpm_destroy(lpm);
+	lpm_destroy(small_pages);
+	free(b.addrs);
+}
+
+/* ---- IPv6 -------------------------------------------------------------------------------------------------------------- */
+
+static struct lpm *
+build6(const struct ip_prefix *prefixes, size_t count)
+{
+	struct lpm *lpm = lpm_create(NULL);
+
+	for (size_t i = 0; i < count; i++) {
+		lpm_set_routes(lpm, (uint32_t)i + 1);
+		lpm_set(lpm, lpm_key(&prefixes[i].addr), prefixes[i].length, lpm_bench_number(i));
+	}
+	return lpm;
+}
+
+static struct rte_fib6 *
+build_fib6(const struct ip_prefix *prefixes, size_t count)
+{
+	struct rte_fib6_conf conf = {
+		.type = RTE_FIB6_TRIE, .max_routes = (int)count + 1, .trie = { RTE_FIB6_TRIE_4B, 1 << 18 }
+	};
+	struct rte_fib6 *fib = rte_fib6_create("lpm6", SOCKET_ID_ANY, &conf);
+
+	lpm_bench_check(fib == NULL ? rte_errno : 0, "rte_fib6_create");
+	for (size_t i = 0; i < count; i++)
+		lpm_bench_check(rte_fib6_add(fib, prefixes[i].addr.bytes, prefixes[i].length, lpm_bench_number(i)),
+			"rte_fib6_add");
+	if (rte_fib6_select_lookup(fib, RTE_FIB6_LOOKUP_TRIE_VECTOR_AVX512) != 0)
+		report_note("rte_fib6 is without AVX-512 here");
+	return fib;
+}
+
+static void
+bench6(void)
+{
+	struct ip_prefix *prefixes;
+	size_t count = prefixes_load6(NULL, &prefixes), before = peers_bytes();
+	struct lpm *lpm = build6(prefixes, count);
+	struct bench b = { .lpm = lpm,
+		.reader = lpm_best_reader(),
+		.fib6 = build_fib6(prefixes, count),
+		.keys = malloc(LPM_LOOKUPS * sizeof(*b.keys)),
+		.bytes = malloc(LPM_LOOKUPS * sizeof(*b.bytes)) };
+	char name[64], work[96];
+
+	for (enum traffic kind = TRAFFIC_UNIFORM; kind < KINDS; kind++) {
+		struct ip_addr *addrs = (struct ip_addr *)b.bytes;
+
+		traffic6(kind, prefixes, count, addrs, LPM_LOOKUPS, 1);
+		for (uint32_t i = 0; i < LPM_LOOKUPS; i++)
+			b.keys[i] = lpm_key(&addrs[i]);
+		snprintf(name, sizeof(name), "lpm-ipv6-%s", kinds[kind].name);
+		snprintf(work, sizeof(work), "LPM, 200k IPv6 routes, %s", kinds[kind].work);
+		report_lookups(&b, name, work, weir6, fib6, "rte_fib6", kinds[kind].must6, kinds[kind].strive6);
+	}
+	report_bytes("lpm-ipv6-bytes", "LPM, 200k IPv6 routes, lookup structure", lpm, (double)(peers_bytes() - before),
+		"rte_fib6", 24);
+	rte_fib6_free(b.fib6);
+	lpm_destroy(lpm);
+	free(b.keys);
+	free(b.bytes);
+	free(prefixes);
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	size_t most = argc > 1 ? strtoull(argv[1], NULL, 0) : 0;
-	double lpm_s, peer_s, rib_s, rib_mb = 0;
-	struct bench b = { 0 };
+	struct prefix4 *prefixes;
+	size_t count;
 
-	eal_start();
-	b.count = prefixes_load(argc > 2 ? argv[2] : NULL, &b.prefixes);
-	if (most != 0 && most < b.count) {
-		/* An even thinning keeps the spread of addresses and lengths. */
-		for (size_t i = 0; i < most; i++)
-			b.prefixes[i] = b.prefixes[i * b.count / most];
-		b.count = most;
-	}
-	draw_addresses(&b);
-	lpm_s = build_lpm(&b);
-	rib_s = build_rib(&b);
-	peer_s = build_peer(&b);
-	check(&b);
-	printf("%zu IPv4 routes; TSC cycles a lookup, bursts of %u\n", b.count, BURST);
-	printf("%-12s %11s %16s ", "", "memory", "");
-	for (unsigned int p = 0; p < PATTERNS; p++)
-		printf(" %12s", pattern_names[p]);
-	printf("\n");
-	report(&b, "weir lpm", run_lpm, (double)lpm_bytes(b.lpm) / 1e6, lpm_s);
-	/* tbl24, tbl8 and rules, 4, 4 and 8 bytes each; rte_lpm does not tell. */
-	report(&b, "rte_lpm", run_peer, (4.0 * (1 << 24) + 1024.0 * (1 << 14) + 8.0 * (double)b.count) / 1e6, peer_s);
-	rib_table_walk(b.rib, sum_bytes, &rib_mb);
-	report(&b, "rib_lookup", run_rib, rib_mb, rib_s);
-	report_updates(&b);
-	rib_destroy(b.rib);
-	lpm_destroy(b.lpm);
-	rte_lpm_free(b.peer);
-	for (unsigned int p = 0; p < PATTERNS; p++)
-		free(b.addrs[p]);
-	free(b.prefixes);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	eal_bench_start(PEERS_MB);
+	rte_vect_set_max_simd_bitwidth(RTE_VECT_SIMD_512); /* DPDK asks for it to be allowed */
+	count = prefixes_load(NULL, &prefixes);
+	bench4(prefixes, count);
+	bench6();
+	lpm_bench_updates(prefixes, count);
+	lpm_bench_readers(prefixes, count);
+	lpm_bench_small_tables();
+	free(prefixes);
 	return 0;
 }
