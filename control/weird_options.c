@@ -65,10 +65,26 @@ find_port(struct weird_options *options, const char *name)
 	return NULL;
 }
 
+/* The port whose device is the one that devargs names: its name is what stands before the first comma. */
+static const struct port_option *
+find_device(const struct weird_options *options, const char *devargs)
+{
+	size_t length = strcspn(devargs, ",");
+
+	for (size_t i = 0; i < options->port_count; i++) {
+		const char *other = options->ports[i].device.devargs;
+
+		if (strcspn(other, ",") == length && strncmp(other, devargs, length) == 0)
+			return &options->ports[i];
+	}
+	return NULL;
+}
+
 static int
 add_port(struct weird_options *options, const char *text, struct error *err)
 {
 	struct port_option port = { 0 };
+	const struct port_option *other;
 	const char *devargs;
 	int code = option_port_name(text, port.name, sizeof(port.name), &devargs, err);
 
@@ -78,6 +94,13 @@ add_port(struct weird_options *options, const char *text, struct error *err)
 		return error_set(err, EINVAL, "'%s' names no device, as %snet_af_packet0,iface=veth1 does", text, text);
 	if (find_port(options, port.name) != NULL || strcmp(port.name, "lo") == 0)
 		return error_set(err, EINVAL, "there is a port %s already", port.name);
+	other = find_device(options, devargs);
+	if (other != NULL)
+		return error_set(err, EINVAL,
+			"the device of %s is that of %s already; number another of its driver otherwise, as net_null0 "
+			"and "
+			"net_null1 are",
+			port.name, other->name);
 	if (options->port_count == WEIRD_PORTS_MAX)
 		return error_set(err, EINVAL, "at most %d ports", WEIRD_PORTS_MAX);
 	port.device.devargs = devargs;

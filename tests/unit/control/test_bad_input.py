@@ -165,6 +165,7 @@ def wrong_options(folder):
             (['--port', 'a/b=net_null7'], 'is no name for a port'),
             (['--port', 'averyveryverylongname=net_null7'], 'too long for a port'),
             ([*port, *port], 'there is a port eth0 already'),
+            ([*port, '--port', 'eth1=net_null7,size=64'], 'the device of eth1 is that of eth0 already'),
             ([*port, '--rate', 'eth0=0'], 'a link sends a byte'),
             ([*port, '--rate', 'eth0=fast'], "'fast' is not a rate"),
             ([*port, '--rate', 'eth9=1mbit'], 'there is no --port eth9'),

@@ -110,6 +110,7 @@ a_wrong_command_line_is_explained(void **state)
 	refused("--port a/b=net_null0", "may not hold a slash");
 	refused("--port a=net_null0 --port a=net_null1", "there is a port a already");
 	refused("--port lo=net_null0", "there is a port lo already");
+	refused("--port a=net_null0 --port b=net_null0,size=64", "the device of b is that of a already");
 	refused("--port a=net_null0 --rate b=1mbit", "there is no --port b=");
 	refused("--port a=net_null0 --rate a=0", "--rate: rate '0'");
 	refused("--port a=net_null0 --queues a=2", "not RX,TX");
