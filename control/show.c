@@ -206,6 +206,21 @@ NL_REGISTER_REPORT(buffers_report)
 
 /* ---- workers ------------------------------------------------------------------------------------------------------------- */
 
+/* What it does when there is nothing to do, and which ports keep it from sleeping until it is woken. */
+static void
+add_idling(struct show *show, const struct worker_info *info)
+{
+	const char *ports[16];
+	unsigned int n = info->spins ? 0 : router_worker_naps_for(show->router, info->index, ports, 16);
+	char list[16 * (IF_NAMESIZE + 1)] = "-";
+	size_t length = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		length += (size_t)sprintf(list + length, "%s%s", i != 0 ? "," : "", ports[i]);
+	table_add(&show->table, "%s", info->spins ? "spins" : n != 0 ? "naps" : "sleeps");
+	table_add(&show->table, "%s", list);
+}
+
 static void
 add_worker(struct show *show, unsigned int index)
 {
@@ -228,6 +243,7 @@ add_worker(struct show *show, unsigned int index)
 	table_add(&show->table, "%" PRIu64, info.loops);
 	table_add(&show->table, "%" PRIu64, info.busy_loops);
 	table_add(&show->table, "%" PRIu64, info.sleeps);
+	add_idling(show, &info);
 }
 
 static int
@@ -244,6 +260,8 @@ show_workers(void *context, FILE *out, bool json, struct error *err)
 		{ "loops", true },
 		{ "busy_loops", true },
 		{ "sleeps", true },
+		{ "idle", false },
+		{ "naps_for", false },
 	};
 	struct show show = show_start(context, COLUMNS(columns));
 

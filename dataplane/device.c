@@ -218,11 +218,15 @@ set_up_queues(const struct port *port, struct device *d, const struct rte_eth_de
 {
 	uint16_t rx = RX_DESCRIPTORS, tx = TX_DESCRIPTORS;
 	int node = rte_eth_dev_socket_id(d->id);
-	unsigned int available = rte_mempool_avail_count(port->router->pool);
+	struct rte_mempool *pool = router_pool(port->router, node, err);
+
+	if (pool == NULL)
+		return -ENOMEM;
+	unsigned int available = rte_mempool_avail_count(pool);
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &rx, &tx);
 
 	for (uint16_t q = 0; rc == 0 && q < d->rx_queues; q++)
-		rc = rte_eth_rx_queue_setup(d->id, q, rx, node, &info->default_rxconf, port->router->pool);
+		rc = rte_eth_rx_queue_setup(d->id, q, rx, node, &info->default_rxconf, pool);
 	for (uint16_t q = 0; rc == 0 && q < d->tx_queues; q++)
 		rc = rte_eth_tx_queue_setup(d->id, q, tx, node, &info->default_txconf);
 	if (rc != 0)
@@ -230,7 +234,7 @@ set_up_queues(const struct port *port, struct device *d, const struct rte_eth_de
 			d->rx_queues, d->tx_queues, strerror(-rc));
 	find_sockets(d);
 	if (keeps_buffers(d))
-		d->keeps += available - rte_mempool_avail_count(port->router->pool) + d->tx_queues * tx;
+		d->keeps += available - rte_mempool_avail_count(pool) + d->tx_queues * tx;
 	return 0;
 }
 

@@ -25,6 +25,7 @@
 #define QUEUES_POLLED_MAX 512 /* by one worker */
 #define RING_SIZE         4096 /* packets on the way to another worker */
 #define DEFERRED_SIZE     4096 /* packets of virtual ports on their way back into the path */
+#define POOLS_MAX         RTE_MAX_NUMA_NODES
 #define EVENTS_SIZE       1024 /* what a worker has to say, until control listens */
 
 struct replay;
@@ -132,8 +133,10 @@ port_machine(const struct port *port)
 
 struct router {
 	struct router_conf conf;
-	struct rte_mempool *pool;
-	uint32_t pool_size, reserve;
+	struct rte_mempool *pool; /* the first */
+	struct rte_mempool *pools[POOLS_MAX]; /* one on each NUMA node that has a worker or a port */
+	unsigned int pool_count;
+	uint32_t pool_size, reserve; /* of each */
 	unsigned int kept_by_drivers; /* buffers at most that devices did not return when they were closed */
 	struct rib *rib;
 	struct rcu *rcu; /* NULL in replay: there is one thread */
@@ -169,12 +172,15 @@ clock_ns(const struct router *router)
 	return CLOCK_START + (uint64_t)(((unsigned __int128)ticks * router->ns_per_tick_fp) >> 32);
 }
 uint64_t router_random(struct router *router);
+/* The pool of a NUMA node (SOCKET_ID_ANY: whichever), made if need be. NULL: no memory. Control thread. */
+struct rte_mempool *router_pool(struct router *router, int node, struct error *err);
 /* Adds b to a. */
 void port_counters_add(struct port_counters *a, const struct port_counters *b);
 
 /* worker.c */
 int worker_create(struct router *router, unsigned int index, struct error *err);
 void worker_destroy(struct worker_machine *wm); /* stopped; what it holds is dropped as shutdown */
+int worker_node(unsigned int index); /* where its processor is; SOCKET_ID_ANY: anywhere */
 int worker_launch(struct worker_machine *wm, struct error *err);
 void worker_stop(struct worker_machine *wm);
 /* Has fn(arg) run by the worker between two bursts and waits; at once where it does not run. Control thread. */

@@ -11,6 +11,7 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_mbuf.h>
 
 #include "machine.h"
@@ -67,7 +68,7 @@ router_random(struct router *router)
  * addresses. Nobody uses these in a replay, or where devices use virtual ones.
  */
 static struct rte_mempool *
-create_pool(uint32_t n, bool replay)
+create_pool(uint32_t n, int node, bool replay)
 {
 	struct rte_pktmbuf_pool_private layout = {
 		.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -75,9 +76,10 @@ create_pool(uint32_t n, bool replay)
 	};
 	unsigned int flags = replay || rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
 	unsigned int bytes = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE;
-	struct rte_mempool *pool =
-		rte_mempool_create_empty("weir-pool", n, bytes, POOL_CACHE, sizeof(layout), SOCKET_ID_ANY, flags);
+	char name[RTE_MEMPOOL_NAMESIZE];
 
+	snprintf(name, sizeof(name), "weir-pool-%d", node);
+	struct rte_mempool *pool = rte_mempool_create_empty(name, n, bytes, POOL_CACHE, sizeof(layout), node, flags);
 	if (pool == NULL)
 		return NULL;
 	if (rte_mempool_set_ops_byname(pool, "ring_mp_mc", NULL) != 0) {
@@ -93,6 +95,36 @@ create_pool(uint32_t n, bool replay)
 	return pool;
 }
 
+static uint64_t
+pool_bytes(uint32_t n)
+{
+	return (uint64_t)n * (sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE +
+				     256); /* the mempool's header and spreading */
+}
+
+struct rte_mempool *
+router_pool(struct router *router, int node, struct error *err)
+{
+	uint32_t n = router->pool_size;
+
+	/* Without hugepages EAL's memory is of no node in particular. */
+	if (node < 0 || !router->conf.hugepages || rte_socket_count() < 2)
+		node = SOCKET_ID_ANY;
+	for (unsigned int i = 0; i < router->pool_count; i++)
+		if (node == SOCKET_ID_ANY || router->pools[i]->socket_id == node)
+			return router->pools[i];
+	struct rte_mempool *pool = router->pool_count < POOLS_MAX ? create_pool(n, node, router->conf.replay) : NULL;
+	if (pool == NULL) {
+		error_set(err, ENOMEM, "no memory for %u buffers (%" PRIu64 " MiB) on NUMA node %d: %s", n,
+			pool_bytes(n) >> 20, node, rte_strerror(rte_errno));
+		return NULL;
+	}
+	/* Workers watch it as soon as they see it counted. */
+	router->pools[router->pool_count] = pool;
+	__atomic_store_n(&router->pool_count, router->pool_count + 1, __ATOMIC_RELEASE);
+	return pool;
+}
+
 static int
 make_pool(struct router *router, struct error *err)
 {
@@ -101,18 +133,13 @@ make_pool(struct router *router, struct error *err)
 
 	if (n < BUFFERS_MIN || n > BUFFERS_MAX)
 		return error_set(err, EINVAL, "%u buffers: give %u to %u", n, BUFFERS_MIN, BUFFERS_MAX);
-	uint64_t each = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE +
-			256; /* the mempool's header and spreading */
-	int rc = dpdk_start(conf, n * each, err);
+	int rc = dpdk_start(conf, pool_bytes(n), err);
 	if (rc != 0)
 		return rc;
-	router->pool = create_pool(n, conf->replay);
-	if (router->pool == NULL)
-		return error_set(err, ENOMEM, "no memory for %u buffers (%" PRIu64 " MiB): %s", n, n * each >> 20,
-			rte_strerror(rte_errno));
 	router->pool_size = n;
 	router->reserve = RTE_MAX(n / 32, 256u);
-	return 0;
+	router->pool = router_pool(router, worker_node(0), err);
+	return router->pool != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -221,15 +248,17 @@ router_start(struct router *router, struct error *err)
 }
 
 static unsigned int
-destroy_pool(struct router *router)
+destroy_pools(struct router *router)
 {
-	if (router->pool == NULL)
-		return 0;
-	unsigned int missing = router->pool_size - rte_mempool_avail_count(router->pool);
+	unsigned int missing = router->pool_count * router->pool_size;
+
+	for (unsigned int i = 0; i < router->pool_count; i++) {
+		missing -= rte_mempool_avail_count(router->pools[i]);
+		rte_mempool_free(router->pools[i]);
+	}
 	missing -= RTE_MIN(missing, router->kept_by_drivers);
 	if (missing != 0)
 		fprintf(stderr, "weir: %u buffers did not come back\n", missing);
-	rte_mempool_free(router->pool);
 	return missing;
 }
 
@@ -251,7 +280,7 @@ router_destroy(struct router *router)
 		if (fd >= 0)
 			close(fd);
 	}
-	unsigned int missing = destroy_pool(router);
+	unsigned int missing = destroy_pools(router);
 	free(router->ports);
 	free(router);
 	return missing;
@@ -403,12 +432,31 @@ router_worker_info(const struct router *router, unsigned int index, struct worke
 	info->ports_owned = wm->ports_owned;
 	info->queues_polled = wm->polled_count;
 	info->queues_napping = wm->napping;
+	info->spins = router->conf.poll == POLL_BUSY;
+}
+
+unsigned int
+router_worker_naps_for(const struct router *router, unsigned int index, const char **names, unsigned int n)
+{
+	const struct worker_machine *wm = router->workers[index];
+	unsigned int found = 0;
+
+	/* A port's queues are added one after the other: they stand together, most of the time. */
+	for (unsigned int i = 0; i < wm->polled_count && found < n; i++) {
+		const char *name = wm->polled[i].port->name;
+
+		if (!wm->polled[i].wakes && (found == 0 || names[found - 1] != name))
+			names[found++] = name;
+	}
+	return found;
 }
 
 void
 router_pool_info(const struct router *router, struct pool_info *info)
 {
-	info->size = router->pool_size;
-	info->free = rte_mempool_avail_count(router->pool);
-	info->reserve = router->reserve;
+	*info = (struct pool_info){ .pools = router->pool_count, .reserve = router->pool_count * router->reserve };
+	for (unsigned int i = 0; i < router->pool_count; i++) {
+		info->size += router->pool_size;
+		info->free += rte_mempool_avail_count(router->pools[i]);
+	}
 }

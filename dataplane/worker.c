@@ -40,8 +40,11 @@ make_ring(struct worker_machine *wm, unsigned int index, struct error *err)
 int
 worker_create(struct router *router, unsigned int index, struct error *err)
 {
-	struct worker_machine *wm = aligned_alloc(alignof(struct worker_machine), sizeof(*wm));
+	struct rte_mempool *pool = router_pool(router, worker_node(index), err);
 
+	if (pool == NULL)
+		return -ENOMEM;
+	struct worker_machine *wm = aligned_alloc(alignof(struct worker_machine), sizeof(*wm));
 	if (wm == NULL)
 		return error_set(err, ENOMEM, "no memory for worker %u", index);
 	memset(wm, 0, sizeof(*wm));
@@ -52,7 +55,7 @@ worker_create(struct router *router, unsigned int index, struct error *err)
 		.lcore = LCORE_ID_ANY,
 		.router = router,
 		.rib = router->rib,
-		.pool = router->pool,
+		.pool = pool,
 		.settings = &router->settings,
 		.now = router_now(router),
 		.random = router_random(router) | 1,
@@ -232,19 +235,15 @@ void
 worker_received(struct worker_machine *wm, struct port *port, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct port_counters *c = counters(&wm->w, port);
-	uint64_t now = wm->w.now, bytes = 0;
+	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct pkt *p = pkt_of(pkts[i]);
-
-		p->time_ns = now;
-		p->in_port = port->ifindex;
+	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
-	}
 	c->rx_packets += n;
 	c->rx_bytes += bytes;
 	if (unlikely(wm->low))
 		n = keep_alive_only(wm, port, pkts, n);
+	worker_stage(&wm->w, STAGE_OF_RECEIVE);
 	if (n != 0)
 		path_receive(&wm->w, port, pkts, n);
 }
@@ -261,8 +260,6 @@ receive_all(struct worker_machine *wm)
 
 		if (n == 0)
 			continue;
-		for (uint16_t j = 0; j < n; j++)
-			rte_prefetch0(pkt_of(pkts[j]));
 		worker_received(wm, q->port, pkts, n);
 		total += n;
 	}
@@ -365,6 +362,7 @@ worker_take_up(struct worker_machine *wm)
 			break;
 		for (uint16_t i = 0; i < n; i++)
 			rte_prefetch0(pkt_of(pkts[i]));
+		worker_stage(&wm->w, STAGE_OF_HANDOVER);
 		resume_burst(wm, pkts, n);
 		total += n;
 	}
@@ -384,9 +382,12 @@ void
 worker_watch_buffers(struct worker_machine *wm)
 {
 	const struct router *router = wm->w.router;
-	/* The pool is of kind ring_mp_mc, whose data is its ring of free buffers: rte_mempool_avail_count reads 128 caches as well. */
-	uint32_t available = rte_ring_count(router->pool->pool_data);
+	unsigned int pools = __atomic_load_n(&router->pool_count, __ATOMIC_ACQUIRE);
+	uint32_t available = UINT32_MAX;
 
+	/* A pool is of kind ring_mp_mc, whose data is its ring of free buffers: rte_mempool_avail_count reads 128 caches as well. */
+	for (unsigned int i = 0; i < pools; i++)
+		available = RTE_MIN(available, rte_ring_count(router->pools[i]->pool_data));
 	wm->low = available < router->reserve;
 	/* Choudhury and Hahne's alpha is 4: a single tree may take four fifths of all, two of them four ninths each. */
 	wm->queue_share = available > router->reserve ? QUEUE_ALPHA * (available - router->reserve) : 0;
@@ -501,19 +502,50 @@ worker_next_event_ns(struct worker_machine *wm)
 	return next;
 }
 
+/* One loop in TIMED_LOOPS is timed, stage by stage. */
+static void
+start_clock(struct worker_machine *wm)
+{
+	struct stage_clock *clock = &wm->w.clock;
+
+	clock->on = wm->info.loops % TIMED_LOOPS == 0;
+	if (unlikely(clock->on)) {
+		memset(clock->cycles, 0, sizeof(clock->cycles));
+		clock->mark = rte_rdtsc();
+	}
+}
+
+/* Loops without work are not of interest: their time is what is left. */
+static void
+stop_clock(struct worker_machine *wm, unsigned int packets)
+{
+	struct stage_clock *clock = &wm->w.clock;
+
+	worker_stage(&wm->w, STAGE_OF_OTHER);
+	clock->on = false;
+	wm->info.timed_packets += packets;
+	for (unsigned int i = 0; i < WORKER_STAGES; i++)
+		wm->info.timed_cycles[i] += clock->cycles[i];
+}
+
 static unsigned int
 loop_once(struct worker_machine *wm)
 {
 	unsigned int work = 0;
 
+	start_clock(wm);
+
 	wm->w.now = clock_ns(wm->w.router);
 	if (unlikely(run_command(wm)))
 		work = 1;
 	worker_watch_buffers(wm);
+	worker_stage(&wm->w, STAGE_OF_OTHER);
 	unsigned int packets = receive_all(wm) + worker_take_up(wm);
 	work += packets + drain_ports(wm);
 	wm->info.packets += packets;
 	worker_timers(wm, work != 0);
+	if (unlikely(wm->w.clock.on) && work != 0)
+		stop_clock(wm, packets);
 	return work;
 }
 
@@ -585,6 +617,20 @@ choose_cpu(unsigned int index)
 		if (CPU_ISSET(cpu, &set) && index-- == 0)
 			return cpu;
 	return -1;
+}
+
+int
+worker_node(unsigned int index)
+{
+	int cpu = choose_cpu(index);
+	char path[64];
+
+	for (int node = 0; cpu >= 0 && node < RTE_MAX_NUMA_NODES; node++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/node%d", cpu, node);
+		if (access(path, F_OK) == 0)
+			return node;
+	}
+	return SOCKET_ID_ANY;
 }
 
 int

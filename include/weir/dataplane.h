@@ -31,7 +31,7 @@ enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
 struct router_conf {
 	unsigned int workers; /* 1..WORKERS_MAX - 1 */
 	enum poll_mode poll;
-	unsigned int buffers; /* mbufs; 0: a number that suits the ports */
+	unsigned int buffers; /* mbufs on each NUMA node in use; 0: a number that suits the ports */
 	bool hugepages;
 	bool replay; /* one thread, virtual time */
 	uint64_t seed; /* of all that is random */
@@ -238,18 +238,46 @@ struct router_totals {
 /* Exact in replay and while the workers are stopped; on a live router the six figures are read one after another. Ports that were removed are included. */
 void router_totals(struct router *router, struct router_totals *totals);
 
+/* What a worker does in a loop, as `weir show workers` names it. */
+#define WORKER_STAGES_LIST(X)                                                                                          \
+	X(RECEIVE, "rx", "taking packets from devices")                                                                \
+	X(PARSE, "parse", "headers checked, struct pkt filled")                                                        \
+	X(INGRESS, "ingress", "filters at the ingress hook")                                                           \
+	X(ROUTE, "route", "rules and tables asked")                                                                    \
+	X(FORWARD, "forward", "what routes say carried out; local delivery, ARP, ICMP")                                \
+	X(REWRITE, "rewrite", "neighbours' link headers written")                                                      \
+	X(CLASSIFY, "classify", "filters of the egress tree")                                                          \
+	X(HANDOVER, "handover", "to and from other workers and virtual ports")                                         \
+	X(ENQUEUE, "enqueue", "into the trees")                                                                        \
+	X(DEQUEUE, "dequeue", "out of the trees")                                                                      \
+	X(TRANSMIT, "tx", "given to devices")                                                                          \
+	X(OTHER, "other", "timers, commands, the loop itself")
+
+enum worker_stage {
+#define X(id, name, meaning) STAGE_OF_##id,
+	WORKER_STAGES_LIST(X)
+#undef X
+		WORKER_STAGES
+};
+
 struct worker_info {
 	unsigned int index, lcore;
 	uint64_t loops, busy_loops, packets, sleeps;
 	uint64_t cycles, busy_cycles;
+	/* Of one busy loop in 64: its packets, and its cycles by stage. */
+	uint64_t timed_packets, timed_cycles[WORKER_STAGES];
 	uint32_t ports_owned, queues_polled;
 	uint32_t queues_napping; /* of those polled: they cannot wake it, so that it looks every 50 us */
+	bool spins; /* --poll busy: it never sleeps */
 };
 unsigned int router_workers(const struct router *router);
 void router_worker_info(const struct router *router, unsigned int index, struct worker_info *info);
+/* Names of the ports, at most n, whose queues cannot wake it; returns how many. */
+unsigned int
+router_worker_naps_for(const struct router *router, unsigned int index, const char **names, unsigned int n);
 
-struct pool_info {
-	uint32_t size, free, reserve;
+struct pool_info { /* of all pools together; there is one on each NUMA node that has a worker or a port */
+	uint32_t pools, size, free, reserve;
 };
 void router_pool_info(const struct router *router, struct pool_info *info);
 
