@@ -105,22 +105,49 @@ prio_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 
 /* ---- data path */
 
+/* Packets of a burst by band, in order: each leaf is called once. */
+struct sorted {
+	uint16_t counts[TCQ_PRIO_BANDS];
+	struct rte_mbuf *pkts[TCQ_PRIO_BANDS][PRIO_BURST];
+};
+
+/* Returns a bit for each band that has any. */
+static uint32_t
+sort(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct sorted *sorted)
+{
+	uint32_t bands = 0;
+
+	memset(sorted->counts, 0, sizeof(sorted->counts));
+	for (uint16_t i = 0; i < n; i++) {
+		const struct class *c = qdisc_class_of(q, pkts[i]);
+
+		if (unlikely(c == NULL)) {
+			qdisc_drop(q, pkts[i], DROP_UNCLASSIFIED);
+			continue;
+		}
+		unsigned int band = band_of(c);
+
+		sorted->pkts[band][sorted->counts[band]++] = pkts[i];
+		bands |= UINT32_C(1) << band;
+	}
+	return bands;
+}
+
 static uint16_t
 prio_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	uint16_t queued = 0, i = 0;
+	const struct prio *p = qdisc_priv(q);
+	struct sorted sorted;
+	uint16_t queued = 0;
 
-	while (i < n) {
-		struct class *c = qdisc_class_of(q, pkts[i]);
-		uint16_t first = i++;
+	for (uint16_t done = 0; done < n; done += PRIO_BURST) {
+		uint32_t bands = sort(q, pkts + done, RTE_MIN(n - done, PRIO_BURST), &sorted);
 
-		if (unlikely(c == NULL)) {
-			qdisc_drop(q, pkts[first], DROP_UNCLASSIFIED);
-			continue;
+		for (; bands != 0; bands &= bands - 1) {
+			unsigned int band = (unsigned int)__builtin_ctz(bands);
+
+			queued += qdisc_enqueue(p->classes[band]->leaf, sorted.pkts[band], sorted.counts[band], now);
 		}
-		while (i < n && qdisc_class_of(q, pkts[i]) == c)
-			i++;
-		queued += qdisc_enqueue(c->leaf, pkts + first, i - first, now);
 	}
 	return queued;
 }

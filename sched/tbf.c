@@ -12,6 +12,8 @@
 
 #include "rate.h"
 
+#define TBF_BURST 64
+
 struct bucket {
 	struct rate rate;
 	int64_t tokens, depth;
@@ -152,28 +154,66 @@ tbf_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	return class_create(q, q->handle | 1, "bfifo", &limit, &t->inner, err);
 }
 
-/* When the buckets can pay for m. */
-static uint64_t
-payable_at(const struct tbf *t, const struct rte_mbuf *m)
+/* What a packet takes from the buckets; the peak's is 0 where there is none. */
+struct cost {
+	int64_t rate, peak;
+};
+
+static inline struct cost
+cost_of(const struct tbf *t, uint32_t bytes)
 {
-	uint32_t bytes = pkt_queued_bytes(m);
-	int64_t missing = rate_cost(&t->rate.rate, bytes) - t->rate.tokens;
+	return (struct cost){ .rate = rate_cost(&t->rate.rate, bytes),
+		.peak = t->has_peak ? rate_cost(&t->peak.rate, bytes) : 0 };
+}
 
-	if (t->has_peak) {
-		int64_t missing_peak = rate_cost(&t->peak.rate, bytes) - t->peak.tokens;
+/* When the buckets can pay. */
+static inline uint64_t
+payable_at(const struct tbf *t, struct cost cost)
+{
+	int64_t missing = cost.rate - t->rate.tokens;
 
-		missing = missing > missing_peak ? missing : missing_peak;
-	}
+	if (t->has_peak)
+		missing = RTE_MAX(missing, cost.peak - t->peak.tokens);
 	return t->filled_ns + ns_from_tokens(missing);
+}
+
+/* Fills the buckets up to now and takes the cost, which must be payable. */
+static inline void
+pay(struct tbf *t, struct cost cost, uint64_t now)
+{
+	uint64_t gone = elapsed(t, now);
+
+	t->rate.tokens = bucket_at(&t->rate, gone) - cost.rate;
+	if (t->has_peak)
+		t->peak.tokens = bucket_at(&t->peak, gone) - cost.peak;
+	t->filled_ns = now;
+}
+
+/* Bytes of the packets that are next in the inner qdisc, of at least one if there is any. */
+static uint16_t
+next_bytes(struct qdisc *inner, uint32_t *bytes, uint16_t n, uint64_t now)
+{
+	uint16_t known = qdisc_peek_bytes(inner, bytes, n);
+	const struct rte_mbuf *m;
+
+	if (known != 0)
+		return known;
+	m = qdisc_peek(inner, now);
+	if (m == NULL)
+		return 0;
+	bytes[0] = pkt_queued_bytes(m);
+	return 1;
 }
 
 /* When the packet that is first now may leave, so that nobody asks in vain. */
 static void
 know_ready(struct qdisc *q, struct tbf *t, uint64_t now)
 {
-	const struct rte_mbuf *m = q->backlog_pkts == 0 ? NULL : qdisc_peek(t->inner->leaf, now);
+	uint32_t bytes;
 
-	t->ready_ns = m == NULL ? 0 : payable_at(t, m);
+	t->ready_ns = q->backlog_pkts == 0 || next_bytes(t->inner->leaf, &bytes, 1, now) == 0
+			      ? 0
+			      : payable_at(t, cost_of(t, bytes));
 }
 
 static uint16_t
@@ -196,17 +236,19 @@ tbf_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return queued;
 }
 
-/* Takes m's cost from the buckets, filled up to now; m must be payable. */
-static void
-pay(struct tbf *t, const struct rte_mbuf *m, uint64_t now)
+/* Pays for as many of these packets, in order, as the buckets can; notes when the next of them may leave. */
+static uint16_t
+pay_for(struct tbf *t, const uint32_t *bytes, uint16_t n, uint64_t now)
 {
-	uint32_t bytes = pkt_queued_bytes(m);
-	uint64_t gone = elapsed(t, now);
+	for (uint16_t i = 0; i < n; i++) {
+		struct cost cost = cost_of(t, bytes[i]);
 
-	t->rate.tokens = bucket_at(&t->rate, gone) - rate_cost(&t->rate.rate, bytes);
-	if (t->has_peak)
-		t->peak.tokens = bucket_at(&t->peak, gone) - rate_cost(&t->peak.rate, bytes);
-	t->filled_ns = now;
+		t->ready_ns = payable_at(t, cost);
+		if (t->ready_ns > now)
+			return i;
+		pay(t, cost, now);
+	}
+	return n;
 }
 
 static uint16_t
@@ -214,6 +256,7 @@ tbf_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct tbf *t = qdisc_priv(q);
 	struct qdisc *inner = t->inner->leaf;
+	uint32_t bytes[TBF_BURST];
 	uint16_t got = 0;
 
 	if (t->ready_ns > now && n != 0) {
@@ -221,19 +264,19 @@ tbf_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		return 0;
 	}
 	while (got < n) {
-		const struct rte_mbuf *m = qdisc_peek(inner, now);
+		uint16_t known = next_bytes(inner, bytes, RTE_MIN(n - got, TBF_BURST), now);
+		uint16_t paid = pay_for(t, bytes, known, now);
 
-		if (m == NULL) {
+		if (known == 0) {
 			t->ready_ns = q->backlog_pkts == 0 ? 0 : qdisc_next_event(inner, now);
 			return got;
 		}
-		t->ready_ns = payable_at(t, m);
-		if (t->ready_ns > now) {
+		if (paid != 0)
+			got += qdisc_dequeue(inner, pkts + got, paid, now);
+		if (paid < known) {
 			q->overlimits += got == 0;
 			return got;
 		}
-		pay(t, m, now);
-		got += qdisc_dequeue(inner, pkts + got, 1, now);
 	}
 	know_ready(q, t, now);
 	return got;

@@ -184,6 +184,68 @@ change_of_rate_keeps_the_worth_of_tokens(void **state)
 	bed_end();
 }
 
+static uint64_t draw_state;
+
+static uint32_t
+draw(uint32_t below)
+{
+	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)(draw_state >> 33) % below;
+}
+
+/* The same random traffic through tbf over an inner qdisc of this kind; what left and when is in bed.taken. */
+static uint32_t
+play_over(const char *kind, bool peak)
+{
+	static const struct fifo_conf large = { .limit = 1 << 20 };
+	struct tbf_conf conf = bucket(MBIT(10), 9000, 1 << 20);
+
+	if (peak) {
+		conf.peak.Bps = MBIT(15);
+		conf.mtu_bytes = 1600;
+	}
+	draw_state = 1;
+	bed_make();
+	sched_set_tx_queue_len(bed.tree, BED_BUFFERS);
+	make_qdisc("tbf", &conf);
+	if (strcmp(kind, "bfifo") != 0)
+		add_qdisc(CLASSID(1, 1), 0x100000, kind, strcmp(kind, "pfifo") == 0 ? &large : NULL);
+	bed.taken_count = 0;
+	for (unsigned int step = 0; step < 3000; step++) {
+		for (uint32_t n = draw(4); n != 0; n--)
+			offer(60 + draw(1455));
+		bed.now += draw(3) == 0 ? draw(4000000) : draw(1000000);
+		take_more(1 + draw(40));
+		assert_nothing_lost();
+	}
+	while (sched_backlog(bed.tree) != 0) {
+		bed.now = sched_next_event(bed.tree, bed.now);
+		assert_true(take_more(1) == 1);
+	}
+	return bed.taken_count;
+}
+
+/* Lengths that are known ahead are paid for together: nothing is seen of that. */
+static void
+every_inner_qdisc_is_paid_for_alike(void **state)
+{
+	static struct taken expected[BED_TAKEN_MAX];
+
+	(void)state;
+	for (unsigned int peak = 0; peak < 2; peak++) {
+		uint32_t count = play_over("prio", peak != 0); /* it tells of one packet at a time */
+
+		memcpy(expected, bed.taken, sizeof(expected));
+		bed_end();
+		assert_int_equal(play_over("bfifo", peak != 0), count);
+		assert_memory_equal(bed.taken, expected, count * sizeof(expected[0]));
+		bed_end();
+		assert_int_equal(play_over("pfifo", peak != 0), count);
+		assert_memory_equal(bed.taken, expected, count * sizeof(expected[0]));
+		bed_end();
+	}
+}
+
 static void
 options_that_make_no_sense_are_refused(void **state)
 {
@@ -221,6 +283,7 @@ main(void)
 		cmocka_unit_test(limit_is_the_inner_bfifos),
 		cmocka_unit_test(inner_qdisc_is_replaced_under_load),
 		cmocka_unit_test(change_of_rate_keeps_the_worth_of_tokens),
+		cmocka_unit_test(every_inner_qdisc_is_paid_for_alike),
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
 	};
 
