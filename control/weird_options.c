@@ -19,7 +19,7 @@ const char weird_usage[] =
 	"  --socket PATH         the control socket (/run/weir/weir.sock for root, else $XDG_RUNTIME_DIR/weir.sock)\n"
 	"  --workers N           threads that poll ports and run queues (1)\n"
 	"  --poll busy|adaptive  whether an idle worker spins or sleeps (adaptive)\n"
-	"  --buffers N           packet buffers\n"
+	"  --buffers N           packet buffers (65536)\n"
 	"  --hugepages           take memory from hugepages\n"
 	"  --help, --version\n"
 	"\n"
