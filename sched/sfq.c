@@ -234,32 +234,17 @@ sfq_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return queued;
 }
 
-/* Takes the packet whose turn it is. */
-static struct rte_mbuf *
-take_one(struct sfq *s)
-{
-	uint16_t i = sfq_flow_turn(s);
-	struct rte_mbuf *m = sfq_flow_take(s, i, false);
-
-	/* What a flow that ran empty had left or owed is forgotten. */
-	if (s->flows[i].queue.count == 0)
-		sfq_flow_retire(s, i);
-	else
-		s->flows[i].allot -= pkt_queued_bytes(m);
-	return m;
-}
-
 static uint16_t
 sfq_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct sfq *s = qdisc_priv(q);
-	uint16_t got;
+	uint64_t bytes = 0;
+	uint16_t got = 0;
 
 	catch_up(q, s, now);
-	for (got = 0; got < n && s->active != 0; got++) {
-		pkts[got] = take_one(s);
-		qdisc_left(q, pkts[got], now);
-	}
+	while (got < n && s->active != 0)
+		got += sfq_flow_serve(s, pkts + got, n - got, &bytes);
+	qdisc_left_burst(q, pkts, got, bytes, now);
 	return got;
 }
 
@@ -276,12 +261,13 @@ static uint16_t
 sfq_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct sfq *s = qdisc_priv(q);
-	uint16_t got;
+	uint64_t bytes = 0;
+	uint16_t got = 0;
 
-	for (got = 0; got < n && s->active != 0; got++) {
-		pkts[got] = take_one(s);
-		qdisc_unqueued(q, pkts[got]);
-	}
+	while (got < n && s->active != 0)
+		got += sfq_flow_serve(s, pkts + got, n - got, &bytes);
+	for (uint16_t i = 0; i < got; i++)
+		qdisc_unqueued(q, pkts[i]);
 	return got;
 }
 

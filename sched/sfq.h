@@ -20,7 +20,7 @@ struct sfq_flow {
 	uint64_t bytes;
 	int64_t allot; /* bytes it may still send in this round; what it sent too much is owed in the next */
 	uint32_t bucket;
-	uint16_t next; /* in the round, which is a ring; of the free flows */
+	uint16_t next_free;
 	uint16_t peer_next, peer_previous; /* flows of the same length */
 	bool waiting; /* it is in the round */
 };
@@ -29,16 +29,17 @@ struct sfq {
 	struct sfq_flow
 		*flows; /* flows_count, and one more: where packets go that a change or a new hash finds no flow for */
 	uint16_t *table; /* bucket -> flow */
+	uint16_t *
+		round; /* flows in the order of their turns: a ring of a power of two places, `active` of them taken from `turn` on */
 	struct red_average *averages; /* of each flow; NULL: no RED */
 	uint64_t quantum;
 	uint32_t limit, depth; /* packets: of all, of a flow */
 	uint32_t bucket_mask;
 	uint32_t hash_key;
 	uint16_t flows_count;
-	uint16_t round_tail; /* the flow served last; its next is at the head */
 	uint16_t free;
 	uint16_t longest; /* the length, at most depth, of the longest flows */
-	uint32_t active; /* flows in the round */
+	uint32_t turn, active, round_mask; /* the place whose turn it is; flows in the round */
 	bool headdrop;
 	uint64_t perturb_at, perturb_ns; /* when the hash is next replaced (SCHED_NEVER), and every so long */
 	uint64_t random;
@@ -55,11 +56,13 @@ void sfq_flows_destroy(struct sfq *s);
 uint16_t sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving);
 /* Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the caller's. */
 bool sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes);
-/* Takes the first or the last packet of a flow. One that it leaves empty must be the head of the round, and be retired. */
+/* Takes the first or the last packet of a flow. One that it leaves empty must be first in the round, and be retired. */
 struct rte_mbuf *sfq_flow_take(struct sfq *s, uint16_t i, bool last);
 void sfq_flow_retire(struct sfq *s, uint16_t i);
 /* The flow whose turn it is; there must be one. */
 uint16_t sfq_flow_turn(struct sfq *s);
+/* Takes what the flow whose turn it is may send, at least one packet and at most n, and retires it if that is all; adds to *bytes. */
+uint16_t sfq_flow_serve(struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes);
 /* The flow that loses a packet when there are too many. */
 uint16_t sfq_flow_victim(const struct sfq *s);
 /* A new hash: all that is queued is put where it belongs now, in the order of each flow. */

@@ -5,13 +5,17 @@
  * Flows of the same length form a list, so that the longest is known at once (P. McKenney, "Stochastic Fairness Queueing", INFOCOMM 1990,
  * calls it buffer stealing). The round is a ring of flows that hold packets, each with the bytes it may still send (M. Shreedhar and
  * G. Varghese, "Efficient Fair Queuing Using Deficit Round Robin", SIGCOMM 1995); a flow may send its last packet on credit, and pays in the
- * next round.
+ * next round. The ring is an array, so that flows whose turn comes soon can be fetched ahead.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "flow_hash.h"
 #include "sfq.h"
+
+/* How many turns ahead, found by measurement: a turn of a few packets takes less than a fetch from the last-level cache. */
+#define FETCH_FLOW  6
+#define FETCH_ENTRY 3
 
 /* ---- lengths */
 
@@ -37,9 +41,6 @@ update_length(struct sfq *s, uint16_t i, uint16_t before)
 			s->flows[flow->peer_previous].peer_next = flow->peer_next;
 		if (flow->peer_next != SFQ_NONE)
 			s->flows[flow->peer_next].peer_previous = flow->peer_previous;
-		/* Lengths change by one: if this was the only longest flow, it still is. */
-		if (before == s->longest && s->by_length[before] == SFQ_NONE)
-			s->longest = length;
 	}
 	if (length != 0) {
 		flow->peer_previous = SFQ_NONE;
@@ -49,16 +50,36 @@ update_length(struct sfq *s, uint16_t i, uint16_t before)
 		s->by_length[length] = i;
 		s->longest = RTE_MAX(s->longest, length);
 	}
+	/* At most as many steps as packets have left. */
+	while (s->longest > length && s->by_length[s->longest] == SFQ_NONE)
+		s->longest--;
 }
 
 uint16_t
 sfq_flow_victim(const struct sfq *s)
 {
 	/* Where all hold one packet, the one next in turn: its packet is the oldest. */
-	return s->longest > 1 ? s->by_length[s->longest] : s->flows[s->round_tail].next;
+	return s->longest > 1 ? s->by_length[s->longest] : s->round[s->turn];
 }
 
 /* ---- the round */
+
+/* At the end of the round: new flows in front would starve the old ones. */
+static inline void
+round_add(struct sfq *s, uint16_t i)
+{
+	s->round[(s->turn + s->active++) & s->round_mask] = i;
+}
+
+static inline uint16_t
+round_take(struct sfq *s)
+{
+	uint16_t i = s->round[s->turn];
+
+	s->turn = (s->turn + 1) & s->round_mask;
+	s->active--;
+	return i;
+}
 
 static void
 flow_start(struct sfq *s, uint16_t i)
@@ -67,15 +88,7 @@ flow_start(struct sfq *s, uint16_t i)
 
 	flow->waiting = true;
 	flow->allot = (int64_t)s->quantum;
-	/* At the end of the round: new flows in front would starve the old ones. */
-	if (s->round_tail == SFQ_NONE) {
-		flow->next = i;
-	} else {
-		flow->next = s->flows[s->round_tail].next;
-		s->flows[s->round_tail].next = i;
-	}
-	s->round_tail = i;
-	s->active++;
+	round_add(s, i);
 	if (s->averages != NULL)
 		red_average_reset(&s->averages[i], &s->curve, 0);
 }
@@ -87,7 +100,7 @@ flow_release(struct sfq *s, uint16_t i)
 	s->flows[i].waiting = false;
 	if (likely(i != s->flows_count)) {
 		s->table[s->flows[i].bucket] = SFQ_NONE;
-		s->flows[i].next = s->free;
+		s->flows[i].next_free = s->free;
 		s->free = i;
 		return;
 	}
@@ -100,10 +113,7 @@ flow_release(struct sfq *s, uint16_t i)
 void
 sfq_flow_retire(struct sfq *s, uint16_t i)
 {
-	if (--s->active == 0)
-		s->round_tail = SFQ_NONE;
-	else
-		s->flows[s->round_tail].next = s->flows[i].next;
+	round_take(s);
 	flow_release(s, i);
 }
 
@@ -116,7 +126,7 @@ sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving)
 		return i;
 	i = s->free;
 	if (likely(i != SFQ_NONE))
-		s->free = s->flows[i].next;
+		s->free = s->flows[i].next_free;
 	else if (moving)
 		i = s->flows_count;
 	else
@@ -134,25 +144,20 @@ static void
 skip_idle_rounds(struct sfq *s)
 {
 	int64_t best = INT64_MIN, grant = 0, quantum = (int64_t)s->quantum;
-	uint16_t i = s->round_tail;
 
-	do {
-		i = s->flows[i].next;
-		best = RTE_MAX(best, s->flows[i].allot);
-	} while (i != s->round_tail);
+	for (uint32_t place = 0; place < s->active; place++)
+		best = RTE_MAX(best, s->flows[s->round[(s->turn + place) & s->round_mask]].allot);
 	while (best + grant + quantum <= 0)
 		grant += quantum;
-	do {
-		i = s->flows[i].next;
-		s->flows[i].allot += grant;
-	} while (i != s->round_tail);
+	for (uint32_t place = 0; place < s->active; place++)
+		s->flows[s->round[(s->turn + place) & s->round_mask]].allot += grant;
 }
 
 uint16_t
 sfq_flow_turn(struct sfq *s)
 {
 	for (uint32_t visited = 0;; visited++) {
-		uint16_t i = s->flows[s->round_tail].next;
+		uint16_t i = s->round[s->turn];
 
 		if (s->flows[i].allot > 0)
 			return i;
@@ -161,8 +166,22 @@ sfq_flow_turn(struct sfq *s)
 			visited = 0;
 		}
 		s->flows[i].allot += (int64_t)s->quantum;
-		s->round_tail = i;
+		round_take(s);
+		round_add(s, i);
 	}
+}
+
+/* Flows whose turn comes soon: first the flow itself, then, nearer to its turn, its first packet's entry. */
+static inline void
+fetch_ahead(const struct sfq *s)
+{
+	const struct pkt_entry *first;
+
+	if (s->active <= FETCH_FLOW)
+		return;
+	rte_prefetch0(&s->flows[s->round[(s->turn + FETCH_FLOW) & s->round_mask]]);
+	first = pkt_queue_first(&s->flows[s->round[(s->turn + FETCH_ENTRY) & s->round_mask]].queue);
+	rte_prefetch0(first);
 }
 
 /* ---- packets */
@@ -197,6 +216,31 @@ sfq_flow_take(struct sfq *s, uint16_t i, bool last)
 	return m;
 }
 
+uint16_t
+sfq_flow_serve(struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
+{
+	uint16_t i = sfq_flow_turn(s), got = 0;
+	struct sfq_flow *flow = &s->flows[i];
+	uint16_t before = length_of(s, flow);
+	uint64_t sum = 0;
+
+	fetch_ahead(s);
+	do {
+		uint32_t length = pkt_queue_first(&flow->queue)->bytes;
+
+		pkts[got++] = pkt_queue_pop(&flow->queue);
+		flow->allot -= length;
+		sum += length;
+	} while (got < n && flow->allot > 0 && flow->queue.count != 0);
+	flow->bytes -= sum;
+	*bytes += sum;
+	update_length(s, i, before);
+	/* What a flow that ran empty had left or owed is forgotten. */
+	if (flow->queue.count == 0)
+		sfq_flow_retire(s, i);
+	return got;
+}
+
 /* ---- the hash */
 
 uint32_t
@@ -226,7 +270,7 @@ collect(struct qdisc *q, struct sfq *s, struct pkt_queue *all)
 {
 	pkt_queue_init(all, q);
 	while (s->active != 0) {
-		uint16_t i = s->flows[s->round_tail].next;
+		uint16_t i = s->round[s->turn];
 
 		while (s->flows[i].queue.count != 0) {
 			struct pkt_entry entry = *pkt_queue_first(&s->flows[i].queue);
@@ -263,21 +307,22 @@ sfq_rehash(struct qdisc *q, struct sfq *s)
 int
 sfq_flows_init(struct qdisc *q, struct sfq *s, struct error *err)
 {
-	uint32_t all = s->flows_count + 1u;
+	uint32_t all = s->flows_count + 1u, places = rte_align32pow2(all);
 
 	s->flows = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(all * sizeof(*s->flows), RTE_CACHE_LINE_SIZE));
 	s->table = malloc((s->bucket_mask + 1) * sizeof(*s->table));
+	s->round = malloc(places * sizeof(*s->round));
 	if (s->conf.qth_min != 0)
 		s->averages = calloc(all, sizeof(*s->averages));
-	if (s->flows == NULL || s->table == NULL || (s->conf.qth_min != 0 && s->averages == NULL))
+	if (s->flows == NULL || s->table == NULL || s->round == NULL || (s->conf.qth_min != 0 && s->averages == NULL))
 		return error_set(err, ENOMEM, "sfq: out of memory for %u flows", s->flows_count);
 	memset(s->flows, 0, all * sizeof(*s->flows));
 	memset(s->table, 0xff, (s->bucket_mask + 1) * sizeof(*s->table));
 	memset(s->by_length, 0xff, sizeof(s->by_length));
-	s->round_tail = SFQ_NONE;
+	s->round_mask = places - 1;
 	for (uint16_t i = 0; i <= s->flows_count; i++) {
 		pkt_queue_init(&s->flows[i].queue, q);
-		s->flows[i].next = i + 1u < s->flows_count ? i + 1 : SFQ_NONE;
+		s->flows[i].next_free = i + 1u < s->flows_count ? i + 1 : SFQ_NONE;
 	}
 	s->free = 0;
 	return 0;
@@ -288,5 +333,6 @@ sfq_flows_destroy(struct sfq *s)
 {
 	free(s->flows);
 	free(s->table);
+	free(s->round);
 	free(s->averages);
 }
