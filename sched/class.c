@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Classes: made and changed by control, linked by the owner, found by minor from anywhere. */
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,21 +91,25 @@ sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c)
 
 /* ---- life */
 
+static size_t
+class_bytes(const struct qdisc *q)
+{
+	return RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, alignof(struct class));
+}
+
 static struct class *
 class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 {
-	size_t size = RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, RTE_CACHE_LINE_SIZE);
-	struct class *c = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+	struct class *c = arena_alloc(&q->tree->arena, class_bytes(q));
 
 	if (c == NULL)
 		return NULL;
-	memset(c, 0, size);
 	c->qdisc = q;
 	c->parent = parent;
 	c->classid = classid;
 	c->serial = q->tree->serial++;
 	if (tree_slot_get(q->tree, c) != 0) {
-		free(c);
+		arena_free(&q->tree->arena, c, class_bytes(q));
 		return NULL;
 	}
 	return c;
@@ -117,12 +122,14 @@ class_free(struct class *c)
 
 	if (c->leaf != NULL)
 		qdisc_free(c->leaf);
+	if (c->qdisc->ops->classes->destroy != NULL)
+		c->qdisc->ops->classes->destroy(c);
 	if (c->chain != NULL) {
 		tree_remove_chain(tree, c->chain);
 		chain_destroy(c->chain);
 	}
 	tree_slot_put(tree, c);
-	free(c);
+	arena_free(&tree->arena, c, class_bytes(c->qdisc));
 }
 
 struct qdisc *

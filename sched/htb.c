@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * htb: the hierarchical token bucket (tc-htb(8); M. Devera's "HTB manual - user guide" and "HTB theory"). This file is its
- * configuration, its classification and its operations; whose turn it is stands in htb_turn.c.
+ * configuration, its classification and its operations; whose turn it is stands in htb_turn.c, and sending in htb_serve.c.
  */
 #include <rte_branch_prediction.h>
 
@@ -14,6 +14,10 @@
 #define QUANTUM_MAX 200000
 
 #define BURST_MIN_NS UINT64_C(1000000)
+
+_Static_assert((offsetof(struct class, priv) + offsetof(struct htb_class, tokens)) % RTE_CACHE_LINE_SIZE == 0 &&
+		       offsetof(struct htb_class, quantum) - offsetof(struct htb_class, tokens) == RTE_CACHE_LINE_SIZE,
+	"a leaf's packet touches two lines of its class");
 
 /* ---- the qdisc */
 
@@ -34,6 +38,16 @@ htb_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	pkt_queue_init(&h->direct, q);
 	wheel_init(&h->wheel, now);
 	return 0;
+}
+
+static void
+htb_destroy(struct qdisc *q)
+{
+	struct htb *h = qdisc_priv(q);
+	struct wheel_chunk *chunk;
+
+	while ((chunk = wheel_take(&h->wheel)) != NULL)
+		qdisc_dealloc(q, chunk, sizeof(*chunk));
 }
 
 static void
@@ -251,6 +265,12 @@ set_class_conf(struct htb_class *cl, const struct qdisc *q, const struct htb_cla
 	cl->quantum = RTE_MIN(cl->quantum, (uint32_t)INT32_MAX / 2);
 }
 
+static bool
+is_adjusted(const struct htb_class *cl)
+{
+	return cl->rate.adjusted || cl->ceil.adjusted;
+}
+
 /* The level of an inner class is one below its parent's; classes without parent are at the top. */
 static int
 inner_level(const struct class *c)
@@ -258,6 +278,71 @@ inner_level(const struct class *c)
 	const struct htb_class *parent = c->parent == NULL ? NULL : class_priv(c->parent);
 
 	return parent == NULL ? HTB_LEVELS - 1 : parent->level - 1;
+}
+
+/* What the wheel needs to hold every class's waits, once it has one class more. */
+static int
+allocate_chunks(struct class *c)
+{
+	struct htb *h = qdisc_priv(c->qdisc);
+	struct htb_class *cl = class_priv(c);
+	uint32_t needed = wheel_chunks_for((c->qdisc->class_table->count + 1) * HTB_WAITS);
+
+	for (; h->chunks < needed; h->chunks++) {
+		struct wheel_chunk *chunk = qdisc_alloc(c->qdisc, sizeof(*chunk));
+
+		if (chunk == NULL)
+			return -ENOMEM;
+		chunk->next = cl->chunks;
+		cl->chunks = chunk;
+	}
+	return 0;
+}
+
+static struct htb_inner *
+allocate_inner(struct class *parent)
+{
+	struct htb_inner *inner = qdisc_alloc(parent->qdisc, sizeof(*inner));
+
+	for (unsigned int prio = 0; inner != NULL && prio < HTB_PRIOS; prio++)
+		inner->turns[prio].cl = class_priv(parent);
+	return inner;
+}
+
+/* All that it takes to link the class. */
+static int
+allocate(struct class *c, struct class *parent)
+{
+	struct htb_class *cl = class_priv(c);
+
+	cl->turn = qdisc_alloc(c->qdisc, sizeof(*cl->turn));
+	if (cl->turn == NULL)
+		return -ENOMEM;
+	cl->turn->cl = cl;
+	if (parent != NULL && ((struct htb_class *)class_priv(parent))->inner == NULL) {
+		cl->parents_inner = allocate_inner(parent);
+		if (cl->parents_inner == NULL)
+			return -ENOMEM;
+	}
+	return allocate_chunks(c);
+}
+
+static void
+htb_class_destroy(struct class *c)
+{
+	struct htb *h = qdisc_priv(c->qdisc);
+	struct htb_class *cl = class_priv(c);
+
+	while (cl->chunks != NULL) {
+		struct wheel_chunk *chunk = cl->chunks;
+
+		cl->chunks = chunk->next;
+		qdisc_dealloc(c->qdisc, chunk, sizeof(*chunk));
+		h->chunks--;
+	}
+	qdisc_dealloc(c->qdisc, cl->turn, sizeof(*cl->turn));
+	qdisc_dealloc(c->qdisc, cl->inner, sizeof(*cl->inner));
+	qdisc_dealloc(c->qdisc, cl->parents_inner, sizeof(*cl->parents_inner));
 }
 
 static int
@@ -271,10 +356,10 @@ htb_class_init(struct class *c, struct class *parent, const void *conf, uint64_t
 	if (parent != NULL && parent->children == 0 && inner_level(parent) < 1)
 		return error_set(err, EINVAL, "htb: tree is too deep, a leaf may have at most %d classes above it",
 			HTB_LEVELS - 1);
-	cl->c = c;
+	if (allocate(c, parent) != 0)
+		return error_set(
+			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
 	cl->mode = HTB_CAN_SEND;
-	cl->mode_timer.kind = HTB_TIMER_MODE;
-	cl->parked_timer.kind = HTB_TIMER_PARKED;
 	set_class_conf(cl, c->qdisc, conf);
 	cl->tokens = cl->depth;
 	cl->ceil_tokens = cl->ceil_depth;
@@ -305,22 +390,39 @@ htb_class_change(struct class *c, const void *conf, uint64_t now, struct error *
 		return rc;
 	htb_count(cl, now);
 	htb_take_out(h, cl);
+	h->adjusted -= is_adjusted(cl);
 	set_class_conf(cl, c->qdisc, conf);
+	h->adjusted += is_adjusted(cl);
 	cl->tokens = convert_tokens(cl->tokens, old.rate.Bps, cl->conf.rate.Bps, cl->depth);
 	cl->ceil_tokens = convert_tokens(cl->ceil_tokens, old.ceil.Bps, cl->conf.ceil.Bps, cl->ceil_depth);
 	/* A leaf serves its own prio, which may be another one now; an inner class those of its children. */
 	if (cl->level == 0 && cl->busy != 0)
 		cl->busy = (uint8_t)(1u << cl->prio);
-	htb_put_in(c->qdisc, cl, now);
+	htb_put_in(h, cl, now);
 	return 0;
 }
 
-static int
+static void
 htb_class_link(struct class *c)
 {
-	if (c->parent != NULL && c->parent->children == 1)
-		((struct htb_class *)class_priv(c->parent))->level = (uint8_t)inner_level(c->parent);
-	return 0;
+	struct htb *h = qdisc_priv(c->qdisc);
+	struct htb_class *cl = class_priv(c);
+
+	while (cl->chunks != NULL) {
+		struct wheel_chunk *chunk = cl->chunks;
+
+		cl->chunks = chunk->next;
+		wheel_give(&h->wheel, chunk);
+	}
+	h->adjusted += is_adjusted(cl);
+	if (c->parent != NULL && c->parent->children == 1) {
+		struct htb_class *parent = class_priv(c->parent);
+
+		if (cl->parents_inner != NULL)
+			parent->inner = cl->parents_inner;
+		cl->parents_inner = NULL;
+		parent->level = (uint8_t)inner_level(c->parent);
+	}
 }
 
 static void
@@ -330,7 +432,7 @@ htb_class_unlink(struct class *c)
 	struct htb_class *cl = class_priv(c);
 
 	htb_take_out(h, cl);
-	wheel_remove(&h->wheel, &cl->parked_timer);
+	h->adjusted -= is_adjusted(cl);
 	/* Without children its parent is a leaf again. */
 	if (c->parent != NULL && c->parent->children == 1)
 		((struct htb_class *)class_priv(c->parent))->level = 0;
@@ -383,6 +485,13 @@ htb_class_get_conf(const struct class *c, void *conf)
 	out->level = cl->level;
 }
 
+/* Packets that it has sent as a leaf: its qdisc has counted them. */
+static uint64_t
+leaf_packets(const struct class *c)
+{
+	return c->past_packets + (c->leaf != NULL ? c->leaf->sent_packets : 0);
+}
+
 static void
 htb_class_get_xstats(const struct class *c, void *xstats)
 {
@@ -390,7 +499,7 @@ htb_class_get_xstats(const struct class *c, void *xstats)
 
 	/* giants counted packets beyond a rate table's end; there are no rate tables, here and on today's Linux. */
 	*(struct htb_class_xstats *)xstats = (struct htb_class_xstats){
-		.lends = cl->lends,
+		.lends = cl->lends + (uint32_t)leaf_packets(c),
 		.borrows = cl->borrows,
 		.tokens_ns = cl->tokens / (1 << TOKENS_SHIFT),
 		.ctokens_ns = cl->ceil_tokens / (1 << TOKENS_SHIFT),
@@ -403,12 +512,13 @@ htb_class_get_stats(const struct class *c, struct sched_stats *stats)
 	const struct htb_class *cl = class_priv(c);
 
 	*stats = (struct sched_stats){
-		.bytes = cl->sent_bytes,
-		.packets = cl->sent_packets,
+		.bytes = cl->sent_bytes + c->past_bytes,
+		.packets = cl->sent_packets + leaf_packets(c),
 		.drops = c->past_drops,
 		.overlimits = cl->overlimits,
 	};
 	if (c->leaf != NULL) {
+		stats->bytes += c->leaf->sent_bytes;
 		stats->drops += c->leaf->drops_total;
 		stats->backlog_bytes = c->leaf->backlog_bytes;
 		stats->backlog_pkts = c->leaf->backlog_pkts;
@@ -422,6 +532,7 @@ static const struct class_ops htb_classes = {
 	.change = htb_class_change,
 	.link = htb_class_link,
 	.unlink = htb_class_unlink,
+	.destroy = htb_class_destroy,
 	.classify = htb_classify,
 	.activate = htb_activate,
 	.deactivate = htb_deactivate,
@@ -438,6 +549,7 @@ static const struct qdisc_ops htb_ops = {
 	.size = sizeof(struct htb),
 	.conf_size = sizeof(struct htb_conf),
 	.init = htb_init,
+	.destroy = htb_destroy,
 	.enqueue = htb_enqueue,
 	.dequeue = htb_dequeue,
 	.flush = htb_flush,

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two files of HTB share: htb.c (configuration, classification, operations) and htb_turn.c (whose turn it is).
+ * What the files of HTB share: htb.c (configuration, classification, operations), htb_turn.c (whose turn it is) and htb_serve.c (buckets,
+ * timers and sending).
  *
  * The terms are those of M. Devera's "HTB manual" and "HTB theory": each class has an assured rate and a ceil; a leaf that has used up its
  * rate borrows from its nearest ancestor that has not, as long as nobody on the way is over its ceil. Levels count from 0 (leaves) to 7
  * (classes without parent); borrowing from a lower level comes first, then the lower prio, and between classes of one level and
  * prio deficit round robin by quantum decides.
+ *
+ * What a packet touches of its leaf class: the line that struct class ends with, one line of buckets, and a third of a line in which the
+ * class has its turn.
+ *
+ *   struct class | struct htb_class                                                          struct htb_turn (all of a size together)
+ *   ... cold ... | qdisc leaf parent id slot : counted turn deficit mode | tokens depths rates | quantum, borrowing, cold ...
+ *                |<------------------ line ------------------------------>|<---- line -------->|
  */
 #ifndef WEIR_SCHED_HTB_H
 #define WEIR_SCHED_HTB_H
@@ -27,15 +35,18 @@ enum htb_mode {
 	HTB_CAN_SEND, /* under its rate */
 };
 
-/* What a class's timer is for. */
-enum htb_timer {
-	HTB_TIMER_MODE, /* its mode may change */
-	HTB_TIMER_PARKED, /* its leaf qdisc may give a packet again */
-};
+/*
+ * What a class waits for in the wheel: the end of a mode (enum htb_mode, but HTB_CAN_SEND), or a packet from its leaf qdisc. The wheel
+ * knows it as the class's address with this in the lowest bits.
+ */
+#define HTB_WAIT_PARKED 2u
+#define HTB_WAITS       3u
+#define HTB_WAIT_MASK   3u
 
 /* A place in a ring of classes that take turns. */
 struct htb_turn {
 	struct htb_turn *next, *previous; /* NULL: in no ring */
+	struct htb_class *cl;
 };
 
 /* Classes of one prio that take turns: a circle that a round starts behind `last`. */
@@ -47,28 +58,39 @@ struct htb_ring {
 	bool ended; /* who left was the last of the round: the class above has to pass its turn */
 };
 
+/* What a class has while it has children. */
+struct htb_inner {
+	struct htb_ring rings[HTB_PRIOS]; /* children that borrow from it */
+	struct htb_turn turns
+		[HTB_PRIOS]; /* its own places: in a row of the qdisc if it can send, in its parent's rings if it may borrow */
+};
+
 struct htb_class {
-	/* hot: touched for each packet of the class or of one below it */
-	int64_t tokens, ceil_tokens; /* at counted_ns, see rate.h */
+	/* the rest of struct class's hot line */
 	uint64_t counted_ns;
-	int64_t depth, ceil_depth; /* of the buckets */
-	struct rate rate, ceil;
+	struct htb_turn *turn; /* a leaf's place, as an inner class's turns */
+	int32_t deficit; /* bytes that its turn may still take at its own rate */
+	uint32_t overlimits;
 	uint8_t mode; /* enum htb_mode */
 	uint8_t level;
 	uint8_t prio; /* a leaf's */
 	uint8_t busy; /* a bit for each prio in which it has somebody to serve */
+	uint8_t armed; /* a bit for each HTB_WAIT_* that stands in the wheel; never later than what is waited for */
+	bool parked; /* its leaf has packets but gives none until the wheel says so */
+	/* a line of buckets */
+	int64_t tokens, ceil_tokens; /* at counted_ns, see rate.h */
+	int64_t depth, ceil_depth;
+	struct rate rate, ceil;
+	/* a leaf's when a turn ends and when it borrows; an inner class's for each packet below it */
 	uint32_t quantum; /* bytes a turn */
-	int32_t deficits[HTB_LEVELS]; /* bytes that its turn may still take, by the level that it sends at */
-	struct class *c;
-	bool parked; /* its leaf has packets but gives none until the timer goes off */
-	/* a packet's */
-	uint64_t sent_bytes, sent_packets, overlimits;
-	uint32_t lends, borrows;
-	struct wheel_timer mode_timer, parked_timer;
-	struct htb_turn turns
-		[HTB_PRIOS]; /* its own places: in a row of the qdisc if it can send, in its parent's rings if it may borrow */
-	struct htb_ring rings[HTB_PRIOS]; /* children that borrow from it */
+	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
+	uint32_t lends, borrows; /* lends without what its leaf qdiscs have sent */
+	uint64_t sent_bytes, sent_packets; /* of classes below it */
+	struct htb_inner *inner; /* NULL until it has had a child */
 	/* cold */
+	uint64_t parked_ns, armed_ns; /* it is parked until then; when HTB_WAIT_PARKED goes off */
+	struct htb_inner *parents_inner; /* from init to link: for a parent that has none */
+	struct wheel_chunk *chunks; /* likewise, for the wheel */
 	struct htb_class_conf conf;
 };
 
@@ -79,19 +101,47 @@ struct htb {
 	struct pkt_queue direct; /* what no class is for: sent first and unshaped, tc-htb(8) */
 	uint32_t direct_limit;
 	uint32_t direct_packets;
-	struct wheel wheel;
+	uint32_t adjusted; /* classes whose packets cost more than their bytes: each is charged by itself */
+	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct htb_conf conf;
+	struct wheel wheel;
 };
 
-/* ---- htb_turn.c: all of it at the owner */
+static inline struct class *
+htb_class_of(const struct htb_class *cl)
+{
+	return (struct class *)((uintptr_t)cl - offsetof(struct class, priv));
+}
+
+static inline struct htb_class *
+htb_parent(const struct htb_class *cl)
+{
+	struct class *parent = htb_class_of(cl)->parent;
+
+	return parent == NULL ? NULL : class_priv(parent);
+}
+
+/* ---- htb_turn.c: all of it and of htb_serve.c at the owner */
 
 /* The leaf has something to send, or nothing any more. */
 void htb_leaf_busy(struct htb *h, struct htb_class *cl);
 void htb_leaf_idle(struct htb *h, struct htb_class *cl);
+/* Puts cl where its mode says, for each prio in `prios`, or takes it out of there; a parent that turns busy or idle by that follows. */
+void htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios);
+void htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios);
+/* The leaf whose turn it is in a busy row. */
+struct htb_class *htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio);
+/* The ring in which cl waits for its turn; it is busy, and can send or may borrow. */
+struct htb_ring *htb_ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio);
+/* cl has had its turn; where an inner class's round ends by that, so does its own. */
+void htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio);
+
+/* ---- htb_serve.c */
+
 void htb_unpark(struct htb *h, struct htb_class *cl);
-/* Out of all rings and timers, as before a change of prio or of what its mode depends on; and in again. */
+/* Out of all rings and of the wheel, as before a change of prio or of what its mode depends on; and in again. */
 void htb_take_out(struct htb *h, struct htb_class *cl);
-void htb_put_in(struct qdisc *q, struct htb_class *cl, uint64_t now);
+void htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now);
 /* Counts the buckets up to now. */
 void htb_count(struct htb_class *cl, uint64_t now);
 /* n packets of classes that may send at now; the direct queue is the caller's. */

@@ -10,13 +10,11 @@
 
 #include "tree.h"
 
-#define SLAB_CHUNKS 256
-
 _Static_assert(sizeof(struct pkt_chunk) == 128, "a chunk is two cache lines");
 
+/* At the start of each run of chunks. */
 struct pkt_slab {
-	struct pkt_slab *next;
-	_Alignas(sizeof(struct pkt_chunk)) struct pkt_chunk chunks[SLAB_CHUNKS];
+	_Alignas(sizeof(struct pkt_chunk)) struct pkt_slab *next;
 };
 
 void
@@ -40,14 +38,17 @@ pkt_pool_destroy(struct pkt_pool *pool)
 bool
 pkt_pool_grow(struct pkt_pool *pool)
 {
-	struct pkt_slab *slab = aligned_alloc(sizeof(struct pkt_chunk), sizeof(*slab));
+	size_t bytes = arena_next_run(pool->slab_bytes);
+	struct pkt_slab *slab = arena_pages(bytes);
+	struct pkt_chunk *chunks = (struct pkt_chunk *)(slab + 1);
 
 	if (slab == NULL)
 		return false;
+	pool->slab_bytes = bytes;
 	slab->next = pool->slabs;
 	pool->slabs = slab;
-	for (unsigned int i = SLAB_CHUNKS; i-- > 0;)
-		pkt_chunk_put(pool, &slab->chunks[i]);
+	for (size_t i = bytes / sizeof(*chunks) - 1; i-- > 0;)
+		pkt_chunk_put(pool, &chunks[i]);
 	return true;
 }
 

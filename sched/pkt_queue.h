@@ -32,6 +32,7 @@ struct pkt_chunk {
 struct pkt_pool {
 	struct pkt_chunk *free;
 	struct pkt_slab *slabs;
+	size_t slab_bytes; /* of the last one */
 };
 
 struct pkt_queue {

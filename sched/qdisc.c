@@ -150,25 +150,28 @@ copy_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err)
 	return 0;
 }
 
+static size_t
+qdisc_bytes(const struct qdisc_ops *ops)
+{
+	return RTE_ALIGN_CEIL(offsetof(struct qdisc, priv) + ops->size, alignof(struct qdisc));
+}
+
 struct qdisc *
 qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf,
 	const struct sched_stab *stab, uint32_t handle, struct error *err)
 {
 	const struct qdisc_ops *ops = qdisc_find_ops(kind);
 	struct qdisc *q;
-	size_t size;
 
 	if (ops == NULL) {
 		error_set(err, ENOENT, "Specified qdisc kind is unknown");
 		return NULL;
 	}
-	size = RTE_ALIGN_CEIL(offsetof(struct qdisc, priv) + ops->size, alignof(struct qdisc));
-	q = aligned_alloc(alignof(struct qdisc), size);
+	q = arena_alloc(&tree->arena, qdisc_bytes(ops));
 	if (q == NULL) {
 		error_set(err, ENOMEM, "out of memory for a qdisc");
 		return NULL;
 	}
-	memset(q, 0, size);
 	q->ops = ops;
 	q->tree = tree;
 	q->parent = parent;
@@ -178,7 +181,7 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		q->class_table = calloc(1, sizeof(*q->class_table));
 		if (q->class_table == NULL) {
 			error_set(err, ENOMEM, "out of memory for a table of classes");
-			free(q);
+			arena_free(&tree->arena, q, qdisc_bytes(ops));
 			return NULL;
 		}
 	}
@@ -196,6 +199,18 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		return NULL;
 	}
 	return q;
+}
+
+void *
+qdisc_alloc(struct qdisc *q, size_t bytes)
+{
+	return arena_alloc(&q->tree->arena, bytes);
+}
+
+void
+qdisc_dealloc(struct qdisc *q, void *object, size_t bytes)
+{
+	arena_free(&q->tree->arena, object, bytes);
 }
 
 void
@@ -222,7 +237,7 @@ qdisc_free(struct qdisc *q)
 	}
 	unlist(q);
 	free(q->stab.data);
-	free(q);
+	arena_free(&q->tree->arena, q, qdisc_bytes(q->ops));
 }
 
 /* Everything below q counts packets by the nearest size table above it. */

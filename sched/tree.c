@@ -69,6 +69,7 @@ sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason)
 	if (change.object != NULL)
 		qdisc_free(change.object);
 	pkt_pool_destroy(&tree->pool);
+	arena_destroy(&tree->arena);
 	free(tree->slots);
 	free(tree->slot_links);
 	free(tree);

@@ -5,6 +5,7 @@
 
 #include <weir/sched.h>
 
+#include "arena.h"
 #include "pkt_queue.h"
 
 #define SCHED_BURST 64
@@ -38,6 +39,7 @@ struct sched_tree {
 	uint32_t slots_size, slots_used, slot_free; /* slot_free: one that is free again, or PKT_LEAF_NONE */
 	uint32_t *slot_links;
 	struct pkt_pool pool;
+	struct arena arena; /* of control: classes, qdiscs and what they allocate */
 	struct pkt_queue moved; /* packets between two places */
 	struct class *retired_classes; /* unlinked by the owner, to be freed by control */
 	struct qdisc *retired_qdiscs;

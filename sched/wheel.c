@@ -2,11 +2,30 @@
 /* The wheel itself: see wheel.h. */
 #include "wheel.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-#define DIGIT_BITS 6
-#define SCAN_MAX   16 /* timers of a slot that wheel_next looks at before it gives the slot's start instead */
+#define SCAN_MAX                                                                                                       \
+	16 /* entries of a slot above level 0 that wheel_next looks at before it gives the slot's start instead */
+
+_Static_assert(sizeof(struct wheel_chunk) == 256, "a chunk is four cache lines");
+
+/* A slot is 2^shift ns wide, a level has 2^bits of them; what it reaches is one slot of the next. */
+static const struct {
+	uint8_t shift, bits;
+	uint16_t first; /* of its slots in wheel.slots */
+} levels[WHEEL_LEVELS] = {
+	{ 10, 10, 0 },
+	{ 20, 6, 1024 },
+	{ 26, 6, 1088 },
+	{ 32, 6, 1152 },
+	{ 38, 6, 1216 },
+	{ 44, 6, 1280 },
+	{ 50, 6, 1344 },
+	{ 56, 6, 1408 },
+	{ 62, 6, 1472 },
+};
 
 void
 wheel_init(struct wheel *wheel, uint64_t now)
@@ -15,114 +34,276 @@ wheel_init(struct wheel *wheel, uint64_t now)
 	wheel->clock = now;
 }
 
-static void
-put(struct wheel *wheel, struct wheel_timer *timer)
-{
-	uint64_t time = timer->time_ns > wheel->clock ? timer->time_ns : wheel->clock;
-	uint64_t difference = time ^ wheel->clock;
-	unsigned int level = difference == 0 ? 0 : (63 - (unsigned int)__builtin_clzll(difference)) / DIGIT_BITS;
-	unsigned int slot = (time >> (level * DIGIT_BITS)) & (WHEEL_SLOTS - 1);
-	struct wheel_timer **head = &wheel->slots[level][slot];
+/* ---- chunks */
 
-	timer->next = *head;
-	if (*head != NULL)
-		(*head)->link = &timer->next;
-	*head = timer;
-	timer->link = head;
-	timer->place = (uint16_t)(level * WHEEL_SLOTS + slot);
-	wheel->busy[level] |= UINT64_C(1) << slot;
-	wheel->busy_levels |= (uint16_t)(1u << level);
+/* Full chunks, and one with room left in each slot that has any. */
+uint32_t
+wheel_chunks_for(uint32_t entries)
+{
+	uint32_t partial = entries < WHEEL_SLOTS ? entries : WHEEL_SLOTS;
+
+	/* Two more are in use while a slot is sorted anew: its first one, and the one that is being looked at. */
+	return entries / WHEEL_CHUNK_ENTRIES + partial + 2;
 }
 
 void
-wheel_add(struct wheel *wheel, struct wheel_timer *timer, uint64_t time_ns)
+wheel_give(struct wheel *wheel, struct wheel_chunk *chunk)
 {
-	timer->time_ns = time_ns;
-	put(wheel, timer);
+	chunk->next = wheel->free;
+	wheel->free = chunk;
+}
+
+struct wheel_chunk *
+wheel_take(struct wheel *wheel)
+{
+	struct wheel_chunk *chunk = wheel->free;
+
+	for (unsigned int slot = 0; chunk == NULL && slot < WHEEL_SLOTS; slot++) {
+		chunk = wheel->slots[slot];
+		if (chunk != NULL)
+			wheel->slots[slot] = chunk->next;
+	}
+	if (chunk != NULL && chunk == wheel->free)
+		wheel->free = chunk->next;
+	return chunk;
+}
+
+/* ---- slots */
+
+static inline void
+mark_busy(struct wheel *wheel, unsigned int level, unsigned int slot)
+{
+	wheel->busy[slot / 64] |= UINT64_C(1) << (slot % 64);
+	wheel->busy_levels |= 1u << level;
 }
 
 static void
-slot_emptied(struct wheel *wheel, unsigned int level, unsigned int slot)
+mark_empty(struct wheel *wheel, unsigned int level, unsigned int slot)
 {
-	wheel->busy[level] &= ~(UINT64_C(1) << slot);
-	if (wheel->busy[level] == 0)
-		wheel->busy_levels &= (uint16_t) ~(1u << level);
+	unsigned int word = levels[level].first / 64, words = 1u << (levels[level].bits - 6);
+
+	wheel->busy[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+	for (unsigned int i = 0; i < words; i++) {
+		if (wheel->busy[word + i] != 0)
+			return;
+	}
+	wheel->busy_levels &= ~(1u << level);
 }
 
+/* The lowest level that reaches it. Above level 0 its slot starts after the clock, as the level below would have reached it else. */
 void
-wheel_remove(struct wheel *wheel, struct wheel_timer *timer)
+wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 {
-	unsigned int level = timer->place / WHEEL_SLOTS, slot = timer->place % WHEEL_SLOTS;
+	uint64_t time = time_ns > wheel->clock ? time_ns : wheel->clock;
+	unsigned int level = 0;
 
-	if (timer->link == NULL)
-		return;
-	*timer->link = timer->next;
-	if (timer->next != NULL)
-		timer->next->link = timer->link;
-	timer->link = NULL;
-	if (wheel->slots[level][slot] == NULL)
-		slot_emptied(wheel, level, slot);
+	while (((time >> levels[level].shift) - (wheel->clock >> levels[level].shift)) >> levels[level].bits != 0)
+		level++;
+	unsigned int slot = levels[level].first + ((time >> levels[level].shift) & ((1u << levels[level].bits) - 1));
+	struct wheel_chunk *chunk = wheel->slots[slot];
+
+	if (chunk == NULL || chunk->count == WHEEL_CHUNK_ENTRIES) {
+		struct wheel_chunk *fresh = wheel->free;
+
+		wheel->free = fresh->next;
+		fresh->next = chunk;
+		fresh->count = 0;
+		wheel->slots[slot] = chunk = fresh;
+		mark_busy(wheel, level, slot);
+	}
+	chunk->entries[chunk->count++] = (struct wheel_entry){ .time_ns = time_ns, .who = who };
 }
 
-/* The earliest time of any timer in the first busy slot of `level`. */
-static uint64_t
-slot_start(const struct wheel *wheel, unsigned int level, unsigned int slot)
+/* The first busy slot of a busy level, round from the clock's on. */
+static unsigned int
+first_busy(const struct wheel *wheel, unsigned int level, uint64_t *start)
 {
-	unsigned int bits = level * DIGIT_BITS;
-	/* The digits above this level are the clock's. At the top level the shift gives 0, and so the mask is all ones. */
-	uint64_t below = ((uint64_t)WHEEL_SLOTS << bits) - 1;
+	unsigned int mask = (1u << levels[level].bits) - 1, word_mask = mask / 64;
+	const uint64_t *busy = &wheel->busy[levels[level].first / 64];
+	uint64_t current = wheel->clock >> levels[level].shift;
+	unsigned int from = current & mask, word = from / 64;
+	uint64_t bits = busy[word] & (UINT64_MAX << (from % 64));
 
-	return (wheel->clock & ~below) | (uint64_t)slot << bits;
+	/* When it comes to its first word again, only slots before `from` are left there. */
+	while (bits == 0) {
+		word = (word + 1) & word_mask;
+		bits = busy[word];
+	}
+	unsigned int slot = word * 64 + (unsigned int)__builtin_ctzll(bits);
+
+	*start = (current + ((slot - from) & mask)) << levels[level].shift;
+	return levels[level].first + slot;
 }
 
-struct wheel_timer *
-wheel_pop(struct wheel *wheel, uint64_t now)
+/* The busy slot that starts first, of the highest level if there are several; false: none starts until *start, which is set to its start else. */
+static bool
+first_slot(const struct wheel *wheel, unsigned int *level, unsigned int *slot, uint64_t *start)
 {
-	while (wheel->busy_levels != 0) {
-		unsigned int level = (unsigned int)__builtin_ctz(wheel->busy_levels);
-		unsigned int slot = (unsigned int)__builtin_ctzll(wheel->busy[level]);
-		uint64_t start = slot_start(wheel, level, slot);
-		struct wheel_timer *timer = wheel->slots[level][slot];
+	bool found = false;
 
-		if (start > now)
-			break;
-		wheel->clock = start;
-		if (level == 0) {
-			wheel_remove(wheel, timer);
-			return timer;
-		}
-		/* The clock has reached this slot: its timers now differ from it in lower digits only. */
-		wheel->slots[level][slot] = NULL;
-		slot_emptied(wheel, level, slot);
-		while (timer != NULL) {
-			struct wheel_timer *next = timer->next;
+	for (uint32_t left = wheel->busy_levels; left != 0; left &= left - 1) {
+		unsigned int candidate = (unsigned int)__builtin_ctz(left);
+		uint64_t its_start;
+		unsigned int its_slot = first_busy(wheel, candidate, &its_start);
 
-			put(wheel, timer);
-			timer = next;
+		if (its_start <= *start) {
+			found = true;
+			*level = candidate;
+			*slot = its_slot;
+			*start = its_start;
 		}
 	}
-	/* Every timer is in a slot that starts after now, so it stays at its level when the clock goes there. */
+	return found;
+}
+
+static struct wheel_chunk *
+empty_slot(struct wheel *wheel, unsigned int level, unsigned int slot)
+{
+	struct wheel_chunk *chunks = wheel->slots[slot];
+
+	wheel->slots[slot] = NULL;
+	mark_empty(wheel, level, slot);
+	return chunks;
+}
+
+/* Takes what is due out of the chunks, and puts the rest back where it belongs at this time; returns how many were due. */
+static unsigned int
+sort_out(struct wheel *wheel, struct wheel_chunk *chunks, uint64_t due_at, uintptr_t *due, unsigned int max)
+{
+	unsigned int count = 0;
+
+	while (chunks != NULL) {
+		struct wheel_chunk *chunk = chunks;
+
+		chunks = chunk->next;
+		for (unsigned int i = 0; i < chunk->count; i++) {
+			if (chunk->entries[i].time_ns <= due_at && count < max)
+				due[count++] = chunk->entries[i].who;
+			else
+				wheel_add(wheel, chunk->entries[i].time_ns, chunk->entries[i].who);
+		}
+		wheel_give(wheel, chunk);
+	}
+	return count;
+}
+
+unsigned int
+wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max)
+{
+	unsigned int count = 0, level = 0, slot = 0;
+
+	for (uint64_t start = now; first_slot(wheel, &level, &slot, &start); start = now) {
+		if (start > wheel->clock)
+			wheel->clock = start;
+		struct wheel_chunk *chunks = empty_slot(wheel, level, slot);
+
+		if (level != 0) {
+			sort_out(wheel, chunks, 0, NULL, 0);
+			continue;
+		}
+		count += sort_out(wheel, chunks, now, due + count, max - count);
+		if (count == max)
+			return count;
+		/* What is left in a slot of level 0 is not due, and no other slot starts until now. */
+		if (wheel->slots[slot] != NULL)
+			break;
+	}
 	if (now > wheel->clock)
 		wheel->clock = now;
-	return NULL;
+	return count;
+}
+
+/* ---- looking */
+
+unsigned int
+wheel_soon(const struct wheel *wheel, uintptr_t *soon, unsigned int max)
+{
+	unsigned int mask = (1u << levels[0].bits) - 1, count = 0;
+	uint64_t start;
+
+	if ((wheel->busy_levels & 1) == 0)
+		return 0;
+	for (unsigned int slot = first_busy(wheel, 0, &start), i = 0; i < 3; i++, slot = (slot + 1) & mask) {
+		for (const struct wheel_chunk *chunk = wheel->slots[slot]; chunk != NULL; chunk = chunk->next) {
+			for (unsigned int j = 0; j < chunk->count; j++) {
+				if (count == max)
+					return count;
+				soon[count++] = chunk->entries[j].who;
+			}
+		}
+	}
+	return count;
+}
+
+/* The least time in a slot; above level 0, where that is for later, its start if there are too many. */
+static uint64_t
+least_time(const struct wheel *wheel, unsigned int level, unsigned int slot, uint64_t start)
+{
+	uint64_t first = UINT64_MAX;
+	unsigned int seen = 0;
+
+	for (const struct wheel_chunk *chunk = wheel->slots[slot]; chunk != NULL; chunk = chunk->next) {
+		for (unsigned int i = 0; i < chunk->count; i++) {
+			if (level != 0 && seen++ == SCAN_MAX)
+				return start;
+			if (chunk->entries[i].time_ns < first)
+				first = chunk->entries[i].time_ns;
+		}
+	}
+	return first;
 }
 
 uint64_t
 wheel_next(const struct wheel *wheel)
 {
 	uint64_t first = UINT64_MAX;
-	unsigned int seen = 0;
 
-	if (wheel->busy_levels == 0)
-		return UINT64_MAX;
-	unsigned int level = (unsigned int)__builtin_ctz(wheel->busy_levels);
-	unsigned int slot = (unsigned int)__builtin_ctzll(wheel->busy[level]);
+	for (uint32_t left = wheel->busy_levels; left != 0; left &= left - 1) {
+		unsigned int level = (unsigned int)__builtin_ctz(left);
+		uint64_t start;
+		unsigned int slot = first_busy(wheel, level, &start);
 
-	for (const struct wheel_timer *timer = wheel->slots[level][slot]; timer != NULL; timer = timer->next) {
-		if (level == 0 || seen++ == SCAN_MAX)
-			return slot_start(wheel, level, slot);
-		if (timer->time_ns < first)
-			first = timer->time_ns;
+		if (start < first) {
+			uint64_t least = least_time(wheel, level, slot, start);
+
+			first = least < first ? least : first;
+		}
 	}
 	return first;
+}
+
+/* ---- removal */
+
+static bool
+remove_from(struct wheel *wheel, unsigned int level, unsigned int slot, uintptr_t who)
+{
+	struct wheel_chunk *first = wheel->slots[slot];
+
+	for (struct wheel_chunk *chunk = first; chunk != NULL; chunk = chunk->next) {
+		for (unsigned int i = 0; i < chunk->count; i++) {
+			if (chunk->entries[i].who != who)
+				continue;
+			/* The first chunk's last entry takes its place: all others stay full. */
+			chunk->entries[i] = first->entries[--first->count];
+			if (first->count == 0) {
+				wheel->slots[slot] = first->next;
+				wheel_give(wheel, first);
+			}
+			if (wheel->slots[slot] == NULL)
+				mark_empty(wheel, level, slot);
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+wheel_remove(struct wheel *wheel, uintptr_t who)
+{
+	for (unsigned int level = 0; level < WHEEL_LEVELS; level++) {
+		for (unsigned int slot = 0; slot < 1u << levels[level].bits; slot++) {
+			if (remove_from(wheel, level, levels[level].first + slot, who))
+				return;
+		}
+	}
 }

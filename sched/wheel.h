@@ -1,42 +1,64 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A timer wheel with nanosecond slots: who waits until when.
+ * A timer wheel: who waits until when, to the nanosecond.
  *
- * Hashed hierarchical timing wheels (Varghese and Lauck 1987) with 64 slots a level and eleven levels, so that any 64-bit time has its
- * place and nothing overflows. A timer sits at the level of the highest six-bit digit in which its time differs from the wheel's clock;
- * bitmaps find the first busy slot of a level, and the first busy level, by counting zeros. Adding and removing are O(1), a timer moves
- * down at most once a level. The clock never passes a timer that has not been taken out.
+ * Hierarchical timing wheels (Varghese and Lauck 1987), with what waits kept as {time, who} in arrays instead of lists through its owners
+ * (as in Carousel, Saeed et al. 2017), so that an owner is not touched before it is due, and many can be fetched ahead at once.
+ *
+ *   level 0: 1024 slots of 1.024 us      [ | |#| | |#|#| ... ]   a bit each, found by counting zeros
+ *                                             |
+ *                                             +-> chunk {time, who} x 15 -> chunk ...
+ *   level 1: 64 slots of 1.05 ms, level 2: 64 of 67 ms, and so on up to 64 bits of nanoseconds
+ *
+ * A slot may hold times that are not due yet while others in it are: times are compared, so a slot's width costs no accuracy. What waits
+ * beyond a level's reach stands in the next one and moves down when the clock comes to its slot. Within a slot of level 0 there is no order.
+ *
+ * Chunks come from whoever owns the wheel, before he needs them: nothing is allocated here.
  */
 #ifndef WEIR_SCHED_WHEEL_H
 #define WEIR_SCHED_WHEEL_H
 
 #include <stdint.h>
 
-#define WHEEL_LEVELS 11
-#define WHEEL_SLOTS  64
+#define WHEEL_LEVELS        9
+#define WHEEL_SLOTS         1536 /* of all levels */
+#define WHEEL_CHUNK_ENTRIES 15
 
-struct wheel_timer {
-	struct wheel_timer *next;
-	struct wheel_timer **link; /* what points to it; NULL: not waiting */
+struct wheel_entry {
 	uint64_t time_ns;
-	uint32_t kind; /* for its owner: what it waits for */
-	uint16_t place; /* level * WHEEL_SLOTS + slot */
+	uintptr_t who; /* for its owner to know */
+};
+
+struct wheel_chunk {
+	struct wheel_chunk *next;
+	uint32_t count;
+	struct wheel_entry entries[WHEEL_CHUNK_ENTRIES];
 };
 
 struct wheel {
 	uint64_t clock;
-	uint16_t busy_levels; /* a bit for each with a busy slot */
-	uint64_t busy[WHEEL_LEVELS]; /* a bit for each slot with timers */
-	struct wheel_timer *slots[WHEEL_LEVELS][WHEEL_SLOTS];
+	uint32_t busy_levels; /* a bit for each with a busy slot */
+	uint64_t busy[WHEEL_SLOTS / 64]; /* a bit for each slot with entries */
+	struct wheel_chunk *slots[WHEEL_SLOTS]; /* only the first chunk of a slot may have room left */
+	struct wheel_chunk *free;
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now);
-/* timer must not be waiting. A time that has passed is due at once. */
-void wheel_add(struct wheel *wheel, struct wheel_timer *timer, uint64_t time_ns);
-void wheel_remove(struct wheel *wheel, struct wheel_timer *timer); /* nothing happens if it does not wait */
-/* Takes out one timer that is due at `now`, the earliest first; NULL: none is, and the clock is at `now`. */
-struct wheel_timer *wheel_pop(struct wheel *wheel, uint64_t now);
-/* When the first timer is due, UINT64_MAX if none waits. Where very many wait together it may be somewhat before: never after. */
+/* How many chunks hold that many entries, wherever they stand. */
+uint32_t wheel_chunks_for(uint32_t entries);
+void wheel_give(struct wheel *wheel, struct wheel_chunk *chunk);
+/* Takes one back, whatever it holds: for when the wheel goes. NULL: there is none left. */
+struct wheel_chunk *wheel_take(struct wheel *wheel);
+
+/* A time that has passed is due at once. */
+void wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who);
+/* Takes one entry of `who` out. Looks at all that wait: for changes of configuration. */
+void wheel_remove(struct wheel *wheel, uintptr_t who);
+/* Takes out at most max that are due at `now`, slot by slot; 0: none is left, and the clock is at `now`. */
+unsigned int wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max);
+/* At most max of those that will be due first, without taking them out: to fetch them ahead. */
+unsigned int wheel_soon(const struct wheel *wheel, uintptr_t *soon, unsigned int max);
+/* When the first is due, UINT64_MAX if none waits. Where very many wait far ahead it may be somewhat before: never after. */
 uint64_t wheel_next(const struct wheel *wheel);
 
 #endif

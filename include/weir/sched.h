@@ -196,9 +196,10 @@ struct class_ops {
 	/* Validate and fill the class; parent NULL: directly under the qdisc. NULL: classes come with the qdisc (prio, tbf): EOPNOTSUPP. */
 	int (*init)(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err);
 	int (*change)(struct class *c, const void *conf, uint64_t now, struct error *err); /* (owner) */
-	int (*link)(struct class *c); /* (owner) makes it part of the discipline */
+	void (*link)(struct class *c); /* (owner) makes it part of the discipline: init has allocated what that takes */
 	int (*check_delete)(const struct class *c, struct error *err);
 	void (*unlink)(struct class *c); /* (owner) it is empty by then */
+	void (*destroy)(struct class *c); /* nobody can see it any more, or init has refused it; NULL: nothing to free */
 	/*
 	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the discipline:
 	 * HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
@@ -348,6 +349,9 @@ int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const
 	struct error *err);
 /* (owner, in change) Takes such a class away again: what it holds is enqueued anew when the change is done; memory is freed later. */
 void class_remove(struct class *c);
+/* Zeroed memory from the tree's arena, in control, and back: for what a discipline has many of. NULL: out of memory. */
+void *qdisc_alloc(struct qdisc *q, size_t bytes);
+void qdisc_dealloc(struct qdisc *q, void *object, size_t bytes);
 struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* a pfifo of the port's queue length, handle 0 */
 
 /*

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HTB: sending. Who is over a bucket waits in a timer wheel and stands in no ring. Each turn's leaf is charged once, and what a few turns
+ * ahead will touch is fetched meanwhile, stage by stage: the class, its leaf qdisc, that one's first entry, the packet.
+ *
+ *   ring:   current  +1  +2  ...      +4      ...      +8      ...     +12
+ *           served                 packet       entry         leaf qdisc    class
+ */
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+
+#include "htb.h"
+
+/* A class that was asked to pay more than it had, because its children's rates add up to more than its own, forgets debts beyond this. */
+#define DEBT_MAX_NS UINT64_C(60000000000)
+
+#define DUE_BURST 64 /* classes taken out of the wheel at a time */
+
+/* ---- buckets and modes */
+
+static inline int64_t
+filled(int64_t tokens, int64_t earned, int64_t depth)
+{
+	tokens += earned;
+	return tokens > depth ? depth : tokens;
+}
+
+static inline int64_t
+paid(int64_t tokens, int64_t cost)
+{
+	const int64_t debt_max = (int64_t)(DEBT_MAX_NS << TOKENS_SHIFT);
+
+	tokens -= cost;
+	return tokens < -debt_max ? -debt_max : tokens;
+}
+
+/* Time that has gone back, as when a change was made a little after the `now` of a burst, earns nothing twice. */
+static inline void
+count_buckets(struct htb_class *cl, uint64_t now)
+{
+	uint64_t ns;
+
+	if (now <= cl->counted_ns)
+		return;
+	ns = now - cl->counted_ns;
+	int64_t earned = (int64_t)((ns < DEBT_MAX_NS ? ns : DEBT_MAX_NS) << TOKENS_SHIFT);
+
+	cl->tokens = filled(cl->tokens, earned, cl->depth);
+	cl->ceil_tokens = filled(cl->ceil_tokens, earned, cl->ceil_depth);
+	cl->counted_ns = now;
+}
+
+void
+htb_count(struct htb_class *cl, uint64_t now)
+{
+	count_buckets(cl, now);
+}
+
+/* By what the buckets held when they were counted. */
+static inline enum htb_mode
+mode_of(const struct htb_class *cl)
+{
+	return cl->ceil_tokens < 0 ? HTB_CANNOT_SEND : cl->tokens < 0 ? HTB_MAY_BORROW : HTB_CAN_SEND;
+}
+
+static inline uintptr_t
+wait_of(const struct htb_class *cl, unsigned int wait)
+{
+	return (uintptr_t)cl | wait;
+}
+
+static inline struct htb_class *
+class_of_wait(uintptr_t who)
+{
+	return (struct htb_class *)(who & ~(uintptr_t)HTB_WAIT_MASK);
+}
+
+/*
+ * To be told when its mode ends if nothing more is sent. A wait that is there already is left: debts only grow meanwhile, so it goes off
+ * early, and the mode is looked at anew.
+ */
+static inline void
+arm(struct htb *h, struct htb_class *cl)
+{
+	if (cl->mode == HTB_CAN_SEND || (cl->armed & 1u << cl->mode) != 0)
+		return;
+	cl->armed |= (uint8_t)(1u << cl->mode);
+	wheel_add(&h->wheel,
+		cl->counted_ns + ns_from_tokens(-(cl->mode == HTB_CANNOT_SEND ? cl->ceil_tokens : cl->tokens)),
+		wait_of(cl, cl->mode));
+}
+
+static void
+change_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
+{
+	if (mode == HTB_CANNOT_SEND) {
+		cl->overlimits++;
+		q->overlimits++;
+	}
+	if (cl->busy != 0)
+		htb_deactivate_prios(h, cl, cl->busy);
+	cl->mode = (uint8_t)mode;
+	if (cl->busy != 0)
+		htb_activate_prios(h, cl, cl->busy);
+}
+
+static inline void
+review_mode(struct qdisc *q, struct htb *h, struct htb_class *cl)
+{
+	enum htb_mode mode = mode_of(cl);
+
+	if (likely(mode == cl->mode))
+		return;
+	change_mode(q, h, cl, mode);
+	arm(h, cl);
+}
+
+/* ---- waiting */
+
+/* Its leaf qdisc, a shaper itself, gives nothing for now. */
+static void
+park(struct htb *h, struct htb_class *cl, uint64_t until_ns)
+{
+	htb_deactivate_prios(h, cl, cl->busy);
+	cl->busy = 0;
+	cl->parked = true;
+	cl->parked_ns = until_ns;
+	if (until_ns == SCHED_NEVER)
+		return;
+	if ((cl->armed & 1u << HTB_WAIT_PARKED) != 0) {
+		if (cl->armed_ns <= until_ns)
+			return;
+		wheel_remove(&h->wheel, wait_of(cl, HTB_WAIT_PARKED));
+	}
+	cl->armed |= 1u << HTB_WAIT_PARKED;
+	cl->armed_ns = until_ns;
+	wheel_add(&h->wheel, until_ns, wait_of(cl, HTB_WAIT_PARKED));
+}
+
+void
+htb_unpark(struct htb *h, struct htb_class *cl)
+{
+	cl->parked = false;
+	htb_leaf_busy(h, cl);
+}
+
+static void
+parked_is_due(struct htb *h, struct htb_class *cl, uint64_t now)
+{
+	if (!cl->parked)
+		return;
+	if (cl->parked_ns <= now)
+		htb_unpark(h, cl);
+	else
+		park(h, cl, cl->parked_ns);
+}
+
+static void
+is_due(struct qdisc *q, struct htb *h, uintptr_t who, uint64_t now)
+{
+	struct htb_class *cl = class_of_wait(who);
+	unsigned int wait = who & HTB_WAIT_MASK;
+
+	cl->armed &= (uint8_t) ~(1u << wait);
+	if (wait == HTB_WAIT_PARKED) {
+		parked_is_due(h, cl, now);
+		return;
+	}
+	count_buckets(cl, now);
+	review_mode(q, h, cl);
+	/* It may have gone off early. */
+	arm(h, cl);
+}
+
+static inline void
+prefetch_class(const struct htb_class *cl)
+{
+	rte_prefetch0(cl);
+	rte_prefetch0(&cl->tokens);
+}
+
+static void
+prefetch_due(const uintptr_t *due, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_class(class_of_wait(due[i]));
+}
+
+static void
+run_timers(struct qdisc *q, struct htb *h, uint64_t now)
+{
+	uintptr_t due[DUE_BURST];
+	unsigned int n;
+
+	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
+		prefetch_due(due, n);
+		for (unsigned int i = 0; i < n; i++)
+			is_due(q, h, due[i], now);
+	}
+}
+
+void
+htb_take_out(struct htb *h, struct htb_class *cl)
+{
+	struct htb_class *parent = htb_parent(cl);
+
+	for (unsigned int wait = 0; wait < HTB_WAITS; wait++) {
+		if ((cl->armed & 1u << wait) != 0)
+			wheel_remove(&h->wheel, wait_of(cl, wait));
+	}
+	cl->armed = 0;
+	htb_deactivate_prios(h, cl, cl->busy);
+	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
+		struct htb_turn *returning = parent->inner->rings[prio].returning;
+
+		if (returning != NULL && returning->cl == cl)
+			parent->inner->rings[prio].returning = NULL;
+	}
+}
+
+void
+htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
+{
+	count_buckets(cl, now);
+	cl->mode = (uint8_t)mode_of(cl);
+	arm(h, cl);
+	htb_activate_prios(h, cl, cl->busy);
+	if (cl->parked)
+		park(h, cl, cl->parked_ns);
+}
+
+/* ---- paying */
+
+/*
+ * Packets of the leaf cl have left at the expense of its ancestor at `level` (or of itself at level 0). Below the lender only the ceil
+ * buckets pay: what is borrowed does not count against one's own rate. The lender and all above it pay in full.
+ */
+static void
+charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level,
+	uint64_t now)
+{
+	if (level == 0) {
+		cl->tokens = paid(cl->tokens, rate_cost(&cl->rate, bytes));
+	} else {
+		/* A leaf's packets that were not borrowed for are those that it has sent itself. */
+		cl->borrows += packets;
+		cl->lends -= packets;
+	}
+	cl->ceil_tokens = paid(cl->ceil_tokens, rate_cost(&cl->ceil, bytes));
+	review_mode(q, h, cl);
+	while ((cl = htb_parent(cl)) != NULL) {
+		count_buckets(cl, now);
+		if (cl->level >= level) {
+			cl->tokens = paid(cl->tokens, rate_cost(&cl->rate, bytes));
+			cl->lends += cl->level == level ? packets : 0;
+		} else {
+			cl->borrows += packets;
+		}
+		cl->ceil_tokens = paid(cl->ceil_tokens, rate_cost(&cl->ceil, bytes));
+		cl->sent_bytes += bytes;
+		cl->sent_packets += packets;
+		review_mode(q, h, cl);
+	}
+}
+
+/* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends. */
+static void
+use_deficit(struct htb *h, struct htb_class *cl, uint32_t bytes, unsigned int level, unsigned int prio)
+{
+	const int64_t least =
+		INT32_MIN / 2; /* a quantum below the packets' size lets the debt grow: enough is enough */
+	int32_t *deficit = level == 0 ? &cl->deficit : &cl->deficits[level];
+	int64_t left = (int64_t)*deficit - bytes;
+
+	if (left < 0) {
+		left += cl->quantum;
+		htb_pass_turn(h, cl, prio);
+	}
+	*deficit = (int32_t)(left < least ? least : left);
+}
+
+/*
+ * How many packets cl's leaf may be asked for at once, with the same outcome as if it were asked for each: all that it has, where its turn and
+ * its buckets last for them; else one.
+ */
+static inline uint16_t
+packets_at_once(
+	const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf, unsigned int level, uint16_t room)
+{
+	uint64_t bytes = leaf->backlog_bytes;
+
+	if (leaf->backlog_pkts == 1 || level != 0 || cl->deficit < 0 || bytes > (uint64_t)cl->deficit ||
+		h->adjusted != 0)
+		return 1;
+	if (cl->tokens < rate_cost(&cl->rate, (uint32_t)bytes) ||
+		cl->ceil_tokens < rate_cost(&cl->ceil, (uint32_t)bytes))
+		return 1;
+	return room;
+}
+
+/* ---- looking ahead */
+
+#define AHEAD 12 /* turns: the class is fetched */
+
+struct look_ahead {
+	const struct htb_ring *ring;
+	const struct htb_turn *scout; /* the next one to look at; NULL: the ring was seen to its end */
+	const struct htb_class *seen[16];
+	unsigned int count;
+};
+
+static inline const struct qdisc *
+leaf_seen(const struct look_ahead *ahead, unsigned int steps_ago)
+{
+	const struct htb_class *cl = ahead->seen[(ahead->count - steps_ago) % RTE_DIM(ahead->seen)];
+
+	return cl == NULL ? NULL : htb_class_of(cl)->leaf;
+}
+
+static inline void
+look_further(struct look_ahead *ahead)
+{
+	const struct htb_turn *turn = ahead->scout;
+	const struct qdisc *leaf;
+
+	ahead->seen[ahead->count % RTE_DIM(ahead->seen)] = turn == NULL ? NULL : turn->cl;
+	if (turn != NULL) {
+		prefetch_class(turn->cl);
+		ahead->scout = turn->next == ahead->ring->current ? NULL : turn->next;
+	}
+	leaf = leaf_seen(ahead, 4);
+	if (leaf != NULL)
+		qdisc_prefetch_self(leaf);
+	leaf = leaf_seen(ahead, 8);
+	if (leaf != NULL)
+		qdisc_prefetch(leaf, 0);
+	leaf = leaf_seen(ahead, 10);
+	if (leaf != NULL)
+		qdisc_prefetch(leaf, 1);
+	ahead->count++;
+}
+
+/* Before each turn in `ring`. Who is seen may leave the ring before his turn comes, or others come: what is fetched is only more or less useful then. */
+static inline void
+look_ahead(struct look_ahead *ahead, const struct htb_ring *ring)
+{
+	unsigned int steps = 1;
+
+	if (ahead->ring != ring) {
+		*ahead = (struct look_ahead){ .ring = ring, .scout = ring->current };
+		steps = AHEAD;
+	}
+	for (unsigned int i = 0; i < steps; i++)
+		look_further(ahead);
+}
+
+/* ---- sending */
+
+/* One turn of cl's, or a part of it: returns how many packets it gave. */
+static inline uint16_t
+serve_leaf(struct qdisc *q, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, unsigned int level,
+	unsigned int prio, uint64_t now)
+{
+	struct htb *h = qdisc_priv(q);
+	struct qdisc *leaf = htb_class_of(cl)->leaf;
+	uint64_t before = leaf->sent_bytes;
+
+	count_buckets(cl, now);
+	uint16_t got = qdisc_dequeue(leaf, pkts, packets_at_once(h, cl, leaf, level, n), now);
+
+	if (unlikely(got == 0)) {
+		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
+		if (cl->busy != 0)
+			park(h, cl, qdisc_next_event(leaf, now));
+		return 0;
+	}
+	uint32_t bytes = (uint32_t)(leaf->sent_bytes - before);
+
+	use_deficit(h, cl, bytes, level, prio);
+	charge(q, h, cl, bytes, got, level, now);
+	return got;
+}
+
+uint16_t
+htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct htb *h = qdisc_priv(q);
+	struct look_ahead ahead = { 0 };
+	uintptr_t soon[DUE_BURST / 2];
+	uint16_t got = 0;
+
+	run_timers(q, h, now);
+	while (got < n && h->busy_levels != 0) {
+		unsigned int level = (unsigned int)__builtin_ctz(h->busy_levels);
+		unsigned int prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
+		struct htb_class *cl = htb_next_leaf(h, level, prio);
+
+		look_ahead(&ahead, htb_ring_of(h, cl, prio));
+		got += serve_leaf(q, cl, pkts + got, n - got, level, prio, now);
+	}
+	/* Who is due next will have come near by then. */
+	prefetch_due(soon, wheel_soon(&h->wheel, soon, RTE_DIM(soon)));
+	return got;
+}
