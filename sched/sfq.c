@@ -146,6 +146,22 @@ admit(struct qdisc *q, struct sfq *s, uint16_t i, struct rte_mbuf *m)
 	return ADMIT;
 }
 
+/* What was queued of a burst and is not in the books yet: they are kept by the burst as long as nothing that is queued is dropped. */
+struct arrivals {
+	struct rte_mbuf **pkts;
+	uint16_t count;
+	uint64_t bytes;
+};
+
+static void
+enter_in_books(struct qdisc *q, struct arrivals *arrivals)
+{
+	qdisc_queued_burst(q, arrivals->pkts, arrivals->count, arrivals->bytes);
+	arrivals->pkts += arrivals->count;
+	arrivals->count = 0;
+	arrivals->bytes = 0;
+}
+
 /* Returns whether it was m, the latest arrival, that went. */
 static bool
 drop_from_longest(struct qdisc *q, struct sfq *s, const struct rte_mbuf *m)
@@ -182,11 +198,12 @@ catch_up(struct qdisc *q, struct sfq *s, uint64_t now)
 
 /* Returns how many more packets are queued: a packet that is queued may cost another its place. */
 static unsigned int
-enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket, uint64_t now)
+enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket, struct arrivals *arrivals)
 {
 	bool moving = qdisc_moving(q);
 	enum admission admission = ADMIT;
 	uint16_t i = sfq_flow_find(s, bucket, moving);
+	uint32_t bytes;
 
 	if (unlikely(i == SFQ_NONE)) {
 		qdisc_drop(q, m, DROP_QUEUE_FULL);
@@ -198,15 +215,21 @@ enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket,
 		qdisc_drop(q, m, DROP_QUEUE_FULL);
 		return 0;
 	}
-	if (unlikely(!sfq_flow_push(s, i, m, pkt_bytes(q, m)))) {
+	bytes = qdisc_count_bytes(q, m);
+	if (unlikely(!sfq_flow_push(s, i, m, bytes))) {
 		qdisc_drop(q, m, DROP_NO_BUFFER);
 		return 0;
 	}
-	qdisc_queued(q, m);
-	if (admission == ADMIT_DROPPING_HEAD)
+	arrivals->pkts[arrivals->count++] = m;
+	arrivals->bytes += bytes;
+	if (admission == ADMIT_DROPPING_HEAD) {
+		enter_in_books(q, arrivals);
 		qdisc_drop_queued(q, sfq_flow_take(s, i, false), DROP_QUEUE_FULL);
-	if (q->backlog_pkts > s->limit && !moving && drop_from_longest(q, s, m))
-		return 0;
+	}
+	if (q->backlog_pkts + arrivals->count > s->limit && !moving) {
+		enter_in_books(q, arrivals);
+		return !drop_from_longest(q, s, m);
+	}
 	return 1;
 }
 
@@ -220,16 +243,19 @@ sfq_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	catch_up(q, s, now);
 	for (uint16_t done = 0; done < n; done += SFQ_BURST) {
 		uint16_t burst = RTE_MIN(n - done, SFQ_BURST);
+		struct arrivals arrivals = { .pkts = pkts + done };
 
 		find_buckets(q, s, pkts + done, burst, buckets);
+		sfq_fetch(s, buckets, burst);
 		for (uint16_t i = 0; i < burst; i++) {
 			struct rte_mbuf *m = pkts[done + i];
 
 			if (likely(buckets[i] <= s->bucket_mask))
-				queued += enqueue_one(q, s, m, buckets[i], now);
+				queued += enqueue_one(q, s, m, buckets[i], &arrivals);
 			else
 				qdisc_drop(q, m, buckets[i] == BUCKET_SHOT ? DROP_FILTER : DROP_UNCLASSIFIED);
 		}
+		enter_in_books(q, &arrivals);
 	}
 	return queued;
 }

@@ -52,6 +52,8 @@ struct sfq {
 int sfq_flows_init(struct qdisc *q, struct sfq *s, struct error *err);
 void sfq_flows_destroy(struct sfq *s);
 
+/* Brings the buckets' flows nearer to the processor; what is beyond the buckets is passed over. */
+void sfq_fetch(const struct sfq *s, const uint32_t *buckets, uint16_t n);
 /* The flow of a bucket, perhaps a new one; SFQ_NONE if all are in use, but where `moving` says that one must be found. A push must follow. */
 uint16_t sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving);
 /* Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the caller's. */

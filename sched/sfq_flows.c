@@ -117,6 +117,19 @@ sfq_flow_retire(struct sfq *s, uint16_t i)
 	flow_release(s, i);
 }
 
+void
+sfq_fetch(const struct sfq *s, const uint32_t *buckets, uint16_t n)
+{
+	for (uint16_t k = 0; k < n; k++)
+		rte_prefetch0(&s->table[buckets[k] & s->bucket_mask]);
+	for (uint16_t k = 0; k < n; k++) {
+		uint16_t i = s->table[buckets[k] & s->bucket_mask];
+
+		if (i != SFQ_NONE)
+			rte_prefetch0(&s->flows[i]);
+	}
+}
+
 uint16_t
 sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving)
 {
