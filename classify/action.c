@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "internal.h"
 
 #define BUCKETS 4096

@@ -11,50 +11,10 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 
-#include <rte_branch_prediction.h>
-
 #include "internal.h"
 
 /* tc's own choices of a preference start here and count down, each below the chain's first: what is added later comes earlier. */
 #define FIRST_AUTOMATIC_PREFERENCE 49152
-
-/* As often an action may say "reclassify" before the packet is dropped as going round in circles. */
-#define RECLASSIFY_MAX 16
-
-#define TABLE_ID_FIRST 0x800
-#define TABLE_IDS      0x800
-
-struct filter_group {
-	const struct filter_ops *ops;
-	struct chain *chain;
-	uint32_t preference;
-	uint16_t protocol;
-	_Alignas(64) uint8_t priv[];
-};
-
-struct group_list {
-	uint32_t n;
-	struct filter_group *groups[];
-};
-
-/* What all chains of a qdisc have in common: the numbers of u32's tables. */
-struct numbering {
-	uint32_t references;
-	uint32_t in_use;
-	uint32_t next; /* offset from TABLE_ID_FIRST */
-	uint8_t taken[TABLE_IDS / 8];
-};
-
-struct chain {
-	struct group_list *groups; /* published; NULL: none */
-	bool impure;
-	/* control's */
-	struct rcu *rcu;
-	struct numbering *numbering;
-	struct class_uses uses;
-	uint32_t handle, parent;
-	uint64_t now; /* of the change in course */
-};
 
 static const struct filter_ops *registered[32];
 
@@ -113,13 +73,13 @@ filter_group_handle(const struct filter_group *group)
 void
 filter_group_bind(struct filter_group *group, uint32_t classid)
 {
-	class_uses_add(&group->chain->uses, classid);
+	class_uses_add(&group->chain->shared->uses, classid);
 }
 
 void
 filter_group_unbind(struct filter_group *group, uint32_t classid)
 {
-	class_uses_drop(&group->chain->uses, classid);
+	class_uses_drop(&group->chain->shared->uses, classid);
 }
 
 uint64_t
@@ -134,48 +94,19 @@ rcu_workers(const struct rcu *rcu)
 	return rcu != NULL ? rcu->qsbr->max_threads : 1;
 }
 
-/* Numbers are not used again until all have been, so that a script's old `ht 801:` does not meet another table. */
-uint32_t
-filter_group_take_table_id(struct filter_group *group)
+void **
+filter_group_u32_tables(const struct filter_group *group)
 {
-	struct numbering *numbering = group->chain->numbering;
-
-	if (numbering->in_use == 0)
-		numbering->next = 0;
-	for (uint32_t i = 0; i < TABLE_IDS; i++) {
-		uint32_t offset = (numbering->next + i) % TABLE_IDS;
-
-		if ((numbering->taken[offset / 8] & (1U << offset % 8)) == 0) {
-			numbering->taken[offset / 8] |= 1U << offset % 8;
-			numbering->next = offset + 1;
-			numbering->in_use++;
-			return TABLE_ID_FIRST + offset;
-		}
-	}
-	return 0;
-}
-
-void
-filter_group_return_table_id(struct filter_group *group, uint32_t id)
-{
-	struct numbering *numbering = group->chain->numbering;
-	uint32_t offset = id - TABLE_ID_FIRST;
-
-	numbering->taken[offset / 8] &= ~(1U << offset % 8);
-	numbering->in_use--;
-}
-
-bool
-filter_group_has_last_table(const struct filter_group *group)
-{
-	return group->chain->numbering->in_use == 1;
+	return &group->chain->shared->u32_tables;
 }
 
 static void
-numbering_leave(struct numbering *numbering)
+leave_shared(struct chain_shared *shared)
 {
-	if (--numbering->references == 0)
-		free(numbering);
+	if (--shared->references != 0)
+		return;
+	class_uses_free(&shared->uses);
+	free(shared);
 }
 
 /* ---- the chain ----------------------------------------------------------------------------------------------------------- */
@@ -184,16 +115,16 @@ struct chain *
 chain_create(struct rcu *rcu)
 {
 	struct chain *chain = calloc(1, sizeof(*chain));
-	struct numbering *numbering = calloc(1, sizeof(*numbering));
+	struct chain_shared *shared = calloc(1, sizeof(*shared));
 
-	if (chain == NULL || numbering == NULL) {
+	if (chain == NULL || shared == NULL) {
 		free(chain);
-		free(numbering);
+		free(shared);
 		return NULL;
 	}
-	numbering->references = 1;
+	shared->references = 1;
 	chain->rcu = rcu;
-	chain->numbering = numbering;
+	chain->shared = shared;
 	return chain;
 }
 
@@ -218,11 +149,11 @@ chain_parent(const struct chain *chain)
 void
 chain_join(struct chain *chain, struct chain *elder)
 {
-	if (chain->numbering == elder->numbering || chain->groups != NULL)
+	if (chain->shared == elder->shared || chain->groups != NULL)
 		return;
-	elder->numbering->references++;
-	numbering_leave(chain->numbering);
-	chain->numbering = elder->numbering;
+	elder->shared->references++;
+	leave_shared(chain->shared);
+	chain->shared = elder->shared;
 }
 
 bool
@@ -234,24 +165,18 @@ chain_empty(const struct chain *chain)
 bool
 chain_pure(const struct chain *chain)
 {
-	return !load_relaxed(&chain->impure);
+	const struct group_list *list = load_acquire(&chain->groups);
+
+	for (uint32_t i = 0; list != NULL && i < list->n; i++)
+		if (!list->groups[i]->ops->pure(list->groups[i]))
+			return false;
+	return true;
 }
 
 uint32_t
 chain_uses_class(const struct chain *chain, uint32_t classid)
 {
-	return class_uses_count(&chain->uses, classid);
-}
-
-static void
-note_purity(struct chain *chain)
-{
-	const struct group_list *list = chain->groups;
-	bool impure = false;
-
-	for (uint32_t i = 0; list != NULL && i < list->n; i++)
-		impure |= !list->groups[i]->ops->pure(list->groups[i]);
-	__atomic_store_n(&chain->impure, impure, __ATOMIC_RELAXED);
+	return class_uses_count(&chain->shared->uses, classid);
 }
 
 /* The group array without [gone] or with `added` before [at]; NULL and ENOMEM when memory is out. An empty one is NULL. */
@@ -302,8 +227,7 @@ chain_destroy(struct chain *chain)
 	store_release(&chain->groups, NULL);
 	for (uint32_t i = 0; list != NULL && i < list->n; i++)
 		group_destroy(list->groups[i]);
-	numbering_leave(chain->numbering);
-	class_uses_free(&chain->uses);
+	leave_shared(chain->shared);
 	if (list != NULL)
 		rcu_defer(chain->rcu, free, list);
 	rcu_defer(chain->rcu, free, chain);
@@ -463,7 +387,6 @@ chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t f
 	}
 	rc = group != NULL ? add_to_group(group, spec, flags, info, err)
 			   : add_with_new_group(chain, spec, flags, info, err);
-	note_purity(chain);
 	return rc;
 }
 
@@ -544,7 +467,6 @@ chain_filter_delete(struct chain *chain, const struct filter_spec *spec, gone_fn
 			rc = spec->handle == 0 ? delete_group(chain, at, gone, arg, err)
 					       : delete_one(chain, at, spec->handle, gone, arg, err);
 	}
-	note_purity(chain);
 	return rc;
 }
 
@@ -609,89 +531,4 @@ chain_walk(const struct chain *chain, int (*visit)(void *arg, const struct filte
 			return rc;
 	}
 	return 0;
-}
-
-/* ---- classification ------------------------------------------------------------------------------------------------------ */
-
-/* Asks one group about those of the burst that are undecided and of its protocol. */
-static void
-ask_group(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct verdict *results)
-{
-	struct rte_mbuf *asked[CLASSIFY_BURST];
-	struct verdict answers[CLASSIFY_BURST];
-	uint8_t place[CLASSIFY_BURST];
-	uint16_t asked_n = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		place[asked_n] = i;
-		asked[asked_n] = pkts[i];
-		answers[asked_n] = (struct verdict){ .action = TC_ACT_UNSPEC };
-		asked_n += results[i].action == TC_ACT_UNSPEC &&
-			   (group->protocol == htons(ETH_P_ALL) || group->protocol == pkt_of(pkts[i])->protocol);
-	}
-	if (asked_n == 0)
-		return;
-	group->ops->classify(group, ctx, asked, asked_n, answers);
-	for (uint16_t i = 0; i < asked_n; i++)
-		results[place[i]] = answers[i];
-}
-
-static void
-ask_all(const struct group_list *list, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct verdict *results)
-{
-	for (uint16_t i = 0; i < n; i++)
-		results[i] = (struct verdict){ .action = TC_ACT_UNSPEC };
-	for (uint32_t i = 0; i < list->n; i++)
-		ask_group(list->groups[i], ctx, pkts, n, results);
-}
-
-/* A packet whose actions asked for it is taken through the chain again, by itself: its mark may be another now. */
-static void
-ask_again(const struct group_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
-{
-	for (unsigned int i = 0; i < RECLASSIFY_MAX && result->action == TC_ACT_RECLASSIFY; i++)
-		ask_all(list, ctx, &m, 1, result);
-	if (result->action == TC_ACT_RECLASSIFY)
-		result->action = TC_ACT_SHOT;
-}
-
-static int32_t
-simplify(int32_t action)
-{
-	switch (action) {
-	case TC_ACT_UNSPEC:
-		return TC_ACT_UNSPEC;
-	case TC_ACT_SHOT:
-	case TC_ACT_STOLEN:
-	case TC_ACT_QUEUED:
-	case TC_ACT_TRAP:
-		return TC_ACT_SHOT;
-	default:
-		return TC_ACT_OK;
-	}
-}
-
-void
-chain_classify(const struct chain *chain, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct verdict *results)
-{
-	const struct group_list *list = load_acquire(&chain->groups);
-
-	if (list == NULL || (ctx->moved && !chain_pure(chain))) {
-		for (uint16_t i = 0; i < n; i++)
-			results[i] = (struct verdict){ .action = TC_ACT_UNSPEC };
-		return;
-	}
-	for (unsigned int done = 0; done < n; done += CLASSIFY_BURST) {
-		uint16_t burst = RTE_MIN(n - done, (unsigned int)CLASSIFY_BURST);
-
-		ask_all(list, ctx, pkts + done, burst, results + done);
-		for (unsigned int i = done; i < done + burst; i++) {
-			if (unlikely(results[i].action == TC_ACT_RECLASSIFY))
-				ask_again(list, ctx, pkts[i], &results[i]);
-			results[i].action = simplify(results[i].action);
-		}
-	}
 }

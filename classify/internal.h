@@ -32,4 +32,35 @@ void class_uses_add(struct class_uses *uses, uint32_t classid);
 void class_uses_drop(struct class_uses *uses, uint32_t classid);
 void class_uses_free(struct class_uses *uses);
 
+/* ---- chains -------------------------------------------------------------------------------------------------------------- */
+
+struct filter_group {
+	const struct filter_ops *ops;
+	struct chain *chain;
+	uint32_t preference;
+	uint16_t protocol;
+	_Alignas(64) uint8_t priv[];
+};
+
+struct group_list {
+	uint32_t n;
+	struct filter_group *groups[];
+};
+
+/* What all chains of a qdisc and its classes have in common. */
+struct chain_shared {
+	uint32_t references; /* by chains */
+	struct class_uses uses;
+	void *u32_tables;
+};
+
+struct chain {
+	struct group_list *groups; /* published; NULL: none */
+	/* control's */
+	struct rcu *rcu;
+	struct chain_shared *shared;
+	uint32_t handle, parent;
+	uint64_t now; /* of the change in course */
+};
+
 #endif

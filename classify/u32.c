@@ -1,158 +1,270 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * u32: a list of filters, each some words of the packet to compare; tc-u32(8).
+ * u32: hash tables of lists of filters, each some words of the packet to compare; tc-u32(8).
  *
- * The control thread keeps the filters; for workers they are compiled into one flat program, which is published whole and runs
- * filter by filter over the part of a burst that none has decided yet. A group has the one table that comes with it.
- *
- * As on Linux: `nexthdr+` adds what links have skipped, so without links it is the network header; and a packet that ends before a word
- * that is asked for is not asked any further by this group.
+ * The control thread's side. A group comes with a table of one bucket, its root, where packets start; filters may lead on into other tables,
+ * which belong to all groups of the qdisc and its classes, are listed with the group that made them and stay until the last of the
+ * groups goes. For workers each bucket's filters are compiled into a list (u32.h), which is published by itself: a change costs what is in
+ * its bucket.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include <weir/filter/u32.h>
-
-#include "internal.h"
+#include "u32.h"
 
 #define NODE_MIN_AUTOMATIC 0x800
 #define NODE_MAX           0xfff
 #define ROOT_TABLE         0xfff00000 /* "the group's own", whatever its number */
+#define TABLE_ID_FIRST     0x800
+#define TABLE_IDS          0x7ff /* numbers that are chosen for tables: 0xfff means the root */
 
-/* A filter's counters: for each worker a slice of its own cache lines. They outlive a change of the filter. */
-struct u32_slices {
-	unsigned int workers;
-	uint32_t stride; /* counters from one worker's slice to the next */
-	_Alignas(64) uint64_t counters[]; /* of a slice: hits, matches, mark_matches, then one for each key */
-};
-
-enum { HITS, MATCHES, MARK_MATCHES, KEY_MATCHES };
-
-struct u32_filter {
-	uint32_t handle;
-	uint32_t classid;
-	uint32_t in_port;
-	uint32_t flags;
-	bool has_mark;
-	uint32_t mark_value, mark_mask;
-	bool pure;
-	uint8_t selector_flags;
-	uint8_t n_keys;
-	struct u32_key *keys; /* shared with what it replaced */
-	struct u32_slices *slices; /* the same */
-	struct action_list *actions;
-};
-
-struct u32_step { /* a compiled filter; its keys lie behind one another */
-	const struct u32_key *keys;
-	uint32_t n_keys;
-	uint32_t mark_value, mark_mask;
-	uint32_t in_port;
-	uint32_t classid;
-	bool terminal; /* a match decides; else it is only counted */
-	bool has_mark;
-	struct u32_slices *slices;
-	struct action_list *actions;
-};
-
-struct u32_program {
-	uint32_t n;
-	struct u32_step *steps;
-	struct u32_key *keys;
-};
-
-struct u32_table { /* what the handle of a table finds */
-	uint32_t handle;
+/* What the groups of a qdisc and its classes have together. */
+struct u32_tables {
+	uint32_t groups;
+	uint32_t filters, impure; /* in all tables */
+	uint32_t next_id; /* offset from TABLE_ID_FIRST */
+	uint8_t taken[(TABLE_IDS + 7) / 8]; /* by offset */
+	struct u32_table *newest;
 };
 
 struct u32 {
-	struct u32_program *program; /* published; NULL: no filter */
-	/* control's */
-	struct u32_table table;
-	struct u32_filter **filters; /* by node */
-	uint32_t n, room, impure;
+	struct u32_table *root;
+	struct u32_tables *tables;
 };
 
-/* ---- control ------------------------------------------------------------------------------------------------------------- */
+/* ---- hash tables --------------------------------------------------------------------------------------------------------- */
+
+/* A number for a table: the next one behind that of the last, as long as there are; 0 when all are in use. */
+static uint32_t
+take_id(struct u32_tables *tables)
+{
+	for (uint32_t i = 0; i < TABLE_IDS; i++) {
+		uint32_t offset = (tables->next_id + i) % TABLE_IDS;
+
+		if ((tables->taken[offset / 8] & 1 << offset % 8) != 0)
+			continue;
+		tables->next_id = (offset + 1) % TABLE_IDS;
+		return TABLE_ID_FIRST + offset;
+	}
+	return 0;
+}
+
+static void
+mark_id(struct u32_tables *tables, uint32_t handle, bool taken)
+{
+	uint32_t offset = (handle >> 20) - TABLE_ID_FIRST;
+
+	if (offset >= TABLE_IDS)
+		return;
+	tables->taken[offset / 8] &= (uint8_t) ~(1 << offset % 8);
+	tables->taken[offset / 8] |= (uint8_t)(taken << offset % 8);
+}
+
+static struct u32_table *
+find_table(const struct u32 *u, uint32_t handle)
+{
+	struct u32_table *table = u->tables->newest;
+
+	if (TC_U32_HTID(handle) == ROOT_TABLE)
+		return u->root;
+	while (table != NULL && table->handle != TC_U32_HTID(handle))
+		table = table->next;
+	return table;
+}
+
+/* handle 0: chosen. */
+static struct u32_table *
+table_make(struct u32_tables *tables, uint32_t handle, uint32_t divisor, struct error *err)
+{
+	struct u32_table *table;
+
+	if (handle == 0)
+		handle = take_id(tables) << 20;
+	if (handle == 0) {
+		error_set(err, ENOSPC,
+			"cls_u32: all %d numbers for hash tables of this qdisc are in use; put filters under a "
+			"preference that has one",
+			TABLE_IDS);
+		return NULL;
+	}
+	table = calloc(1, sizeof(*table) + divisor * sizeof(table->lists[0]));
+	if (table != NULL)
+		table->buckets = calloc(divisor, sizeof(struct u32_bucket *));
+	if (table == NULL || table->buckets == NULL) {
+		free(table);
+		error_code(err, ENOMEM);
+		return NULL;
+	}
+	table->handle = handle;
+	table->divisor = divisor;
+	mark_id(tables, handle, true);
+	table->next = tables->newest;
+	tables->newest = table;
+	return table;
+}
+
+static void
+free_table(void *arg)
+{
+	struct u32_table *table = arg;
+
+	free(table->buckets);
+	free(table);
+}
+
+void
+u32_bucket_release(struct u32_bucket *bucket)
+{
+	if (--bucket->references != 0)
+		return;
+	free(bucket->filters);
+	free(bucket);
+}
+
+void
+u32_filter_release(struct u32_filter *filter)
+{
+	if (--filter->references != 0)
+		return;
+	free(filter->keys);
+	free(filter->past);
+	free(filter);
+}
+
+/* The filter is in no bucket any more: what it holds is let go, its memory once no list has it. */
+static void
+filter_retire(struct filter_group *group, struct u32_filter *filter)
+{
+	struct u32 *u = filter_group_priv(group);
+
+	filter_group_unbind(group, filter->classid);
+	action_list_release(filter->actions);
+	if (filter->link != NULL)
+		filter->link->links--;
+	u->tables->filters--;
+	u->tables->impure -= !filter->pure;
+	u32_filter_release(filter);
+}
+
+/* Nobody leads there any more, or all tables go. */
+static void
+table_destroy(struct filter_group *group, struct u32_table *table)
+{
+	struct u32 *u = filter_group_priv(group);
+	struct u32_table **at = &u->tables->newest;
+
+	while (*at != table)
+		at = &(*at)->next;
+	*at = table->next;
+	mark_id(u->tables, table->handle, false);
+	for (uint32_t i = 0; i < table->divisor; i++) {
+		struct u32_bucket *bucket = table->buckets[i];
+		struct u32_list *list = table->lists[i];
+
+		if (bucket == NULL)
+			continue;
+		store_release(&table->lists[i], NULL);
+		if (list != NULL)
+			rcu_defer(filter_group_rcu(group), u32_list_retire, list);
+		for (uint32_t k = 0; k < bucket->n; k++)
+			filter_retire(group, bucket->filters[k]);
+		bucket->n = 0;
+		u32_bucket_release(bucket);
+	}
+	rcu_defer(filter_group_rcu(group), free_table, table);
+}
+
+/* ---- groups -------------------------------------------------------------------------------------------------------------- */
 
 static int
 u32_init(struct filter_group *group, struct error *err)
 {
 	struct u32 *u = filter_group_priv(group);
-	uint32_t id = filter_group_take_table_id(group);
+	void **shared = filter_group_u32_tables(group);
+	bool first = *shared == NULL;
 
-	if (id == 0)
-		return error_set(err, ENOSPC,
-			"cls_u32: all 2048 hash tables of this qdisc are in use; put filters under a preference that "
-			"has one");
-	u->table.handle = id << 20;
+	if (first)
+		*shared = calloc(1, sizeof(struct u32_tables));
+	if (*shared == NULL)
+		return error_code(err, ENOMEM);
+	u->tables = *shared;
+	u->root = table_make(u->tables, 0, 1, err);
+	if (u->root == NULL) {
+		if (first) {
+			free(*shared);
+			*shared = NULL;
+		}
+		return -err->code;
+	}
+	u->root->root = true;
+	u->root->preference = filter_group_preference(group);
+	u->tables->groups++;
 	return 0;
 }
 
-/* One block: freed by one call. */
-static struct u32_program *
-compile(struct u32_filter *const *filters, uint32_t n)
+/* All tables go: none must be told that nobody leads there any more. */
+static void
+forget_links(struct u32_table *table)
 {
-	size_t steps_bytes = n * sizeof(struct u32_step), keys_n = 0;
-	struct u32_program *program;
-	struct u32_key *keys;
-
-	for (uint32_t i = 0; i < n; i++)
-		keys_n += filters[i]->n_keys;
-	program = malloc(sizeof(*program) + steps_bytes + keys_n * sizeof(struct u32_key));
-	if (program == NULL)
-		return NULL;
-	program->n = n;
-	program->steps = (struct u32_step *)(program + 1);
-	program->keys = keys = (struct u32_key *)(program->steps + n);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct u32_filter *f = filters[i];
-
-		program->steps[i] = (struct u32_step){
-			.keys = keys,
-			.n_keys = f->n_keys,
-			.mark_value = f->mark_value,
-			.mark_mask = f->mark_mask,
-			.in_port = f->in_port,
-			.classid = f->classid,
-			.terminal = (f->selector_flags & TC_U32_TERMINAL) != 0,
-			.has_mark = f->has_mark,
-			.slices = f->slices,
-			.actions = f->actions,
-		};
-		memcpy(keys, f->keys, f->n_keys * sizeof(*keys));
-		keys += f->n_keys;
-	}
-	return program;
+	for (uint32_t i = 0; i < table->divisor; i++)
+		for (uint32_t k = 0; table->buckets[i] != NULL && k < table->buckets[i]->n; k++)
+			table->buckets[i]->filters[k]->link = NULL;
 }
 
-static int
-publish(struct filter_group *group, struct u32_filter *const *filters, uint32_t n)
+static void
+u32_destroy(struct filter_group *group)
 {
 	struct u32 *u = filter_group_priv(group);
-	struct u32_program *old = u->program, *program = NULL;
+
+	table_destroy(group, u->root);
+	if (--u->tables->groups != 0)
+		return;
+	for (struct u32_table *table = u->tables->newest; table != NULL; table = table->next)
+		forget_links(table);
+	while (u->tables->newest != NULL)
+		table_destroy(group, u->tables->newest);
+	*filter_group_u32_tables(group) = NULL;
+	rcu_defer(filter_group_rcu(group), free, u->tables);
+}
+
+static bool
+u32_pure(const struct filter_group *group)
+{
+	return load_relaxed(&((const struct u32 *)filter_group_priv(group))->tables->impure) == 0;
+}
+
+/* ---- filters ------------------------------------------------------------------------------------------------------------- */
+
+/* Compiles and publishes what a bucket is to hold. */
+static int
+publish(struct filter_group *group, struct u32_table *table, uint32_t at, struct u32_filter *const *filters, uint32_t n)
+{
+	struct u32_bucket *bucket = table->buckets[at];
+	struct u32_list *old = table->lists[at], *list = NULL;
 
 	if (n != 0) {
-		program = compile(filters, n);
-		if (program == NULL)
+		list = u32_list_compile(bucket, filters, n, rcu_workers(filter_group_rcu(group)));
+		if (list == NULL)
 			return -ENOMEM;
+		list->older = bucket->newest;
+		bucket->newest = list;
 	}
-	store_release(&u->program, program);
+	store_release(&table->lists[at], list);
 	if (old != NULL)
-		rcu_defer(filter_group_rcu(group), free, old);
+		rcu_defer(filter_group_rcu(group), u32_list_retire, old);
 	return 0;
 }
 
 /* The place of the first filter with at least this node. */
 static uint32_t
-place_of(const struct u32 *u, uint32_t node)
+place_of(const struct u32_bucket *bucket, uint32_t node)
 {
-	uint32_t low = 0, high = u->n;
+	uint32_t low = 0, high = bucket->n;
 
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 
-		if (TC_U32_NODE(u->filters[middle]->handle) < node)
+		if (TC_U32_NODE(bucket->filters[middle]->handle) < node)
 			low = middle + 1;
 		else
 			high = middle;
@@ -161,109 +273,128 @@ place_of(const struct u32 *u, uint32_t node)
 }
 
 static struct u32_filter *
-find_node(const struct u32 *u, uint32_t node)
+find_node(const struct u32_bucket *bucket, uint32_t node)
 {
-	uint32_t at = place_of(u, node);
+	uint32_t at = bucket != NULL ? place_of(bucket, node) : 0;
 
-	return at < u->n && TC_U32_NODE(u->filters[at]->handle) == node ? u->filters[at] : NULL;
+	return bucket != NULL && at < bucket->n && TC_U32_NODE(bucket->filters[at]->handle) == node
+		       ? bucket->filters[at]
+		       : NULL;
 }
 
 static void *
 u32_find(const struct filter_group *group, uint32_t handle)
 {
-	struct u32 *u = filter_group_priv(group);
+	struct u32_table *table = find_table(filter_group_priv(group), handle);
 
-	if (TC_U32_HTID(handle) != u->table.handle || TC_U32_HASH(handle) != 0)
+	if (table == NULL || TC_U32_KEY(handle) == 0)
+		return table;
+	if (u32_is_table(handle) || TC_U32_HASH(handle) >= table->divisor)
 		return NULL;
-	if (u32_is_table(handle))
-		return &u->table;
-	return find_node(u, TC_U32_NODE(handle));
+	return find_node(table->buckets[TC_U32_HASH(handle)], TC_U32_NODE(handle));
 }
 
 static int
-choose_node(const struct u32 *u, uint32_t *node, struct error *err)
+choose_node(const struct u32_table *table, const struct u32_bucket *bucket, uint32_t *node, struct error *err)
 {
-	uint32_t at = place_of(u, NODE_MIN_AUTOMATIC);
+	uint32_t at = place_of(bucket, NODE_MIN_AUTOMATIC);
 
 	for (*node = NODE_MIN_AUTOMATIC; *node <= NODE_MAX; (*node)++, at++)
-		if (at == u->n || TC_U32_NODE(u->filters[at]->handle) != *node)
+		if (at == bucket->n || TC_U32_NODE(bucket->filters[at]->handle) != *node)
 			return 0;
 	at = 0;
 	for (*node = 1; *node < NODE_MIN_AUTOMATIC; (*node)++, at++)
-		if (TC_U32_NODE(u->filters[at]->handle) != *node)
+		if (TC_U32_NODE(bucket->filters[at]->handle) != *node)
 			return 0;
-	return error_set(err, ENOSPC, "cls_u32: table %x: has its 4095 filters; put more under another preference",
-		TC_U32_USERHTID(u->table.handle));
+	return error_set(err, ENOSPC,
+		"cls_u32: table %x: has its 4095 filters in this bucket; put more under another preference",
+		TC_U32_USERHTID(table->handle));
 }
 
-/* Where a new filter goes: its table (`ht`) and its handle must agree. */
+/* Where a new filter goes. */
+struct target {
+	struct u32_table *table;
+	uint32_t bucket;
+};
+
 static int
-choose_handle(const struct u32 *u, const struct u32_conf *conf, uint32_t *handle, struct error *err)
+find_target(const struct u32 *u, const struct u32_conf *conf, struct target *target, struct error *err)
 {
+	*target = (struct target){ u->root, 0 };
+	if (conf->table != 0) {
+		target->table = find_table(u, conf->table);
+		target->bucket = TC_U32_HTID(conf->table) == ROOT_TABLE ? 0 : TC_U32_HASH(conf->table);
+	}
+	if (target->table == NULL)
+		return error_set(err, EINVAL, "cls_u32: Specified hash table not found");
+	if (target->bucket >= target->table->divisor)
+		return error_set(err, EINVAL, "cls_u32: Specified hash table buckets exceed configured value");
+	if (target->table->buckets[target->bucket] == NULL) {
+		struct u32_bucket *bucket = calloc(1, sizeof(*bucket));
+
+		if (bucket == NULL)
+			return error_code(err, ENOMEM);
+		bucket->references = 1;
+		target->table->buckets[target->bucket] = bucket;
+	}
+	return 0;
+}
+
+/* The handle and the table (`ht`) must agree; which bucket it is, the table says. */
+static int
+choose_handle(const struct target *target, uint32_t *handle, struct error *err)
+{
+	const struct u32_bucket *bucket = target->table->buckets[target->bucket];
 	uint32_t node = TC_U32_NODE(*handle);
 	int rc = 0;
 
-	if (conf->table != 0 && TC_U32_HTID(conf->table) != ROOT_TABLE && TC_U32_HTID(conf->table) != u->table.handle)
-		return error_set(err, EINVAL, "cls_u32: Specified hash table not found");
-	if (TC_U32_HASH(conf->table) != 0)
-		return error_set(err, EINVAL, "cls_u32: Specified hash table buckets exceed configured value");
-	if (TC_U32_HTID(*handle) != 0 && TC_U32_HTID(*handle) != u->table.handle)
+	if (TC_U32_HTID(*handle) != 0 && TC_U32_HTID(*handle) != target->table->handle)
 		return error_set(err, EINVAL, "cls_u32: Handle specified hash table address mismatch");
 	if (node == 0)
-		rc = choose_node(u, &node, err);
-	else if (find_node(u, node) != NULL)
+		rc = choose_node(target->table, bucket, &node, err);
+	else if (find_node(bucket, node) != NULL)
 		return error_code(err, ENOSPC);
-	*handle = u->table.handle | node;
+	*handle = target->table->handle | target->bucket << 12 | node;
 	return rc;
 }
 
-static struct u32_slices *
-make_slices(const struct rcu *rcu, uint8_t n_keys)
+static int
+find_link(const struct u32 *u, const struct u32_conf *conf, struct u32_table **link, struct error *err)
 {
-	unsigned int workers = rcu_workers(rcu);
-	uint32_t stride =
-		RTE_ALIGN_CEIL((KEY_MATCHES + n_keys) * sizeof(uint64_t), RTE_CACHE_LINE_SIZE) / sizeof(uint64_t);
-	size_t bytes = sizeof(struct u32_slices) + (size_t)workers * stride * sizeof(uint64_t);
-	struct u32_slices *slices = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
-
-	if (slices == NULL)
-		return NULL;
-	memset(slices, 0, bytes);
-	slices->workers = workers;
-	slices->stride = stride;
-	return slices;
-}
-
-static void
-retire(struct filter_group *group, struct u32_filter *filter, bool replaced)
-{
-	struct rcu *rcu = filter_group_rcu(group);
-
-	filter_group_unbind(group, filter->classid);
-	action_list_release(filter->actions);
-	if (!replaced) {
-		free(filter->keys); /* programs have copies */
-		rcu_defer(rcu, free, filter->slices);
-	}
-	free(filter);
+	*link = NULL;
+	if (!conf->has_link || conf->link == 0)
+		return 0;
+	if (TC_U32_KEY(conf->link) != 0)
+		return error_set(err, EINVAL, "cls_u32: u32 Link handle must be a hash table");
+	*link = find_table(u, conf->link);
+	if (*link == NULL)
+		return error_set(err, EINVAL, "cls_u32: Link hash table not found");
+	if ((*link)->root)
+		return error_set(err, EINVAL, "cls_u32: Not linking to root node");
+	return 0;
 }
 
 /* What a change may set: everything but the selector. */
 static int
 fill(struct filter_group *group, struct u32_filter *filter, const struct u32_conf *conf, struct error *err)
 {
-	int rc = action_list_create(group, conf->actions, conf->n_actions, &filter->actions, err);
+	struct u32_table *link;
+	int rc = find_link(filter_group_priv(group), conf, &link, err);
 
+	if (rc == 0)
+		rc = action_list_create(group, conf->actions, conf->n_actions, &filter->actions, err);
 	if (rc != 0)
 		return rc;
+	if (conf->has_link)
+		filter->link = link;
 	filter->pure = action_list_pure(filter->actions);
 	filter->classid = conf->has_classid ? conf->classid : 0;
 	filter->in_port = conf->in_port;
 	filter->flags = conf->flags;
-	filter_group_bind(group, filter->classid);
 	return 0;
 }
 
+/* A filter that is not counted for anybody yet. */
 static int
 make(struct filter_group *group, uint32_t handle, const struct u32_conf *conf, struct u32_filter **made,
 	struct error *err)
@@ -273,15 +404,17 @@ make(struct filter_group *group, uint32_t handle, const struct u32_conf *conf, s
 
 	if (filter == NULL)
 		return error_code(err, ENOMEM);
+	filter->references = 1;
 	filter->handle = handle;
 	filter->has_mark = conf->has_mark;
 	filter->mark_value = conf->mark_value;
 	filter->mark_mask = conf->mark_mask;
 	filter->selector_flags = conf->selector_flags;
+	filter->jump = conf->jump;
 	filter->n_keys = conf->n_keys;
 	filter->keys = malloc((conf->n_keys + 1) * sizeof(struct u32_key));
-	filter->slices = make_slices(filter_group_rcu(group), conf->n_keys);
-	if (filter->keys == NULL || filter->slices == NULL) {
+	filter->past = calloc(U32_PAST_KEYS + conf->n_keys, sizeof(uint64_t));
+	if (filter->keys == NULL || filter->past == NULL) {
 		error_code(err, ENOMEM);
 	} else {
 		if (conf->n_keys != 0)
@@ -289,92 +422,135 @@ make(struct filter_group *group, uint32_t handle, const struct u32_conf *conf, s
 		rc = fill(group, filter, conf, err);
 	}
 	if (rc != 0) {
-		free(filter->keys);
-		free(filter->slices);
-		free(filter);
+		u32_filter_release(filter);
 		return rc;
 	}
 	*made = filter;
 	return 0;
 }
 
-static bool
-make_room(struct u32 *u)
+static void
+filter_enter(struct filter_group *group, struct u32_filter *filter)
 {
-	uint32_t room = u->room != 0 ? 2 * u->room : 8;
+	struct u32 *u = filter_group_priv(group);
+
+	filter_group_bind(group, filter->classid);
+	if (filter->link != NULL)
+		filter->link->links++;
+	u->tables->filters++;
+	u->tables->impure += !filter->pure;
+}
+
+static bool
+make_room(struct u32_bucket *bucket)
+{
+	uint32_t room = bucket->room != 0 ? 2 * bucket->room : 8;
 	struct u32_filter **filters;
 
-	if (u->n < u->room)
+	if (bucket->n < bucket->room)
 		return true;
-	filters = realloc(u->filters, room * sizeof(struct u32_filter *));
+	filters = realloc(bucket->filters, room * sizeof(struct u32_filter *));
 	if (filters == NULL)
 		return false;
-	u->filters = filters;
-	u->room = room;
+	bucket->filters = filters;
+	bucket->room = room;
 	return true;
+}
+
+static int
+insert(struct filter_group *group, const struct target *target, struct u32_filter *filter)
+{
+	struct u32_bucket *bucket = target->table->buckets[target->bucket];
+	uint32_t at = place_of(bucket, TC_U32_NODE(filter->handle));
+
+	if (!make_room(bucket))
+		return -ENOMEM;
+	memmove(&bucket->filters[at + 1], &bucket->filters[at], (bucket->n - at) * sizeof(struct u32_filter *));
+	bucket->filters[at] = filter;
+	if (publish(group, target->table, target->bucket, bucket->filters, bucket->n + 1) != 0) {
+		memmove(&bucket->filters[at], &bucket->filters[at + 1], (bucket->n - at) * sizeof(struct u32_filter *));
+		return -ENOMEM;
+	}
+	bucket->n++;
+	filter->bucket = bucket;
+	return 0;
 }
 
 static int
 add(struct filter_group *group, uint32_t *handle, const struct u32_conf *conf, void **made, struct error *err)
 {
-	struct u32 *u = filter_group_priv(group);
 	struct u32_filter *filter;
-	uint32_t at;
+	struct target target;
 	int rc;
 
 	if (!conf->has_selector)
 		return error_set(err, EINVAL, "cls_u32: Selector not specified");
-	rc = choose_handle(u, conf, handle, err);
-	if (rc != 0)
+	if ((rc = find_target(filter_group_priv(group), conf, &target, err)) != 0 ||
+		(rc = choose_handle(&target, handle, err)) != 0 || (rc = make(group, *handle, conf, &filter, err)) != 0)
 		return rc;
-	if (!make_room(u))
-		return error_code(err, ENOMEM);
-	rc = make(group, *handle, conf, &filter, err);
-	if (rc != 0)
-		return rc;
-	at = place_of(u, TC_U32_NODE(*handle));
-	memmove(&u->filters[at + 1], &u->filters[at], (u->n - at) * sizeof(struct u32_filter *));
-	u->filters[at] = filter;
-	if (publish(group, u->filters, u->n + 1) != 0) {
-		memmove(&u->filters[at], &u->filters[at + 1], (u->n - at) * sizeof(struct u32_filter *));
-		retire(group, filter, false);
+	if (insert(group, &target, filter) != 0) {
+		action_list_release(filter->actions);
+		u32_filter_release(filter);
 		return error_code(err, ENOMEM);
 	}
-	u->n++;
-	u->impure += !filter->pure;
+	filter_enter(group, filter);
 	*made = filter;
 	return 0;
 }
 
-/* As on Linux the keys stay: classid, actions, indev are what a change takes. */
+/* As on Linux the keys stay, and the link where none is named: classid, actions, indev are what a change takes. */
 static int
-replace(struct filter_group *group, struct u32_filter *old, const struct u32_conf *conf, void **made, struct error *err)
+replace(struct filter_group *group, struct u32_filter *filter, const struct u32_conf *conf, struct error *err)
 {
 	struct u32 *u = filter_group_priv(group);
-	uint32_t at = place_of(u, TC_U32_NODE(old->handle));
-	struct u32_filter *filter;
+	struct u32_table *table = find_table(u, filter->handle);
+	struct u32_filter old = *filter;
 	int rc;
 
-	if (old->flags != conf->flags)
+	if (old.flags != conf->flags)
 		return error_set(err, EINVAL, "cls_u32: Key node flags do not match passed flags");
-	filter = malloc(sizeof(*filter));
-	if (filter == NULL)
-		return error_code(err, ENOMEM);
-	*filter = *old;
 	rc = fill(group, filter, conf, err);
+	if (rc == 0 &&
+		publish(group, table, TC_U32_HASH(filter->handle), filter->bucket->filters, filter->bucket->n) != 0) {
+		action_list_release(filter->actions);
+		rc = error_code(err, ENOMEM);
+	}
 	if (rc != 0) {
-		free(filter);
+		uint32_t references = filter->references;
+
+		*filter = old;
+		filter->references = references;
 		return rc;
 	}
-	u->filters[at] = filter;
-	if (publish(group, u->filters, u->n) != 0) {
-		u->filters[at] = old;
-		retire(group, filter, true);
-		return error_code(err, ENOMEM);
-	}
-	u->impure += !filter->pure - !old->pure;
-	retire(group, old, true);
-	*made = filter;
+	filter_enter(group, filter);
+	/* What it held before goes as that of a removed filter does. */
+	filter_group_unbind(group, old.classid);
+	action_list_release(old.actions);
+	if (old.link != NULL)
+		old.link->links--;
+	u->tables->filters--;
+	u->tables->impure -= !old.pure;
+	return 0;
+}
+
+static int
+add_table(struct filter_group *group, uint32_t *handle, uint32_t divisor, void **made, struct error *err)
+{
+	struct u32 *u = filter_group_priv(group);
+	struct u32_table *table;
+
+	if (TC_U32_KEY(*handle) != 0)
+		return error_set(err, EINVAL, "cls_u32: Divisor can only be used on a hash table");
+	if (divisor > U32_BUCKETS_MAX)
+		return error_set(err, EINVAL, "cls_u32: Exceeded maximum %d hash buckets", U32_BUCKETS_MAX);
+	if ((divisor & (divisor - 1)) != 0)
+		return error_set(err, EINVAL, "cls_u32: Divisor is not a power of 2");
+	table = table_make(u->tables, *handle, divisor, err);
+	if (table == NULL)
+		return -err->code;
+	table->preference = filter_group_preference(group);
+	*handle = table->handle;
+	*made = table;
 	return 0;
 }
 
@@ -383,74 +559,108 @@ u32_change(struct filter_group *group, void *existing, uint32_t *handle, const v
 	struct error *err)
 {
 	const struct u32_conf *conf = options;
+	int rc;
 
 	if (conf == NULL)
 		return *handle == 0 ? 0 : error_set(err, EINVAL, "cls_u32: Filter handle requires options");
+	if (existing == NULL && conf->divisor != 0)
+		return add_table(group, handle, conf->divisor, made, err);
 	if (existing == NULL)
 		return add(group, handle, conf, made, err);
 	if (u32_is_table(*handle))
 		return error_set(err, EINVAL, "cls_u32: Key node id cannot be zero");
+	rc = replace(group, existing, conf, err);
 	*handle = ((const struct u32_filter *)existing)->handle;
-	return replace(group, existing, conf, made, err);
+	*made = existing;
+	return rc;
+}
+
+/* ---- delete, walk, get --------------------------------------------------------------------------------------------------- */
+
+static bool
+is_table(const struct u32 *u, const void *filter)
+{
+	const struct u32_table *table = u->tables->newest;
+
+	while (table != NULL && table != filter)
+		table = table->next;
+	return table != NULL;
 }
 
 static int
 u32_check_remove(const struct filter_group *group, const void *filter, struct error *err)
 {
 	const struct u32 *u = filter_group_priv(group);
+	const struct u32_table *table = filter;
 
-	return filter == &u->table ? error_set(err, EINVAL, "cls_u32: Not allowed to delete root node") : 0;
+	if (!is_table(u, filter))
+		return 0;
+	if (table->root)
+		return error_set(err, EINVAL, "cls_u32: Not allowed to delete root node");
+	if (table->links != 0)
+		return error_set(err, EBUSY, "cls_u32: Can not delete in-use filter");
+	return 0;
 }
 
 static int
 u32_remove(struct filter_group *group, void *removed, bool *last, struct error *err)
 {
 	struct u32 *u = filter_group_priv(group);
-	struct u32_filter *filter = removed;
-	uint32_t at = place_of(u, TC_U32_NODE(filter->handle));
 
-	memmove(&u->filters[at], &u->filters[at + 1], (u->n - at - 1) * sizeof(struct u32_filter *));
-	if (publish(group, u->filters, u->n - 1) != 0) {
-		memmove(&u->filters[at + 1], &u->filters[at], (u->n - at - 1) * sizeof(struct u32_filter *));
-		u->filters[at] = filter;
-		return error_code(err, ENOMEM);
+	if (is_table(u, removed)) {
+		table_destroy(group, removed);
+	} else {
+		struct u32_filter *filter = removed;
+		struct u32_bucket *bucket = filter->bucket;
+		struct u32_table *table = find_table(u, filter->handle);
+		uint32_t at = place_of(bucket, TC_U32_NODE(filter->handle));
+
+		memmove(&bucket->filters[at], &bucket->filters[at + 1],
+			(bucket->n - at - 1) * sizeof(struct u32_filter *));
+		if (publish(group, table, TC_U32_HASH(filter->handle), bucket->filters, bucket->n - 1) != 0) {
+			memmove(&bucket->filters[at + 1], &bucket->filters[at],
+				(bucket->n - at - 1) * sizeof(struct u32_filter *));
+			bucket->filters[at] = filter;
+			return error_code(err, ENOMEM);
+		}
+		bucket->n--;
+		filter_retire(group, filter);
 	}
-	u->n--;
-	u->impure -= !filter->pure;
-	retire(group, filter, false);
-	/* Observed on Linux: an empty table stays as long as there are others in the qdisc. */
-	*last = u->n == 0 && filter_group_has_last_table(group);
+	/* Observed on Linux: a group whose tables are empty stays as long as there are others in the qdisc. */
+	*last = u->tables->filters == 0 && u->tables->groups == 1;
 	return 0;
 }
 
-static void
-u32_destroy(struct filter_group *group)
+static int
+walk_table(const struct u32_table *table, int (*visit)(void *arg, uint32_t handle, const void *filter), void *arg)
 {
-	struct u32 *u = filter_group_priv(group);
+	int rc = visit(arg, table->handle, table);
 
-	for (uint32_t i = 0; i < u->n; i++)
-		retire(group, u->filters[i], false);
-	free(u->filters);
-	if (u->program != NULL)
-		rcu_defer(filter_group_rcu(group), free, u->program);
-	filter_group_return_table_id(group, u->table.handle >> 20);
+	for (uint32_t i = 0; i < table->divisor; i++) {
+		const struct u32_bucket *bucket = table->buckets[i];
+
+		for (uint32_t k = 0; rc == 0 && bucket != NULL && k < bucket->n; k++)
+			rc = visit(arg, bucket->filters[k]->handle, bucket->filters[k]);
+	}
+	return rc;
 }
 
 static int
 u32_walk(const struct filter_group *group, int (*visit)(void *arg, uint32_t handle, const void *filter), void *arg)
 {
 	const struct u32 *u = filter_group_priv(group);
-	int rc = visit(arg, u->table.handle, &u->table);
+	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < u->n; i++)
-		rc = visit(arg, u->filters[i]->handle, u->filters[i]);
+	for (const struct u32_table *table = u->tables->newest; rc == 0 && table != NULL; table = table->next)
+		if (table->root ? table == u->root : table->preference == u->root->preference)
+			rc = walk_table(table, visit, arg);
 	return rc;
 }
 
-static bool
-u32_pure(const struct filter_group *group)
+uint32_t
+u32_divisor(const void *table)
 {
-	return ((const struct u32 *)filter_group_priv(group))->impure == 0;
+	return ((const struct u32_table *)table)->divisor;
 }
 
 void
@@ -463,7 +673,10 @@ u32_get_conf(const void *filter, struct u32_conf *conf)
 		.selector_flags = f->selector_flags,
 		.n_keys = f->n_keys,
 		.keys = f->keys,
-		.table = TC_U32_HTID(f->handle),
+		.jump = f->jump,
+		.table = f->handle & ~(uint32_t)NODE_MAX,
+		.has_link = f->link != NULL,
+		.link = f->link != NULL ? f->link->handle : 0,
 		.has_classid = f->classid != 0,
 		.classid = f->classid,
 		.has_mark = f->has_mark,
@@ -480,108 +693,17 @@ u32_actions(const void *filter)
 	return ((const struct u32_filter *)filter)->actions;
 }
 
-void
-u32_sum_counts(const void *filter, struct u32_counts *counts)
-{
-	const struct u32_filter *f = filter;
-
-	*counts = (struct u32_counts){ 0 };
-	for (unsigned int w = 0; w < f->slices->workers; w++) {
-		const uint64_t *slice = &f->slices->counters[w * f->slices->stride];
-
-		counts->hits += load_relaxed(&slice[HITS]);
-		counts->matches += load_relaxed(&slice[MATCHES]);
-		counts->mark_matches += load_relaxed(&slice[MARK_MATCHES]);
-		for (unsigned int k = 0; k < f->n_keys; k++)
-			counts->key_matches[k] += load_relaxed(&slice[KEY_MATCHES + k]);
-	}
-}
-
 /* ---- data path ----------------------------------------------------------------------------------------------------------- */
-
-enum match { MISS, MATCH, OUTSIDE };
-
-static enum match
-match_keys(const struct u32_step *step, struct rte_mbuf *m, uint64_t *counters)
-{
-	const struct pkt *p = pkt_of(m);
-
-	for (uint32_t k = 0; k < step->n_keys; k++) {
-		const struct u32_key *key = &step->keys[k];
-		int64_t at = (int64_t)p->l3_off + key->offset;
-		rte_be32_t word;
-
-		if (likely(at >= 0 && at + 4 <= m->data_len)) {
-			memcpy(&word, rte_pktmbuf_mtod_offset(m, const void *, at), sizeof(word));
-		} else if (at >= 0 && at + 4 <= m->pkt_len) { /* it lies in a later segment, or across two */
-			const void *there = rte_pktmbuf_read(m, at, sizeof(word), &word);
-
-			if (there != &word)
-				memcpy(&word, there, sizeof(word));
-		} else {
-			return OUTSIDE;
-		}
-		if (((word ^ key->value) & key->mask) != 0)
-			return MISS;
-		counter_add(&counters[KEY_MATCHES + k], 1);
-	}
-	return MATCH;
-}
-
-static enum match
-match_step(const struct u32_step *step, struct rte_mbuf *m, uint64_t *counters)
-{
-	const struct pkt *p = pkt_of(m);
-	enum match match;
-
-	if (step->has_mark) {
-		if ((p->mark & step->mark_mask) != step->mark_value)
-			return MISS;
-		counter_add(&counters[MARK_MATCHES], 1);
-	}
-	match = match_keys(step, m, counters);
-	if (match == MATCH && (!step->terminal || (step->in_port != 0 && step->in_port != p->in_port)))
-		return MISS;
-	return match;
-}
 
 static void
 u32_classify(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
 {
 	const struct u32 *u = filter_group_priv(group);
-	const struct u32_program *program = load_acquire(&u->program);
-	uint8_t open[CLASSIFY_BURST]; /* places of packets that are still to be asked */
-	uint16_t open_n = n;
+	const struct u32_list *list = load_acquire(&u->root->lists[0]);
 
-	for (uint16_t i = 0; i < n; i++)
-		open[i] = i;
-	for (uint32_t s = 0; program != NULL && s < program->n && open_n != 0; s++) {
-		const struct u32_step *step = &program->steps[s];
-		unsigned int worker = ctx->worker < step->slices->workers ? ctx->worker : 0;
-		uint64_t *counters = &step->slices->counters[worker * step->slices->stride];
-		uint16_t still_open = 0, matches = 0;
-
-		counter_add(&counters[HITS], open_n);
-		for (uint16_t i = 0; i < open_n; i++) {
-			struct rte_mbuf *m = pkts[open[i]];
-			enum match match = match_step(step, m, counters);
-			struct verdict found = { .action = TC_ACT_UNSPEC, .classid = step->classid };
-
-			if (match == OUTSIDE)
-				continue;
-			if (match == MATCH) {
-				matches++;
-				found.action = action_list_run(step->actions, ctx, m, &found);
-			}
-			if (found.action != TC_ACT_UNSPEC)
-				results[open[i]] = found;
-			else
-				open[still_open++] = open[i];
-		}
-		counter_add(&counters[MATCHES], matches);
-		open_n = still_open;
-	}
+	if (list != NULL)
+		u32_classify_list(list, ctx, pkts, n, results);
 }
 
 static const struct filter_ops u32_ops = {

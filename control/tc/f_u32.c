@@ -24,12 +24,9 @@ parse_selector(const struct nlattr *attr, struct filter_options *options, struct
 	if (selector.nkeys > U32_KEYS_MAX)
 		return error_set(err, EINVAL, "cls_u32: %u matches in one filter, at most %d are possible",
 			selector.nkeys, U32_KEYS_MAX);
-	if ((selector.flags & ~TC_U32_TERMINAL) != 0)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: 'offset' and 'eat' lead to a linked hash table, and those are not offered here");
-	if (selector.hmask != 0)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: 'hashkey' leads to a linked hash table, and those are not offered here");
+	if (selector.offshift >= 32)
+		return error_set(
+			err, EINVAL, "cls_u32: an offset of 16 bits cannot be shifted by %u", selector.offshift);
 	for (unsigned int i = 0; i < selector.nkeys; i++) {
 		struct tc_u32_key key;
 
@@ -41,25 +38,25 @@ parse_selector(const struct nlattr *attr, struct filter_options *options, struct
 	conf->selector_flags = selector.flags;
 	conf->n_keys = selector.nkeys;
 	conf->keys = options->keys;
+	conf->jump = (struct u32_jump){
+		.hash_mask = selector.hmask,
+		.hash_offset = selector.hoff,
+		.plus = selector.off,
+		.at = selector.offoff,
+		.mask = selector.offmask,
+		.shift = selector.offshift,
+	};
 	return 0;
 }
 
 static int
-refuse_what_is_not_offered(const struct nlattr *const *tb, struct error *err)
+parse_divisor(const struct nlattr *attr, uint32_t *divisor, struct error *err)
 {
-	if (tb[TCA_U32_DIVISOR] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: hash tables ('divisor') are not offered here; put the matches under a preference of "
-			"their own");
-	if (tb[TCA_U32_SEL] == NULL)
-		return 0; /* the filter itself will be refused, in Linux's words */
-	if (tb[TCA_U32_LINK] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: hash tables ('link') are not offered here; put all matches into one filter");
-	if (tb[TCA_U32_POLICE] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: 'police' is not offered here; shape with a class, or drop with 'action drop'");
-	return 0;
+	int rc = nl_get_u32(attr, 0, divisor, "divisor", err);
+
+	if (rc == 0 && attr != NULL && *divisor == 0)
+		return error_set(err, EINVAL, "cls_u32: a hash table has one bucket at least, not 0");
+	return rc;
 }
 
 static int
@@ -86,7 +83,15 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 	const struct nlattr *tb[TCA_U32_MAX + 1];
 	int rc;
 
-	if ((rc = nl_get_nest(nest, tb, TCA_U32_MAX, err)) != 0 || (rc = refuse_what_is_not_offered(tb, err)) != 0 ||
+	if ((rc = nl_get_nest(nest, tb, TCA_U32_MAX, err)) != 0 ||
+		(rc = parse_divisor(tb[TCA_U32_DIVISOR], &conf->divisor, err)) != 0)
+		return rc;
+	if (conf->divisor != 0)
+		return 0;
+	if (tb[TCA_U32_POLICE] != NULL)
+		return error_set(err, EOPNOTSUPP,
+			"cls_u32: 'police' is not offered here; shape with a class, or drop with 'action drop'");
+	if ((rc = nl_get_u32(tb[TCA_U32_LINK], 0, &conf->link, "link", err)) != 0 ||
 		(rc = parse_selector(tb[TCA_U32_SEL], options, err)) != 0 ||
 		(rc = parse_mark(tb[TCA_U32_MARK], conf, err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_U32_CLASSID], 0, &conf->classid, "classid", err)) != 0 ||
@@ -105,6 +110,7 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 			"cls_u32: 'skip_sw' leaves the filter to hardware, and no port here has any for it");
 	options->classid = conf->classid;
 	conf->has_classid = tb[TCA_U32_CLASSID] != NULL;
+	conf->has_link = tb[TCA_U32_LINK] != NULL;
 	conf->actions = options->actions.specs;
 	conf->n_actions = options->actions.n;
 	return 0;
@@ -113,7 +119,16 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 static void
 put_selector(struct nl_msgs *msgs, const struct u32_conf *conf)
 {
-	struct tc_u32_sel selector = { .flags = conf->selector_flags, .nkeys = conf->n_keys };
+	struct tc_u32_sel selector = {
+		.flags = conf->selector_flags,
+		.offshift = conf->jump.shift,
+		.nkeys = conf->n_keys,
+		.offmask = conf->jump.mask,
+		.off = conf->jump.plus,
+		.offoff = conf->jump.at,
+		.hoff = conf->jump.hash_offset,
+		.hmask = conf->jump.hash_mask,
+	};
 	uint8_t bytes[sizeof(selector) + U32_KEYS_MAX * sizeof(struct tc_u32_key)];
 
 	memcpy(bytes, &selector, sizeof(selector));
@@ -151,6 +166,8 @@ put_filter(struct nl_msgs *msgs, const struct control *control, const struct fil
 	nl_put_u32(msgs, TCA_U32_HASH, conf.table);
 	if (conf.has_classid)
 		nl_put_u32(msgs, TCA_U32_CLASSID, conf.classid);
+	if (conf.has_link)
+		nl_put_u32(msgs, TCA_U32_LINK, conf.link);
 	nl_put_u32(msgs, TCA_U32_FLAGS, conf.flags | TCA_CLS_FLAGS_NOT_IN_HW);
 	if (conf.has_mark) {
 		struct tc_u32_mark mark = { conf.mark_value, conf.mark_mask, (uint32_t)counts.mark_matches };
@@ -168,7 +185,7 @@ u32_put(struct nl_msgs *msgs, const struct control *control, const struct filter
 	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
 
 	if (u32_is_table(info->handle))
-		nl_put_u32(msgs, TCA_U32_DIVISOR, 1);
+		nl_put_u32(msgs, TCA_U32_DIVISOR, u32_divisor(info->filter));
 	else
 		put_filter(msgs, control, info);
 	nl_nest_end(msgs, nest);

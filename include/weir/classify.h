@@ -49,7 +49,7 @@ struct classify_ctx {
 struct chain *chain_create(struct rcu *rcu);
 /* Control thread; nobody may find the chain any more. Readers that still hold it are waited for by rcu_defer. */
 void chain_destroy(struct chain *chain);
-/* How many of its filters name this class as their target: a class with any may not be deleted. Control thread, O(1). */
+/* How many filters of the chain, and of those that it is joined with, name this class as target: a class with any may not be deleted. Control thread, O(1). */
 uint32_t chain_uses_class(const struct chain *chain, uint32_t classid);
 
 /* No filter at all: nothing to ask. Any thread. */
@@ -71,7 +71,7 @@ void chain_set_handle(struct chain *chain, uint32_t handle);
 /* What tcm_parent said when its last filter was added: dumps repeat it, whatever name of the hook was asked for. */
 void chain_set_parent(struct chain *chain, uint32_t parent);
 uint32_t chain_parent(const struct chain *chain);
-/* Makes an empty chain number its u32 tables with `elder`'s: all chains of a qdisc and its classes count together. */
+/* Makes an empty chain share u32's tables with `elder`: all chains of a qdisc and its classes have them together. */
 void chain_join(struct chain *chain, struct chain *elder);
 
 /* One filter as a message names it. */
@@ -144,10 +144,8 @@ uint32_t filter_group_handle(const struct filter_group *group); /* of the qdisc 
 /* A filter's target: counted for chain_uses_class. classid 0 is none. */
 void filter_group_bind(struct filter_group *group, uint32_t classid);
 void filter_group_unbind(struct filter_group *group, uint32_t classid);
-/* A number for a u32 hash table: 0x800 for the first of the qdisc, then counting up; 0 when 2048 are in use. */
-uint32_t filter_group_take_table_id(struct filter_group *group);
-void filter_group_return_table_id(struct filter_group *group, uint32_t id);
-bool filter_group_has_last_table(const struct filter_group *group); /* no other group of the qdisc has one */
+/* A word that is u32's own, one for all chains of a qdisc and its classes: their hash tables, which any of them may link to. NULL at first. */
+void **filter_group_u32_tables(const struct filter_group *group);
 uint64_t filter_group_now(const struct filter_group *group); /* of the change in course */
 /* Workers whose counters must have room: those that report quiescence, 1 without RCU. */
 unsigned int rcu_workers(const struct rcu *rcu);

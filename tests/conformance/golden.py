@@ -40,8 +40,6 @@ LEFT_OUT = [
     ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
     ('18', r'police', 'the police action comes in a later issue'),
     ('18', r'prio [23] fw', 'Linux takes an empty fw filter, and cannot print it'),
-    ('19', r'(divisor|hashkey|ht \d+:|link \d+:|sample|eat|handle 2:|handle 800::800)', 'u32 hash tables come in a later issue'),
-    ('19', r'filter show dev eth2', 'shows u32 hash tables, which come in a later issue'),
     ('20', r'\broute (to|from) |prio 100 route', 'the route classifier comes in a later issue'),
     ('20', r'tc .*filter (show|del) dev eth1', 'of the route classifier, which comes in a later issue'),
     ('29', r'br0|bridge|ip neigh', 'bridges and single proxy entries come in a later issue'),

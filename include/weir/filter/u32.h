@@ -13,15 +13,33 @@
 struct u32_key {
 	rte_be32_t value, mask; /* the word matches if (word ^ value) & mask is 0 */
 	int32_t offset; /* of the word, bytes from the network header; the link header lies at negative ones */
-	int32_t offset_mask; /* nexthdr+: -1. Only where a link has skipped a header does that mean anything, as on Linux */
+	int32_t offset_mask; /* nexthdr+: -1. Added under this mask is what a link has found to skip, but not eaten */
+};
+
+/*
+ * Where a filter with a link leads on: into the bucket that some bits of the packet choose, and with another idea of where headers start.
+ * All offsets are bytes from where the filter itself takes the header to be.
+ */
+struct u32_jump {
+	rte_be32_t
+		hash_mask; /* `hashkey mask`: of the word at hash_offset; shifted down to its lowest bit, modulo the divisor */
+	int16_t hash_offset;
+	uint16_t plus; /* bytes to skip; rounded up to a multiple of 4, together with what is read from the packet */
+	int16_t at; /* `offset at`: of 16 bits of the packet, taken under `mask`, shifted down by `shift` and added */
+	rte_be16_t mask;
+	uint8_t shift;
 };
 
 struct u32_conf {
+	uint32_t divisor; /* not 0: a hash table with so many buckets is meant, and the rest says nothing */
 	bool has_selector; /* without one a new filter is refused */
-	uint8_t selector_flags; /* TC_U32_TERMINAL: a match decides. Others belong to hash tables. */
+	uint8_t selector_flags; /* TC_U32_TERMINAL: a match decides; TC_U32_OFFSET, _VAROFFSET, _EAT: see u32_jump */
 	uint8_t n_keys;
 	const struct u32_key *keys;
+	struct u32_jump jump;
 	uint32_t table; /* TCA_U32_HASH: which table and bucket; 0: the root's only bucket */
+	bool has_link; /* not given: a change leaves it as it is */
+	uint32_t link; /* handle of the table to go on with; 0: none */
 	bool has_classid;
 	uint32_t classid;
 	bool has_mark;
@@ -32,12 +50,17 @@ struct u32_conf {
 	unsigned int n_actions;
 };
 
-/* A filter's handle is table:bucket:node (12, 8 and 12 bits); node 0 is the table itself, which has nothing but a divisor: 1. */
+#define U32_BUCKETS_MAX 256 /* of a table; its divisor is a power of two */
+#define U32_DEPTH_MAX   8 /* links that a packet may follow; one more, and its group says nothing of it */
+
+/* A filter's handle is table:bucket:node (12, 8 and 12 bits); node 0 is the table itself. */
 static inline bool
 u32_is_table(uint32_t handle)
 {
 	return TC_U32_NODE(handle) == 0;
 }
+
+uint32_t u32_divisor(const void *table);
 
 /* Fills all but `actions`; keys stay the filter's. Not for a table. */
 void u32_get_conf(const void *filter, struct u32_conf *conf);
@@ -45,7 +68,7 @@ const struct action_list *u32_actions(const void *filter);
 
 struct u32_counts {
 	uint64_t hits; /* packets compared with it */
-	uint64_t matches; /* that met everything, where a match decides */
+	uint64_t matches; /* that met everything, where a match decides; a link must have come to nothing before */
 	uint64_t mark_matches;
 	uint64_t key_matches[U32_KEYS_MAX]; /* of a key that was reached */
 };
