@@ -56,14 +56,14 @@ draw_prefix(uint8_t family)
 static void
 draw_action(struct rib_rule *r)
 {
-	static const uint8_t actions[] = { FR_ACT_NOP, FR_ACT_GOTO, FR_ACT_BLACKHOLE, FR_ACT_PROHIBIT,
-		FR_ACT_UNREACHABLE };
+	static const uint8_t actions[] = { FR_ACT_NOP, FR_ACT_GOTO, FR_ACT_GOTO, FR_ACT_GOTO, FR_ACT_BLACKHOLE,
+		FR_ACT_PROHIBIT, FR_ACT_UNREACHABLE };
 
-	if (draw(6) != 0)
+	if (draw(4) != 0)
 		return;
-	r->action = actions[draw(5)];
+	r->action = actions[draw(7)];
 	r->table = 0;
-	r->go_to = r->action == FR_ACT_GOTO ? r->priority + 1 + draw(60) : 0;
+	r->go_to = r->action == FR_ACT_GOTO ? r->priority + DRAW_PRIORITY_STEP * (1 + draw(8)) : 0;
 }
 
 static void
@@ -79,13 +79,19 @@ draw_ports(struct rib_rule *r)
 	}
 }
 
+uint32_t
+draw_priority(void)
+{
+	return DRAW_PRIORITY_STEP * draw(60);
+}
+
 struct rib_rule
 draw_rule(uint8_t family)
 {
 	struct rib_rule r = { .family = family,
 		.action = FR_ACT_TO_TBL,
 		.table = 100 + draw(DRAW_TABLES),
-		.priority = draw(400),
+		.priority = draw_priority(),
 		.priority_set = true,
 		.suppress_prefix_length = draw(8) == 0 ? (int32_t)draw(24) : -1 };
 

@@ -5,8 +5,9 @@
 
 #include <weir/rib.h>
 
-#define DRAW_LINKS  4 /* eth0 ... eth3, indices 2 ... 5 */
-#define DRAW_TABLES 6 /* from 100 on */
+#define DRAW_LINKS         4 /* eth0 ... eth3, indices 2 ... 5 */
+#define DRAW_TABLES        6 /* from 100 on */
+#define DRAW_PRIORITY_STEP 7
 
 /* The seed is SEED's, or always the same; printed. */
 void draw_seed(void);
@@ -14,7 +15,9 @@ uint32_t draw(uint32_t below);
 
 /* Addresses of few networks; sources and destinations are alike. */
 struct ip_addr draw_addr(uint8_t family);
-/* Any selectors, any action; priorities below 400. */
+/* Few enough that a goto has a target, and that several rules have the same. */
+uint32_t draw_priority(void);
+/* Any selectors, any action. */
 struct rib_rule draw_rule(uint8_t family);
 struct rib_key draw_key(uint8_t family);
 struct rib_key4 key4_of(const struct rib_key *key);

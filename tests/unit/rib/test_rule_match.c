@@ -115,7 +115,7 @@ churn(struct rib *rib, uint8_t family)
 		else
 			rib_rule_delete(rib,
 				&(struct rib_rule){ .family = family,
-					.priority = draw(400),
+					.priority = draw_priority(),
 					.priority_set = true,
 					.suppress_prefix_length = -1 },
 				NULL);
