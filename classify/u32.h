@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the files of u32 share: u32.c keeps filters and hash tables (control thread), u32_list.c compiles a bucket's filters into what
- * workers read, u32_match.c reads it, u32_counts.c tells the counters of a filter from those of the lists it was in.
+ * workers read, u32_match.c and u32_search.c read it, u32_counts.c tells the counters of a filter from those of the lists it was in.
  *
  * A compiled list. Filters are asked in order, each for its keys in order, and the first that matches decides; that is what a list means and
  * what the counters must tell. But filters mostly look at the same words of the packet, so their keys are laid into a trie:
@@ -43,9 +43,9 @@ struct u32_probe {
 	bool is_mark; /* the packet's mark, not a word of its bytes */
 };
 
-/* A value and where it leads. */
+/* A value and where it leads. Of 16 bytes: none lies in two cache lines. */
 struct u32_slot {
-	uint32_t value;
+	_Alignas(16) uint32_t value;
 	uint32_t node; /* 0: empty; with U32_LEAF: the position of the only filter here; else a node's number */
 	uint32_t classid; /* with U32_SURE: the answer */
 };
@@ -86,13 +86,13 @@ struct u32_list {
 	bool flat;
 	uint16_t n; /* filters */
 	uint32_t stride; /* counters from one worker's to the next's */
+	unsigned int workers;
 	const struct u32_slot *slots;
 	uint64_t *counters; /* [workers][stride]; see enum u32_counter */
 	const struct u32_step *steps;
 	_Alignas(64) const struct u32_branch *branches;
 	const struct u32_node *nodes; /* nodes[0] is the root */
 	const uint32_t *positions;
-	unsigned int workers;
 	uint32_t n_tallies; /* counters in the tallies of a worker */
 	uint32_t n_inner; /* nodes with branches */
 	/* control's */
@@ -112,7 +112,7 @@ enum u32_counter { U32_MATCHED, U32_WENT_ON, U32_SUCCEEDED, U32_OUTSIDE, U32_PER
 static inline uint64_t *
 u32_counters(const struct u32_list *list, unsigned int worker)
 {
-	return &list->counters[(size_t)(worker < list->workers ? worker : 0) * list->stride];
+	return &list->counters[(size_t)worker * list->stride];
 }
 
 /* Of packets that no filter stopped. */

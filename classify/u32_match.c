@@ -1,357 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * u32: finds what filters say of a burst. u32.h draws what is read.
+ * u32: finds what filters say of a burst.
  *
  * The burst goes down the hash tables in waves: in each, every packet that is still undecided has its slot prefetched first, and is
- * then asked in the list where it is, until that list decides, or leads it down into another, where the next wave finds it.
- *
- * As on Linux: a packet that ends before a word that is asked for, or that follows more than eight links, is not asked any further by this
- * group. A list that decides nothing hands the packet back to the filter that had the link; that one decides if it has a class or
- * actions too, else the one behind it is asked. What was eaten is given back then, but what `nexthdr+` means stays.
+ * then asked in the list where it is, until that list decides, or leads it down into another, where the next wave finds it. In a flat list
+ * one probe is all; others are searched (u32_search.c). Matches are counted when the wave is through: their lines have come by then.
  */
-#include <string.h>
+#include "u32_way.h"
 
-#include <rte_prefetch.h>
-
-#include "u32.h"
-
-#define SKIPS (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)
-#define WORDS ((U32_LIST_MAX + 63) / 64)
-
-/* Where a packet is. */
-struct way {
-	const struct u32_list *list;
-	const struct u32_slot *slot; /* of a flat list: where its value is to be looked for; NULL: outside the packet */
-	uint32_t value;
-	uint32_t base; /* of offsets, from the frame's start: the network header, and what links have eaten */
-	uint32_t nexthdr; /* what links have found to skip but not eaten */
-	uint16_t from; /* the filters before it have been asked */
-	uint16_t depth; /* links that led here */
+/* Counters of matches, each with how often it is to be counted up. */
+struct matches {
+	unsigned int n;
+	uint64_t *counters[CLASSIFY_BURST];
+	uint32_t times[CLASSIFY_BURST];
 };
 
-struct above { /* whence a link led down */
-	const struct u32_list *list;
-	uint32_t base;
-	uint32_t position;
-};
-
-/* What is known while one packet is asked. */
-struct asked {
-	struct way *way;
-	struct above *above; /* [U32_DEPTH_MAX] */
-	struct rte_mbuf *m;
-	const struct classify_ctx *ctx;
-	struct verdict *result;
-};
-
-enum outcome {
-	GOES_ON, /* the next filter is to be asked, or the list is at its end */
-	CHANGED, /* the same, but what was found out about the packet before may not hold any more */
-	DOWN, /* it is in another list now */
-	DECIDED,
-	OVER, /* the group says nothing of this packet */
-};
-
-static bool
-read_bytes(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n)
+static inline void
+note_match(struct matches *matches, uint64_t *counter)
 {
-	const void *there;
+	unsigned int last = matches->n - 1;
 
-	if (likely(at >= 0 && at + n <= m->data_len)) {
-		memcpy(bytes, rte_pktmbuf_mtod_offset(m, const void *, at), n);
-		return true;
-	}
-	if (at < 0 || at + n > m->pkt_len)
-		return false;
-	there = rte_pktmbuf_read(m, (uint32_t)at, n, bytes); /* it lies in a later segment, or across two */
-	if (there != bytes)
-		memcpy(bytes, there, n);
-	return true;
-}
-
-/* The packet's value of a field; false: it ends before it. */
-static inline bool
-read_field(const struct u32_probe *field, const struct way *way, struct rte_mbuf *m, uint32_t *value)
-{
-	int64_t at = (int64_t)way->base + field->offset + (way->nexthdr & field->nexthdr_mask);
-
-	if (likely(!field->is_mark && at >= 0 && at + 4 <= m->data_len))
-		memcpy(value, rte_pktmbuf_mtod_offset(m, const void *, at), sizeof(*value));
-	else if (field->is_mark)
-		*value = pkt_of(m)->mark;
-	else if (!read_bytes(m, at, value, sizeof(*value)))
-		return false;
-	*value &= field->mask;
-	return true;
-}
-
-/* The slot of a value: one that is empty, if it is not there. */
-static inline const struct u32_slot *
-find_slot(const struct u32_probe *probe, const struct u32_slot *slots, uint32_t value)
-{
-	uint32_t at = u32_hash(probe, value);
-
-	while (slots[at].value != value && slots[at].node != 0)
-		at = (at + 1) & probe->slot_mask;
-	return &slots[at];
-}
-
-static void
-count(uint64_t *counters, const struct u32_list *list, enum u32_counter counter, uint32_t position)
-{
-	counter_add(&counters[counter * list->n + position], 1);
-}
-
-/* ---- one filter, whose keys all match ------------------------------------------------------------------------------------ */
-
-static enum outcome
-follow_link(const struct asked *asked, const struct u32_list *list, uint32_t position)
-{
-	const struct u32_step *step = &list->steps[position];
-	const struct u32_jump *jump = &step->jump;
-	struct way *way = asked->way;
-	uint32_t base = way->base, bucket = 0;
-	const struct u32_list *below;
-
-	if (way->depth == U32_DEPTH_MAX)
-		return OVER;
-	if (step->link->divisor > 1) {
-		rte_be32_t word;
-
-		if (!read_bytes(asked->m, (int64_t)base + jump->hash_offset, &word, sizeof(word)))
-			return OVER;
-		bucket = rte_be_to_cpu_32(word & jump->hash_mask) >> step->hash_shift & (step->link->divisor - 1);
-	}
-	if ((step->flags & (TC_U32_OFFSET | TC_U32_VAROFFSET)) != 0) {
-		uint32_t skip = jump->plus;
-		rte_be16_t half;
-
-		if ((step->flags & TC_U32_VAROFFSET) != 0) {
-			if (!read_bytes(asked->m, (int64_t)base + jump->at, &half, sizeof(half)))
-				return OVER;
-			skip += (uint32_t)rte_be_to_cpu_16(half & jump->mask) >> jump->shift;
-		}
-		way->nexthdr = RTE_ALIGN_CEIL(skip, 4u);
-	}
-	if ((step->flags & TC_U32_EAT) != 0) {
-		base += way->nexthdr;
-		way->nexthdr = 0;
-	}
-	below = load_acquire(&step->link->lists[bucket]);
-	if (below == NULL ||
-		((step->flags & SKIPS) != 0 && base >= asked->m->pkt_len)) /* nobody to look, or nothing to look at */
-		return CHANGED;
-	asked->above[way->depth++] = (struct above){ list, way->base, position };
-	way->list = below;
-	way->base = base;
-	way->from = 0;
-	rte_prefetch0(below);
-	return DOWN;
-}
-
-/* What the filter says itself; its link, if it has one, has come to nothing. */
-static enum outcome
-conclude(const struct asked *asked, const struct u32_list *list, uint32_t position)
-{
-	const struct u32_step *step = &list->steps[position];
-	uint64_t *counters = u32_counters(list, asked->ctx->worker);
-	struct verdict found = { .classid = step->classid };
-
-	if ((step->flags & TC_U32_TERMINAL) == 0 ||
-		(step->in_port != 0 && step->in_port != pkt_of(asked->m)->in_port)) {
-		count(counters, list, U32_WENT_ON, position);
-		return GOES_ON;
-	}
-	count(counters, list, U32_SUCCEEDED, position);
-	found.action = action_list_run(step->actions, asked->ctx, asked->m, &found);
-	if (found.action == TC_ACT_UNSPEC) {
-		count(counters, list, U32_WENT_ON, position);
-		return CHANGED; /* its actions may have set the mark */
-	}
-	*asked->result = found;
-	return DECIDED;
-}
-
-static enum outcome
-settle(const struct asked *asked, const struct u32_list *list, uint32_t position)
-{
-	const struct u32_step *step = &list->steps[position];
-	enum outcome outcome, then;
-
-	count(u32_counters(list, asked->ctx->worker), list, U32_MATCHED, position);
-	if (step->sure) {
-		*asked->result = (struct verdict){ TC_ACT_OK, step->classid };
-		return DECIDED;
-	}
-	if (step->link == NULL)
-		return conclude(asked, list, position);
-	outcome = follow_link(asked, list, position);
-	if (outcome != CHANGED)
-		return outcome;
-	then = conclude(asked, list, position);
-	return then == GOES_ON ? CHANGED : then;
-}
-
-/* ---- a list, whatever its shape ------------------------------------------------------------------------------------------ */
-
-/* The filters of a list whose keys match, found by their keys' trie. */
-struct search {
-	const struct asked *asked;
-	const struct u32_list *list;
-	uint32_t from; /* filters before it do not count */
-	uint32_t end; /* nor do those from here on: one before them decides, or needs what the packet has not */
-	bool outside; /* the filter at `end` needs a word that lies outside of the packet */
-	uint32_t n_visited;
-	uint32_t *visited; /* nodes with branches that were passed */
-	uint64_t found_in; /* which words of `found` have bits; the others hold nothing yet */
-	uint64_t found[WORDS]; /* by position */
-};
-
-static void
-note_found(struct search *s, uint32_t position)
-{
-	uint64_t bit = UINT64_C(1) << position % 64, word_bit = UINT64_C(1) << position / 64;
-
-	s->found[position / 64] = (s->found_in & word_bit) != 0 ? s->found[position / 64] | bit : bit;
-	s->found_in |= word_bit;
-}
-
-static void
-note_ends(struct search *s, const uint32_t *positions, uint32_t n)
-{
-	for (uint32_t i = 0; i < n && positions[i] < s->end; i++) {
-		if (positions[i] < s->from)
-			continue;
-		note_found(s, positions[i]);
-		if (s->list->steps[positions[i]].sure) {
-			s->end = positions[i] + 1;
-			s->outside = false;
-		}
-	}
-}
-
-/* None of the filters behind the branch can be asked, and the first of those that are left would be. */
-static void
-note_outside(struct search *s, const struct u32_branch *branch)
-{
-	const uint32_t *behind = &s->list->positions[branch->behind];
-	uint32_t first = u32_rank(behind, branch->n_behind, s->from);
-
-	if (first == branch->n_behind || behind[first] >= s->end)
+	if (last < CLASSIFY_BURST && matches->counters[last] == counter) {
+		matches->times[last]++;
 		return;
-	s->end = behind[first];
-	s->outside = true;
+	}
+	__builtin_prefetch(counter, 1);
+	matches->counters[matches->n] = counter;
+	matches->times[matches->n++] = 1;
 }
 
-/* As deep as a filter has keys, 128, and one for its mark. */
 static void
-search_node(struct search *s, const struct u32_node *node)
+count_matches(struct matches *matches)
 {
-	const struct u32_list *list = s->list;
-
-	note_ends(s, &list->positions[node->ends], node->n_ends);
-	for (uint32_t b = node->branch; b != U32_NONE; b = list->branches[b].next) {
-		const struct u32_branch *branch = &list->branches[b];
-		const struct u32_slot *slot;
-		uint32_t value;
-
-		if (list->positions[branch->behind] >= s->end)
-			break; /* and later branches have later filters */
-		if (!read_field(&branch->probe, s->asked->way, s->asked->m, &value)) {
-			note_outside(s, branch);
-			continue;
-		}
-		slot = find_slot(&branch->probe, &list->slots[branch->slots], value);
-		if (slot->node == 0)
-			continue;
-		if ((slot->node & U32_LEAF) != 0) {
-			uint32_t position = slot->node & U32_POSITION;
-
-			note_ends(s, &position, 1);
-			continue;
-		}
-		if (list->nodes[slot->node].branch != U32_NONE)
-			s->visited[s->n_visited++] = slot->node;
-		search_node(s, &list->nodes[slot->node]);
-	}
+	for (unsigned int i = 0; i < matches->n; i++)
+		counter_add(matches->counters[i], matches->times[i]);
+	matches->n = 0;
 }
-
-/* The nodes that were passed count for their filters from the first that was asked up to, but not with, `reached`. */
-static void
-tally(const struct search *s, uint64_t *counters, uint32_t reached)
-{
-	uint64_t *tallies = u32_tallies(s->list, counters);
-
-	for (uint32_t i = 0; i < s->n_visited; i++) {
-		const struct u32_node *node = &s->list->nodes[s->visited[i]];
-		const uint32_t *through = &s->list->positions[node->through];
-		uint32_t first = u32_rank(through, node->n_through, s->from);
-		uint32_t last = u32_rank(through, node->n_through, reached);
-
-		if (first >= last)
-			continue;
-		counter_add(&tallies[node->tally + last - 1], 1);
-		if (first != 0)
-			counter_add(&tallies[node->tally + first - 1], UINT64_MAX); /* less one */
-	}
-}
-
-/* Asks the filters that were found, in order, until one does more than to let the packet go on. *reached: behind that one. */
-static enum outcome
-ask_found(struct search *s, uint32_t *reached)
-{
-	while (s->found_in != 0) {
-		uint32_t word = (uint32_t)__builtin_ctzll(s->found_in);
-		uint32_t position = 64 * word + (uint32_t)__builtin_ctzll(s->found[word]);
-		enum outcome outcome;
-
-		if (position >= s->end)
-			break;
-		s->found[word] &= s->found[word] - 1;
-		if (s->found[word] == 0)
-			s->found_in &= s->found_in - 1;
-		outcome = settle(s->asked, s->list, position);
-		*reached = position + 1;
-		if (outcome != GOES_ON)
-			return outcome;
-	}
-	*reached = s->end + s->outside;
-	return s->outside ? OVER : GOES_ON;
-}
-
-/* Asks the list where the packet is. GOES_ON: it ran off the list's end. */
-static enum outcome
-ask(const struct asked *asked)
-{
-	const struct u32_list *list = asked->way->list;
-	uint64_t *counters = u32_counters(list, asked->ctx->worker);
-	enum outcome outcome;
-	struct search s; /* filled by hand: `found` need not be cleared */
-	uint32_t reached;
-
-	s.asked = asked;
-	s.list = list;
-	s.from = asked->way->from;
-	s.visited = u32_visited(list, counters);
-	do {
-		s.end = list->n;
-		s.outside = false;
-		s.n_visited = 0;
-		s.found_in = 0;
-		if (s.from < s.end)
-			search_node(&s, &list->nodes[0]);
-		outcome = ask_found(&s, &reached);
-		tally(&s, counters, reached);
-		if (outcome == OVER && reached > s.end)
-			count(counters, list, U32_OUTSIDE, s.end);
-		s.from = reached;
-	} while (outcome == CHANGED);
-	if (outcome == GOES_ON)
-		counter_add(u32_ran_off(list, counters), 1);
-	return outcome;
-}
-
-/* ---- a flat list: one probe is all --------------------------------------------------------------------------------------- */
 
 static inline void
 look_ahead(struct way *way, struct rte_mbuf *m)
@@ -359,47 +43,55 @@ look_ahead(struct way *way, struct rte_mbuf *m)
 	const struct u32_list *list = way->list;
 
 	way->slot = NULL;
-	if (likely(list->flat && read_field(&list->probe, way, m, &way->value))) {
+	if (likely(list->flat && u32_read_field(&list->probe, way, m, &way->value))) {
 		way->slot = &list->slots[u32_hash(&list->probe, way->value)];
 		rte_prefetch0(way->slot);
 	}
 }
 
+/* The packet's value is that of a filter that is not sure. */
+static enum outcome
+ask_unsure(const struct asked *asked, const struct u32_list *list, uint32_t position)
+{
+	enum outcome outcome = CHANGED, then;
+
+	if (list->steps[position].link != NULL)
+		outcome = u32_follow_link(asked, list, position);
+	if (outcome != CHANGED)
+		return outcome;
+	then = u32_conclude(asked, list, position);
+	if (then == DECIDED)
+		return then;
+	asked->way->from = (uint16_t)(position + 1);
+	return u32_ask(asked);
+}
+
 static inline enum outcome
-ask_flat(const struct asked *asked)
+ask_flat(const struct asked *asked, struct matches *matches)
 {
 	struct way *way = asked->way;
 	const struct u32_list *list = way->list;
-	uint64_t *counters = u32_counters(list, asked->ctx->worker);
+	uint64_t *counters = u32_counters(list, asked->worker);
 	const struct u32_slot *slot = way->slot;
-	enum outcome outcome = GOES_ON;
+	uint32_t position;
 
 	if (unlikely(slot == NULL)) {
-		count(counters, list, U32_OUTSIDE, 0);
+		u32_count(counters, list, U32_OUTSIDE, 0);
 		return OVER;
 	}
 	if (slot->value != way->value)
-		slot = find_slot(&list->probe, list->slots, way->value);
-	if (likely((slot->node & U32_SURE) != 0)) {
-		count(counters, list, U32_MATCHED, slot->node & U32_POSITION);
-		*asked->result = (struct verdict){ TC_ACT_OK, slot->classid };
-		return DECIDED;
-	}
-	if (slot->node != 0) {
-		uint32_t position = slot->node & U32_POSITION;
-
-		outcome = settle(asked, list, position);
-		if (outcome == CHANGED) {
-			way->from = (uint16_t)(position + 1);
-			return ask(asked);
-		}
-	}
-	if (outcome == GOES_ON)
+		slot = u32_find_slot(&list->probe, list->slots, way->value);
+	if (slot->node == 0) {
 		counter_add(u32_ran_off(list, counters), 1);
-	return outcome;
+		return GOES_ON;
+	}
+	position = slot->node & U32_POSITION;
+	note_match(matches, &counters[U32_MATCHED * list->n + position]);
+	if (unlikely((slot->node & U32_SURE) == 0))
+		return ask_unsure(asked, list, position);
+	*asked->result = (struct verdict){ TC_ACT_OK, slot->classid };
+	return DECIDED;
 }
-
-/* ---- a burst ------------------------------------------------------------------------------------------------------------- */
 
 /* The packet ran off its list's end: it comes back to the filters that led there. */
 static enum outcome
@@ -414,9 +106,9 @@ come_back(const struct asked *asked)
 		way->list = above->list;
 		way->base = above->base;
 		way->from = (uint16_t)(above->position + 1);
-		outcome = conclude(asked, above->list, above->position);
+		outcome = u32_conclude(asked, above->list, above->position);
 		if (outcome == GOES_ON || outcome == CHANGED)
-			outcome = ask(asked);
+			outcome = u32_ask(asked);
 	}
 	return outcome;
 }
@@ -425,11 +117,14 @@ void
 u32_classify_list(const struct u32_list *list, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
 {
+	unsigned int worker = ctx->worker < list->workers ? ctx->worker : 0;
 	struct above above[CLASSIFY_BURST][U32_DEPTH_MAX];
 	struct way ways[CLASSIFY_BURST];
 	uint8_t open[CLASSIFY_BURST]; /* places of packets that are still to be asked */
+	struct matches matches;
 	uint16_t open_n = n;
 
+	matches.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		ways[i] = (struct way){ .list = list, .base = pkt_of(pkts[i])->l3_off };
 		open[i] = (uint8_t)i;
@@ -441,14 +136,15 @@ u32_classify_list(const struct u32_list *list, const struct classify_ctx *ctx, s
 			look_ahead(&ways[open[i]], pkts[open[i]]);
 		for (uint16_t i = 0; i < open_n; i++) {
 			uint8_t place = open[i];
-			struct asked asked = { &ways[place], above[place], pkts[place], ctx, &results[place] };
-			enum outcome outcome = ways[place].list->flat ? ask_flat(&asked) : ask(&asked);
+			struct asked asked = { &ways[place], above[place], pkts[place], ctx, worker, &results[place] };
+			enum outcome outcome = ways[place].list->flat ? ask_flat(&asked, &matches) : u32_ask(&asked);
 
 			if (outcome == GOES_ON)
 				outcome = come_back(&asked);
 			if (outcome == DOWN)
 				open[still_open++] = place;
 		}
+		count_matches(&matches);
 		open_n = still_open;
 	}
 }

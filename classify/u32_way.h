@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A packet on its way through u32's lists: what u32_match.c, which takes bursts through flat lists, and u32_search.c, which asks any, have in common. */
+#ifndef WEIR_CLASSIFY_U32_WAY_H
+#define WEIR_CLASSIFY_U32_WAY_H
+
+#include <string.h>
+
+#include <rte_prefetch.h>
+
+#include "u32.h"
+
+/* Where a packet is. */
+struct way {
+	const struct u32_list *list;
+	const struct u32_slot
+		*slot; /* of a flat list: where its value is to be looked for first; NULL: outside the packet */
+	uint32_t value;
+	uint32_t base; /* of offsets, from the frame's start: the network header, and what links have eaten */
+	uint32_t nexthdr; /* what links have found to skip but not eaten */
+	uint16_t from; /* the filters before it have been asked */
+	uint16_t depth; /* links that led here */
+};
+
+struct above { /* whence a link led down */
+	const struct u32_list *list;
+	uint32_t base;
+	uint32_t position;
+};
+
+/* What is known while one packet is asked. */
+struct asked {
+	struct way *way;
+	struct above *above; /* [U32_DEPTH_MAX] */
+	struct rte_mbuf *m;
+	const struct classify_ctx *ctx;
+	unsigned int worker; /* whose counters */
+	struct verdict *result;
+};
+
+enum outcome {
+	GOES_ON, /* the next filter is to be asked, or the list is at its end */
+	CHANGED, /* the same, but what was found out about the packet before may not hold any more */
+	DOWN, /* it is in another list now */
+	DECIDED,
+	OVER, /* the group says nothing of this packet */
+};
+
+/* Asks the list where the packet is, from way->from on. GOES_ON: it ran off the list's end. */
+enum outcome u32_ask(const struct asked *asked);
+/* What a filter says itself when its keys match; its link, if it has one, has come to nothing. */
+enum outcome u32_conclude(const struct asked *asked, const struct u32_list *list, uint32_t position);
+/* Down the filter's link. CHANGED: there is nothing to be found there. */
+enum outcome u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t position);
+/* n bytes of the packet that do not lie in its first segment; false: nor in another. */
+bool u32_read_far(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n);
+
+static inline bool
+u32_read(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n)
+{
+	if (unlikely(at < 0 || at + n > m->data_len))
+		return u32_read_far(m, at, bytes, n);
+	memcpy(bytes, rte_pktmbuf_mtod_offset(m, const void *, at), n);
+	return true;
+}
+
+/* The packet's value of a field; false: it ends before it. */
+static inline bool
+u32_read_field(const struct u32_probe *field, const struct way *way, struct rte_mbuf *m, uint32_t *value)
+{
+	int64_t at = (int64_t)way->base + field->offset + (way->nexthdr & field->nexthdr_mask);
+
+	if (unlikely(field->is_mark))
+		*value = pkt_of(m)->mark;
+	else if (!u32_read(m, at, value, sizeof(*value)))
+		return false;
+	*value &= field->mask;
+	return true;
+}
+
+/* The slot of a value: one that is empty, if it is not there. */
+static inline const struct u32_slot *
+u32_find_slot(const struct u32_probe *probe, const struct u32_slot *slots, uint32_t value)
+{
+	uint32_t at = u32_hash(probe, value);
+
+	while (slots[at].value != value && slots[at].node != 0)
+		at = (at + 1) & probe->slot_mask;
+	return &slots[at];
+}
+
+static inline void
+u32_count(uint64_t *counters, const struct u32_list *list, enum u32_counter counter, uint32_t position)
+{
+	counter_add(&counters[counter * list->n + position], 1);
+}
+
+#endif
