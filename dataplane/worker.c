@@ -533,11 +533,10 @@ loop_once(struct worker_machine *wm)
 {
 	unsigned int work = 0;
 
-	start_clock(wm);
-
 	wm->w.now = clock_ns(wm->w.router);
 	if (unlikely(run_command(wm)))
 		work = 1;
+	start_clock(wm);
 	worker_watch_buffers(wm);
 	worker_stage(&wm->w, STAGE_OF_OTHER);
 	unsigned int packets = receive_all(wm) + worker_take_up(wm);

@@ -6,9 +6,20 @@
 #ifndef WEIR_DATAPLANE_WORKER_H
 #define WEIR_DATAPLANE_WORKER_H
 
+#include <rte_cycles.h>
+
 #include <weir/dataplane.h>
 
 #define BURST 64
+
+/* Where a loop's time goes, in one loop of so many: between them nobody reads the clock. */
+#define TIMED_LOOPS 64
+
+struct stage_clock {
+	bool on; /* this loop is timed */
+	uint64_t mark; /* TSC when the last stage ended */
+	uint64_t cycles[WORKER_STAGES]; /* of this loop */
+};
 
 struct worker {
 	unsigned int index;
@@ -21,6 +32,7 @@ struct worker {
 	uint64_t now; /* read once per loop */
 	uint64_t icmp_tokens, icmp_stamp_ns; /* the path's: global ICMP limit of this worker */
 	uint64_t random; /* state of the worker's generator */
+	struct stage_clock clock;
 	struct path *path; /* the path's own: path_start makes it */
 	struct worker_machine *machine; /* rings, queues and statistics: worker.c's own */
 };
@@ -80,6 +92,18 @@ void worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, 
 struct worker *worker_of(const struct port *port);
 /* Replay: any destination MAC is the port's own, and neighbours that nobody configured resolve at once. */
 bool router_is_replay(const struct router *router);
+
+/* What was done since the last call belongs to this stage. */
+static inline void
+worker_stage(struct worker *w, enum worker_stage stage)
+{
+	if (likely(!w->clock.on))
+		return;
+	uint64_t now = rte_rdtsc();
+
+	w->clock.cycles[stage] += now - w->clock.mark;
+	w->clock.mark = now;
+}
 
 /* The router itself has consumed m, which arrived on `in`: counts it and frees it. */
 static inline void
