@@ -16,16 +16,11 @@
 
 #include "control.h"
 #include "netlink/netlink.h"
+#include "program.h"
 #include "replay_options.h"
 #include "route/events.h"
 #include "save.h"
 #include "script.h"
-
-enum {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-};
 
 struct player {
 	struct control control;
@@ -37,19 +32,6 @@ struct player {
 	bool script_failed; /* and what was wrong with it has been said */
 	bool progress; /* to be shown: stderr is a terminal */
 };
-
-static int
-fail(const struct error *err)
-{
-	fprintf(stderr, "weir replay: %s\n", err->msg[0] != '\0' ? err->msg : strerror(err->code));
-	return EXIT_FAILED;
-}
-
-static uint64_t
-control_now(const struct control *control)
-{
-	return router_now(control->router);
-}
 
 static void
 on_signal(evutil_socket_t number, short what, void *arg)
@@ -87,7 +69,7 @@ make_socket(struct player *player, struct error *err)
 }
 
 static int
-add_port(struct router *router, const struct replay_port *option, struct error *err)
+add_port(struct control *control, const struct replay_port *option, struct error *err)
 {
 	const struct port_conf conf = {
 		.name = option->name,
@@ -96,16 +78,10 @@ add_port(struct router *router, const struct replay_port *option, struct error *
 		.mtu = option->mtu,
 		.kind_conf = &option->capture,
 	};
-	struct error reason = { 0 };
 	struct port *port;
-	int code = port_add(router, &conf, &port, &reason);
+	int code = program_add_port(control, &conf, &port, err);
 
-	if (code == 0)
-		code = port_set_flags(port, IFF_UP, IFF_UP, &reason);
-	if (code != 0)
-		return error_set(err, -code, "port %s: %.200s", option->name,
-			reason.msg[0] != '\0' ? reason.msg : strerror(-code));
-	return 0;
+	return code == 0 ? port_set_flags(port, IFF_UP, IFF_UP, err) : code;
 }
 
 static int
@@ -118,7 +94,7 @@ make(struct player *player, const struct replay_options *options, struct error *
 	control->base = event_base_new();
 	if (control->base == NULL)
 		return error_set(err, ENOMEM, "cannot make the event loop");
-	control->now = control_now;
+	control->now = program_now;
 	for (size_t i = 0; i < 2; i++) {
 		player->signals[i] = event_new(control->base, numbers[i], EV_SIGNAL | EV_PERSIST, on_signal, player);
 		if (player->signals[i] == NULL || event_add(player->signals[i], NULL) != 0)
@@ -132,7 +108,7 @@ make(struct player *player, const struct replay_options *options, struct error *
 	route_events_start(control);
 	player->events_started = true;
 	for (size_t i = 0; i < options->port_count && code == 0; i++)
-		code = add_port(control->router, &options->ports[i], err);
+		code = add_port(control, &options->ports[i], err);
 	/* As on every Linux machine that has booted. */
 	if (code == 0)
 		code = port_set_flags(port_find(control->router, 1), IFF_UP, IFF_UP, err);
@@ -194,8 +170,8 @@ static int
 failed(const struct player *player, const struct error *err)
 {
 	if (player->stopping)
-		return fail(&(struct error){ .code = EINTR, .msg = "interrupted" });
-	return player->script_failed ? EXIT_FAILED : fail(err);
+		return program_fail(&(struct error){ .code = EINTR, .msg = "interrupted" });
+	return player->script_failed ? EXIT_FAILED : program_fail(err);
 }
 
 static int
@@ -213,7 +189,7 @@ run(struct player *player, const struct replay_options *options)
 	struct error err = { 0 };
 
 	if (make(player, options, &err) != 0)
-		return fail(&err);
+		return program_fail(&err);
 	if (options->config != NULL && run_script(player, options->config) != 0)
 		return failed(player, &err);
 	int code = replay_run(player->control.router, &conf, &err);
@@ -228,7 +204,7 @@ run(struct player *player, const struct replay_options *options)
 	if (!options->json && options->out_dir != NULL)
 		printf("The captures and the report are in %s\n", options->out_dir);
 	if (fflush(stdout) != 0)
-		return fail(&(struct error){ .code = errno, .msg = "cannot write the results to stdout" });
+		return program_fail(&(struct error){ .code = errno, .msg = "cannot write the results to stdout" });
 	return EXIT_OK;
 }
 

@@ -16,17 +16,12 @@
 
 #include "control.h"
 #include "netlink/netlink.h"
+#include "program.h"
 #include "route/events.h"
 #include "save.h"
 #include "script.h"
 #include "shim/router.h"
 #include "weird_options.h"
-
-enum {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-};
 
 struct daemon {
 	struct control control;
@@ -35,19 +30,6 @@ struct daemon {
 	bool stopping; /* a signal said so */
 	bool events_started;
 };
-
-static int
-fail(const struct error *err)
-{
-	fprintf(stderr, "weird: %s\n", err->msg[0] != '\0' ? err->msg : strerror(err->code));
-	return EXIT_FAILED;
-}
-
-static uint64_t
-control_now(const struct control *control)
-{
-	return router_now(control->router);
-}
 
 static void
 on_signal(evutil_socket_t number, short what, void *arg)
@@ -94,9 +76,11 @@ choose_socket(struct daemon *daemon, const char *option, struct error *err)
 }
 
 static int
-add_ports(struct router *router, const struct weird_options *options, struct error *err)
+add_ports(struct control *control, const struct weird_options *options, struct error *err)
 {
-	for (size_t i = 0; i < options->port_count; i++) {
+	int code = 0;
+
+	for (size_t i = 0; i < options->port_count && code == 0; i++) {
 		const struct port_option *option = &options->ports[i];
 		const struct port_conf conf = {
 			.name = option->name,
@@ -104,15 +88,11 @@ add_ports(struct router *router, const struct weird_options *options, struct err
 			.rate_Bps = option->rate_Bps,
 			.kind_conf = &option->device,
 		};
-		struct error reason = { 0 };
 		struct port *port;
-		int code = port_add(router, &conf, &port, &reason);
 
-		if (code != 0)
-			return error_set(err, -code, "port %s: %.200s", option->name,
-				reason.msg[0] != '\0' ? reason.msg : strerror(-code));
+		code = program_add_port(control, &conf, &port, err);
 	}
-	return 0;
+	return code;
 }
 
 /* The socket comes first: a router that is running already is found before anything touches its devices. */
@@ -128,7 +108,7 @@ make(struct daemon *daemon, const struct weird_options *options, struct error *e
 	control->base = server.base = event_base_new();
 	if (control->base == NULL)
 		return error_set(err, ENOMEM, "cannot make the event loop");
-	control->now = control_now;
+	control->now = program_now;
 	watch(daemon, 0, SIGTERM, EV_SIGNAL, on_signal);
 	watch(daemon, 1, SIGINT, EV_SIGNAL, on_signal);
 	code = nl_server_create(&server, &control->server, err);
@@ -139,7 +119,7 @@ make(struct daemon *daemon, const struct weird_options *options, struct error *e
 	watch(daemon, 2, router_event_fd(control->router), EV_READ, on_router);
 	route_events_start(control);
 	daemon->events_started = true;
-	code = add_ports(control->router, options, err);
+	code = add_ports(control, options, err);
 	if (code == 0)
 		save_settings_baseline(control->router);
 	return code;
@@ -166,18 +146,18 @@ run(struct daemon *daemon, const struct weird_options *options)
 	int status = EXIT_OK;
 
 	if (make(daemon, options, &err) != 0)
-		return fail(&err);
+		return program_fail(&err);
 	if (options->config != NULL)
 		status = configure(daemon, options->config);
 	if (status != EXIT_OK || daemon->stopping)
 		return status;
 	if (router_start(daemon->control.router, &err) != 0)
-		return fail(&err);
+		return program_fail(&err);
 	fprintf(stderr, "weird: running with %zu port%s and %u worker%s; the socket is %s\n", options->port_count,
 		options->port_count != 1 ? "s" : "", options->router.workers, options->router.workers != 1 ? "s" : "",
 		daemon->socket_path);
 	if (!daemon->stopping && event_base_dispatch(daemon->control.base) < 0)
-		return fail(&(struct error){ .code = EIO, .msg = "the event loop failed" });
+		return program_fail(&(struct error){ .code = EIO, .msg = "the event loop failed" });
 	return EXIT_OK;
 }
 

@@ -44,7 +44,8 @@ find_beside(const char *const *candidates, int mode, char path[PATH_MAX], const 
 	return error_set(err, ENOENT, "%s is neither installed nor in the build tree of %s", what, directory);
 }
 
-int
+/* The preloaded library. */
+static int
 locate_shim(char path[PATH_MAX], struct error *err)
 {
 	static const char *const candidates[] = {

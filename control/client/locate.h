@@ -8,8 +8,6 @@
 
 #include <weir/error.h>
 
-/* The preloaded library. */
-int locate_shim(char path[PATH_MAX], struct error *err);
 /* The program behind `weir replay`. */
 int locate_replay(char path[PATH_MAX], struct error *err);
 /* A program in PATH, or where Debian keeps the administrator's. */

@@ -240,15 +240,11 @@ nl_client_bind(struct nl_client *client, uint32_t port)
 	return 0;
 }
 
-static void
-send_reply(struct nl_client *client, const struct frame_reply *reply, const void *text, size_t text_bytes, int fd)
+bool
+nl_client_send_parts(struct nl_client *client, struct iovec *parts, size_t count, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct iovec parts[2] = {
-		{ .iov_base = (void *)(uintptr_t)reply, .iov_len = sizeof(*reply) },
-		{ .iov_base = (void *)(uintptr_t)text, .iov_len = text_bytes },
-	};
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
 
 	if (fd >= 0) {
 		struct cmsghdr *rights;
@@ -261,8 +257,19 @@ send_reply(struct nl_client *client, const struct frame_reply *reply, const void
 		rights->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
 	}
+	return sendmsg(client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+static void
+send_reply(struct nl_client *client, const struct frame_reply *reply, const void *text, size_t text_bytes, int fd)
+{
+	struct iovec parts[2] = {
+		{ .iov_base = (void *)(uintptr_t)reply, .iov_len = sizeof(*reply) },
+		{ .iov_base = (void *)(uintptr_t)text, .iov_len = text_bytes },
+	};
+
 	/* One request, one answer: a client whose socket is full asks without reading, and loses the answers. */
-	if (sendmsg(client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN && errno != ENOBUFS)
+	if (!nl_client_send_parts(client, parts, 2, fd) && errno != EAGAIN && errno != ENOBUFS)
 		client->closing = true;
 }
 

@@ -108,22 +108,34 @@ read_file(const struct nl_client *client, const struct nl_file_provider *provide
 	return NULL;
 }
 
+/*
+ * Whether there is such a file; *readable: it can be read. Files that can only be written say EACCES, or what they like, but not that
+ * they are not there.
+ */
+static bool
+file_exists(struct nl_client *client, const struct nl_file_provider *provider, const char *path, bool *readable,
+	struct error *err)
+{
+	size_t bytes;
+	char *content = read_file(client, provider, path, &bytes, err);
+
+	*readable = content != NULL;
+	free(content);
+	return *readable || (err->code != ENOENT && err->code != ENOTDIR);
+}
+
 static void
 open_for_writing(struct nl_client *client, const struct nl_file_provider *provider, const char *path, int flags)
 {
 	struct error err = { 0 };
-	size_t bytes;
-	char *content;
+	bool readable;
 
 	if ((flags & O_ACCMODE) == O_RDWR) {
 		error_set(&err, EOPNOTSUPP, "%s: open it for reading or for writing, not for both", path);
 		reply_errno(client, &err, 0);
 		return;
 	}
-	content = read_file(client, provider, path, &bytes, &err);
-	free(content);
-	/* Files that can only be written say EACCES, or what they like, but not that they are not there. */
-	if (content == NULL && (err.code == ENOENT || err.code == ENOTDIR)) {
+	if (!file_exists(client, provider, path, &readable, &err)) {
 		reply_errno(client, &err, 0);
 		return;
 	}
@@ -208,8 +220,7 @@ nl_serve_stat(struct nl_client *client, const char *path)
 	const struct nl_file_provider *provider = nl_find_file(path);
 	struct error err = { 0 };
 	mode_t mode = S_IFREG;
-	size_t bytes;
-	char *content;
+	bool readable;
 
 	if (provider == NULL) {
 		reply_errno(client, &err, ENOENT);
@@ -219,13 +230,11 @@ nl_serve_stat(struct nl_client *client, const char *path)
 		nl_client_reply(client, NULL, S_IFDIR | 0555, -1);
 		return;
 	}
-	content = read_file(client, provider, path, &bytes, &err);
-	free(content);
-	if (content == NULL && (err.code == ENOENT || err.code == ENOTDIR)) {
+	if (!file_exists(client, provider, path, &readable, &err)) {
 		reply_errno(client, &err, 0);
 		return;
 	}
-	mode |= content != NULL ? 0444 : 0;
+	mode |= readable ? 0444 : 0;
 	mode |= provider->write != NULL ? 0200 : 0;
 	nl_client_reply(client, NULL, mode, -1);
 }

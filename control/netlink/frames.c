@@ -48,22 +48,9 @@ send_welcome(struct nl_client *client, int error, int done_fd)
 		.error = error,
 		.bytes_max = FRAME_BYTES_MAX,
 	};
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
 	struct iovec part = { .iov_base = &welcome, .iov_len = sizeof(welcome) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-	if (done_fd >= 0) {
-		struct cmsghdr *rights;
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		rights = CMSG_FIRSTHDR(&message);
-		rights->cmsg_level = SOL_SOCKET;
-		rights->cmsg_type = SCM_RIGHTS;
-		rights->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(rights), &done_fd, sizeof(done_fd));
-	}
-	if (sendmsg(client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (!nl_client_send_parts(client, &part, 1, done_fd))
 		client->closing = true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "netlink/frames.h"
 #include "netlink/netlink.h"
@@ -118,6 +119,8 @@ void nl_serve_write(struct nl_client *client, const char *text);
 
 /* client.c. nl_client_send takes data (malloc'd). */
 void nl_client_send(struct nl_client *client, char *data, size_t bytes, bool dump);
+/* One datagram of ours, with a descriptor if fd >= 0, which is not taken. False and errno where it did not go. */
+bool nl_client_send_parts(struct nl_client *client, struct iovec *parts, size_t count, int fd);
 /* Answers a stateless frame; err NULL: success. fd -1: none; it is not taken. */
 void nl_client_reply(struct nl_client *client, const struct error *err, uint32_t value, int fd);
 void nl_client_reply_bytes(struct nl_client *client, const void *bytes, size_t count);

@@ -8,36 +8,17 @@
 
 #include "codec.h"
 #include "events.h"
+#include "file_tree.h"
 #include "sysctl_table.h"
 
-#define ROOT "/proc/sys/net/"
+#define ROOT "/proc/sys/net"
 
 /* A path taken apart: ipv4/NAME, ipv4/conf/LINK/NAME, ipv4/neigh/LINK/NAME, and the directories above. */
-struct sysctl_path {
-	char text[256];
-	const char *part[4]; /* part[0] is "ipv4"; NULL behind the last */
-	unsigned int parts;
-};
-
 static bool
-split(const char *path, struct sysctl_path *out)
+split(const char *path, struct file_path *out)
 {
-	size_t root = strlen(ROOT);
-	char *save = NULL;
-
-	out->parts = 0;
-	if (strncmp(path, ROOT, root - 1) != 0 || (path[root - 1] != '/' && path[root - 1] != '\0'))
-		return false;
-	path += root - 1;
-	if (strlen(path) >= sizeof(out->text))
-		return false;
-	memcpy(out->text, path, strlen(path) + 1);
-	for (char *part = strtok_r(out->text, "/", &save); part != NULL; part = strtok_r(NULL, "/", &save)) {
-		if (out->parts == 4)
-			return false;
-		out->part[out->parts++] = part;
-	}
-	return out->parts == 0 || strcmp(out->part[0], "ipv4") == 0;
+	return file_path_split(path, ROOT, FILE_TREE_DEPTH, out) &&
+	       (out->parts == 0 || strcmp(out->part[0], "ipv4") == 0);
 }
 
 /* ---- which setting a path means ------------------------------------------------------------------------------------------ */
@@ -71,7 +52,7 @@ find_settings(struct router *router, const char *name, bool has_all, int32_t *wh
 }
 
 static bool
-find_sysctl(struct router *router, const struct sysctl_path *path, struct sysctl *found)
+find_sysctl(struct router *router, const struct file_path *path, struct sysctl *found)
 {
 	*found = (struct sysctl){ 0 };
 	if (path->parts == 2) {
@@ -97,7 +78,7 @@ find_sysctl(struct router *router, const struct sysctl_path *path, struct sysctl
 
 /* /proc/sys/net/ipv4/route/flush: `ip route flush cache` writes there. */
 static bool
-is_route_flush(const struct sysctl_path *path)
+is_route_flush(const struct file_path *path)
 {
 	return path->parts == 3 && strcmp(path->part[1], "route") == 0 && strcmp(path->part[2], "flush") == 0;
 }
@@ -106,7 +87,7 @@ static int
 sysctl_read(void *context, const char *path, char *buffer, size_t size, struct error *err)
 {
 	const struct control *control = context;
-	struct sysctl_path parts;
+	struct file_path parts;
 	struct sysctl found;
 
 	if (!split(path, &parts))
@@ -193,7 +174,7 @@ static int
 sysctl_write(void *context, const char *path, const char *text, struct error *err)
 {
 	struct control *control = context;
-	struct sysctl_path parts;
+	struct file_path parts;
 	struct sysctl found;
 	int64_t value;
 
@@ -222,29 +203,15 @@ sysctl_write(void *context, const char *path, const char *text, struct error *er
 
 /* ---- listing ------------------------------------------------------------------------------------------------------------- */
 
-struct listing {
-	void (*entry)(void *arg, const char *name, bool is_dir);
-	void *arg;
-};
-
-static int
-list_port(void *arg, struct port *port)
-{
-	const struct listing *l = arg;
-
-	l->entry(l->arg, port->name, true);
-	return 0;
-}
-
 static void
-list_table(const struct settings *table, const struct listing *l)
+list_table(const struct settings *table, const struct file_listing *l)
 {
 	for (size_t i = 0; i < table->count; i++)
 		l->entry(l->arg, table->list[i].name, false);
 }
 
 static int
-list_ipv4(struct router *router, const struct sysctl_path *parts, const struct listing *l)
+list_ipv4(struct router *router, const struct file_path *parts, const struct file_listing *l)
 {
 	bool conf = parts->parts > 1 && strcmp(parts->part[1], "conf") == 0;
 	bool neigh = parts->parts > 1 && strcmp(parts->part[1], "neigh") == 0;
@@ -262,7 +229,7 @@ list_ipv4(struct router *router, const struct sysctl_path *parts, const struct l
 		if (conf)
 			l->entry(l->arg, "all", true);
 		l->entry(l->arg, "default", true);
-		return port_walk(router, list_port, (void *)(uintptr_t)l);
+		return file_list_links(router, l);
 	}
 	if (parts->parts == 2 && strcmp(parts->part[1], "route") == 0) {
 		l->entry(l->arg, "flush", false);
@@ -279,8 +246,8 @@ static int
 sysctl_list(void *context, const char *path, void (*entry)(void *arg, const char *name, bool is_dir), void *arg)
 {
 	struct control *control = context;
-	const struct listing listing = { entry, arg };
-	struct sysctl_path parts;
+	const struct file_listing listing = { entry, arg };
+	struct file_path parts;
 	struct sysctl found;
 
 	if (!split(path, &parts))
@@ -295,7 +262,7 @@ sysctl_list(void *context, const char *path, void (*entry)(void *arg, const char
 }
 
 static const struct nl_file_provider sysctl_files = {
-	.prefix = ROOT,
+	.prefix = ROOT "/",
 	.read = sysctl_read,
 	.write = sysctl_write,
 	.list = sysctl_list,

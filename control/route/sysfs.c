@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "events.h"
+#include "file_tree.h"
 #include "link_change.h"
 #include "sysctl_table.h"
 
@@ -10,29 +11,11 @@
 
 enum { BITS_PER_BYTE = 8, MBIT = 1000000 };
 
-struct sysfs_path {
-	char text[256];
-	const char *part[3]; /* LINK, FILE or "statistics", FILE */
-	unsigned int parts;
-};
-
+/* LINK, FILE or "statistics", FILE */
 static bool
-split(const char *path, struct sysfs_path *out)
+split(const char *path, struct file_path *out)
 {
-	size_t root = strlen(ROOT);
-	char *save = NULL;
-
-	out->parts = 0;
-	if (strncmp(path, ROOT, root) != 0 || (path[root] != '/' && path[root] != '\0') ||
-		strlen(path + root) >= sizeof(out->text))
-		return false;
-	memcpy(out->text, path + root, strlen(path + root) + 1);
-	for (char *part = strtok_r(out->text, "/", &save); part != NULL; part = strtok_r(NULL, "/", &save)) {
-		if (out->parts == 3)
-			return false;
-		out->part[out->parts++] = part;
-	}
-	return true;
+	return file_path_split(path, ROOT, 3, out);
 }
 
 /* ---- a link's attributes ------------------------------------------------------------------------------------------------- */
@@ -227,7 +210,7 @@ sysfs_read(void *context, const char *path, char *buffer, size_t size, struct er
 {
 	const struct control *control = context;
 	const struct port *port;
-	struct sysfs_path parts;
+	struct file_path parts;
 	int rc;
 
 	if (!split(path, &parts) || parts.parts < 2)
@@ -269,7 +252,7 @@ static int
 sysfs_write(void *context, const char *path, const char *text, struct error *err)
 {
 	struct control *control = context;
-	struct sysfs_path parts;
+	struct file_path parts;
 	struct port *port;
 
 	if (!split(path, &parts) || parts.parts < 2)
@@ -283,31 +266,17 @@ sysfs_write(void *context, const char *path, const char *text, struct error *err
 	return error_code(err, EACCES);
 }
 
-struct listing {
-	void (*entry)(void *arg, const char *name, bool is_dir);
-	void *arg;
-};
-
-static int
-list_port(void *arg, struct port *port)
-{
-	const struct listing *l = arg;
-
-	l->entry(l->arg, port->name, true);
-	return 0;
-}
-
 static int
 sysfs_list(void *context, const char *path, void (*entry)(void *arg, const char *name, bool is_dir), void *arg)
 {
 	const struct control *control = context;
-	struct listing listing = { entry, arg };
-	struct sysfs_path parts;
+	const struct file_listing listing = { entry, arg };
+	struct file_path parts;
 
 	if (!split(path, &parts))
 		return -ENOENT;
 	if (parts.parts == 0)
-		return port_walk(control->router, list_port, &listing);
+		return file_list_links(control->router, &listing);
 	if (port_find_name(control->router, parts.part[0]) == NULL)
 		return -ENOENT;
 	if (parts.parts == 1) {

@@ -54,49 +54,18 @@ routed_stat(const char *absolute, struct stat *status)
 	return 0;
 }
 
-/* One shape on all 64-bit machines. */
+/* On all 64-bit machines they are one; so are the functions that take them. */
 _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "struct stat64 has a shape of its own");
+_Static_assert(sizeof(struct dirent) == sizeof(struct dirent64), "struct dirent64 has a shape of its own");
+
+static struct stat *
+plain(struct stat64 *status)
+{
+	return (struct stat *)(void *)status;
+}
 
 static int
-routed_stat64(const char *absolute, struct stat64 *status)
-{
-	return routed_stat(absolute, (struct stat *)(void *)status);
-}
-
-EXPORT int
-stat(const char *path, struct stat *status)
-{
-	char absolute[PATH_MAX];
-
-	return path_is_routed(AT_FDCWD, path, absolute) ? routed_stat(absolute, status) : HOST(stat)(path, status);
-}
-
-EXPORT int
-stat64(const char *path, struct stat64 *status)
-{
-	char absolute[PATH_MAX];
-
-	return path_is_routed(AT_FDCWD, path, absolute) ? routed_stat64(absolute, status) : HOST(stat64)(path, status);
-}
-
-EXPORT int
-lstat(const char *path, struct stat *status)
-{
-	char absolute[PATH_MAX];
-
-	return path_is_routed(AT_FDCWD, path, absolute) ? routed_stat(absolute, status) : HOST(lstat)(path, status);
-}
-
-EXPORT int
-lstat64(const char *path, struct stat64 *status)
-{
-	char absolute[PATH_MAX];
-
-	return path_is_routed(AT_FDCWD, path, absolute) ? routed_stat64(absolute, status) : HOST(lstat64)(path, status);
-}
-
-EXPORT int
-fstatat(int dirfd, const char *path, struct stat *status, int flags)
+stat_at(int dirfd, const char *path, struct stat *status, int flags)
 {
 	char absolute[PATH_MAX];
 
@@ -105,12 +74,39 @@ fstatat(int dirfd, const char *path, struct stat *status, int flags)
 }
 
 EXPORT int
+stat(const char *path, struct stat *status)
+{
+	return stat_at(AT_FDCWD, path, status, 0);
+}
+
+EXPORT int
+stat64(const char *path, struct stat64 *status)
+{
+	return stat_at(AT_FDCWD, path, plain(status), 0);
+}
+
+EXPORT int
+lstat(const char *path, struct stat *status)
+{
+	return stat_at(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int
+lstat64(const char *path, struct stat64 *status)
+{
+	return stat_at(AT_FDCWD, path, plain(status), AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int
+fstatat(int dirfd, const char *path, struct stat *status, int flags)
+{
+	return stat_at(dirfd, path, status, flags);
+}
+
+EXPORT int
 fstatat64(int dirfd, const char *path, struct stat64 *status, int flags)
 {
-	char absolute[PATH_MAX];
-
-	return path_is_routed(dirfd, path, absolute) ? routed_stat64(absolute, status)
-						     : HOST(fstatat64)(dirfd, path, status, flags);
+	return stat_at(dirfd, path, plain(status), flags);
 }
 
 /* What the above were in programs built against libc before 2.33. */
@@ -131,10 +127,7 @@ __xstat(int version, const char *path, struct stat *status)
 EXPORT int
 __xstat64(int version, const char *path, struct stat64 *status)
 {
-	char absolute[PATH_MAX];
-
-	return path_is_routed(AT_FDCWD, path, absolute) ? routed_stat64(absolute, status)
-							: HOST(__xstat64)(version, path, status);
+	return __xstat(version, path, plain(status));
 }
 
 EXPORT int
@@ -149,10 +142,7 @@ __lxstat(int version, const char *path, struct stat *status)
 EXPORT int
 __lxstat64(int version, const char *path, struct stat64 *status)
 {
-	char absolute[PATH_MAX];
-
-	return path_is_routed(AT_FDCWD, path, absolute) ? routed_stat64(absolute, status)
-							: HOST(__lxstat64)(version, path, status);
+	return __lxstat(version, path, plain(status));
 }
 
 EXPORT int
@@ -230,7 +220,6 @@ struct listing {
 	long read; /* entries so far: telldir's position */
 	ino_t number;
 	struct dirent entry;
-	struct dirent64 entry64;
 };
 
 static LIST_HEAD(, listing) listings = LIST_HEAD_INITIALIZER(listings);
@@ -326,19 +315,7 @@ readdir(DIR *directory)
 EXPORT struct dirent64 *
 readdir64(DIR *directory)
 {
-	struct listing *listing = find_listing(directory);
-	int type;
-
-	if (listing == NULL)
-		return HOST(readdir64)(directory);
-	type = next_entry(listing, listing->entry64.d_name, sizeof(listing->entry64.d_name));
-	if (type < 0)
-		return NULL;
-	listing->entry64.d_type = (unsigned char)type;
-	listing->entry64.d_reclen = sizeof(listing->entry64);
-	listing->entry64.d_off = listing->read;
-	listing->entry64.d_ino = listing->number + (ino_t)listing->read;
-	return &listing->entry64;
+	return (struct dirent64 *)(void *)readdir(directory);
 }
 
 EXPORT void

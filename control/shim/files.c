@@ -75,7 +75,8 @@ errno_of_making(const char *absolute)
 	return file_mode(directory) == 0 ? ENOENT : EACCES;
 }
 
-int
+/* A descriptor, or -1 and errno. */
+static int
 file_open(const char *absolute, int flags)
 {
 	struct router_answer answer;
@@ -246,64 +247,62 @@ creation_mode(int flags, va_list args)
 	return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(args, mode_t) : 0;
 }
 
-EXPORT int
-open(const char *path, int flags, ...)
+static int
+open_at(int dirfd, const char *path, int flags, mode_t mode)
 {
 	char absolute[PATH_MAX];
-	va_list args;
-	mode_t mode;
 
-	va_start(args, flags);
-	mode = creation_mode(flags, args);
-	va_end(args);
-	if (path_is_routed(AT_FDCWD, path, absolute))
-		return file_open(absolute, flags);
-	return guard(HOST(open)(path, flags, mode), flags);
-}
-
-EXPORT int
-open64(const char *path, int flags, ...)
-{
-	char absolute[PATH_MAX];
-	va_list args;
-	mode_t mode;
-
-	va_start(args, flags);
-	mode = creation_mode(flags, args);
-	va_end(args);
-	if (path_is_routed(AT_FDCWD, path, absolute))
-		return file_open(absolute, flags);
-	return guard(HOST(open64)(path, flags, mode), flags);
-}
-
-EXPORT int
-openat(int dirfd, const char *path, int flags, ...)
-{
-	char absolute[PATH_MAX];
-	va_list args;
-	mode_t mode;
-
-	va_start(args, flags);
-	mode = creation_mode(flags, args);
-	va_end(args);
 	if (path_is_routed(dirfd, path, absolute))
 		return file_open(absolute, flags);
 	return guard(HOST(openat)(dirfd, path, flags, mode), flags);
 }
 
 EXPORT int
-openat64(int dirfd, const char *path, int flags, ...)
+open(const char *path, int flags, ...)
 {
-	char absolute[PATH_MAX];
 	va_list args;
 	mode_t mode;
 
 	va_start(args, flags);
 	mode = creation_mode(flags, args);
 	va_end(args);
-	if (path_is_routed(dirfd, path, absolute))
-		return file_open(absolute, flags);
-	return guard(HOST(openat64)(dirfd, path, flags, mode), flags);
+	return open_at(AT_FDCWD, path, flags, mode);
+}
+
+EXPORT int
+open64(const char *path, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = creation_mode(flags, args);
+	va_end(args);
+	return open_at(AT_FDCWD, path, flags | O_LARGEFILE, mode);
+}
+
+EXPORT int
+openat(int dirfd, const char *path, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = creation_mode(flags, args);
+	va_end(args);
+	return open_at(dirfd, path, flags, mode);
+}
+
+EXPORT int
+openat64(int dirfd, const char *path, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = creation_mode(flags, args);
+	va_end(args);
+	return open_at(dirfd, path, flags | O_LARGEFILE, mode);
 }
 
 /* What open() becomes without a mode in programs built with _FORTIFY_SOURCE. */
@@ -312,28 +311,8 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int dirfd, const char *path, int flags);
 int __openat64_2(int dirfd, const char *path, int flags);
 
-EXPORT int
-__open_2(const char *path, int flags)
-{
-	char absolute[PATH_MAX];
-
-	if (path_is_routed(AT_FDCWD, path, absolute))
-		return file_open(absolute, flags);
-	return guard(HOST(__open_2)(path, flags), flags);
-}
-
-EXPORT int
-__open64_2(const char *path, int flags)
-{
-	char absolute[PATH_MAX];
-
-	if (path_is_routed(AT_FDCWD, path, absolute))
-		return file_open(absolute, flags);
-	return guard(HOST(__open64_2)(path, flags), flags);
-}
-
-EXPORT int
-__openat_2(int dirfd, const char *path, int flags)
+static int
+open_without_mode(int dirfd, const char *path, int flags)
 {
 	char absolute[PATH_MAX];
 
@@ -343,13 +322,27 @@ __openat_2(int dirfd, const char *path, int flags)
 }
 
 EXPORT int
+__open_2(const char *path, int flags)
+{
+	return open_without_mode(AT_FDCWD, path, flags);
+}
+
+EXPORT int
+__open64_2(const char *path, int flags)
+{
+	return open_without_mode(AT_FDCWD, path, flags | O_LARGEFILE);
+}
+
+EXPORT int
+__openat_2(int dirfd, const char *path, int flags)
+{
+	return open_without_mode(dirfd, path, flags);
+}
+
+EXPORT int
 __openat64_2(int dirfd, const char *path, int flags)
 {
-	char absolute[PATH_MAX];
-
-	if (path_is_routed(dirfd, path, absolute))
-		return file_open(absolute, flags);
-	return guard(HOST(__openat64_2)(dirfd, path, flags), flags);
+	return open_without_mode(dirfd, path, flags | O_LARGEFILE);
 }
 
 EXPORT int
@@ -415,11 +408,7 @@ fopen(const char *path, const char *mode)
 EXPORT FILE *
 fopen64(const char *path, const char *mode)
 {
-	char absolute[PATH_MAX];
-
-	if (path_is_routed(AT_FDCWD, path, absolute))
-		return open_stream(absolute, mode);
-	return guard_stream(HOST(fopen64)(path, mode), mode);
+	return fopen(path, mode);
 }
 
 /* An open stream cannot be made one of ours in its place: it is closed, as freopen does where it fails. */
@@ -444,11 +433,7 @@ freopen(const char *path, const char *mode, FILE *stream)
 EXPORT FILE *
 freopen64(const char *path, const char *mode, FILE *stream)
 {
-	char absolute[PATH_MAX];
-
-	if (path != NULL && path_is_routed(AT_FDCWD, path, absolute))
-		return refuse_stream(stream);
-	return guard_stream(HOST(freopen64)(path, mode, stream), mode);
+	return freopen(path, mode, stream);
 }
 
 EXPORT FILE *

@@ -17,7 +17,6 @@ bool path_is_routed(int dirfd, const char *path, char absolute[PATH_MAX]);
 bool descriptor_is_routed(int fd);
 
 /* files.c */
-int file_open(const char *absolute, int flags); /* a descriptor, or -1 and errno */
 ssize_t file_write(struct link *link, int fd, const void *data, size_t bytes);
 ssize_t file_writev(struct link *link, int fd, const struct iovec *parts, int count);
 mode_t file_mode(const char *absolute); /* directories.c: its st_mode, or 0 and errno */

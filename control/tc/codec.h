@@ -80,7 +80,6 @@ struct filter_codec {
 };
 
 void filter_codec_register(const struct filter_codec *codec);
-const struct filter_codec *filter_codec_find(const char *kind);
 
 #define FILTER_CODEC_REGISTER(codec)                                                                                   \
 	__attribute__((constructor)) static void filter_codec_register_##codec(void)                                   \

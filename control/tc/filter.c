@@ -27,8 +27,8 @@ filter_codec_register(const struct filter_codec *codec)
 	abort();
 }
 
-const struct filter_codec *
-filter_codec_find(const char *kind)
+static const struct filter_codec *
+find_codec(const char *kind)
 {
 	for (size_t i = 0; i < RTE_DIM(codecs) && codecs[i] != NULL; i++)
 		if (strcmp(codecs[i]->kind, kind) == 0)
@@ -99,7 +99,7 @@ put_filter(
 	nl_put_string(msgs, TCA_KIND, info->kind);
 	nl_put_u32(msgs, TCA_CHAIN, 0);
 	if (info->filter != NULL)
-		filter_codec_find(info->kind)->put(msgs, place->control, info);
+		find_codec(info->kind)->put(msgs, place->control, info);
 	nl_msg_end(msgs);
 }
 
@@ -236,7 +236,7 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 
 	if (nest == NULL || spec->kind == NULL)
 		return 0;
-	codec = filter_codec_find(spec->kind);
+	codec = find_codec(spec->kind);
 	if (codec == NULL)
 		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
 	options->control = req->context;

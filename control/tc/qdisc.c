@@ -33,8 +33,9 @@ tc_port(const struct nl_request *req, struct port **port, struct error *err)
 	return *port != NULL ? 0 : error_code(err, ENODEV);
 }
 
-const char *
-tc_root_kind(const struct port *port)
+/* The name of the kind at a port's root as Linux prints it: noqueue where sent packets pass at once, noop on a port that never was up. */
+static const char *
+root_kind(const struct port *port)
 {
 	const struct qdisc *root = sched_root(port->tree);
 
@@ -502,7 +503,7 @@ qdisc_get(struct nl_request *req, struct error *err)
 	if ((rc = find_named(&r, "Failed to find qdisc with specified handle.", err)) != 0)
 		return rc;
 	if (r.q == NULL && r.builtin == NULL)
-		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, TC_H_ROOT, 0, tc_root_kind(r.port));
+		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, TC_H_ROOT, 0, root_kind(r.port));
 	else
 		put_qdisc(req->reply, RTM_NEWQDISC, 0, r.port, r.q != NULL ? r.q : r.builtin);
 	return 0;

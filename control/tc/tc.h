@@ -10,8 +10,6 @@
 
 /* The port that tcm_ifindex names; -ENODEV. */
 int tc_port(const struct nl_request *req, struct port **port, struct error *err);
-/* The name of the kind at a port's root as Linux prints it: noqueue where sent packets pass at once, noop on a port that never was up. */
-const char *tc_root_kind(const struct port *port);
 /* TCA_STATS2, TCA_STATS and, if xstats is not NULL, the kind's own. */
 void tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats,
 	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats), const void *xstats);

@@ -3,29 +3,7 @@
 # Real programs through the shim, against fake_router.c: test_shim.sh NETLINK_SERVER WEIR
 server=$1
 weir=$2
-dir=$(mktemp -d) || exit 1
-export WEIR_SOCKET="$dir/socket"
-failed=0
-pid=
-
-cleanup() {
-	[ -z "$pid" ] || kill "$pid"
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-
-# check NAME STATUS PATTERN CMD...: the command's status, and a line of its output (stdout and stderr) that matches
-check() {
-	name=$1 status=$2 pattern=$3
-	shift 3
-	"$@" >"$dir/out" 2>&1
-	got=$?
-	if [ "$got" != "$status" ] || { [ -n "$pattern" ] && ! grep -q -e "$pattern" "$dir/out"; }; then
-		echo "FAILED: $name: status $got (want $status), want '$pattern' in:"
-		sed 's/^/    /' "$dir/out"
-		failed=$((failed + 1))
-	fi
-}
+. "$(dirname "$0")/check.sh"
 
 start() {
 	: >"$dir/ready"

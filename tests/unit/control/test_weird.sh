@@ -3,28 +3,7 @@
 # The daemon's start, configuration and end, on null ports: test_weird.sh WEIRD WEIR
 weird=$1
 weir=$2
-dir=$(mktemp -d) || exit 1
-export WEIR_SOCKET="$dir/socket"
-failed=0
-pid=
-
-cleanup() {
-	[ -z "$pid" ] || kill "$pid"
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-
-check() {
-	name=$1 status=$2 pattern=$3
-	shift 3
-	timeout 30 "$@" >"$dir/out" 2>&1
-	got=$?
-	if [ "$got" != "$status" ] || ! grep -q -e "$pattern" "$dir/out"; then
-		echo "FAILED: $name: status $got (want $status), want '$pattern' in:"
-		sed 's/^/    /' "$dir/out"
-		failed=$((failed + 1))
-	fi
-}
+. "$(dirname "$0")/check.sh"
 
 check 'usage' 2 'a router needs a port' "$weird"
 check 'help' 0 'usage: weird --port' "$weird" --help
