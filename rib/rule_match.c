@@ -48,6 +48,8 @@ bucket_find(const struct bucket *bucket, uint32_t tag)
 	return found;
 }
 
+typedef uint32_t find_in_bucket(const struct bucket *bucket, uint32_t tag);
+
 /* The bucket was full of others. */
 static uint32_t
 find_further(const struct shape *shape, uint32_t bucket, uint32_t tag)
@@ -71,7 +73,15 @@ try_same(const struct ruleset *set, uint32_t rule, uint32_t from, uint32_t end, 
 	return RULE_NONE;
 }
 
-/* A burst on its way through the shapes, and for the shape at hand the keys that its filter lets through. */
+/* The keys that a shape's filter lets through. */
+struct sifted {
+	uint16_t count; /* CLOSED: all keys have found an earlier rule than the shape's first */
+	uint32_t place[LPM_BURST + LANES], hash[LPM_BURST + LANES];
+};
+
+#define CLOSED UINT16_MAX
+
+/* A burst on its way through the shapes. */
 struct matching {
 	const struct ruleset *set;
 	const uint32_t *keys;
@@ -80,7 +90,6 @@ struct matching {
 	uint32_t *found;
 	uint16_t n;
 	uint32_t key[LPM_BURST]; /* where each begins, in words */
-	uint32_t place[LPM_BURST + LANES], hash[LPM_BURST + LANES];
 	/* AVX-512: the keys' words, each side by side from when a shape first compares it; bit w of `ready` tells of word w. */
 	uint32_t ready;
 	uint32_t word[RIB_KEY_WORDS][LPM_BURST];
@@ -88,10 +97,7 @@ struct matching {
 
 typedef void begin(struct matching *m);
 
-#define CLOSED UINT16_MAX
-
-/* Fills place and hash, gives their count; CLOSED: all keys have found an earlier rule than the shape's first. */
-typedef uint16_t sift(struct matching *m, const struct shape *shape);
+typedef void sift(struct matching *m, const struct shape *shape, struct sifted *to);
 
 static void
 begin_scalar(struct matching *m)
@@ -102,8 +108,8 @@ begin_scalar(struct matching *m)
 	}
 }
 
-static uint16_t
-sift_scalar(struct matching *m, const struct shape *shape)
+static void
+sift_scalar(struct matching *m, const struct shape *shape, struct sifted *to)
 {
 	uint16_t count = 0;
 	bool open = false;
@@ -114,19 +120,19 @@ sift_scalar(struct matching *m, const struct shape *shape)
 		bool early = shape->first < m->found[i];
 
 		open |= early;
-		m->place[count] = i;
-		m->hash[count] = hash;
+		to->place[count] = i;
+		to->hash[count] = hash;
 		count += early & (shape->last >= m->from[i]) & (shape->filter[bit / 32] >> bit % 32 & 1);
 	}
-	return open ? count : CLOSED;
+	to->count = open ? count : CLOSED;
 }
 
-static inline void
-probe(struct matching *m, const struct shape *shape, uint16_t count)
+static __rte_always_inline void
+probe(find_in_bucket *find, struct matching *m, const struct shape *shape, const struct sifted *s)
 {
-	for (uint16_t j = 0; j < count; j++) {
-		uint32_t i = m->place[j], tag = m->hash[j], bucket = upper_bits(tag, shape->bucket_shift);
-		uint32_t rule = bucket_find(&shape->buckets[bucket], tag), from = m->from[i], found = m->found[i];
+	for (uint16_t j = 0; j < s->count; j++) {
+		uint32_t i = s->place[j], tag = s->hash[j], bucket = upper_bits(tag, shape->bucket_shift);
+		uint32_t rule = find(&shape->buckets[bucket], tag), from = m->from[i], found = m->found[i];
 
 		/* Whether there is a rule no one can foresee, but full buckets are rare: not two branches. */
 		if (unlikely((rule == RULE_NONE) & (shape->buckets[bucket].rule[BUCKET_RULES - 1] != RULE_NONE)))
@@ -152,9 +158,10 @@ try_others(struct matching *m)
 }
 
 static __rte_always_inline void
-match(begin *begin_burst, sift *sift_shape, const struct ruleset *set, const void *keys, const uint8_t *index,
-	const uint32_t *from, uint16_t n, uint32_t *found)
+match(begin *begin_burst, sift *sift_shape, find_in_bucket *find, const struct ruleset *set, const void *keys,
+	const uint8_t *index, const uint32_t *from, uint16_t n, uint32_t *found)
 {
+	struct sifted sifted[2];
 	struct matching m;
 
 	m.set = set;
@@ -164,12 +171,17 @@ match(begin *begin_burst, sift *sift_shape, const struct ruleset *set, const voi
 	m.found = found;
 	m.n = n;
 	begin_burst(&m);
-	for (uint32_t s = 0; s < set->shape_count; s++) {
-		uint16_t count = sift_shape(&m, &set->shapes[s]);
+	/* One shape is sifted while the one before is probed: neither waits for the other's loads and stores. */
+	sifted[0].count = CLOSED;
+	if (set->shape_count > 0)
+		sift_shape(&m, &set->shapes[0], &sifted[0]);
+	for (uint32_t i = 0; sifted[i % 2].count != CLOSED; i++) {
+		struct sifted *next = &sifted[(i + 1) % 2];
 
-		if (count == CLOSED)
-			break;
-		probe(&m, &set->shapes[s], count);
+		next->count = CLOSED;
+		if (i + 1 < set->shape_count)
+			sift_shape(&m, &set->shapes[i + 1], next);
+		probe(find, &m, &set->shapes[i], &sifted[i % 2]);
 	}
 	try_others(&m);
 }
@@ -178,7 +190,7 @@ static void
 match_scalar(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
 	uint32_t *found)
 {
-	match(begin_scalar, sift_scalar, set, keys, index, from, n, found);
+	match(begin_scalar, sift_scalar, bucket_find, set, keys, index, from, n, found);
 }
 
 static const struct rule_matcher scalar = { "scalar", match_scalar };
@@ -255,8 +267,8 @@ filter_avx512(const struct shape *shape, __mmask16 lanes, __m512i hash)
 	return _mm512_mask_test_epi32_mask(lanes, words, bit);
 }
 
-VECTOR static uint16_t
-sift_avx512(struct matching *m, const struct shape *shape)
+VECTOR static void
+sift_avx512(struct matching *m, const struct shape *shape, struct sifted *to)
 {
 	const __m512i first = _mm512_set1_epi32((int)shape->first), last = _mm512_set1_epi32((int)shape->last);
 	__m512i place = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -274,19 +286,30 @@ sift_avx512(struct matching *m, const struct shape *shape)
 		open |= lanes;
 		lanes = _mm512_mask_cmple_epu32_mask(lanes, _mm512_maskz_loadu_epi32(lanes, m->from + i), last);
 		lanes = filter_avx512(shape, lanes, hash);
-		_mm512_storeu_si512(m->place + count, _mm512_maskz_compress_epi32(lanes, place));
-		_mm512_storeu_si512(m->hash + count, _mm512_maskz_compress_epi32(lanes, hash));
+		_mm512_storeu_si512(to->place + count, _mm512_maskz_compress_epi32(lanes, place));
+		_mm512_storeu_si512(to->hash + count, _mm512_maskz_compress_epi32(lanes, hash));
 		count = (uint16_t)(count + (uint32_t)__builtin_popcount(lanes));
 		place = _mm512_add_epi32(place, _mm512_set1_epi32(LANES));
 	}
-	return open != 0 ? count : CLOSED;
+	to->count = open != 0 ? count : CLOSED;
+}
+
+VECTOR static inline uint32_t
+bucket_find_avx512(const struct bucket *bucket, uint32_t tag)
+{
+	__mmask8 is =
+		_mm256_cmpeq_epi32_mask(_mm256_load_si256((const __m256i *)bucket->tag), _mm256_set1_epi32((int)tag));
+	__m256i rules = _mm256_load_si256((const __m256i *)bucket->rule);
+
+	rules = _mm256_mask_compress_epi32(_mm256_set1_epi32(-1), is, rules);
+	return (uint32_t)_mm_cvtsi128_si32(_mm256_castsi256_si128(rules));
 }
 
 VECTOR static void
 match_avx512(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
 	uint32_t *found)
 {
-	match(begin_avx512, sift_avx512, set, keys, index, from, n, found);
+	match(begin_avx512, sift_avx512, bucket_find_avx512, set, keys, index, from, n, found);
 }
 
 static const struct rule_matcher avx512 = { "AVX-512", match_avx512 };
