@@ -296,32 +296,6 @@ check_source(const struct worker *w, const struct port *in, const struct rte_mbu
 
 /* ---- forwarding -------------------------------------------------------------------------------------------------- */
 
-/* Packets on their way out, in order. */
-struct outgoing {
-	struct rte_mbuf *pkts[BURST];
-	const struct rib_nexthop *hops[BURST];
-	uint16_t count;
-};
-
-static void
-outgoing_flush(struct worker *w, struct outgoing *o)
-{
-	uint16_t count = o->count;
-
-	o->count = 0;
-	if (count != 0)
-		path_output_by(w, o->pkts, o->hops, count);
-}
-
-static inline void
-outgoing_add(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop)
-{
-	o->pkts[o->count] = m;
-	o->hops[o->count++] = hop;
-	if (unlikely(o->count == BURST))
-		outgoing_flush(w, o);
-}
-
 /* A piece of a datagram that was too long for its hop. */
 struct piece_way {
 	struct outgoing *o;
@@ -334,14 +308,6 @@ add_piece(struct worker *w, void *arg, struct rte_mbuf *m)
 	struct piece_way *way = arg;
 
 	outgoing_add(w, way->o, m, way->hop);
-}
-
-uint32_t
-ip4_tos_priority(uint8_t tos)
-{
-	static const uint8_t priorities[4] = { 0, 2, 6, 4 }; /* best effort, bulk, interactive, interactive bulk */
-
-	return priorities[(tos >> 3) & 3];
 }
 
 static inline void
@@ -453,7 +419,7 @@ struct routing {
 	struct port *in;
 	struct source_check check;
 	bool forwarding;
-	bool straight; /* no reverse path to look at: the source only must not be this router */
+	const struct rib_local_filter *local;
 	struct outgoing outgoing;
 };
 
@@ -491,33 +457,33 @@ take_routed(struct worker *w, struct routing *routing, struct rte_mbuf *m, const
 
 /* Is there nothing to say about the packet but where it goes? Then all checks of take_routed and forward are done. */
 static inline bool
-goes_straight(const struct worker *w, const struct routing *routing, const struct rte_mbuf *m, const struct pkt *p,
+goes_straight(const struct routing *routing, const struct rte_mbuf *m, const struct pkt *p,
 	const struct rte_ipv4_hdr *ip, const struct rib_result *result)
 {
 	const struct rib_nexthop *hop = result->hop;
-	struct ip_addr src = ip_addr_v4(ip->src_addr);
 
-	return routing->straight && (p->flags & PKT_PLAIN) != 0 && result->type == RTN_UNICAST && hop != NULL &&
-	       ip->time_to_live > 1 && m->pkt_len - LINK_HEADER <= hop->mtu && hop->ifindex != routing->in->ifindex &&
-	       !rib_address_is_local(w->rib, 0, AF_INET, &src);
+	return (p->flags & PKT_PLAIN) != 0 && result->type == RTN_UNICAST && hop != NULL && ip->time_to_live > 1 &&
+	       m->pkt_len - LINK_HEADER <= hop->mtu && hop->ifindex != routing->in->ifindex &&
+	       !rib_may_be_local(routing->local, ip->src_addr);
 }
 
-static void
+static inline void
 route(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struct rib_result *result)
 {
 	struct pkt *p = pkt_of(m);
 	struct rte_ipv4_hdr *ip = ip4_header(m);
 
-	if (unlikely(!goes_straight(w, routing, m, p, ip, result))) {
+	if (unlikely(!goes_straight(routing, m, p, ip, result))) {
 		take_routed(w, routing, m, result);
 		return;
 	}
 	decrement_ttl(ip);
-	p->priority = ip4_tos_priority(ip->type_of_service);
-	p->realm = result->realm;
+	if (ip->type_of_service != 0)
+		p->priority = ip4_tos_priority(ip->type_of_service);
 	p->nexthop = result->nexthop;
+	p->realm = result->realm;
 	p->out_port = (uint16_t)result->hop->ifindex;
-	outgoing_add(w, &routing->outgoing, m, result->hop);
+	outgoing_add_plain(w, &routing->outgoing, m, result->hop);
 }
 
 void
@@ -531,12 +497,17 @@ ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t 
 	if (routed == 0)
 		return;
 	rib_lookup4(w->rib, keys, routed, results);
+	worker_stage(w, STAGE_OF_ROUTE);
 	routing.in = in;
 	routing.forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
-	routing.outgoing.count = 0;
+	routing.local = rib_local_filter(w->rib);
 	load_source_check(w, in, &routing.check);
-	routing.straight = routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local;
-	for (uint16_t i = 0; i < routed; i++)
-		route(w, &routing, pkts[i], &results[i]);
+	outgoing_start(&routing.outgoing);
+	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local))
+		for (uint16_t i = 0; i < routed; i++)
+			route(w, &routing, pkts[i], &results[i]);
+	else
+		for (uint16_t i = 0; i < routed; i++)
+			take_routed(w, &routing, pkts[i], &results[i]);
 	outgoing_flush(w, &routing.outgoing);
 }

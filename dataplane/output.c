@@ -52,11 +52,22 @@ link_free_at(const struct port_machine *pm)
 	return pm->link_free_ns + (pm->link_free_frac != 0);
 }
 
+static uint64_t
+burst_wire_bytes(const struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += wire_bytes(pm, pkts[i]->pkt_len);
+	return bytes;
+}
+
 static void
-link_charge(struct port_machine *pm, uint64_t bytes, uint64_t now)
+link_charge(struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	if (pm->ns_per_byte_fp == 0)
 		return;
+	uint64_t bytes = burst_wire_bytes(pm, pkts, n);
 	bool late = pm->backlogged && pm->link_free_ns + pm->catch_up_ns >= now;
 	if (!late && pm->link_free_ns < now) {
 		pm->link_free_ns = now;
@@ -78,6 +89,26 @@ drop_burst(struct worker *w, struct port *port, struct rte_mbuf **pkts, uint16_t
 		pkt_drop(sink, pkts[i], reason);
 }
 
+/* A burst's bytes, and its longest frame's. */
+struct burst_size {
+	uint64_t bytes;
+	uint32_t longest;
+};
+
+static inline struct burst_size
+measure(struct rte_mbuf **pkts, uint16_t n)
+{
+	struct burst_size size = { 0 };
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t bytes = pkts[i]->pkt_len;
+
+		size.bytes += bytes;
+		size.longest = RTE_MAX(size.longest, bytes);
+	}
+	return size;
+}
+
 /* Drops what the device would refuse for good. */
 static uint16_t
 drop_oversize(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
@@ -94,35 +125,55 @@ drop_oversize(struct worker_machine *wm, struct port_machine *pm, struct rte_mbu
 	return kept;
 }
 
-/* Gives packets to the port's kind, counts those it takes, returns how many these are. */
+static void
+tell_replay(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	if (pm->port.ops->reenters)
+		return;
+	for (uint16_t i = 0; i < n; i++)
+		replay_sent(wm->w.router->replay, &pm->port, pkts[i], now);
+}
+
+/* Gives packets of so many bytes to the port's kind, counts those it takes, returns how many these are. */
 static uint16_t
-transmit(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+transmit(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes,
+	uint64_t now)
 {
 	struct port_counters *c = counters(&wm->w, &pm->port);
-	struct replay *replay = wm->w.router->replay;
-	uint32_t lengths[BURST];
-	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < n; i++)
-		lengths[i] = pkts[i]->pkt_len;
-	if (unlikely(replay != NULL) && !pm->port.ops->reenters)
-		for (uint16_t i = 0; i < n; i++)
-			replay_sent(replay, &pm->port, pkts[i], now);
+	if (unlikely(wm->w.router->replay != NULL))
+		tell_replay(wm, pm, pkts, n, now);
 	uint16_t taken = pm->port.ops->xmit(&pm->port, wm->w.index, pkts, n, now);
-	for (uint16_t i = 0; i < taken; i++)
-		bytes += lengths[i];
+	worker_stage(&wm->w, STAGE_OF_TRANSMIT);
 	c->tx_packets += taken;
-	c->tx_bytes += bytes;
+	c->tx_bytes += bytes - (likely(taken == n) ? 0 : measure(pkts + taken, n - taken).bytes);
 	return taken;
+}
+
+/* The same, without what is too long for the port. Returns how many are left, of which the first *taken have gone. */
+static uint16_t
+transmit_fitting(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now,
+	uint16_t *taken)
+{
+	struct burst_size size = measure(pkts, n);
+
+	if (unlikely(size.longest > pm->max_frame)) {
+		n = drop_oversize(wm, pm, pkts, n);
+		size = measure(pkts, n);
+	}
+	*taken = n != 0 ? transmit(wm, pm, pkts, n, size.bytes, now) : 0;
+	return n;
 }
 
 /* Owner: sends a burst; what the device refuses is held. Nothing was held before. */
 static uint16_t
 transmit_or_hold(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	n = drop_oversize(wm, pm, pkts, n);
-	uint16_t taken = n != 0 ? transmit(wm, pm, pkts, n, now) : 0;
+	uint16_t taken;
 
+	n = transmit_fitting(wm, pm, pkts, n, now, &taken);
+	if (likely(taken == n))
+		return taken;
 	for (uint16_t i = taken; i < n; i++)
 		pm->held[i - taken] = pkts[i];
 	pm->held_first = 0;
@@ -133,7 +184,8 @@ transmit_or_hold(struct worker_machine *wm, struct port_machine *pm, struct rte_
 static uint16_t
 retry_held(struct worker_machine *wm, struct port_machine *pm, uint64_t now)
 {
-	uint16_t taken = transmit(wm, pm, pm->held + pm->held_first, pm->held_count, now);
+	struct rte_mbuf **pkts = pm->held + pm->held_first;
+	uint16_t taken = transmit(wm, pm, pkts, pm->held_count, measure(pkts, pm->held_count).bytes, now);
 
 	pm->held_first += taken;
 	atomic_store_explicit(&pm->held_count, pm->held_count - taken, memory_order_relaxed);
@@ -146,16 +198,6 @@ static inline bool
 can_send(const struct port_machine *pm)
 {
 	return pm->active && (pm->port.flags & (IFF_UP | IFF_LOWER_UP)) == (IFF_UP | IFF_LOWER_UP);
-}
-
-static uint64_t
-burst_wire_bytes(const struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
-{
-	uint64_t bytes = 0;
-
-	for (uint16_t i = 0; i < n; i++)
-		bytes += wire_bytes(pm, pkts[i]->pkt_len);
-	return bytes;
 }
 
 unsigned int
@@ -172,11 +214,12 @@ port_drain(struct worker_machine *wm, struct port_machine *pm, uint64_t now)
 		if (now < pm->next_ns || (pm->ns_per_byte_fp != 0 && link_free_at(pm) > now))
 			break;
 		uint16_t n = sched_dequeue(pm->port.tree, pkts, pm->link_quota, now);
+		worker_stage(&wm->w, STAGE_OF_DEQUEUE);
 		if (n == 0) {
 			pm->next_ns = sched_next_event(pm->port.tree, now);
 			break;
 		}
-		link_charge(pm, burst_wire_bytes(pm, pkts, n), now);
+		link_charge(pm, pkts, n, now);
 		pm->backlogged = sched_backlog(pm->port.tree) != 0;
 		sent += transmit_or_hold(wm, pm, pkts, n, now);
 	}
@@ -234,9 +277,10 @@ port_purge(struct worker_machine *wm, struct port_machine *pm, bool tree, enum d
 static void
 send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
 {
-	n = drop_oversize(wm, pm, pkts, n);
-	uint16_t taken = n != 0 && pm->held_count == 0 && pm->active ? transmit(wm, pm, pkts, n, wm->w.now) : 0;
+	uint16_t taken = 0;
 
+	if (pm->held_count == 0 && pm->active)
+		n = transmit_fitting(wm, pm, pkts, n, wm->w.now, &taken);
 	drop_burst(&wm->w, &pm->port, pkts + taken, n - taken, DROP_QUEUE_FULL);
 }
 
@@ -256,7 +300,7 @@ bypass(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkt
 	sched_bypassed(pm->port.tree, pkts, n, now);
 	counters(&wm->w, &pm->port)->bypassed += n;
 	pm->backlogged = false;
-	link_charge(pm, burst_wire_bytes(pm, pkts, n), now);
+	link_charge(pm, pkts, n, now);
 	transmit_or_hold(wm, pm, pkts, n, now);
 	return n;
 }
@@ -277,8 +321,11 @@ port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf
 		send_now(wm, pm, pkts, n);
 		return 0;
 	}
-	if (may_bypass(pm, wm->w.now))
+	if (may_bypass(pm, wm->w.now)) {
 		done = bypass(wm, pm, pkts, n);
+		if (likely(done == n && pm->held_count == 0))
+			return n;
+	}
 	/* A tree that holds its share of the free buffers gets no more, lest others find none. */
 	if (unlikely(sched_backlog(port->tree) >= wm->queue_share)) {
 		drop_burst(&wm->w, port, pkts + done, n - done, DROP_BUFFERS_SHARED);
@@ -289,6 +336,7 @@ port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf
 		pm->next_ns = 0;
 	}
 	port_kick(pm);
+	worker_stage(&wm->w, STAGE_OF_ENQUEUE);
 	return n;
 }
 
@@ -318,6 +366,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		struct classify_ctx ctx = { .now = w->now, .worker = w->index, .sink = &counters(w, out)->sink };
 
 		sched_classify(out->tree, &ctx, pkts, n);
+		worker_stage(w, STAGE_OF_CLASSIFY);
 	}
 	if (owner) {
 		port_enqueue(w->machine, pm, pkts, n);
@@ -330,6 +379,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		p->out_port = out->ifindex;
 	}
 	to_owner(w, out, pkts, n);
+	worker_stage(w, STAGE_OF_HANDOVER);
 }
 
 void

@@ -102,10 +102,14 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	const struct chain *ingress = __atomic_load_n(&in->ingress, __ATOMIC_ACQUIRE);
 
 	n = path_parse(w, in, pkts, n, fresh);
-	if (n != 0 && ingress != NULL && !chain_empty(ingress))
+	worker_stage(w, STAGE_OF_PARSE);
+	if (n != 0 && ingress != NULL && !chain_empty(ingress)) {
 		n = run_ingress(w, in, pkts, n);
+		worker_stage(w, STAGE_OF_INGRESS);
+	}
 	if (n != 0)
 		dispatch(w, in, pkts, n);
+	worker_stage(w, STAGE_OF_FORWARD);
 }
 
 void
@@ -222,9 +226,9 @@ next_stop(const struct worker *w, const struct rib_nexthop *hop, const struct rt
 	return neighbour_find(w->rib, hop->ifindex, AF_INET, &to);
 }
 
-/* Writes the link header of a port that has no neighbours, or to a next stop that has to be found. False: its neighbour's owner must see it first. */
+/* True: the link header is written. False: its neighbour's owner must see it first. */
 static bool
-rewrite_slowly(struct worker *w, struct port *out, const struct rib_nexthop *hop, struct rte_mbuf *m)
+rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struct rte_mbuf *m)
 {
 	struct neighbour_hot hot;
 	struct neighbour *neighbour;
@@ -245,61 +249,6 @@ rewrite_slowly(struct worker *w, struct port *out, const struct rib_nexthop *hop
 	return true;
 }
 
-/* Where a burst goes, hop by hop; the last one's port is at hand. */
-struct way_out {
-	struct port *port;
-	uint32_t ifindex;
-	bool has_neighbours;
-};
-
-static inline void
-find_port(const struct worker *w, struct way_out *way, uint32_t ifindex)
-{
-	if (likely(way->ifindex == ifindex))
-		return;
-	way->ifindex = ifindex;
-	way->port = worker_port(w, ifindex);
-	way->has_neighbours = way->port != NULL && (way->port->flags & (IFF_NOARP | IFF_LOOPBACK)) == 0;
-}
-
-/* True: the link header is written. */
-static inline bool
-rewrite(struct worker *w, const struct way_out *way, const struct rib_nexthop *hop, struct rte_mbuf *m)
-{
-	struct neighbour *neighbour = hop->neighbour;
-
-	if (likely(neighbour != NULL && way->has_neighbours && !hop->noarp && (pkt_of(m)->flags & PKT_PLAIN) != 0)) {
-		union neighbour_word word = neighbour_read_word(neighbour);
-
-		if (likely(word.hot.ready == NEIGHBOUR_READY)) {
-			neighbour_use(w, neighbour);
-			path_write_link_word(m, way->port, word);
-			return true;
-		}
-	}
-	return rewrite_slowly(w, way->port, hop, m);
-}
-
-/* Sends the first packet's port all its packets, keeps the others in order; returns how many are left. */
-static uint16_t
-output_group(struct worker *w, struct rte_mbuf **pkts, struct port **ports, uint16_t n)
-{
-	struct rte_mbuf *group[BURST];
-	struct port *out = ports[0];
-	uint16_t taken = 0, left = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		if (ports[i] == out) {
-			group[taken++] = pkts[i];
-		} else {
-			ports[left] = ports[i];
-			pkts[left++] = pkts[i];
-		}
-	}
-	port_output(w, out, group, taken);
-	return left;
-}
-
 static void
 to_owner(struct worker *w, struct port *out, struct rte_mbuf *m)
 {
@@ -311,39 +260,95 @@ to_owner(struct worker *w, struct port *out, struct rte_mbuf *m)
 }
 
 void
-path_output_by(struct worker *w, struct rte_mbuf **pkts, const struct rib_nexthop *const *hops, uint16_t n)
+outgoing_start(struct outgoing *o)
 {
-	struct rte_mbuf *ready[BURST];
-	struct port *ports[BURST];
-	struct way_out way = { .ifindex = 0 };
-	uint16_t count = 0;
-	bool one_port = true;
+	o->count = 0;
+	o->mixed = false;
+	o->ifindex = 0;
+	o->port = NULL;
+	o->has_neighbours = false;
+}
+
+void
+outgoing_turn(const struct worker *w, struct outgoing *o, uint32_t ifindex)
+{
+	struct port *port = worker_port(w, ifindex);
+
+	o->mixed |= o->count != 0;
+	o->ifindex = ifindex;
+	o->port = port;
+	o->has_neighbours = port != NULL && (port->flags & (IFF_NOARP | IFF_LOOPBACK)) == 0;
+	if (port == NULL)
+		return;
+	memcpy(&o->link, port->mac, sizeof(o->link));
+	o->link = (o->link & UINT64_C(0xffffffffffff)) | (uint64_t)RTE_BE16(RTE_ETHER_TYPE_IPV4) << 48;
+}
+
+void
+outgoing_add(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop)
+{
+	if (unlikely(o->ifindex != hop->ifindex))
+		outgoing_turn(w, o, hop->ifindex);
+	if (unlikely(o->port == NULL)) {
+		pkt_drop(path_sink(w, pkt_of(m)->in_port), m, DROP_PORT_DOWN);
+		return;
+	}
+	if (unlikely(!rewrite(w, o->port, hop, m))) {
+		to_owner(w, o->port, m);
+		return;
+	}
+	o->pkts[o->count++] = m;
+	if (unlikely(o->count == BURST))
+		outgoing_flush(w, o);
+}
+
+/* Sends the first packet's port all its packets, keeps the others in order; returns how many are left. */
+static uint16_t
+output_group(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_mbuf *group[BURST];
+	uint16_t ifindex = pkt_of(pkts[0])->out_port, taken = 0, left = 0;
+	struct port *out = worker_port(w, ifindex);
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-
-		find_port(w, &way, hops[i]->ifindex);
-		if (unlikely(way.port == NULL)) {
-			pkt_drop(path_sink(w, pkt_of(m)->in_port), m, DROP_PORT_DOWN);
-		} else if (likely(rewrite(w, &way, hops[i], m))) {
-			ports[count] = way.port;
-			one_port &= way.port == ports[0];
-			ready[count++] = m;
-		} else {
-			to_owner(w, way.port, m);
-		}
+		if (pkt_of(pkts[i])->out_port == ifindex)
+			group[taken++] = pkts[i];
+		else
+			pkts[left++] = pkts[i];
 	}
-	if (likely(one_port && count != 0)) {
-		port_output(w, ports[0], ready, count);
+	if (likely(out != NULL))
+		port_output(w, out, group, taken);
+	else
+		for (uint16_t i = 0; i < taken; i++)
+			pkt_drop(path_sink(w, pkt_of(group[i])->in_port), group[i], DROP_PORT_DOWN);
+	return left;
+}
+
+void
+outgoing_flush(struct worker *w, struct outgoing *o)
+{
+	uint16_t count = o->count;
+	bool mixed = o->mixed;
+
+	worker_stage(w, STAGE_OF_FORWARD);
+	o->count = 0;
+	o->mixed = false;
+	if (count == 0)
+		return;
+	if (likely(!mixed)) {
+		port_output(w, o->port, o->pkts, count);
 		return;
 	}
 	while (count != 0)
-		count = output_group(w, ready, ports, count);
+		count = output_group(w, o->pkts, count);
 }
 
 void
 path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
+	struct outgoing outgoing;
+
+	outgoing_start(&outgoing);
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
 		const struct rib_nexthop *hop = rib_nexthop(w->rib, p->nexthop);
@@ -351,8 +356,9 @@ path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		if (unlikely(hop == NULL))
 			pkt_drop(path_sink(w, p->in_port), pkts[i], DROP_NO_ROUTE);
 		else
-			path_output_by(w, &pkts[i], &hop, 1);
+			outgoing_add(w, &outgoing, pkts[i], hop);
 	}
+	outgoing_flush(w, &outgoing);
 }
 
 /* ---- timers and ports -------------------------------------------------------------------------------------------- */

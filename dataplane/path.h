@@ -102,8 +102,6 @@ flow_hash_addresses(uint32_t src, uint32_t dst)
  * 14 or more and the bytes before it are free for the link header.
  */
 void path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
-/* The same for at most BURST of them whose hops are at hand. */
-void path_output_by(struct worker *w, struct rte_mbuf **pkts, const struct rib_nexthop *const *hops, uint16_t n);
 /* Moves the frame's start to 14 bytes before the network header. */
 void path_make_room(struct rte_mbuf *m);
 
@@ -123,7 +121,13 @@ path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destin
 
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
-uint32_t ip4_tos_priority(uint8_t tos);
+static inline uint32_t
+ip4_tos_priority(uint8_t tos)
+{
+	static const uint8_t priorities[4] = { 0, 2, 6, 4 }; /* best effort, bulk, interactive, interactive bulk */
+
+	return priorities[(tos >> 3) & 3];
+}
 
 /* What an option list asks for. */
 struct ip4_options {
@@ -254,29 +258,65 @@ neighbour_use(const struct worker *w, struct neighbour *n)
 		__atomic_store_n(&n->used_ns, w->now, __ATOMIC_RELAXED);
 }
 
+_Static_assert(offsetof(struct neighbour, family) % 8 == 0 &&
+		       offsetof(struct neighbour, lladdr) == offsetof(struct neighbour, family) + 2,
+	"family, ready and lladdr are one word");
+
+/* ---- packets that leave: path.c ---------------------------------------------------------------------------------- */
+
+/* In order, their link headers written, out_port and nexthop set: they go when there are BURST of them, and when told to. */
+struct outgoing {
+	struct rte_mbuf *pkts[BURST];
+	uint16_t count;
+	bool mixed; /* they leave by several ports */
+	/* the last one's port */
+	bool has_neighbours;
+	uint32_t ifindex; /* 0: none yet */
+	struct port *port; /* NULL: it has gone */
+	uint64_t link; /* the second half of its link headers: MAC, and IPv4's type */
+};
+
+void outgoing_start(struct outgoing *o);
+void outgoing_flush(struct worker *w, struct outgoing *o);
+/* The next packets leave by this port. */
+void outgoing_turn(const struct worker *w, struct outgoing *o, uint32_t ifindex);
+/* Any packet; one whose neighbour is not known goes to the port's owner, and waits there. */
+void outgoing_add(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop);
+
 /*
- * The link header of a plain packet, in two stores of 8 bytes: the neighbour's word ends with its MAC, so it is put two
- * bytes before the frame, where there is headroom; the port's MAC and the type follow.
+ * A plain packet (PKT_PLAIN), whose link header is written in two stores of 8 bytes: the neighbour's word ends with its
+ * MAC, so it is put two bytes before the frame, where there is headroom; the port's MAC and the type follow.
  */
 static inline void
-path_write_link_word(struct rte_mbuf *m, const struct port *out, union neighbour_word to)
+outgoing_add_plain(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	uint64_t from;
+	struct neighbour *neighbour = hop->neighbour;
+	union neighbour_word word;
+	uint8_t *frame;
 
-	memcpy(&from, out->mac, sizeof(from));
-	from = (from & UINT64_C(0xffffffffffff)) | (uint64_t)RTE_BE16(RTE_ETHER_TYPE_IPV4) << 48;
-	memcpy(frame - offsetof(struct neighbour_hot, lladdr), &to.word, sizeof(to.word));
-	memcpy(frame + RTE_ETHER_ADDR_LEN, &from, sizeof(from));
+	if (unlikely(o->ifindex != hop->ifindex))
+		outgoing_turn(w, o, hop->ifindex);
+	if (unlikely(neighbour == NULL || !o->has_neighbours || hop->noarp)) {
+		outgoing_add(w, o, m, hop);
+		return;
+	}
+	word = neighbour_read_word(neighbour);
+	if (unlikely(word.hot.ready != NEIGHBOUR_READY)) {
+		outgoing_add(w, o, m, hop);
+		return;
+	}
+	neighbour_use(w, neighbour);
+	frame = rte_pktmbuf_mtod(m, uint8_t *);
+	memcpy(frame - offsetof(struct neighbour_hot, lladdr), &word, sizeof(word));
+	memcpy(frame + RTE_ETHER_ADDR_LEN, &o->link, sizeof(o->link));
+	o->pkts[o->count++] = m;
+	if (unlikely(o->count == BURST))
+		outgoing_flush(w, o);
 }
 
 _Static_assert(offsetof(struct port, mac) + sizeof(uint64_t) <= sizeof(struct port) &&
 		       RTE_PKTMBUF_HEADROOM >= offsetof(struct neighbour_hot, lladdr),
 	"words are read and written beyond a MAC");
-
-_Static_assert(offsetof(struct neighbour, family) % 8 == 0 &&
-		       offsetof(struct neighbour, lladdr) == offsetof(struct neighbour, family) + 2,
-	"family, ready and lladdr are one word");
 
 /* ---- packets that wait in the path: linked in scratch, theirs while no discipline holds them -------------------- */
 

@@ -10,6 +10,7 @@ struct seen_address {
 };
 
 struct address_view {
+	struct rib_local_filter filter;
 	uint32_t count, slot_mask;
 	uint32_t *
 		slots; /* by hash of local: one more than the index of an item, 0 where there is none; linear probing */
@@ -59,10 +60,19 @@ addresses_publish(struct rib *rib)
 			.scope = a->scope,
 			.secondary = (a->flags & IFA_F_SECONDARY) != 0 };
 		address_insert(view, i);
+		if (a->family == AF_INET)
+			view->filter.bits[rib_local_hash(a->local.v4) / 64] |= UINT64_C(1)
+									       << rib_local_hash(a->local.v4) % 64;
 	}
 	__atomic_store_n(&list->view, view, __ATOMIC_RELEASE);
 	if (old != NULL)
 		rcu_defer(rib->rcu, free, old);
+}
+
+const struct rib_local_filter *
+rib_local_filter(const struct rib *rib)
+{
+	return &__atomic_load_n(&rib->addresses.view, __ATOMIC_ACQUIRE)->filter;
 }
 
 bool

@@ -197,6 +197,9 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 	if (q->ops->classes == NULL || q->ops->classes->classify == NULL)
 		return;
 	q->ops->classes->classify(q, ctx, pkts, n, classes);
+	for (uint16_t k = 0; k < n; k++)
+		if (classes[k] != NULL)
+			rte_prefetch0(classes[k]->leaf);
 	while (i < n) {
 		struct class *c = classes[i];
 		uint16_t first = i++;
@@ -248,12 +251,7 @@ sched_classify(struct sched_tree *tree, const struct classify_ctx *ctx, struct r
 struct class *
 qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m)
 {
-	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
-	struct class *c = p->leaf == PKT_LEAF_NONE ? NULL : q->tree->slots[p->leaf];
-
-	while (c != NULL && c->qdisc != q)
-		c = c->qdisc->parent;
-	return c;
+	return tree_class_of(q->tree, q, m);
 }
 
 /* ---- enqueue and dequeue (owner) */
@@ -329,45 +327,45 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 	return kept;
 }
 
-/* Whose leaf each packet is for: neither the class nor its qdisc has been near the processor since the last packet. */
-static void
-prefetch_leaves(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
-{
-	const struct class *classes[SCHED_BURST];
-	uint16_t count = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t slot = pkt_of(pkts[i])->leaf;
-
-		if (slot == PKT_LEAF_NONE)
-			continue;
-		classes[count] = tree->slots[slot];
-		rte_prefetch0(&classes[count++]->qdisc);
-	}
-	for (uint16_t i = 0; i < count; i++) {
-		const struct qdisc *leaf = classes[i]->leaf;
-
-		if (likely(leaf != NULL))
-			qdisc_prefetch_self(leaf);
-	}
-}
-
-/* Gives a burst to q: the root, or where a move ends. */
-static uint16_t
-enqueue_burst(struct sched_tree *tree, struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+/*
+ * First stage of an enqueue: the class that each packet is for is fetched, which has not been near the processor since its last packet. False:
+ * some packet is to be classified, or was shot.
+ */
+static inline bool
+fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, const struct class **classes)
 {
 	uint32_t generation = tree->generation;
 	bool ready = true;
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct pkt *p = pkt_of(pkts[i]);
+		struct pkt *p = pkt_of(pkts[i]);
 
 		ready &= p->generation == generation && (p->flags & (PKT_CLASSIFIED | PKT_SHOT)) == PKT_CLASSIFIED;
+		p->time_ns = tree->now;
+		classes[i] = NULL;
+		if (p->leaf < tree->slots_used) {
+			classes[i] = tree->slots[p->leaf];
+			rte_prefetch0(&classes[i]->qdisc);
+		}
 	}
-	if (unlikely(!ready))
+	return ready;
+}
+
+/* Gives a burst to the root. */
+static uint16_t
+enqueue_burst(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct class *classes[SCHED_BURST];
+
+	if (likely(fetch_classes(tree, pkts, n, classes))) {
+		for (uint16_t i = 0; i < n; i++) {
+			if (likely(classes[i] != NULL) && classes[i]->leaf != NULL)
+				qdisc_prefetch_self(classes[i]->leaf);
+		}
+	} else {
 		n = classify_anew(tree, pkts, n);
-	prefetch_leaves(tree, pkts, n);
-	return n == 0 ? 0 : qdisc_enqueue(q, pkts, n, tree->now);
+	}
+	return n == 0 ? 0 : qdisc_enqueue(tree->root, pkts, n, tree->now);
 }
 
 uint16_t
@@ -378,13 +376,8 @@ sched_enqueue(struct sched_tree *tree, const struct classify_ctx *ctx, struct rt
 	RTE_ASSERT(tree->root != NULL);
 	tree->ctx = *ctx;
 	tree->now = ctx->now;
-	for (uint16_t done = 0; done < n; done += SCHED_BURST) {
-		uint16_t burst = RTE_MIN(n - done, SCHED_BURST);
-
-		for (uint16_t i = 0; i < burst; i++)
-			pkt_of(pkts[done + i])->time_ns = ctx->now;
-		queued += enqueue_burst(tree, tree->root, pkts + done, burst);
-	}
+	for (uint16_t done = 0; done < n; done += SCHED_BURST)
+		queued += enqueue_burst(tree, pkts + done, RTE_MIN(n - done, SCHED_BURST));
 	return queued;
 }
 
@@ -432,14 +425,15 @@ sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint
 {
 	struct qdisc *root = tree->root;
 	const struct sched_observer *observer = tree->host.observer;
+	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		root->sent_bytes += pkt_bytes(root, pkts[i]);
-		root->sent_packets++;
-		if (unlikely(observer != NULL)) {
-			observer->queued(observer->arg, root, pkts[i], now);
-			observer->left(observer->arg, root, pkts[i], now);
-		}
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkt_bytes(root, pkts[i]);
+	root->sent_bytes += bytes;
+	root->sent_packets += n;
+	for (uint16_t i = 0; unlikely(observer != NULL) && i < n; i++) {
+		observer->queued(observer->arg, root, pkts[i], now);
+		observer->left(observer->arg, root, pkts[i], now);
 	}
 }
 
@@ -467,7 +461,9 @@ reenter_moved(struct sched_tree *tree, struct qdisc *q)
 	while (tree->moved.count != 0) {
 		for (n = 0; n < SCHED_BURST && (pkts[n] = pkt_queue_pop(&tree->moved)) != NULL; n++)
 			;
-		enqueue_burst(tree, q, pkts, n);
+		n = classify_anew(tree, pkts, n);
+		if (n != 0)
+			qdisc_enqueue(q, pkts, n, tree->now);
 	}
 	tree->moving = tree->ctx.moved = false;
 }

@@ -244,8 +244,7 @@ void router_totals(struct router *router, struct router_totals *totals);
 	X(PARSE, "parse", "headers checked, struct pkt filled")                                                        \
 	X(INGRESS, "ingress", "filters at the ingress hook")                                                           \
 	X(ROUTE, "route", "rules and tables asked")                                                                    \
-	X(FORWARD, "forward", "what routes say carried out; local delivery, ARP, ICMP")                                \
-	X(REWRITE, "rewrite", "neighbours' link headers written")                                                      \
+	X(FORWARD, "forward", "what routes say carried out, link headers written; ARP, ICMP and the like")             \
 	X(CLASSIFY, "classify", "filters of the egress tree")                                                          \
 	X(HANDOVER, "handover", "to and from other workers and virtual ports")                                         \
 	X(ENQUEUE, "enqueue", "into the trees")                                                                        \

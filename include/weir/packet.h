@@ -107,8 +107,8 @@ struct pkt {
 	uint64_t time_ns; /* when it arrived; from its enqueue on, when it was enqueued (sched_enqueue sets it) */
 	uint32_t mark; /* fwmark */
 	uint32_t priority; /* skb->priority: from TOS when routed, or set by skbedit; major:minor selects a class */
-	uint32_t realm; /* of the route to the destination (low 16 bits) and to the source (high 16) */
 	uint32_t nexthop; /* index into the rib's nexthops */
+	uint32_t realm; /* of the route to the destination (low 16 bits) and to the source (high 16) */
 	uint32_t
 		leaf; /* slot of the class that classification chose, PKT_LEAF_NONE if none; its parents are the path */
 	uint32_t generation; /* of the tree when leaf was found; another one makes leaf stale */

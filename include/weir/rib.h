@@ -94,6 +94,29 @@ bool rib_address_select(
 	const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source);
 /* Is it one of this router's addresses (on ifindex, or 0: on any)? Any thread, under RCU. */
 bool rib_address_is_local(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
+/*
+ * What tells most IPv4 addresses from this router's at a glance: a bit for each hash that an address of the router has. Good until the
+ * reader's next quiescent state.
+ */
+struct rib_local_filter {
+	uint64_t bits[32];
+};
+const struct rib_local_filter *rib_local_filter(const struct rib *rib);
+
+static inline uint32_t
+rib_local_hash(rte_be32_t addr) /* multiplicative, by the golden ratio; 11 bits */
+{
+	return addr * 2654435761u >> 21;
+}
+
+/* False: certainly none of this router's. True: ask rib_address_is_local. */
+static inline bool
+rib_may_be_local(const struct rib_local_filter *filter, rte_be32_t addr)
+{
+	uint32_t hash = rib_local_hash(addr);
+
+	return (filter->bits[hash / 64] >> hash % 64 & 1) != 0;
+}
 
 /* ---- routes ------------------------------------------------------------------------------------------------------------ */
 

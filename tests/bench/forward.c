@@ -159,6 +159,30 @@ measure(struct null_router *n, struct bare_loop *loop, enum traffic traffic, con
 	rte_free(frames);
 }
 
+/* Cycles a packet by stage since `before`, as `weir show workers` gives them. */
+static void
+note_stages(const struct null_router *n, const char *name, const struct worker_info *before)
+{
+	static const char *const names[] = {
+#define X(id, stage, meaning) stage,
+		WORKER_STAGES_LIST(X)
+#undef X
+	};
+	struct worker_info now;
+	char text[300] = "";
+	size_t length = 0;
+
+	router_worker_info(n->router, 0, &now);
+	double packets = (double)(now.timed_packets - before->timed_packets);
+	for (unsigned int i = 0; i < WORKER_STAGES; i++) {
+		double cycles = (double)(now.timed_cycles[i] - before->timed_cycles[i]) / packets;
+
+		if (cycles >= 0.05)
+			length += (size_t)snprintf(text + length, sizeof(text) - length, " %s %.1f", names[i], cycles);
+	}
+	report_note("%s by stage:%s", name, text);
+}
+
 static void
 report_forward(struct null_router *n, struct bare_loop *loop, const struct prefix4 *prefixes, size_t count)
 {
@@ -181,15 +205,18 @@ report_forward(struct null_router *n, struct bare_loop *loop, const struct prefi
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct worker_info before;
 		struct samples s;
 
 		if (!report_wanted(rows[i].row.name))
 			continue;
+		router_worker_info(n->router, 0, &before);
 		measure(n, loop, rows[i].traffic, prefixes, count, &s);
 		report_add(&rows[i].row, s.weir, s.bare, ROUNDS);
 		double frames = report_median(s.frames, ROUNDS), ports = report_median(s.ports, ROUNDS);
 		report_note("%s: of these, the null ports' rx and tx are %.1f and writing the frames %.1f",
 			rows[i].row.name, ports, frames - ports);
+		note_stages(n, rows[i].row.name, &before);
 	}
 }
 
