@@ -15,24 +15,34 @@ qdisc_above(const struct qdisc *q)
 	return q->parent == NULL ? NULL : q->parent->qdisc;
 }
 
-static inline void
+/* One level: returns the next one. */
+static inline struct qdisc *
 backlog_add(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now)
 {
+	struct class *parent = q->parent;
 	uint32_t before = q->backlog_pkts;
 
 	q->backlog_bytes += bytes;
 	q->backlog_pkts = before + packets;
-	if (before == 0 && q->parent != NULL)
-		q->parent->qdisc->ops->classes->activate(q->parent, now);
+	if (parent == NULL)
+		return NULL;
+	if (before == 0)
+		parent->qdisc->ops->classes->activate(parent, now);
+	return parent->qdisc;
 }
 
-static inline void
+static inline struct qdisc *
 backlog_subtract(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now)
 {
+	struct class *parent = q->parent;
+
 	q->backlog_bytes -= bytes;
 	q->backlog_pkts -= packets;
-	if (q->backlog_pkts == 0 && q->parent != NULL)
-		q->parent->qdisc->ops->classes->deactivate(q->parent, now);
+	if (parent == NULL)
+		return NULL;
+	if (q->backlog_pkts == 0)
+		parent->qdisc->ops->classes->deactivate(parent, now);
+	return parent->qdisc;
 }
 
 static void
@@ -51,8 +61,8 @@ qdisc_queued_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t
 		return;
 	if (unlikely(tree->host.observer != NULL))
 		observe_queued(tree->host.observer, q, pkts, n);
-	for (; q != NULL; q = qdisc_above(q))
-		backlog_add(q, n, bytes, tree->now);
+	while (q != NULL)
+		q = backlog_add(q, n, bytes, tree->now);
 }
 
 void
@@ -80,10 +90,10 @@ qdisc_left_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t b
 		return;
 	if (unlikely(tree->host.observer != NULL))
 		observe_left(tree->host.observer, q, pkts, n, now);
-	for (; q != NULL && q != tree->peeking; q = qdisc_above(q)) {
+	while (q != NULL && q != tree->peeking) {
 		q->sent_bytes += bytes;
 		q->sent_packets += n;
-		backlog_subtract(q, n, bytes, now);
+		q = backlog_subtract(q, n, bytes, now);
 	}
 }
 
@@ -121,8 +131,8 @@ qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m)
 	uint32_t bytes = pkt_queued_bytes(m);
 	uint64_t now = q->tree->now;
 
-	for (; q != NULL; q = qdisc_above(q))
-		backlog_subtract(q, 1, bytes, now);
+	while (q != NULL)
+		q = backlog_subtract(q, 1, bytes, now);
 }
 
 void

@@ -7,9 +7,10 @@
 
 #include <sys/mman.h>
 
-#define RUN_FIRST  16384 /* bytes */
-#define PAGE_LARGE ((size_t)2 << 20)
-#define ALIGNMENT  128
+#define RUN_FIRST      16384 /* bytes */
+#define RUN_LAST_SMALL (RUN_FIRST * 16)
+#define PAGE_LARGE     ((size_t)2 << 20)
+#define ALIGNMENT      128
 
 /* At the start of each run; objects follow. */
 struct arena_run {
@@ -30,7 +31,7 @@ arena_pages(size_t bytes)
 size_t
 arena_next_run(size_t run)
 {
-	return run == 0 ? RUN_FIRST : run * 4 < PAGE_LARGE ? run * 4 : PAGE_LARGE;
+	return run == 0 ? RUN_FIRST : run < RUN_LAST_SMALL ? run * 4 : PAGE_LARGE;
 }
 
 static int

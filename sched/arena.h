@@ -34,7 +34,7 @@ void arena_destroy(struct arena *arena); /* with all runs; larger objects must h
 
 /* Memory for the processor's large pages, if the size allows and the kernel gives them; to be freed by free(). */
 void *arena_pages(size_t bytes);
-/* The size to grow by next: four times as much, then 2 MB for ever. */
+/* The size to grow by next: 16, 64 and 256 kB, then 2 MB for ever. */
 size_t arena_next_run(size_t run);
 
 #endif

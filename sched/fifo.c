@@ -33,12 +33,11 @@ static uint16_t
 pfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct fifo *f = qdisc_priv(q);
-	uint32_t limit = qdisc_moving(q) ? UINT32_MAX : f->limit;
 	uint16_t queued = 0;
 	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(f->queue.count >= limit))
+		if (unlikely(f->queue.count >= f->limit) && !qdisc_moving(q))
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
 		else if (fifo_push(q, f, pkts[i], &bytes))
 			pkts[queued++] = pkts[i];
@@ -51,12 +50,11 @@ static uint16_t
 bfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct fifo *f = qdisc_priv(q);
-	bool moving = qdisc_moving(q);
 	uint16_t queued = 0;
 	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (q->backlog_bytes + bytes + pkt_bytes(q, pkts[i]) > f->limit && !moving)
+		if (unlikely(q->backlog_bytes + bytes + pkt_bytes(q, pkts[i]) > f->limit) && !qdisc_moving(q))
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
 		else if (fifo_push(q, f, pkts[i], &bytes))
 			pkts[queued++] = pkts[i];

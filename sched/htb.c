@@ -3,12 +3,14 @@
  * htb: the hierarchical token bucket (tc-htb(8); M. Devera's "HTB manual - user guide" and "HTB theory"). This file is its
  * configuration, its classification and its operations; whose turn it is stands in htb_turn.c, and sending in htb_serve.c.
  */
+#include <stdlib.h>
+
 #include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
 
 #include <weir/packet.h>
 
 #include "htb.h"
-#include "tree.h"
 
 #define QUANTUM_MIN 1000 /* bytes: what rate / r2q is kept within, tc-htb(8) */
 #define QUANTUM_MAX 200000
@@ -16,7 +18,7 @@
 #define BURST_MIN_NS UINT64_C(1000000)
 
 _Static_assert((offsetof(struct class, priv) + offsetof(struct htb_class, tokens)) % RTE_CACHE_LINE_SIZE == 0 &&
-		       offsetof(struct htb_class, quantum) - offsetof(struct htb_class, tokens) == RTE_CACHE_LINE_SIZE,
+		       offsetof(struct htb_class, deficits) - offsetof(struct htb_class, tokens) == RTE_CACHE_LINE_SIZE,
 	"a leaf's packet touches two lines of its class");
 
 /* ---- the qdisc */
@@ -37,7 +39,10 @@ htb_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	h->direct_limit = given->has_direct_qlen ? given->direct_qlen : qdisc_tx_queue_len(q);
 	pkt_queue_init(&h->direct, q);
 	wheel_init(&h->wheel, now);
-	return 0;
+	h->classes = q->class_table;
+	/* Not the arena's: of this, only the pages that are touched are to be memory. */
+	h->turns = calloc(HTB_TURNS, sizeof(*h->turns));
+	return h->turns != NULL ? 0 : error_set(err, ENOMEM, "out of memory for the turns of htb's classes");
 }
 
 static void
@@ -48,6 +53,7 @@ htb_destroy(struct qdisc *q)
 
 	while ((chunk = wheel_take(&h->wheel)) != NULL)
 		qdisc_dealloc(q, chunk, sizeof(*chunk));
+	free(h->turns);
 }
 
 static void
@@ -78,19 +84,23 @@ static uint16_t
 htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
+	const struct sched_tree *tree = q->tree;
 	uint32_t before = q->backlog_pkts;
+	struct class *next = tree_class_of(tree, q, pkts[0]);
 	uint16_t i = 0;
 
 	while (i < n) {
-		struct class *c = qdisc_class_of(q, pkts[i]);
-		uint16_t first = i++;
+		struct class *c = next;
+		uint16_t first = i;
 
-		if (c == NULL || unlikely(c->leaf == NULL)) {
-			enqueue_direct(q, h, pkts[first], now);
+		/* A run of packets for the same class goes there together. */
+		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == c)
+			;
+		if (unlikely(c == NULL || c->leaf == NULL)) {
+			for (; first < i; first++)
+				enqueue_direct(q, h, pkts[first], now);
 			continue;
 		}
-		while (i < n && qdisc_class_of(q, pkts[i]) == c)
-			i++;
 		qdisc_enqueue(c->leaf, pkts + first, i - first, now);
 
 		struct htb_class *cl = class_priv(c);
@@ -182,6 +192,17 @@ follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m
 	return default_class(q);
 }
 
+/* The classes that verdicts name, NULL where they name none; a burst's misses on them overlap. */
+static void
+fetch_classes(const struct qdisc *q, const struct verdict *verdicts, struct class **found, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		found[i] = verdicts[i].action == TC_ACT_OK ? sched_class_find(q, verdicts[i].classid) : NULL;
+		if (found[i] != NULL)
+			rte_prefetch0(&found[i]->leaf);
+	}
+}
+
 /*
  * A priority that is the id of a leaf class decides at once, one that is the qdisc's handle means the direct queue; one that is an inner
  * class's starts at that class's chain. Else the root chain is asked.
@@ -192,6 +213,7 @@ htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 {
 	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
 	struct rte_mbuf *asked[SCHED_BURST];
+	struct class *found[SCHED_BURST];
 	struct verdict verdicts[SCHED_BURST];
 	uint16_t places[SCHED_BURST], count = 0;
 
@@ -210,8 +232,11 @@ htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 	}
 	if (chain != NULL && count != 0 && !chain_empty(chain))
 		chain_classify(chain, ctx, asked, count, verdicts);
+	fetch_classes(q, verdicts, found, count);
 	for (uint16_t i = 0; i < count; i++)
-		classes[places[i]] = follow(q, ctx, asked[i], verdicts[i]);
+		classes[places[i]] = found[i] != NULL && __atomic_load_n(&found[i]->leaf, __ATOMIC_ACQUIRE) != NULL
+					     ? found[i]
+					     : follow(q, ctx, asked[i], verdicts[i]);
 }
 
 /* ---- classes */
@@ -299,28 +324,14 @@ allocate_chunks(struct class *c)
 	return 0;
 }
 
-static struct htb_inner *
-allocate_inner(struct class *parent)
-{
-	struct htb_inner *inner = qdisc_alloc(parent->qdisc, sizeof(*inner));
-
-	for (unsigned int prio = 0; inner != NULL && prio < HTB_PRIOS; prio++)
-		inner->turns[prio].cl = class_priv(parent);
-	return inner;
-}
-
 /* All that it takes to link the class. */
 static int
 allocate(struct class *c, struct class *parent)
 {
 	struct htb_class *cl = class_priv(c);
 
-	cl->turn = qdisc_alloc(c->qdisc, sizeof(*cl->turn));
-	if (cl->turn == NULL)
-		return -ENOMEM;
-	cl->turn->cl = cl;
 	if (parent != NULL && ((struct htb_class *)class_priv(parent))->inner == NULL) {
-		cl->parents_inner = allocate_inner(parent);
+		cl->parents_inner = qdisc_alloc(c->qdisc, sizeof(*cl->parents_inner));
 		if (cl->parents_inner == NULL)
 			return -ENOMEM;
 	}
@@ -340,7 +351,6 @@ htb_class_destroy(struct class *c)
 		qdisc_dealloc(c->qdisc, chunk, sizeof(*chunk));
 		h->chunks--;
 	}
-	qdisc_dealloc(c->qdisc, cl->turn, sizeof(*cl->turn));
 	qdisc_dealloc(c->qdisc, cl->inner, sizeof(*cl->inner));
 	qdisc_dealloc(c->qdisc, cl->parents_inner, sizeof(*cl->parents_inner));
 }
@@ -359,6 +369,7 @@ htb_class_init(struct class *c, struct class *parent, const void *conf, uint64_t
 	if (allocate(c, parent) != 0)
 		return error_set(
 			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
+	cl->minor = (uint16_t)TC_H_MIN(c->classid);
 	cl->mode = HTB_CAN_SEND;
 	set_class_conf(cl, c->qdisc, conf);
 	cl->tokens = cl->depth;
@@ -432,6 +443,7 @@ htb_class_unlink(struct class *c)
 	struct htb_class *cl = class_priv(c);
 
 	htb_take_out(h, cl);
+	h->ahead = (struct htb_look_ahead){ 0 };
 	h->adjusted -= is_adjusted(cl);
 	/* Without children its parent is a leaf again. */
 	if (c->parent != NULL && c->parent->children == 1)

@@ -8,12 +8,13 @@
  * (classes without parent); borrowing from a lower level comes first, then the lower prio, and between classes of one level and
  * prio deficit round robin by quantum decides.
  *
- * What a packet touches of its leaf class: the line that struct class ends with, one line of buckets, and a third of a line in which the
- * class has its turn.
+ * What a packet touches of its leaf class: two neighbouring lines, and eight bytes by which the class stands in a ring.
  *
- *   struct class | struct htb_class                                                          struct htb_turn (all of a size together)
- *   ... cold ... | qdisc leaf parent id slot : counted turn deficit mode | tokens depths rates | quantum, borrowing, cold ...
- *                |<------------------ line ------------------------------>|<---- line -------->|
+ *   struct class | struct htb_class
+ *   ... cold ... | qdisc leaf parent id slot : counted quantum deficit mode ... | tokens depths rates | borrowing, inner, cold ...
+ *                |<------------------------- line ----------------------------->|<----- line ------>|
+ *
+ *   turns, by minor:  ... | next previous | next previous | ...
  */
 #ifndef WEIR_SCHED_HTB_H
 #define WEIR_SCHED_HTB_H
@@ -23,6 +24,7 @@
 
 #include "pkt_queue.h"
 #include "rate.h"
+#include "tree.h"
 #include "wheel.h"
 
 #define HTB_LEVELS 8
@@ -43,32 +45,35 @@ enum htb_mode {
 #define HTB_WAITS       3u
 #define HTB_WAIT_MASK   3u
 
-/* A place in a ring of classes that take turns. */
+/*
+ * A place in a ring of classes that take turns. Links are numbers of places, 0: none. A class's minor is the number of its place as a leaf;
+ * as an inner class it has one more for each prio. The array has room for all that may ever be, but memory goes only to those in use, and
+ * many neighbours of a ring share a line.
+ */
 struct htb_turn {
-	struct htb_turn *next, *previous; /* NULL: in no ring */
-	struct htb_class *cl;
+	uint32_t next, previous; /* 0: in no ring */
 };
+
+#define HTB_MINORS 65536u
+#define HTB_TURNS  (HTB_MINORS * (1 + HTB_PRIOS))
 
 /* Classes of one prio that take turns: a circle that a round starts behind `last`. */
 struct htb_ring {
-	struct htb_turn *current; /* whose turn it is; NULL: nobody is in the ring */
-	struct htb_turn *last; /* with its turn the round ends */
-	struct htb_turn
-		*returning; /* left while it was its turn: has it back if it comes before another one was served */
+	uint32_t current; /* whose turn it is; 0: nobody is in the ring */
+	uint32_t last; /* with its turn the round ends */
+	uint32_t returning; /* left while it was its turn: has it back if it comes before another one was served */
 	bool ended; /* who left was the last of the round: the class above has to pass its turn */
 };
 
 /* What a class has while it has children. */
 struct htb_inner {
 	struct htb_ring rings[HTB_PRIOS]; /* children that borrow from it */
-	struct htb_turn turns
-		[HTB_PRIOS]; /* its own places: in a row of the qdisc if it can send, in its parent's rings if it may borrow */
 };
 
 struct htb_class {
 	/* the rest of struct class's hot line */
 	uint64_t counted_ns;
-	struct htb_turn *turn; /* a leaf's place, as an inner class's turns */
+	uint32_t quantum; /* bytes a turn */
 	int32_t deficit; /* bytes that its turn may still take at its own rate */
 	uint32_t overlimits;
 	uint8_t mode; /* enum htb_mode */
@@ -77,14 +82,17 @@ struct htb_class {
 	uint8_t busy; /* a bit for each prio in which it has somebody to serve */
 	uint8_t armed; /* a bit for each HTB_WAIT_* that stands in the wheel; never later than what is waited for */
 	bool parked; /* its leaf has packets but gives none until the wheel says so */
+	uint16_t minor; /* of its classid */
+	uint32_t borrows;
 	/* a line of buckets */
 	int64_t tokens, ceil_tokens; /* at counted_ns, see rate.h */
 	int64_t depth, ceil_depth;
 	struct rate rate, ceil;
-	/* a leaf's when a turn ends and when it borrows; an inner class's for each packet below it */
-	uint32_t quantum; /* bytes a turn */
+	/* a leaf's when it borrows; an inner class's for each packet below it */
 	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
-	uint32_t lends, borrows; /* lends without what its leaf qdiscs have sent */
+	uint32_t lends; /* without what its leaf qdiscs have sent */
+	uint64_t bill_bytes; /* of classes below it, to be paid together */
+	uint32_t bill_packets;
 	uint64_t sent_bytes, sent_packets; /* of classes below it */
 	struct htb_inner *inner; /* NULL until it has had a child */
 	/* cold */
@@ -94,18 +102,44 @@ struct htb_class {
 	struct htb_class_conf conf;
 };
 
+#define HTB_BURST 32 /* turns, after which bills are paid at the latest */
+#define HTB_AHEAD 16 /* turns */
+
+/* Who will have a turn: kept from call to call, and forgotten when a class goes. */
+struct htb_look_ahead {
+	const struct htb_ring *ring;
+	uint32_t scout; /* the next place to look at; 0: the ring was seen to its end */
+	unsigned int seen_in_ring; /* and not had their turn yet */
+	unsigned int count;
+	const struct htb_class *seen[HTB_AHEAD]; /* the last ones looked at, by count */
+};
+
 struct htb {
 	uint8_t busy_levels; /* a bit for each level with a busy row */
 	uint8_t busy_rows[HTB_LEVELS]; /* a bit for each prio with a class that can send */
 	struct htb_ring rows[HTB_LEVELS][HTB_PRIOS];
+	struct htb_turn *turns; /* HTB_TURNS of them */
+	const struct class_table *classes; /* by minor */
 	struct pkt_queue direct; /* what no class is for: sent first and unshaped, tc-htb(8) */
 	uint32_t direct_limit;
 	uint32_t direct_packets;
 	uint32_t adjusted; /* classes whose packets cost more than their bytes: each is charged by itself */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
+	uint64_t served_ns; /* when it was last asked for packets */
+	struct htb_look_ahead ahead;
+	uint8_t billed_count[HTB_LEVELS];
+	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */
 	struct htb_conf conf;
 	struct wheel wheel;
 };
+
+static inline struct htb_class *
+htb_class_at(const struct htb *h, uint32_t turn)
+{
+	uint32_t minor = turn < HTB_MINORS ? turn : (turn - HTB_MINORS) / HTB_PRIOS;
+
+	return class_priv(h->classes->pages[minor >> 8][minor & 0xff]);
+}
 
 static inline struct class *
 htb_class_of(const struct htb_class *cl)

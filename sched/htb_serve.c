@@ -14,7 +14,8 @@
 /* A class that was asked to pay more than it had, because its children's rates add up to more than its own, forgets debts beyond this. */
 #define DEBT_MAX_NS UINT64_C(60000000000)
 
-#define DUE_BURST 64 /* classes taken out of the wheel at a time */
+#define DUE_BURST   64 /* classes taken out of the wheel at a time */
+#define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 
 /* ---- buckets and modes */
 
@@ -179,13 +180,16 @@ prefetch_class(const struct htb_class *cl)
 	rte_prefetch0(&cl->tokens);
 }
 
-static void
-prefetch_due(const uintptr_t *due, unsigned int n)
+static inline void
+prefetch_leaf(const struct htb_class *cl)
 {
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_class(class_of_wait(due[i]));
+	const struct qdisc *leaf = htb_class_of(cl)->leaf;
+
+	if (likely(leaf != NULL))
+		qdisc_prefetch_self(leaf);
 }
 
+/* All that are due at a time go through each stage together, so that their memory comes together, too. */
 static void
 run_timers(struct qdisc *q, struct htb *h, uint64_t now)
 {
@@ -193,10 +197,36 @@ run_timers(struct qdisc *q, struct htb *h, uint64_t now)
 	unsigned int n;
 
 	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
-		prefetch_due(due, n);
 		for (unsigned int i = 0; i < n; i++)
+			prefetch_class(class_of_wait(due[i]));
+		for (unsigned int i = 0; i < n; i++) {
 			is_due(q, h, due[i], now);
+			prefetch_leaf(class_of_wait(due[i]));
+		}
+		for (unsigned int i = 0; i < n; i++) {
+			const struct qdisc *leaf = htb_class_of(class_of_wait(due[i]))->leaf;
+
+			if (likely(leaf != NULL))
+				qdisc_prefetch(leaf, 0);
+		}
 	}
+}
+
+/* Until the next call, if that comes as long after this one as this one after the last: the qdiscs of who will be due then, and the classes of who will be at the call after. */
+static void
+prefetch_due_later(struct htb *h, uint64_t now)
+{
+	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
+	uintptr_t later[DUE_BURST / 2];
+	unsigned int n;
+
+	h->served_ns = now;
+	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_leaf(class_of_wait(later[i]));
+	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_class(class_of_wait(later[i]));
 }
 
 void
@@ -211,10 +241,10 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 	cl->armed = 0;
 	htb_deactivate_prios(h, cl, cl->busy);
 	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
-		struct htb_turn *returning = parent->inner->rings[prio].returning;
+		struct htb_ring *ring = &parent->inner->rings[prio];
 
-		if (returning != NULL && returning->cl == cl)
-			parent->inner->rings[prio].returning = NULL;
+		if (ring->returning != 0 && htb_class_at(h, ring->returning) == cl)
+			ring->returning = 0;
 	}
 }
 
@@ -231,36 +261,94 @@ htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
 
 /* ---- paying */
 
-/*
- * Packets of the leaf cl have left at the expense of its ancestor at `level` (or of itself at level 0). Below the lender only the ceil
- * buckets pay: what is borrowed does not count against one's own rate. The lender and all above it pay in full.
- */
-static void
-charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level,
+/* To be paid by pay_bills. */
+static inline void
+bill(struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
+{
+	if (cl->bill_packets == 0)
+		h->billed[cl->level][h->billed_count[cl->level]++] = cl;
+	cl->bill_bytes += bytes;
+	cl->bill_packets += packets;
+}
+
+/* What packets of `bytes` cost a class. */
+struct cost {
+	int64_t rate, ceil; /* tokens */
+};
+
+static inline struct cost
+cost_of(const struct htb_class *cl, uint64_t bytes)
+{
+	return (struct cost){ .rate = rate_cost(&cl->rate, bytes), .ceil = rate_cost(&cl->ceil, bytes) };
+}
+
+/* An inner class, for packets below it: the lender, at `level`, and all above it pay in full; below it only the ceil buckets pay. */
+static inline void
+charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets, unsigned int level,
 	uint64_t now)
 {
-	if (level == 0) {
-		cl->tokens = paid(cl->tokens, rate_cost(&cl->rate, bytes));
+	struct cost cost = cost_of(cl, bytes);
+
+	count_buckets(cl, now);
+	if (cl->level >= level) {
+		cl->tokens = paid(cl->tokens, cost.rate);
+		cl->lends += cl->level == level ? packets : 0;
 	} else {
-		/* A leaf's packets that were not borrowed for are those that it has sent itself. */
 		cl->borrows += packets;
-		cl->lends -= packets;
 	}
-	cl->ceil_tokens = paid(cl->ceil_tokens, rate_cost(&cl->ceil, bytes));
+	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
+	cl->sent_bytes += bytes;
+	cl->sent_packets += packets;
 	review_mode(q, h, cl);
-	while ((cl = htb_parent(cl)) != NULL) {
-		count_buckets(cl, now);
-		if (cl->level >= level) {
-			cl->tokens = paid(cl->tokens, rate_cost(&cl->rate, bytes));
-			cl->lends += cl->level == level ? packets : 0;
-		} else {
-			cl->borrows += packets;
+}
+
+/*
+ * What leaves send at their own rate is charged to the classes above them together, when a burst is done or somebody is to borrow: only
+ * then does it matter whether these are over a bucket. Each level's bill goes on to the next, so the root class pays once.
+ */
+static void
+pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
+{
+	for (unsigned int level = 1; level < HTB_LEVELS; level++) {
+		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
+			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
+			uint64_t bytes = cl->bill_bytes;
+			uint32_t packets = cl->bill_packets;
+
+			cl->bill_bytes = 0;
+			cl->bill_packets = 0;
+			if (parent != NULL)
+				bill(h, parent, bytes, packets);
+			charge_inner(q, h, cl, bytes, packets, 0, now);
 		}
-		cl->ceil_tokens = paid(cl->ceil_tokens, rate_cost(&cl->ceil, bytes));
-		cl->sent_bytes += bytes;
-		cl->sent_packets += packets;
-		review_mode(q, h, cl);
+		h->billed_count[level] = 0;
 	}
+}
+
+/*
+ * Packets of the leaf cl have left at the expense of its ancestor at `level`, or of itself at level 0. What is borrowed does not count against
+ * one's own rate.
+ */
+static inline void
+charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level,
+	struct cost cost, uint64_t now)
+{
+	struct htb_class *parent = htb_parent(cl);
+
+	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
+	if (likely(level == 0)) {
+		cl->tokens = paid(cl->tokens, cost.rate);
+		review_mode(q, h, cl);
+		if (parent != NULL)
+			bill(h, parent, bytes, packets);
+		return;
+	}
+	/* A leaf's packets that were not borrowed for are those that it has sent itself. */
+	cl->borrows += packets;
+	cl->lends -= packets;
+	review_mode(q, h, cl);
+	for (; parent != NULL; parent = htb_parent(parent))
+		charge_inner(q, h, parent, bytes, packets, level, now);
 }
 
 /* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends. */
@@ -281,53 +369,68 @@ use_deficit(struct htb *h, struct htb_class *cl, uint32_t bytes, unsigned int le
 
 /*
  * How many packets cl's leaf may be asked for at once, with the same outcome as if it were asked for each: all that it has, where its turn and
- * its buckets last for them; else one.
+ * its buckets last for them; else one. *cost is then what all cost.
  */
 static inline uint16_t
-packets_at_once(
-	const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf, unsigned int level, uint16_t room)
+packets_at_once(const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf, unsigned int level,
+	uint16_t room, struct cost *cost)
 {
-	uint64_t bytes = leaf->backlog_bytes;
+	int64_t bytes = (int64_t)leaf->backlog_bytes;
 
-	if (leaf->backlog_pkts == 1 || level != 0 || cl->deficit < 0 || bytes > (uint64_t)cl->deficit ||
-		h->adjusted != 0)
+	if (leaf->backlog_pkts == 1 || level != 0 || bytes > cl->deficit || h->adjusted != 0)
 		return 1;
-	if (cl->tokens < rate_cost(&cl->rate, (uint32_t)bytes) ||
-		cl->ceil_tokens < rate_cost(&cl->ceil, (uint32_t)bytes))
-		return 1;
-	return room;
+	*cost = cost_of(cl, (uint64_t)bytes);
+	return cl->tokens < cost->rate || cl->ceil_tokens < cost->ceil ? 1 : room;
 }
 
 /* ---- looking ahead */
 
-#define AHEAD 12 /* turns: the class is fetched */
-
-struct look_ahead {
-	const struct htb_ring *ring;
-	const struct htb_turn *scout; /* the next one to look at; NULL: the ring was seen to its end */
-	const struct htb_class *seen[16];
-	unsigned int count;
-};
-
 static inline const struct qdisc *
-leaf_seen(const struct look_ahead *ahead, unsigned int steps_ago)
+leaf_seen(const struct htb_look_ahead *ahead, unsigned int steps_ago)
 {
-	const struct htb_class *cl = ahead->seen[(ahead->count - steps_ago) % RTE_DIM(ahead->seen)];
+	const struct htb_class *cl = ahead->seen[(ahead->count - steps_ago) % HTB_AHEAD];
 
 	return cl == NULL ? NULL : htb_class_of(cl)->leaf;
 }
 
 static inline void
-look_further(struct look_ahead *ahead)
+look_further(const struct htb *h, struct htb_look_ahead *ahead)
 {
-	const struct htb_turn *turn = ahead->scout;
+	const struct htb_class *cl = NULL;
+	uint32_t next;
+
+	/* No next one: the scout has left the ring. */
+	if (ahead->scout != 0 && likely((next = h->turns[ahead->scout].next) != 0)) {
+		cl = htb_class_at(h, ahead->scout);
+		prefetch_class(cl);
+		ahead->seen_in_ring++;
+		ahead->scout = next == ahead->ring->current ? 0 : next;
+	} else {
+		ahead->scout = 0;
+	}
+	ahead->seen[ahead->count++ % HTB_AHEAD] = cl;
+}
+
+/*
+ * Before each turn in `ring`. Who is seen may leave the ring before his turn comes, or others come: what is fetched is only more or less
+ * useful then. A ring that was seen to its end is looked at again when as many turns have passed.
+ */
+static inline void
+look_ahead(struct htb *h, const struct htb_ring *ring)
+{
+	struct htb_look_ahead *ahead = &h->ahead;
 	const struct qdisc *leaf;
 
-	ahead->seen[ahead->count % RTE_DIM(ahead->seen)] = turn == NULL ? NULL : turn->cl;
-	if (turn != NULL) {
-		prefetch_class(turn->cl);
-		ahead->scout = turn->next == ahead->ring->current ? NULL : turn->next;
+	if (unlikely(ahead->ring != ring || (ahead->scout == 0 && ahead->seen_in_ring == 0))) {
+		ahead->ring = ring;
+		ahead->scout = ring->current;
+		ahead->seen_in_ring = 0;
+		for (unsigned int i = 0; i < HTB_AHEAD - 4 && ahead->scout != 0; i++)
+			look_further(h, ahead);
+	} else {
+		look_further(h, ahead);
 	}
+	ahead->seen_in_ring -= ahead->seen_in_ring != 0;
 	leaf = leaf_seen(ahead, 4);
 	if (leaf != NULL)
 		qdisc_prefetch_self(leaf);
@@ -337,36 +440,22 @@ look_further(struct look_ahead *ahead)
 	leaf = leaf_seen(ahead, 10);
 	if (leaf != NULL)
 		qdisc_prefetch(leaf, 1);
-	ahead->count++;
-}
-
-/* Before each turn in `ring`. Who is seen may leave the ring before his turn comes, or others come: what is fetched is only more or less useful then. */
-static inline void
-look_ahead(struct look_ahead *ahead, const struct htb_ring *ring)
-{
-	unsigned int steps = 1;
-
-	if (ahead->ring != ring) {
-		*ahead = (struct look_ahead){ .ring = ring, .scout = ring->current };
-		steps = AHEAD;
-	}
-	for (unsigned int i = 0; i < steps; i++)
-		look_further(ahead);
 }
 
 /* ---- sending */
 
 /* One turn of cl's, or a part of it: returns how many packets it gave. */
 static inline uint16_t
-serve_leaf(struct qdisc *q, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, unsigned int level,
+serve_leaf(struct qdisc *q, struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, unsigned int level,
 	unsigned int prio, uint64_t now)
 {
-	struct htb *h = qdisc_priv(q);
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
-	uint64_t before = leaf->sent_bytes;
+	uint64_t before = leaf->sent_bytes, backlog = leaf->backlog_bytes;
+	struct cost cost;
 
 	count_buckets(cl, now);
-	uint16_t got = qdisc_dequeue(leaf, pkts, packets_at_once(h, cl, leaf, level, n), now);
+	uint16_t wanted = packets_at_once(h, cl, leaf, level, n, &cost);
+	uint16_t got = qdisc_dequeue(leaf, pkts, wanted, now);
 
 	if (unlikely(got == 0)) {
 		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
@@ -376,8 +465,10 @@ serve_leaf(struct qdisc *q, struct htb_class *cl, struct rte_mbuf **pkts, uint16
 	}
 	uint32_t bytes = (uint32_t)(leaf->sent_bytes - before);
 
+	if (wanted == 1 || bytes != backlog)
+		cost = cost_of(cl, bytes);
 	use_deficit(h, cl, bytes, level, prio);
-	charge(q, h, cl, bytes, got, level, now);
+	charge(q, h, cl, bytes, got, level, cost, now);
 	return got;
 }
 
@@ -385,20 +476,29 @@ uint16_t
 htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
-	struct look_ahead ahead = { 0 };
-	uintptr_t soon[DUE_BURST / 2];
+	unsigned int turns = 0;
 	uint16_t got = 0;
 
 	run_timers(q, h, now);
-	while (got < n && h->busy_levels != 0) {
-		unsigned int level = (unsigned int)__builtin_ctz(h->busy_levels);
-		unsigned int prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
-		struct htb_class *cl = htb_next_leaf(h, level, prio);
+	while (got < n) {
+		unsigned int level, prio;
+		struct htb_class *cl;
 
-		look_ahead(&ahead, htb_ring_of(h, cl, prio));
-		got += serve_leaf(q, cl, pkts + got, n - got, level, prio, now);
+		if ((h->busy_levels & 1) == 0)
+			pay_bills(q, h, now);
+		if (h->busy_levels == 0)
+			break;
+		level = (unsigned int)__builtin_ctz(h->busy_levels);
+		prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
+		cl = htb_next_leaf(h, level, prio);
+		look_ahead(h, htb_ring_of(h, cl, prio));
+		got += serve_leaf(q, h, cl, pkts + got, n - got, level, prio, now);
+		if (++turns == HTB_BURST || h->adjusted != 0) {
+			pay_bills(q, h, now);
+			turns = 0;
+		}
 	}
-	/* Who is due next will have come near by then. */
-	prefetch_due(soon, wheel_soon(&h->wheel, soon, RTE_DIM(soon)));
+	pay_bills(q, h, now);
+	prefetch_due_later(h, now);
 	return got;
 }

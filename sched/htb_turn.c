@@ -8,21 +8,22 @@
 
 #include "htb.h"
 
-static inline struct htb_turn *
+static inline uint32_t
 turn_of(const struct htb_class *cl, unsigned int prio)
 {
-	return cl->level == 0 ? cl->turn : &cl->inner->turns[prio];
+	return cl->level == 0 ? cl->minor : HTB_MINORS + cl->minor * HTB_PRIOS + prio;
 }
 
 /* ---- rings */
 
-static void
-insert_behind(struct htb_turn *place, struct htb_turn *turn)
+static inline void
+insert_behind(struct htb_turn *turns, uint32_t place, uint32_t turn)
 {
-	turn->next = place->next;
-	turn->previous = place;
-	place->next->previous = turn;
-	place->next = turn;
+	uint32_t next = turns[place].next;
+
+	turns[turn] = (struct htb_turn){ .next = next, .previous = place };
+	turns[next].previous = turn;
+	turns[place].next = turn;
 }
 
 /*
@@ -30,46 +31,48 @@ insert_behind(struct htb_turn *place, struct htb_turn *turn)
  * the rest of its quantum each time, and quanta would not decide the shares.
  */
 static void
-ring_add(struct htb_ring *ring, struct htb_turn *turn)
+ring_add(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
-	if (ring->last == NULL) {
-		turn->next = turn->previous = turn;
+	if (ring->last == 0) {
+		turns[turn] = (struct htb_turn){ .next = turn, .previous = turn };
 		ring->current = ring->last = turn;
 	} else if (ring->returning == turn && !ring->ended) {
-		insert_behind(ring->current->previous, turn);
+		insert_behind(turns, turns[ring->current].previous, turn);
 		ring->current = turn;
 	} else {
-		insert_behind(ring->last, turn);
+		insert_behind(turns, ring->last, turn);
 		ring->last = turn;
 		if (ring->returning == turn)
 			ring->current = turn;
 	}
 	if (ring->returning == turn) {
-		ring->returning = NULL;
+		ring->returning = 0;
 		ring->ended = false;
 	}
 }
 
 static void
-ring_remove(struct htb_ring *ring, struct htb_turn *turn)
+ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
+	struct htb_turn links = turns[turn];
+
 	/* Several may leave before anyone is served: the turn is that of the first. */
-	if (ring->current == turn && ring->returning == NULL) {
+	if (ring->current == turn && ring->returning == 0) {
 		ring->returning = turn;
 		ring->ended = ring->last == turn;
 	}
-	if (turn->next == turn) {
-		ring->current = ring->last = NULL;
+	if (links.next == turn) {
+		ring->current = ring->last = 0;
 		ring->ended = false;
 	} else {
 		if (ring->current == turn)
-			ring->current = turn->next;
+			ring->current = links.next;
 		if (ring->last == turn)
-			ring->last = turn->previous;
-		turn->next->previous = turn->previous;
-		turn->previous->next = turn->next;
+			ring->last = links.previous;
+		turns[links.next].previous = links.previous;
+		turns[links.previous].next = links.next;
 	}
-	turn->next = turn->previous = NULL;
+	turns[turn] = (struct htb_turn){ 0 };
 }
 
 struct htb_ring *
@@ -82,14 +85,15 @@ void
 htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	bool ended = true;
+	uint32_t turn;
 
-	while (ended && turn_of(cl, prio)->next != NULL) {
+	while (ended && h->turns[turn = turn_of(cl, prio)].next != 0) {
 		struct htb_ring *ring = htb_ring_of(h, cl, prio);
 
-		if (ring->current != turn_of(cl, prio))
+		if (ring->current != turn)
 			return;
-		ended = ring->current == ring->last && cl->mode != HTB_CAN_SEND;
-		ring->current = ring->current->next;
+		ended = turn == ring->last && cl->mode != HTB_CAN_SEND;
+		ring->current = h->turns[turn].next;
 		if (ended)
 			cl = htb_parent(cl);
 	}
@@ -99,18 +103,18 @@ struct htb_class *
 htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 {
 	struct htb_ring *row = &h->rows[level][prio];
-	struct htb_class *cl = row->current->cl;
+	struct htb_class *cl = htb_class_at(h, row->current);
 
 	while (cl->level > 0) {
 		struct htb_ring *ring = &cl->inner->rings[prio];
 
-		ring->returning = NULL;
+		ring->returning = 0;
 		if (unlikely(ring->ended)) {
 			ring->ended = false;
 			htb_pass_turn(h, cl, prio);
-			cl = row->current->cl;
+			cl = htb_class_at(h, row->current);
 		} else {
-			cl = ring->current->cl;
+			cl = htb_class_at(h, ring->current);
 		}
 	}
 	return cl;
@@ -121,7 +125,7 @@ htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 static inline void
 row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	ring_add(&h->rows[cl->level][prio], turn_of(cl, prio));
+	ring_add(h->turns, &h->rows[cl->level][prio], turn_of(cl, prio));
 	h->busy_rows[cl->level] |= (uint8_t)(1u << prio);
 	h->busy_levels |= (uint8_t)(1u << cl->level);
 }
@@ -131,10 +135,10 @@ row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	struct htb_ring *row = &h->rows[cl->level][prio];
 
-	ring_remove(row, turn_of(cl, prio));
+	ring_remove(h->turns, row, turn_of(cl, prio));
 	/* Who can no longer send at its own rate has had what is due to it. */
-	row->returning = NULL;
-	if (row->current == NULL)
+	row->returning = 0;
+	if (row->current == 0)
 		h->busy_rows[cl->level] &= (uint8_t) ~(1u << prio);
 	if (h->busy_rows[cl->level] == 0)
 		h->busy_levels &= (uint8_t) ~(1u << cl->level);
@@ -156,9 +160,9 @@ htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 				row_add(h, cl, prio);
 				continue;
 			}
-			if (parent->inner->rings[prio].current == NULL)
+			if (parent->inner->rings[prio].current == 0)
 				fresh |= 1u << prio;
-			ring_add(&parent->inner->rings[prio], turn_of(cl, prio));
+			ring_add(h->turns, &parent->inner->rings[prio], turn_of(cl, prio));
 		}
 		if (cl->mode == HTB_CAN_SEND)
 			return;
@@ -184,8 +188,8 @@ htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 				row_remove(h, cl, prio);
 				continue;
 			}
-			ring_remove(&parent->inner->rings[prio], turn_of(cl, prio));
-			if (parent->inner->rings[prio].current == NULL)
+			ring_remove(h->turns, &parent->inner->rings[prio], turn_of(cl, prio));
+			if (parent->inner->rings[prio].current == 0)
 				gone |= 1u << prio;
 		}
 		if (cl->mode == HTB_CAN_SEND)

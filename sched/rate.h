@@ -63,7 +63,7 @@ rate_init(struct rate *rate, const struct rate_conf *conf)
 
 /* Tokens that a packet of `bytes` costs. */
 static inline int64_t
-rate_cost(const struct rate *rate, uint32_t bytes)
+rate_cost(const struct rate *rate, uint64_t bytes)
 {
 	uint64_t length = bytes;
 

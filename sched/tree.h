@@ -78,6 +78,18 @@ void tree_remove_chain(struct sched_tree *tree, struct chain *chain);
 int tree_slot_get(struct sched_tree *tree, struct class *c);
 void tree_slot_put(struct sched_tree *tree, struct class *c);
 
+/* qdisc_class_of for who has the tree at hand. */
+static inline struct class *
+tree_class_of(const struct sched_tree *tree, const struct qdisc *q, const struct rte_mbuf *m)
+{
+	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
+	struct class *c = leaf == PKT_LEAF_NONE ? NULL : tree->slots[leaf];
+
+	while (c != NULL && c->qdisc != q)
+		c = c->qdisc->parent;
+	return c;
+}
+
 /* ---- class.c */
 int class_table_add(struct class_table *table, struct class *c);
 void class_table_remove(struct class_table *table, struct class *c);

@@ -216,19 +216,16 @@ wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max)
 /* ---- looking */
 
 unsigned int
-wheel_soon(const struct wheel *wheel, uintptr_t *soon, unsigned int max)
+wheel_look(const struct wheel *wheel, uint64_t from, uint64_t until, uintptr_t *who, unsigned int max)
 {
 	unsigned int mask = (1u << levels[0].bits) - 1, count = 0;
-	uint64_t start;
 
-	if ((wheel->busy_levels & 1) == 0)
-		return 0;
-	for (unsigned int slot = first_busy(wheel, 0, &start), i = 0; i < 3; i++, slot = (slot + 1) & mask) {
-		for (const struct wheel_chunk *chunk = wheel->slots[slot]; chunk != NULL; chunk = chunk->next) {
-			for (unsigned int j = 0; j < chunk->count; j++) {
+	for (uint64_t slot = from >> levels[0].shift; slot <= until >> levels[0].shift; slot++) {
+		for (const struct wheel_chunk *chunk = wheel->slots[slot & mask]; chunk != NULL; chunk = chunk->next) {
+			for (unsigned int i = 0; i < chunk->count; i++) {
 				if (count == max)
 					return count;
-				soon[count++] = chunk->entries[j].who;
+				who[count++] = chunk->entries[i].who;
 			}
 		}
 	}

@@ -56,8 +56,8 @@ void wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who);
 void wheel_remove(struct wheel *wheel, uintptr_t who);
 /* Takes out at most max that are due at `now`, slot by slot; 0: none is left, and the clock is at `now`. */
 unsigned int wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max);
-/* At most max of those that will be due first, without taking them out: to fetch them ahead. */
-unsigned int wheel_soon(const struct wheel *wheel, uintptr_t *soon, unsigned int max);
+/* At most max of those that will be due from about `from` until `until`, at most a millisecond ahead, without taking them out: to fetch them ahead. */
+unsigned int wheel_look(const struct wheel *wheel, uint64_t from, uint64_t until, uintptr_t *who, unsigned int max);
 /* When the first is due, UINT64_MAX if none waits. Where very many wait far ahead it may be somewhat before: never after. */
 uint64_t wheel_next(const struct wheel *wheel);
 

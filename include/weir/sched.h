@@ -199,7 +199,8 @@ struct class_ops {
 	void (*link)(struct class *c); /* (owner) makes it part of the discipline: init has allocated what that takes */
 	int (*check_delete)(const struct class *c, struct error *err);
 	void (*unlink)(struct class *c); /* (owner) it is empty by then */
-	void (*destroy)(struct class *c); /* nobody can see it any more, or init has refused it; NULL: nothing to free */
+	void (*destroy)(
+		struct class *c); /* nobody can see it any more, or init has refused it; NULL: nothing to free */
 	/*
 	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the discipline:
 	 * HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
@@ -262,7 +263,7 @@ struct class
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
 	/* hot */
-	_Alignas(64) struct qdisc *qdisc; /* whose class it is */
+	_Alignas(128) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
 	struct class *parent; /* NULL: directly under the qdisc */
 	uint32_t classid;
