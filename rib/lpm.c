@@ -20,6 +20,8 @@ static const struct {
 
 #define ROOTS (sizeof(roots) / sizeof(roots[0]))
 
+#define CHANGES_MIN 1024 /* before a trie is packed again */
+
 struct change {
 	struct lpm *lpm;
 	struct lpm_key key;
@@ -91,7 +93,10 @@ change_root(const struct change *c)
 	lpm_update_done(c->lpm);
 }
 
-/* Before an update: fit the root to the number of routes, and pack an arena that is full of holes. */
+/*
+ * Before an update: fit the root to the number of routes; and pack an arena that is full of holes, or one of which so much has changed that what is
+ * looked up together no longer lies together.
+ */
 static void
 adapt(struct lpm *lpm)
 {
@@ -100,13 +105,14 @@ adapt(struct lpm *lpm)
 		     lpm->free_units > lpm->used_units / 4 && lpm->limbo_count < 1024;
 	uint32_t i = 0;
 
+	lpm->changes++;
 	while (roots[i].bits != view->root_bits)
 		i++;
 	if (i + 1 < ROOTS && lpm->routes >= roots[i + 1].routes)
 		i++;
 	else if (i > 0 && lpm->routes < roots[i].routes / 4)
 		i--;
-	if (holes || roots[i].bits != view->root_bits)
+	if (holes || roots[i].bits != view->root_bits || lpm->changes > CHANGES_MIN + lpm->routes / 8)
 		lpm_pack(lpm, roots[i].bits);
 }
 

@@ -78,6 +78,7 @@ struct lpm {
 	/* the writer's */
 	struct rcu *rcu;
 	uint32_t routes;
+	uint32_t changes; /* since the trie was packed */
 	uint32_t used_units; /* the arena's taken front */
 	uint32_t free_units; /* of that, in the free lists and in limbo */
 	uint32_t free_heads[LPM_BLOCK_MAX + 1]; /* by size: first free block, linked through its first word; 0: none */
@@ -111,6 +112,8 @@ void lpm_view_free(void *view);
 void lpm_publish(struct lpm *lpm, struct lpm_view *view);
 /* Gives an offset in units; may publish a larger arena. */
 uint32_t lpm_alloc(struct lpm *lpm, uint32_t units);
+/* If fewer units are left of the cache line that is taken next, begins another. */
+void lpm_alloc_near(struct lpm *lpm, uint32_t units);
 /* Readers may see the entry's block until the update is done (lpm_update_done) and a grace period has passed. */
 void lpm_release(struct lpm *lpm, lpm_entry entry);
 void lpm_update_done(struct lpm *lpm);

@@ -139,3 +139,12 @@ lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t
 {
 	best->lookup_v4(lpm, addrs, n, values);
 }
+
+void
+lpm_root_v4(const struct lpm *lpm, const uint64_t **root, uint32_t *shift)
+{
+	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
+
+	*root = view->root;
+	*shift = 32 - view->root_bits;
+}

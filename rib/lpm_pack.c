@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#include <rte_common.h>
+
+#define LINE_UNITS (RTE_CACHE_LINE_SIZE / LPM_UNIT)
+
 void
 lpm_entry_read(const uint64_t *arena, lpm_entry entry, lpm_entry slots[LPM_SLOTS])
 {
@@ -48,22 +52,41 @@ lpm_entry_write(struct lpm *lpm, const lpm_entry slots[LPM_SLOTS])
 	return lpm_entry_make(runs, (uint32_t)(offset * LPM_UNIT_WORDS));
 }
 
-/* The entry with all that lies below it. */
-static lpm_entry
-copy_entry(struct lpm *to, const uint64_t *from, lpm_entry entry)
+/* How many units the entry has below it, counted until they are more than a cache line. */
+static uint32_t
+units_below(const uint64_t *arena, lpm_entry entry)
 {
-	uint32_t units = lpm_entry_units(entry), base = lpm_entry_base(entry), offset;
+	uint32_t own = lpm_entry_units(entry), units = own;
+	const uint64_t *block = arena + (lpm_entry_base(entry) & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
+
+	if (lpm_entry_base(entry) & LPM_ENTRIES)
+		for (uint32_t i = 0; i < own && units <= LINE_UNITS; i++)
+			units += units_below(arena, block[i]);
+	return units;
+}
+
+/* The entry with all that lies below it, which is laid into one cache line where it is small enough. */
+static lpm_entry
+copy_entry(struct lpm *to, const uint64_t *from, lpm_entry entry, bool near)
+{
+	uint32_t units = lpm_entry_units(entry), base = lpm_entry_base(entry), below, offset;
 	const uint64_t *block = from + (base & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
 
 	if (units == 0)
 		return entry;
-	offset = lpm_alloc(to, units);
 	if (!(base & LPM_ENTRIES)) {
+		offset = lpm_alloc(to, units);
 		memcpy(to->view->arena + offset, block, (size_t)units * LPM_UNIT);
 		return lpm_entry_make(lpm_entry_runs(entry), (uint32_t)(offset * LPM_UNIT_WORDS));
 	}
+	below = near ? 0 : units_below(from, entry);
+	if (!near && below <= LINE_UNITS) {
+		lpm_alloc_near(to, below);
+		near = true;
+	}
+	offset = lpm_alloc(to, units);
 	for (uint32_t i = 0; i < units; i++) {
-		lpm_entry copy = copy_entry(to, from, block[i]);
+		lpm_entry copy = copy_entry(to, from, block[i], near);
 
 		to->view->arena[offset + i] = copy; /* only now: the arena may have moved */
 	}
@@ -83,7 +106,7 @@ pack_entry(struct lpm *to, const struct lpm_view *from, uint32_t bits, uint32_t 
 			lpm_entry_read(from->arena, entry, slots);
 			entry = slots[i >> (below - LPM_SLOT_BITS) & (LPM_SLOTS - 1)];
 		}
-		return copy_entry(to, from->arena, entry);
+		return copy_entry(to, from->arena, entry, false);
 	}
 	for (uint32_t s = 0; s < LPM_SLOTS; s++)
 		slots[s] = pack_entry(to, from, bits + LPM_SLOT_BITS, i << LPM_SLOT_BITS | s);
@@ -106,7 +129,8 @@ lpm_pack(struct lpm *lpm, uint32_t root_bits)
 	lpm_publish(lpm, to.view);
 	lpm->used_units = to.used_units;
 	/* What was free or in limbo goes with the old arena. */
-	lpm->free_units = 0;
-	memset(lpm->free_heads, 0, sizeof(lpm->free_heads));
+	lpm->free_units = to.free_units;
+	memcpy(lpm->free_heads, to.free_heads, sizeof(lpm->free_heads));
 	lpm->limbo_head = lpm->limbo_count = 0;
+	lpm->changes = 0;
 }
