@@ -96,6 +96,7 @@ struct u32_list {
 	uint32_t n_tallies; /* counters in the tallies of a worker */
 	uint32_t n_inner; /* nodes with branches */
 	/* control's */
+	size_t bytes; /* all of it */
 	const uint32_t *paths; /* nodes that a filter's tests lead to, for each test one */
 	const uint32_t *path_at; /* [n + 1]: where a filter's path starts */
 	struct u32_filter **filters; /* each with a reference */

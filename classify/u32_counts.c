@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "list_pool.h"
 #include "u32.h"
 
 static uint64_t
@@ -107,5 +108,5 @@ u32_list_retire(void *arg)
 	for (uint32_t i = 0; i < list->n; i++)
 		u32_filter_release(list->filters[i]);
 	u32_bucket_release(list->bucket);
-	free(list);
+	list_pool_free(list, list->bytes);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "list_pool.h"
 #include "u32.h"
 
 /* ---- the trie, as it grows ----------------------------------------------------------------------------------------------- */
@@ -231,11 +232,10 @@ allocate(const struct trie *trie, uint32_t n, unsigned int workers)
 
 	for (size_t i = 0; i < RTE_DIM(sizes); i++)
 		bytes += RTE_ALIGN_CEIL(sizes[i], 16);
-	bytes = RTE_ALIGN_CEIL(bytes, RTE_CACHE_LINE_SIZE);
-	list = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
+	list = list_pool_alloc(bytes);
 	if (list == NULL)
 		return NULL;
-	memset(list, 0, bytes);
+	list->bytes = bytes;
 	part = (uint8_t *)(list + 1);
 	list->n = (uint16_t)n;
 	list->stride = stride;
@@ -458,7 +458,7 @@ u32_list_compile(struct u32_bucket *bucket, struct u32_filter *const *filters, u
 	if (list != NULL) {
 		memcpy(list->filters, filters, n * sizeof(*filters));
 		if (!fill(list, &trie)) {
-			free(list);
+			list_pool_free(list, list->bytes);
 			list = NULL;
 		}
 	}
