@@ -27,7 +27,8 @@ unsigned int
 packet_sockets_take(int *sockets, unsigned int n)
 {
 	n = RTE_MIN(n, ring_count);
-	memcpy(sockets, rings, n * sizeof(*rings));
+	for (unsigned int i = 0; i < n; i++)
+		sockets[i] = rings[i];
 	ring_count = 0;
 	return n;
 }

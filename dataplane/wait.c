@@ -16,7 +16,7 @@
 #include "machine.h"
 
 #define IDLE_BUSY_LOOPS  64 /* polls without a pause after the last packet: a burst often has a successor */
-#define IDLE_PAUSE_LOOPS 512 /* then polls with a pause; then sleep */
+#define IDLE_PAUSE_LOOPS 192 /* then polls with a pause, for about what a sleep and a wake-up cost; then sleep */
 #define SLEEP_MIN_NS     UINT64_C(5000)
 #define NAP_MAX_NS       UINT64_C(50000) /* where a queue cannot wake its worker, no packet waits longer */
 /* What a sleep takes longer than it should: for an event so near a worker stays awake, lest a shaper loses its rate. */
