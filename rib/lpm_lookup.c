@@ -23,45 +23,37 @@ window_any(const void *keys, uint32_t i, uint32_t depth)
 	return lpm_window(((const struct lpm_key *)keys)[i], depth);
 }
 
-/* Lookups on their way. */
+/*
+ * Lookups on their way. What a lookup comes to next, and whether it ends there, nobody can foretell: so nothing branches on it. A lookup that has
+ * ended reads its own entry again.
+ */
 struct descent {
-	const struct lpm_view *view;
 	lpm_entry entry[LPM_BURST]; /* that each has come to; runs 0: its value */
-	const uint32_t *place[LPM_BURST]; /* of what it reads next */
-	uint8_t active[LPM_BURST];
-	uint16_t count; /* of those that go on */
+	const uint32_t *place[LPM_BURST]; /* of the next: an entry, or a value, which is the upper half of one ... */
+	uint8_t shift[LPM_BURST]; /* ... by so many bits: 0, or 32 */
+	uint8_t active[LPM_BURST]; /* those that go on */
 };
 
-/* Where the slots of the next five bits are to be found. */
+/* Asks for what the upper bits of `next` name in the lookup's entry. */
 static __rte_always_inline void
-find_slots(struct descent *d, const void *keys, window_at *window, uint32_t depth)
+ask(struct descent *d, const uint64_t *arena, uint32_t i, uint32_t next)
 {
-	for (uint16_t k = 0; k < d->count; k++) {
-		uint8_t i = d->active[k];
-		uint32_t runs = lpm_entry_runs(d->entry[i]), base = lpm_entry_base(d->entry[i]);
-		uint32_t slot = window(keys, i, depth) >> (32 - LPM_SLOT_BITS);
-		uint32_t place = (uint32_t)__builtin_popcount(runs << (LPM_SLOTS - 1 - slot)) - 1;
+	uint32_t runs = lpm_entry_runs(d->entry[i]), base = lpm_entry_base(d->entry[i]);
+	uint32_t slot = next >> (32 - LPM_SLOT_BITS), deeper = (base & LPM_ENTRIES) != 0 || runs == 0;
+	uint32_t run = (uint32_t)__builtin_popcount(runs << (LPM_SLOTS - 1 - slot)) - 1;
+	const uint32_t *place = lpm_words(arena, base) + (run << deeper);
 
-		d->place[i] = lpm_words(d->view->arena, base) + (place << (base >> 31));
-		rte_prefetch0(d->place[i]);
-	}
+	d->place[i] = runs == 0 ? (const uint32_t *)&d->entry[i] : place;
+	d->shift[i] = (uint8_t)(32 * (1 - deeper));
+	rte_prefetch0(d->place[i]);
 }
 
-/* 8 bytes are loaded where 4 are meant, too: which of them it is nobody can foretell, so nothing may branch on it. */
-static __rte_always_inline void
-read_slots(struct descent *d)
+/* True if it goes on. 8 bytes are loaded where 4 are meant, too. */
+static __rte_always_inline bool
+take(struct descent *d, uint32_t i)
 {
-	uint16_t left = 0;
-
-	for (uint16_t k = 0; k < d->count; k++) {
-		uint8_t i = d->active[k];
-		lpm_entry read = __atomic_load_n((const lpm_entry *)d->place[i], __ATOMIC_ACQUIRE);
-
-		d->entry[i] = lpm_entry_base(d->entry[i]) & LPM_ENTRIES ? read : read << 32;
-		d->active[left] = i;
-		left += lpm_entry_runs(d->entry[i]) != 0;
-	}
-	d->count = left;
+	d->entry[i] = __atomic_load_n((const lpm_entry *)d->place[i], __ATOMIC_ACQUIRE) << d->shift[i];
+	return lpm_entry_runs(d->entry[i]) != 0;
 }
 
 static __rte_always_inline void
@@ -69,20 +61,32 @@ look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, 
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
 	uint32_t depth = view->root_bits, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
+	uint16_t count = 0, left;
 	struct descent d;
 
-	d.view = view;
-	d.count = 0;
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(&view->root[window(keys, i, 0) >> (32 - depth)]);
 	for (uint16_t i = 0; i < n; i++) {
 		d.entry[i] = __atomic_load_n(&view->root[window(keys, i, 0) >> (32 - depth)], __ATOMIC_ACQUIRE);
-		d.active[d.count] = (uint8_t)i;
-		d.count += lpm_entry_runs(d.entry[i]) != 0;
+		ask(&d, view->arena, i, window(keys, i, depth));
 	}
-	for (; d.count > 0; depth += LPM_SLOT_BITS) {
-		find_slots(&d, keys, window, depth);
-		read_slots(&d);
+	for (uint16_t i = 0; i < n; i++) { /* where most of IPv4 end */
+		d.active[count] = (uint8_t)i;
+		count += take(&d, i);
+	}
+	depth += LPM_SLOT_BITS;
+	for (uint16_t k = 0; k < count; k++)
+		ask(&d, view->arena, d.active[k], window(keys, d.active[k], depth));
+	for (; count > 0; count = left) {
+		left = 0;
+		depth += LPM_SLOT_BITS;
+		for (uint16_t k = 0; k < count; k++) {
+			uint8_t i = d.active[k];
+
+			d.active[left] = i;
+			left += take(&d, i);
+			ask(&d, view->arena, i, window(keys, i, depth));
+		}
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t value = lpm_entry_base(d.entry[i]);
@@ -105,15 +109,58 @@ look_up_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *v
 
 const struct lpm_reader lpm_scalar = { "scalar", look_up_any, look_up_v4 };
 
-static const struct lpm_reader *readers[] = { &lpm_scalar, NULL, NULL };
+#ifdef __x86_64__
+
+/* The same with shifts by a register in one step, as processors have had them since AVX2 came. */
+__attribute__((target("bmi,bmi2"))) static void
+look_up_any_bmi2(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
+{
+	look_up(lpm, keys, window_any, n, values);
+}
+
+__attribute__((target("bmi,bmi2"))) static void
+look_up_v4_bmi2(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
+{
+	look_up(lpm, addrs, window_v4, n, values);
+}
+
+static const struct lpm_reader lpm_bmi2 = { "BMI2", look_up_any_bmi2, look_up_v4_bmi2 };
+
+static bool
+bmi2_usable(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+
+#else
+
+static const struct lpm_reader lpm_bmi2 = { 0 };
+
+static bool
+bmi2_usable(void)
+{
+	return false;
+}
+
+#endif
+
+#define READERS 3
+
+static const struct lpm_reader *readers[READERS + 1] = { &lpm_scalar };
 static const struct lpm_reader *best = &lpm_scalar;
 
 /* The processor does not change: found once, before any thread. */
 __attribute__((constructor)) static void
 choose_reader(void)
 {
+	unsigned int count = 1;
+
+	if (bmi2_usable())
+		readers[count++] = &lpm_bmi2;
 	if (lpm_avx512_usable())
-		best = readers[1] = &lpm_avx512;
+		readers[count++] = &lpm_avx512;
+	best = readers[count - 1];
 }
 
 const struct lpm_reader *
@@ -138,13 +185,4 @@ void
 lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
 	best->lookup_v4(lpm, addrs, n, values);
-}
-
-void
-lpm_root_v4(const struct lpm *lpm, const uint64_t **root, uint32_t *shift)
-{
-	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-
-	*root = view->root;
-	*shift = 32 - view->root_bits;
 }
