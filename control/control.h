@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What every handler in control/ is given: req->context of a netlink request, `context` of files, ioctls and reports. */
+/*
+ * What every handler in control/ is given: req->context of a netlink request, `context` of files, ioctls and reports.
+ */
 #ifndef WEIR_CONTROL_H
 #define WEIR_CONTROL_H
 

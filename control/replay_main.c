@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * weir-replay, which `weir replay` runs: a router of captures in virtual time, with the control socket in a directory of its own so that
- * scripts of ordinary ip and tc lines configure it, before the first packet and in the middle.
+ * weir-replay, which `weir replay` runs: a router of captures in virtual time, with the control socket in a directory
+ * of its own so that scripts of ordinary ip and tc lines configure it, before the first packet and in the middle.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -42,7 +42,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(player->control.base);
 }
 
-/* ---- being made ---- */
+/* ---- being made ------------------------------------------------------------------------------ */
 
 static int
 make_socket(struct player *player, struct error *err)
@@ -135,7 +135,7 @@ unmake(struct player *player)
 		event_base_free(player->control.base);
 }
 
-/* ---- running ---- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static int
 run_script(void *arg, const char *path)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `weir save`: the running configuration as a script that --config takes. It is made of ordinary ip and tc lines and of writes to
- * /proc/sys/net, in an order in which each finds what it needs: settings, links, addresses, links up, neighbours, routes,
- * rules, disciplines. Numbers rather than names stand for tables and protocols, so that the script means the same on another machine.
+ * `weir save`: the running configuration as a script that --config takes. It is made of ordinary ip and tc lines and of
+ * writes to /proc/sys/net, in an order in which each finds what it needs: settings, links, addresses, links up,
+ * neighbours, routes, rules, disciplines. Numbers rather than names stand for tables and protocols, so that the script
+ * means the same on another machine.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -49,7 +50,7 @@ print_mac(FILE *out, const uint8_t mac[6])
 	fprintf(out, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
-/* ---- links --------------------------------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static void
 print_new_link(const struct save *save, const struct port *port)
@@ -116,7 +117,7 @@ save_link_state(void *arg, struct port *port)
 	return 0;
 }
 
-/* ---- addresses and neighbours -------------------------------------------------------------------------------------------- */
+/* ---- addresses and neighbours ---------------------------------------------------------------- */
 
 /* lo's own addresses are there from the start. */
 static bool

@@ -12,7 +12,10 @@ struct save {
 	FILE *out;
 };
 
-/* Settings that differ from what the router started with: save_settings_baseline is called then, before any configuration. */
+/*
+ * Settings that differ from what the router started with: save_settings_baseline is called then, before any
+ * configuration.
+ */
 void save_settings_baseline(struct router *router);
 void save_settings(const struct save *save);
 void save_routes(const struct save *save);

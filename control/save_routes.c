@@ -4,7 +4,7 @@
 
 #include "save.h"
 
-/* ---- routes -------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ---------------------------------------------------------------------------------- */
 
 /* ip-route(8)'s words for RTAX_*, in its units. */
 static const struct {
@@ -109,7 +109,9 @@ save_route(void *arg, const struct rib_route *route)
 	/* The kernel's own (RTPROT_KERNEL) come with the addresses. */
 	if (route->protocol == RTPROT_KERNEL || has_gateway(route) != rs->through_gateways)
 		return 0;
-	/* Appended, so that several to one prefix keep their order; an IPv6 one would become another hop of the first. */
+	/*
+	 * Appended, so that several to one prefix keep their order; an IPv6 one would become another hop of the first.
+	 */
 	fprintf(out, "ip %sroute %s %s", route->dst.family == AF_INET6 ? "-6 " : "",
 		route->dst.family == AF_INET6 ? "add" : "append", type_word(route->type));
 	fprintf(out, "%s/%u", save_ip(route->dst.family, &route->dst.addr, text), route->dst.length);
@@ -145,7 +147,7 @@ save_routes(const struct save *save)
 	rib_route_walk(router_rib(save->router), &all, save_route, &rs);
 }
 
-/* ---- rules --------------------------------------------------------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 /* The rules that a router starts with: ip-rule(8). IPv6 has no table `default`. */
 static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Qdiscs, classes, filters and actions as tc lines. A kind is saved by its row in one of the tables below; one without a row
- * ends the report with an error, so that a script is never incomplete in silence.
+ * Qdiscs, classes, filters and actions as tc lines. A kind is saved by its row in one of the tables below; one without
+ * a row ends the report with an error, so that a script is never incomplete in silence.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -36,7 +36,7 @@ struct tc_save {
 	char parent[24]; /* of the filters that are printed */
 };
 
-/* ---- qdiscs and classes -------------------------------------------------------------------------------------------------- */
+/* ---- qdiscs and classes ---------------------------------------------------------------------- */
 
 static void
 print_rate(FILE *out, const char *word, const struct rate_conf *rate)
@@ -84,7 +84,10 @@ print_sfq(FILE *out, const void *conf)
 	const struct sfq_conf *c = conf;
 
 	fprintf(out, " quantum %u perturb %d limit %u divisor %u", c->quantum, c->perturb_s, c->limit, c->divisor);
-	/* These ask for the long form of the options, under which the others' bounds differ: only where they are not the defaults. */
+	/*
+	 * These ask for the long form of the options, under which the others' bounds differ: only where they are not
+	 * the defaults.
+	 */
 	if (c->depth != SFQ_DEPTH_DEFAULT)
 		fprintf(out, " depth %u", c->depth);
 	if (c->flows != SFQ_FLOWS_DEFAULT)
@@ -150,7 +153,7 @@ static const struct {
 	{ "htb", print_htb, print_htb_class },
 };
 
-/* ---- actions and filters ------------------------------------------------------------------------------------------------- */
+/* ---- actions and filters --------------------------------------------------------------------- */
 
 static const char *
 verdict_word(int32_t action)
@@ -350,7 +353,7 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 	return chain_walk(chain, save_filter, ts);
 }
 
-/* ---- the tree ------------------------------------------------------------------------------------------------------------ */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 static int save_qdisc(struct tc_save *ts, const struct qdisc *q);
 

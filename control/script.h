@@ -28,13 +28,13 @@ struct script_result {
 };
 
 /*
- * Runs the script at `path` (by its #! line where it is executable, else by sh) with arguments argv, or, where path is NULL,
- * the command argv[0]. argv ends with NULL; with a path it may be NULL. The programs that it starts reach the router at
- * socket_path; its stdin is empty. Serves `base` meanwhile, in this thread. The script's stderr is shown as it comes, and after the message of a
- * command that the router refused, which line it was.
+ * Runs the script at `path` (by its #! line where it is executable, else by sh) with arguments argv, or, where path is
+ * NULL, the command argv[0]. argv ends with NULL; with a path it may be NULL. The programs that it starts reach the
+ * router at socket_path; its stdin is empty. Serves `base` meanwhile, in this thread. The script's stderr is shown as
+ * it comes, and after the message of a command that the router refused, which line it was.
  *
- * Returns 0 when the script has ended, whatever its status; -errno where it could not be run; -EINTR where base's loop was
- * broken (a signal to this program): the script was stopped then.
+ * Returns 0 when the script has ended, whatever its status; -errno where it could not be run; -EINTR where base's loop
+ * was broken (a signal to this program): the script was stopped then.
  */
 int script_run(struct event_base *base, const char *path, char *const argv[], const char *socket_path,
 	struct script_result *result);

@@ -36,7 +36,7 @@ port_name(const struct router *router, uint32_t ifindex, char number[16])
 	return port != NULL ? port->name : number;
 }
 
-/* ---- ports --------------------------------------------------------------------------------------------------------------- */
+/* ---- ports ----------------------------------------------------------------------------------- */
 
 static int
 add_port(void *arg, struct port *port)
@@ -97,7 +97,7 @@ show_ports(void *context, FILE *out, bool json, struct error *err)
 static const struct nl_report ports_report = { "ports", "ports with their counters and queues", show_ports };
 NL_REGISTER_REPORT(ports_report)
 
-/* ---- drops --------------------------------------------------------------------------------------------------------------- */
+/* ---- drops ----------------------------------------------------------------------------------- */
 
 static void
 add_drop(struct show *show, const char *port, enum drop_reason reason, uint64_t packets)
@@ -155,7 +155,7 @@ show_drops(void *context, FILE *out, bool json, struct error *err)
 static const struct nl_report drops_report = { "drops", "packets that did not leave, by port and reason", show_drops };
 NL_REGISTER_REPORT(drops_report)
 
-/* ---- totals and buffers -------------------------------------------------------------------------------------------------- */
+/* ---- totals and buffers ---------------------------------------------------------------------- */
 
 static int
 show_totals(void *context, FILE *out, bool json, struct error *err)
@@ -204,7 +204,7 @@ show_buffers(void *context, FILE *out, bool json, struct error *err)
 static const struct nl_report buffers_report = { "buffers", "the pool of packet buffers", show_buffers };
 NL_REGISTER_REPORT(buffers_report)
 
-/* ---- workers ------------------------------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 /* What it does when there is nothing to do, and which ports keep it from sleeping until it is woken. */
 static void
@@ -275,7 +275,7 @@ static const struct nl_report workers_report = { "workers", "threads: what they 
 	show_workers };
 NL_REGISTER_REPORT(workers_report)
 
-/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static int
 add_table(void *arg, const struct rib_table_info *info)
@@ -310,7 +310,7 @@ show_tables(void *context, FILE *out, bool json, struct error *err)
 static const struct nl_report tables_report = { "tables", "routing tables and the memory they take", show_tables };
 NL_REGISTER_REPORT(tables_report)
 
-/* ---- neighbours ---------------------------------------------------------------------------------------------------------- */
+/* ---- neighbours ------------------------------------------------------------------------------ */
 
 static const char *
 state_name(uint8_t state)

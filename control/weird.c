@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * weird, the router's daemon: makes the socket, the router and its ports, runs the configuration, then serves until it is
- * told to stop. All of it in the control thread; packets are the workers'.
+ * weird, the router's daemon: makes the socket, the router and its ports, runs the configuration, then serves until it
+ * is told to stop. All of it in the control thread; packets are the workers'.
  */
 #include <signal.h>
 #include <stdlib.h>

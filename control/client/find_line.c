@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which line of a script was it? Shells do not say. So the arguments of the command that failed are compared with the words
- * of each line: a word without `$`, backquote or pattern must be among the arguments, in order; one with them may have become
- * anything. The line with the most words found is it. This takes no part in running the script, so nothing can go wrong
- * there.
+ * Which line of a script was it? Shells do not say. So the arguments of the command that failed are compared with the
+ * words of each line: a word without `$`, backquote or pattern must be among the arguments, in order; one with them may
+ * have become anything. The line with the most words found is it. This takes no part in running the script, so nothing
+ * can go wrong there.
  */
 #include "client/find_line.h"
 
@@ -41,7 +41,9 @@ is_number(const char *word)
 	return word[strspn(word, "0123456789")] == '\0';
 }
 
-/* Cuts line into words, in place: quotes and backslashes taken off, each of ; | & ( ) a word ";" that ends a command. */
+/*
+ * Cuts line into words, in place: quotes and backslashes taken off, each of ; | & ( ) a word ";" that ends a command.
+ */
 static void
 split(char *line, struct words *words)
 {

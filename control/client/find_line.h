@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * The number of the line in the shell script at path that ran a command, given as its arguments, each ended by a NUL. 0 where
- * no line fits, or several fit as well as each other.
+ * The number of the line in the shell script at path that ran a command, given as its arguments, each ended by a NUL. 0
+ * where no line fits, or several fit as well as each other.
  */
 int find_line(const char *path, const char *command, size_t bytes);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where weir's parts are: beside the running program in the build tree, or as installed, wherever that tree was moved. */
+/*
+ * Where weir's parts are: beside the running program in the build tree, or as installed, wherever that tree was moved.
+ */
 #ifndef WEIR_CLIENT_LOCATE_H
 #define WEIR_CLIENT_LOCATE_H
 

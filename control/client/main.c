@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * weir: speaks to the router by the programs that people know. `weir ip`, `weir tc` and `weir bridge` are the installed
- * iproute2 with a library preloaded that takes their netlink sockets to the router; `weir exec` does that for any program.
+ * iproute2 with a library preloaded that takes their netlink sockets to the router; `weir exec` does that for any
+ * program.
  *
  * Exit status: the program's own; else 0 done, 1 failed, 2 wrong usage.
  */
@@ -91,8 +92,8 @@ write_file(const char *path, const char *text, struct error *err)
 }
 
 /*
- * An empty network namespace (network_namespaces(7)). Without root that takes a user namespace too, in which the user is
- * root; the router sees the real user nevertheless.
+ * An empty network namespace (network_namespaces(7)). Without root that takes a user namespace too, in which the user
+ * is root; the router sees the real user nevertheless.
  */
 static int
 isolate(struct error *err)
@@ -143,8 +144,8 @@ run_iproute2(int argc, char **argv)
 }
 
 /*
- * A program that would not load the library would act on the host, and its user not know. Only of the command itself can that
- * be told beforehand; scripts have no interpreter line of ELF's and pass.
+ * A program that would not load the library would act on the host, and its user not know. Only of the command itself
+ * can that be told beforehand; scripts have no interpreter line of ELF's and pass.
  */
 static int
 check_preloads(const char *path, struct error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A script under the shim, while the event loop serves it. What it writes to stderr comes by a pipe, and is shown and kept;
- * another pipe brings, from the shim in each program, which command failed (shim/trace.h).
+ * A script under the shim, while the event loop serves it. What it writes to stderr comes by a pipe, and is shown and
+ * kept; another pipe brings, from the shim in each program, which command failed (shim/trace.h).
  */
 #include "script.h"
 
@@ -100,8 +100,8 @@ note_failure(struct script *script, const struct trace_record *record)
 	result->failed_status = record->status & 0xff;
 	result->failed_line = script->path != NULL ? find_line(script->path, record->command, record->bytes) : 0;
 	/*
-	 * A refusal is shown where it comes, for a script may go on. One whose message the script threw away was expected; and
-	 * of programs that did not speak to the router (grep, test) failing is an answer.
+	 * A refusal is shown where it comes, for a script may go on. One whose message the script threw away was
+	 * expected; and of programs that did not speak to the router (grep, test) failing is an answer.
 	 */
 	result->failed_shown = script->unreported && record->asked_router != 0;
 	if (!result->failed_shown)
@@ -355,7 +355,9 @@ serve_until_end(struct script *script)
 	}
 	if (!script->ended)
 		stop(script);
-	/* What is in the pipes still. Programs that the script left running may hold them open: no wait for their end. */
+	/*
+	 * What is in the pipes still. Programs that the script left running may hold them open: no wait for their end.
+	 */
 	read_traces(script);
 	read_messages(script);
 	for (size_t i = 0; i < 3; i++)

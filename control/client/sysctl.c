@@ -12,8 +12,8 @@
 static const char ROOT[] = "/proc/sys/";
 
 /*
- * Names are written net.ipv4.ip_forward or net/ipv4/ip_forward; the first separator tells which, and the other character
- * then is part of a name: net.ipv4.conf.eth0/100.rp_filter is about eth0.100 (sysctl(8)).
+ * Names are written net.ipv4.ip_forward or net/ipv4/ip_forward; the first separator tells which, and the other
+ * character then is part of a name: net.ipv4.conf.eth0/100.rp_filter is about eth0.100 (sysctl(8)).
  */
 static void
 swap_separators(char *name)

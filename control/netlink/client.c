@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One connection. The router never waits for a client: what does not fit into its socket is queued up to a bound, beyond
- * which it is dropped and the client told of it, once, when it reads again (netlink's ENOBUFS).
+ * One connection. The router never waits for a client: what does not fit into its socket is queued up to a bound,
+ * beyond which it is dropped and the client told of it, once, when it reads again (netlink's ENOBUFS).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -217,8 +217,8 @@ port_in_use(const struct nl_server *server, uint32_t port)
 }
 
 /*
- * Port ids as Linux gives them: a process's first socket has its pid, the others numbers from the top of the range, where
- * no pid is.
+ * Port ids as Linux gives them: a process's first socket has its pid, the others numbers from the top of the range,
+ * where no pid is.
  */
 int
 nl_client_bind(struct nl_client *client, uint32_t port)
@@ -352,8 +352,8 @@ receive(struct nl_client *client)
 }
 
 /*
- * What was written to files, applied before anything else: a script's `echo 1 > file` is over before its next line begins,
- * though the writer may not wait for the answer (a program that the shim is not loaded into).
+ * What was written to files, applied before anything else: a script's `echo 1 > file` is over before its next line
+ * begins, though the writer may not wait for the answer (a program that the shim is not loaded into).
  */
 static void
 apply_writes(struct nl_server *server)

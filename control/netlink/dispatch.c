@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From a datagram to handlers and back to replies, by the rules that rtnetlink(7) and netlink(7) give: which messages are
- * served, how a dump ends, what an acknowledgement holds. The details were compared with Linux.
+ * From a datagram to handlers and back to replies, by the rules that rtnetlink(7) and netlink(7) give: which messages
+ * are served, how a dump ends, what an acknowledgement holds. The details were compared with Linux.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files and reports: what a program would read in /proc and /sys, and what `weir show` prints. Content goes to the client
- * in a memory file of its own, complete at the time of open; a file open for writing is the connection itself.
+ * Files and reports: what a program would read in /proc and /sys, and what `weir show` prints. Content goes to the
+ * client in a memory file of its own, complete at the time of open; a file open for writing is the connection itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -109,8 +109,8 @@ read_file(const struct nl_client *client, const struct nl_file_provider *provide
 }
 
 /*
- * Whether there is such a file; *readable: it can be read. Files that can only be written say EACCES, or what they like, but not that
- * they are not there.
+ * Whether there is such a file; *readable: it can be read. Files that can only be written say EACCES, or what they
+ * like, but not that they are not there.
  */
 static bool
 file_exists(struct nl_client *client, const struct nl_file_provider *provider, const char *path, bool *readable,

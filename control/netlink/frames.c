@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control frames of frames.h, from their checks to what serves them. Everything in a frame comes from a program that
- * need not be ours.
+ * The control frames of frames.h, from their checks to what serves them. Everything in a frame comes from a program
+ * that need not be ours.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What passes over the socket beside netlink datagrams: frames with an nlmsghdr whose type is below 16, which netlink keeps
- * for itself. They stand for the system calls that a program makes on its netlink socket (bind, setsockopt), or beside it
- * (ioctl, open), and are sent alone in their datagram. Both ends are on one machine: native byte order.
+ * What passes over the socket beside netlink datagrams: frames with an nlmsghdr whose type is below 16, which netlink
+ * keeps for itself. They stand for the system calls that a program makes on its netlink socket (bind, setsockopt), or
+ * beside it (ioctl, open), and are sent alone in their datagram. Both ends are on one machine: native byte order.
  *
- * A netlink connection starts with FRAME_HELLO. The answer, struct frame_welcome, carries by SCM_RIGHTS one end of a socket
- * pair, on which the router answers every later datagram with a struct frame_done once it has been served in full: send()
- * on a netlink socket returns only then. (A socket and not an eventfd: with MSG_DONTWAIT a write to it cannot be made to
- * block by the client, who shares the file description's flags; and it tells of the router's death.)
+ * A netlink connection starts with FRAME_HELLO. The answer, struct frame_welcome, carries by SCM_RIGHTS one end of a
+ * socket pair, on which the router answers every later datagram with a struct frame_done once it has been served in
+ * full: send() on a netlink socket returns only then. (A socket and not an eventfd: with MSG_DONTWAIT a write to it
+ * cannot be made to block by the client, who shares the file description's flags; and it tells of the router's death.)
  *
  * The other frames need no HELLO, and are answered by a struct frame_reply on the same connection. After FRAME_OPEN for
  * writing the connection is the open file: what is written to it is applied, one datagram at a time, and answered by a

@@ -22,7 +22,10 @@ struct nl_msgs {
 
 #define NO_MESSAGE SIZE_MAX
 
-/* Messages on their way to a client. A dump is packed into datagrams of DATAGRAM_BYTES, all else is a datagram a message. */
+/*
+ * Messages on their way to a client. A dump is packed into datagrams of DATAGRAM_BYTES, all else is a datagram a
+ * message.
+ */
 struct nl_outgoing {
 	STAILQ_ENTRY(nl_outgoing) next;
 	char *data;

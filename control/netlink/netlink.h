@@ -2,8 +2,8 @@
 /*
  * The control protocol: rtnetlink in SOCK_SEQPACKET frames on a Unix socket.
  *
- * A request type is declared once, in a struct nl_handler beside the code that serves it; its size check, its attribute table,
- * its permission check and its dispatch are derived from that. Everything here runs in the control thread.
+ * A request type is declared once, in a struct nl_handler beside the code that serves it; its size check, its attribute
+ * table, its permission check and its dispatch are derived from that. Everything here runs in the control thread.
  */
 #ifndef WEIR_CONTROL_NETLINK_H
 #define WEIR_CONTROL_NETLINK_H
@@ -33,10 +33,9 @@ size_t nl_msgs_bytes(const struct nl_msgs *msgs);
 
 /*
  * Starts a message: a header of `type` and `flags` and a zeroed family header of header_bytes behind it, which
- * nl_msg_body gives. The attributes follow by nl_put*, which never fail: the buffer grows (a nest or value too long for an
- * attribute's 16 bits of length is left out). A pointer from an earlier call is
- * stale after any nl_put*. nl_nest_start gives an offset for nl_nest_end. nl_msg_end closes the message; nl_msg_cancel
- * takes it back.
+ * nl_msg_body gives. The attributes follow by nl_put*, which never fail: the buffer grows (a nest or value too long for
+ * an attribute's 16 bits of length is left out). A pointer from an earlier call is stale after any nl_put*.
+ * nl_nest_start gives an offset for nl_nest_end. nl_msg_end closes the message; nl_msg_cancel takes it back.
  */
 void nl_msg_begin(struct nl_msgs *msgs, uint16_t type, uint16_t flags, size_t header_bytes);
 void *nl_msg_body(struct nl_msgs *msgs);
@@ -94,8 +93,8 @@ nl_change(const struct nl_request *req)
 }
 
 /*
- * For a request that succeeds with something to say: the sentence goes out with the acknowledgement, and iproute2 prints it
- * as a warning. (What error_set left in err is not sent where the handler returns 0.)
+ * For a request that succeeds with something to say: the sentence goes out with the acknowledgement, and iproute2
+ * prints it as a warning. (What error_set left in err is not sent where the handler returns 0.)
  */
 __attribute__((format(printf, 2, 3))) static inline void
 nl_warn(struct error *err, const char *format, ...)
@@ -126,20 +125,23 @@ int nl_get_u32(const struct nlattr *attr, uint32_t otherwise, uint32_t *value, c
 int nl_get_u64(const struct nlattr *attr, uint64_t otherwise, uint64_t *value, const char *what, struct error *err);
 /* A string of at most size - 1 characters, with or without a NUL at its end (iproute2 sends some without). */
 int nl_get_string(const struct nlattr *attr, char *string, size_t size, const char *what, struct error *err);
-/* Splits a nest into table[0..attr_max], cleared first; unknown types are ignored, overlong ones EINVAL. attr NULL: all absent. */
+/*
+ * Splits a nest into table[0..attr_max], cleared first; unknown types are ignored, overlong ones EINVAL. attr NULL: all
+ * absent.
+ */
 int nl_get_nest(const struct nlattr *attr, const struct nlattr **table, uint16_t attr_max, struct error *err);
 /* The same over raw bytes (attributes behind a struct, as in TCA_OPTIONS of some disciplines). */
 int nl_get_attrs(const void *data, size_t bytes, const struct nlattr **table, uint16_t attr_max, struct error *err);
 
 /*
- * Sends msgs to all members of an RTNLGRP_*. `cause` is the request that led to it (its portid and sequence number are put in,
- * as Linux does, and NLM_F_ECHO sends it a copy) or NULL. Does not take msgs.
+ * Sends msgs to all members of an RTNLGRP_*. `cause` is the request that led to it (its portid and sequence number are
+ * put in, as Linux does, and NLM_F_ECHO sends it a copy) or NULL. Does not take msgs.
  */
 void nl_notify(struct nl_server *server, uint32_t group, struct nl_msgs *msgs, const struct nl_request *cause);
 
 /*
- * One datagram, as from a client with full rights who asked for extended acks and strict checking (as iproute2 does), served
- * at once; the replies' datagrams go to `deliver`. For tests and fuzzing.
+ * One datagram, as from a client with full rights who asked for extended acks and strict checking (as iproute2 does),
+ * served at once; the replies' datagrams go to `deliver`. For tests and fuzzing.
  */
 void nl_serve(struct nl_server *server, const void *datagram, size_t bytes,
 	void (*deliver)(void *arg, const void *datagram, size_t bytes), void *arg);
@@ -156,8 +158,8 @@ int nl_server_create(const struct nl_server_conf *conf, struct nl_server **serve
 void nl_server_destroy(struct nl_server *server);
 
 /*
- * Requests beside netlink: files (/proc/sys/net/..., /sys/class/net/..., /proc/net/psched) that the shim redirects here.
- * A provider answers for one path prefix.
+ * Requests beside netlink: files (/proc/sys/net/..., /sys/class/net/..., /proc/net/psched) that the shim redirects
+ * here. A provider answers for one path prefix.
  */
 struct nl_file_provider {
 	const char *prefix; /* "/proc/sys/net/" */
@@ -178,9 +180,10 @@ void nl_register_files(const struct nl_file_provider *provider);
 	}
 
 /*
- * ioctls on a router socket: SIOCGIFNAME, SIOCGIFINDEX, SIOCGIFFLAGS, ... `arg` is the struct ifreq (or what the request
- * takes), changed in place. -ENOTTY: not served. Where ifr_data points at more (SIOC{GET,ADD,DEL,CHG}TUNNEL: a struct
- * ip_tunnel_parm; SIOCETHTOOL: the command's struct), that follows the struct ifreq directly, and `bytes` counts it.
+ * ioctls on a router socket: SIOCGIFNAME, SIOCGIFINDEX, SIOCGIFFLAGS, ... `arg` is the struct ifreq (or what the
+ * request takes), changed in place. -ENOTTY: not served. Where ifr_data points at more (SIOC{GET,ADD,DEL,CHG}TUNNEL: a
+ * struct ip_tunnel_parm; SIOCETHTOOL: the command's struct), that follows the struct ifreq directly, and `bytes` counts
+ * it.
  */
 struct nl_ioctl_handler {
 	unsigned long request;
@@ -197,8 +200,8 @@ void nl_register_ioctls(const struct nl_ioctl_handler *handlers, size_t count);
 	}
 
 /*
- * `weir show WHAT [--json]` and `weir save`: named reports as text. A report is declared beside what it shows. It prints to
- * `out` aligned columns, or JSON.
+ * `weir show WHAT [--json]` and `weir save`: named reports as text. A report is declared beside what it shows. It
+ * prints to `out` aligned columns, or JSON.
  */
 struct nl_report {
 	const char *name; /* "drops" */

@@ -61,7 +61,8 @@ nl_register_files(const struct nl_file_provider *provider)
 }
 
 /*
- * The longest prefix that covers path wins. A prefix that ends in a slash covers its directory too, named without the slash.
+ * The longest prefix that covers path wins. A prefix that ends in a slash covers its directory too, named without the
+ * slash.
  */
 const struct nl_file_provider *
 nl_find_file(const char *path)

@@ -152,7 +152,9 @@ bind_socket(struct nl_server *server, const struct sockaddr_un *address, struct 
 	return 0;
 }
 
-/* Two routers that start at once must not take each other's socket for a dead one's: the directory is locked meanwhile. */
+/*
+ * Two routers that start at once must not take each other's socket for a dead one's: the directory is locked meanwhile.
+ */
 static int
 open_socket(struct nl_server *server, const char *path, struct error *err)
 {

@@ -2,10 +2,10 @@
 /*
  * Whether to watch a socket for a moment before sleeping on it.
  *
- * A program that configures (ip -batch) and the router take turns within microseconds. On an idle machine sleeping between
- * turns costs 50 us a request on two virtual CPUs, because both halt; watching, 9 us. On a busy one, or where both share a
- * CPU, watching only keeps the other from running, and sleeping is what is fast. So it is tried, and where nothing came
- * while it was watched, left off for twice as many turns as the last time.
+ * A program that configures (ip -batch) and the router take turns within microseconds. On an idle machine sleeping
+ * between turns costs 50 us a request on two virtual CPUs, because both halt; watching, 9 us. On a busy one, or where
+ * both share a CPU, watching only keeps the other from running, and sleeping is what is fast. So it is tried, and where
+ * nothing came while it was watched, left off for twice as many turns as the last time.
  */
 #ifndef WEIR_CONTROL_WATCH_H
 #define WEIR_CONTROL_WATCH_H

@@ -2,8 +2,8 @@
 /*
  * rtnetlink's link, address, route, rule and neighbour messages <-> the plain C of weir/rib.h and weir/dataplane.h.
  *
- * Each put_* writes one whole message, for the reply to a get, a dump or a notification alike: what `ip` is told is the same
- * in all three.
+ * Each put_* writes one whole message, for the reply to a get, a dump or a notification alike: what `ip` is told is the
+ * same in all three.
  */
 #ifndef WEIR_CONTROL_ROUTE_CODEC_H
 #define WEIR_CONTROL_ROUTE_CODEC_H

@@ -110,8 +110,8 @@ tell_carrier(void *arg, struct port *port)
 }
 
 /*
- * lo is up from the start and has 127.0.0.1/8 (RFC 1122 3.2.1.3), as on a Linux host; ::1 waits for IPv6 forwarding. Nothing can
- * fail but for want of memory, and packets between ports do not miss lo.
+ * lo is up from the start and has 127.0.0.1/8 (RFC 1122 3.2.1.3), as on a Linux host; ::1 waits for IPv6 forwarding.
+ * Nothing can fail but for want of memory, and packets between ports do not miss lo.
  */
 static void
 start_loopback(struct router *router)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the two trees of files share, the settings of sysctl.c and the links of sysfs.c: paths in parts, and lists of links. */
+/*
+ * What the two trees of files share, the settings of sysctl.c and the links of sysfs.c: paths in parts, and lists of
+ * links.
+ */
 #ifndef WEIR_CONTROL_ROUTE_FILE_TREE_H
 #define WEIR_CONTROL_ROUTE_FILE_TREE_H
 

@@ -159,7 +159,9 @@ set_hardware_address(void *context, void *arg)
 	return change_link(context, request, &change);
 }
 
-/* What is behind the pointer stays with the caller: no ethtool command is served, and clients take that for "unknown". */
+/*
+ * What is behind the pointer stays with the caller: no ethtool command is served, and clients take that for "unknown".
+ */
 static int
 ethtool(void *context, void *arg)
 {

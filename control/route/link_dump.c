@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Links as `ip link` sees them: RTM_GETLINK and the message that notifications share with it. The attributes and their order are
- * those that Linux 6.1 sends.
+ * Links as `ip link` sees them: RTM_GETLINK and the message that notifications share with it. The attributes and their
+ * order are those that Linux 6.1 sends.
  */
 #include <linux/ip.h>
 
 #include "codec.h"
 
 /*
- * weir has no segmentation offload; these are the bounds that Linux reports for a device that never changed them, and scripts read
- * them from `ip -d link`.
+ * weir has no segmentation offload; these are the bounds that Linux reports for a device that never changed them, and
+ * scripts read them from `ip -d link`.
  */
 enum {
 	OFFLOAD_MAX_BYTES = 65536,

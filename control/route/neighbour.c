@@ -141,7 +141,10 @@ dump_neighbour(void *arg, struct neighbour *neighbour)
 {
 	struct neighbour_dump *dump = arg;
 
-	/* A place kept for a nexthop's gateway, of which nothing is known and which nobody asked for: Linux would not have it yet. */
+	/*
+	 * A place kept for a nexthop's gateway, of which nothing is known and which nobody asked for: Linux would not
+	 * have it yet.
+	 */
 	if (neighbour->state == NUD_NONE)
 		return 0;
 	put_neighbour(dump->req->reply, control_of(dump->req)->router, neighbour, RTM_NEWNEIGH, dump->flags);

@@ -9,11 +9,13 @@ enum {
 	METRIC_HOPLIMIT_MAX = 255,
 };
 
-/* ---- to the wire --------------------------------------------------------------------------------------------------------- */
+/* ---- to the wire ----------------------------------------------------------------------------- */
 
 enum { GATEWAY_BYTES = sizeof(uint16_t) + 16 };
 
-/* The attribute that names the hop's gateway and its value: RTA_VIA where it is of the other family. 0 bytes: on link. */
+/*
+ * The attribute that names the hop's gateway and its value: RTA_VIA where it is of the other family. 0 bytes: on link.
+ */
 static uint16_t
 gateway_value(uint8_t family, const struct rib_hop *hop, uint16_t *attr, uint8_t value[GATEWAY_BYTES])
 {
@@ -134,7 +136,7 @@ put_route(struct nl_msgs *msgs, const struct rib_route *route, uint16_t type, ui
 	nl_msg_end(msgs);
 }
 
-/* ---- from the wire ------------------------------------------------------------------------------------------------------- */
+/* ---- from the wire --------------------------------------------------------------------------- */
 
 static int
 parse_metric(const struct nlattr *attr, struct rib_route *route, struct error *err)
@@ -182,7 +184,9 @@ parse_metrics(const struct nlattr *nest, struct rib_route *route, struct error *
 	return 0;
 }
 
-/* The way on: RTA_GATEWAY, RTA_VIA (a gateway of the other family) and RTA_FLOW, of a route or of one hop of several. */
+/*
+ * The way on: RTA_GATEWAY, RTA_VIA (a gateway of the other family) and RTA_FLOW, of a route or of one hop of several.
+ */
 static int
 parse_gateway(const struct nlattr *gateway, const struct nlattr *via, const struct nlattr *flow, uint8_t family,
 	struct rib_hop *hop, struct error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `ip route get`: where a packet would go that the router itself sends, or (with `iif`) one that arrived. The answer names one
- * route and one hop; its flags and its errors are those that Linux 6.1 gives.
+ * `ip route get`: where a packet would go that the router itself sends, or (with `iif`) one that arrived. The answer
+ * names one route and one hop; its flags and its errors are those that Linux 6.1 gives.
  */
 #include <linux/in_route.h>
 #include <netinet/in.h>

@@ -6,7 +6,7 @@
 #include "codec.h"
 #include "events.h"
 
-/* ---- to the wire --------------------------------------------------------------------------------------------------------- */
+/* ---- to the wire ----------------------------------------------------------------------------- */
 
 struct goto_search {
 	uint32_t priority;
@@ -103,7 +103,7 @@ put_rule(struct nl_msgs *msgs, const struct router *router, const struct rib_rul
 	nl_msg_end(msgs);
 }
 
-/* ---- from the wire ------------------------------------------------------------------------------------------------------- */
+/* ---- from the wire --------------------------------------------------------------------------- */
 
 static int
 parse_prefix(const struct nlattr *attr, uint8_t family, uint8_t length, const char *what, struct ip_prefix *prefix,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Settings as netlink shows them: `ip ntable` (RTM_GETNEIGHTBL), `ip netconf` (RTM_GETNETCONF); and the small questions that iproute2 asks on
- * the way: `ip stats` (RTM_GETSTATS), namespaces' ids (RTM_GETNSID).
+ * Settings as netlink shows them: `ip ntable` (RTM_GETNEIGHTBL), `ip netconf` (RTM_GETNETCONF); and the small questions
+ * that iproute2 asks on the way: `ip stats` (RTM_GETSTATS), namespaces' ids (RTM_GETNSID).
  */
 #include <linux/net_namespace.h>
 #include <linux/netconf.h>
@@ -15,7 +15,7 @@ enum {
 	NEIGHBOUR_BYTES = 4 + 6, /* key and link-layer address */
 };
 
-/* ---- ip ntable ----------------------------------------------------------------------------------------------------------- */
+/* ---- ip ntable ------------------------------------------------------------------------------- */
 
 static void
 put_parameters(struct nl_msgs *msgs, const struct port_settings *s, uint32_t ifindex)
@@ -30,7 +30,9 @@ put_parameters(struct nl_msgs *msgs, const struct port_settings *s, uint32_t ifi
 	nl_put_u32(msgs, NDTPA_APP_PROBES, (uint32_t)s->app_solicit);
 	nl_put_u32(msgs, NDTPA_UCAST_PROBES, (uint32_t)s->ucast_solicit);
 	nl_put_u32(msgs, NDTPA_MCAST_PROBES, (uint32_t)s->mcast_solicit);
-	/* The time that is used is drawn from half to one and a half of the base for each neighbour (RFC 4861 6.3.2). */
+	/*
+	 * The time that is used is drawn from half to one and a half of the base for each neighbour (RFC 4861 6.3.2).
+	 */
 	nl_put_u64(msgs, NDTPA_REACHABLE_TIME, (uint64_t)s->base_reachable_time_ms);
 	nl_put_u64(msgs, NDTPA_BASE_REACHABLE_TIME, (uint64_t)s->base_reachable_time_ms);
 	nl_put_u64(msgs, NDTPA_GC_STALETIME, (uint64_t)s->gc_stale_time * MILLISECONDS_PER_SECOND);
@@ -90,7 +92,7 @@ neighbour_table_dump(struct nl_request *req, struct error *err)
 	return port_walk(control_of(req)->router, dump_link_parameters, req);
 }
 
-/* ---- ip netconf ---------------------------------------------------------------------------------------------------------- */
+/* ---- ip netconf ------------------------------------------------------------------------------ */
 
 void
 put_netconf(struct nl_msgs *msgs, const struct port_settings *settings, int32_t ifindex, uint16_t type, uint16_t flags)
@@ -164,7 +166,7 @@ netconf_get(struct nl_request *req, struct error *err)
 	return 0;
 }
 
-/* ---- ip stats ------------------------------------------------------------------------------------------------------------ */
+/* ---- ip stats -------------------------------------------------------------------------------- */
 
 #define LINK_64 (1u << (IFLA_STATS_LINK_64 - 1)) /* bit of filter_mask */
 
@@ -224,7 +226,7 @@ stats_get(struct nl_request *req, struct error *err)
 	return 0;
 }
 
-/* ---- namespaces ---------------------------------------------------------------------------------------------------------- */
+/* ---- namespaces ------------------------------------------------------------------------------ */
 
 /* The router's links are in no namespace of the host's: whichever is asked for has no id here. */
 static int

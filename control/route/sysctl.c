@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * /proc/sys/net: settings as files, for sysctl(8) and `echo 1 > ...`. What a write sets off besides (ip_forward sets every
- * link's forwarding; a default is passed on to links that still have it) is Linux's.
+ * /proc/sys/net: settings as files, for sysctl(8) and `echo 1 > ...`. What a write sets off besides (ip_forward sets
+ * every link's forwarding; a default is passed on to links that still have it) is Linux's.
  */
 #include <ctype.h>
 #include <linux/netconf.h>
@@ -21,7 +21,7 @@ split(const char *path, struct file_path *out)
 	       (out->parts == 0 || strcmp(out->part[0], "ipv4") == 0);
 }
 
-/* ---- which setting a path means ------------------------------------------------------------------------------------------ */
+/* ---- which setting a path means -------------------------------------------------------------- */
 
 struct sysctl {
 	const struct setting *setting;
@@ -99,7 +99,7 @@ sysctl_read(void *context, const char *path, char *buffer, size_t size, struct e
 	return snprintf(buffer, size, "%d\n", setting_get(found.setting, found.structure));
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct spread {
 	const struct setting *setting;
@@ -201,7 +201,7 @@ sysctl_write(void *context, const char *path, const char *text, struct error *er
 	return 0;
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------------------------------- */
 
 static void
 list_table(const struct settings *table, const struct file_listing *l)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names, bounds and defaults are those of Linux 6.1 (ip-sysctl.rst, arp(7), icmp(7), tcp(7)), compared with its files. */
+/*
+ * Names, bounds and defaults are those of Linux 6.1 (ip-sysctl.rst, arp(7), icmp(7), tcp(7)), compared with its files.
+ */
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>

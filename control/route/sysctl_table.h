@@ -44,7 +44,10 @@ extern struct host_settings host_settings;
 
 /* NULL if the table has none of that name. */
 const struct setting *setting_find(const struct settings *table, const char *name);
-/* An int as Linux reads it from a file: blanks, a sign, decimal, octal (0...) or hexadecimal (0x...); what follows a blank is ignored. */
+/*
+ * An int as Linux reads it from a file: blanks, a sign, decimal, octal (0...) or hexadecimal (0x...); what follows a
+ * blank is ignored.
+ */
 bool setting_parse(const char *text, int64_t *value);
 int setting_get(const struct setting *setting, const void *structure);
 void setting_put(const struct setting *setting, void *structure, int value);

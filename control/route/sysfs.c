@@ -18,7 +18,7 @@ split(const char *path, struct file_path *out)
 	return file_path_split(path, ROOT, 3, out);
 }
 
-/* ---- a link's attributes ------------------------------------------------------------------------------------------------- */
+/* ---- a link's attributes --------------------------------------------------------------------- */
 
 typedef int (*print_fn)(const struct port *port, char *buffer, size_t size);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sudo, doas and pkexec give the programs that they run a clean environment, in which the shim is not loaded: `sudo tc ...` in
- * a script would act on the host. They are refused; who runs the script has, or lacks, the right to change the router already.
+ * sudo, doas and pkexec give the programs that they run a clean environment, in which the shim is not loaded: `sudo tc
+ * ...` in a script would act on the host. They are refused; who runs the script has, or lacks, the right to change the
+ * router already.
  */
 #include "shim/host.h"
 

@@ -147,8 +147,8 @@ file_writev(struct link *link, int fd, const struct iovec *parts, int count)
 }
 
 /*
- * Streams. stdio writes by a door of libc's own, which cannot be interposed; so a stream on a file of the router's is made
- * of functions that use ours, and printf, fclose and ferror report what the router refused.
+ * Streams. stdio writes by a door of libc's own, which cannot be interposed; so a stream on a file of the router's is
+ * made of functions that use ours, and printf, fclose and ferror report what the router refused.
  */
 static ssize_t
 stream_write(void *cookie, const char *data, size_t bytes)

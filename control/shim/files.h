@@ -11,7 +11,9 @@
 
 struct link;
 
-/* paths.c. Whether path, seen from the directory dirfd (or AT_FDCWD), is the router's; absolute then has its full name. */
+/*
+ * paths.c. Whether path, seen from the directory dirfd (or AT_FDCWD), is the router's; absolute then has its full name.
+ */
 bool path_is_routed(int dirfd, const char *path, char absolute[PATH_MAX]);
 /* Whether an open descriptor is a file of the host's network settings, by whatever way it was reached. */
 bool descriptor_is_routed(int fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Interfaces by ioctl and by the library calls that libc makes of netlink or ioctl inside, where its own calls do not come
- * by here: if_nametoindex(3), if_nameindex(3), getifaddrs(3).
+ * Interfaces by ioctl and by the library calls that libc makes of netlink or ioctl inside, where its own calls do not
+ * come by here: if_nametoindex(3), if_nameindex(3), getifaddrs(3).
  */
 #include "shim/host.h"
 
@@ -122,7 +122,10 @@ routed_ioctl(unsigned long request, void *argument)
 	return 0;
 }
 
-/* One netlink request on a connection of its own; calls each(arg, message) for every message of the answer. 0 or -errno. */
+/*
+ * One netlink request on a connection of its own; calls each(arg, message) for every message of the answer. 0 or
+ * -errno.
+ */
 static int
 ask_netlink(void *request, size_t bytes, void (*each)(void *arg, struct nlmsghdr *message), void *arg)
 {
@@ -288,8 +291,8 @@ collect_interface(void *arg, struct nlmsghdr *message)
 }
 
 /*
- * The lists are made as glibc makes them (names on their own here, one block for getifaddrs), so that either side's function
- * can free them.
+ * The lists are made as glibc makes them (names on their own here, one block for getifaddrs), so that either side's
+ * function can free them.
  */
 EXPORT struct if_nameindex *
 if_nameindex(void)

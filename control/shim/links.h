@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which of the program's file descriptors are the router's: netlink sockets, and files open for writing. Both are sockets
- * connected to the router; dup() makes several descriptors of one link.
+ * Which of the program's file descriptors are the router's: netlink sockets, and files open for writing. Both are
+ * sockets connected to the router; dup() makes several descriptors of one link.
  */
 #ifndef WEIR_SHIM_LINKS_H
 #define WEIR_SHIM_LINKS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sending and receiving on netlink sockets. netlink is synchronous: when send() returns, the request was served and the answer
- * is there. A socket to another process is not, so the router says when it is done.
+ * Sending and receiving on netlink sockets. netlink is synchronous: when send() returns, the request was served and the
+ * answer is there. A socket to another process is not, so the router says when it is done.
  */
 #include "shim/host.h"
 
@@ -231,7 +231,10 @@ receive_message(struct link *link, int fd, struct msghdr *message, int flags)
 		struct pollfd readable = { .fd = fd, .events = POLLIN };
 
 		bytes = HOST(recvmsg)(fd, &bare, flags);
-		/* On netlink the first part of a dump is there when send() returns, and each next one when it is asked for. */
+		/*
+		 * On netlink the first part of a dump is there when send() returns, and each next one when it is asked
+		 * for.
+		 */
 		if (bytes >= 0 || errno != EAGAIN || !link->dumping || HOST(poll)(&readable, 1, -1) < 0)
 			break;
 	}

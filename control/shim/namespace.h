@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A program that enters a network namespace (`ip -n NAME`, `ip netns exec NAME`, unshare -n) means that namespace's kernel
- * from then on, not the router, and so do the programs that it starts.
+ * A program that enters a network namespace (`ip -n NAME`, `ip netns exec NAME`, unshare -n) means that namespace's
+ * kernel from then on, not the router, and so do the programs that it starts.
  */
 #ifndef WEIR_SHIM_NAMESPACE_H
 #define WEIR_SHIM_NAMESPACE_H

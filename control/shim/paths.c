@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which paths are the router's. Names are made absolute and cleaned of "." and ".." by their letters; what a symbolic link
- * hides is caught by descriptor_is_routed once it is open for writing.
+ * Which paths are the router's. Names are made absolute and cleaned of "." and ".." by their letters; what a symbolic
+ * link hides is caught by descriptor_is_routed once it is open for writing.
  */
 #include "shim/host.h"
 

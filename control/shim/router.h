@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The client's end of the control socket, for the shim and for `weir`: connect, ask, be answered. Depends on libc alone. */
+/*
+ * The client's end of the control socket, for the shim and for `weir`: connect, ask, be answered. Depends on libc
+ * alone.
+ */
 #ifndef WEIR_SHIM_ROUTER_H
 #define WEIR_SHIM_ROUTER_H
 

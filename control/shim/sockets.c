@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * NETLINK_ROUTE sockets: what socket() returns is a connection to the router, and the calls on it behave as on a netlink
- * socket (netlink(7)).
+ * NETLINK_ROUTE sockets: what socket() returns is a connection to the router, and the calls on it behave as on a
+ * netlink socket (netlink(7)).
  *
  * Of the other netlink protocols those that would change the host's network behind the back of a script that means the
- * router are refused (EPROTONOSUPPORT): netfilter (nft, iptables-nft), xfrm (ip xfrm), generic netlink (ip fou, wg, ethtool
- * -K, ...). The rest (uevents, audit, sock_diag for ss, ...) is left to the host. iptables-legacy's socket options are
- * refused for the same reason.
+ * router are refused (EPROTONOSUPPORT): netfilter (nft, iptables-nft), xfrm (ip xfrm), generic netlink (ip fou, wg,
+ * ethtool -K, ...). The rest (uevents, audit, sock_diag for ss, ...) is left to the host. iptables-legacy's socket
+ * options are refused for the same reason.
  */
 #include "shim/host.h"
 
@@ -253,7 +253,10 @@ set_netlink_option(struct link *link, int fd, int name, const void *value, sockl
 	return 0;
 }
 
-/* The options that load tables into the host's iptables, ip6tables, arptables and ebtables: SO_SET_REPLACE, ADD_COUNTERS. */
+/*
+ * The options that load tables into the host's iptables, ip6tables, arptables and ebtables: SO_SET_REPLACE,
+ * ADD_COUNTERS.
+ */
 static bool
 loads_tables(int level, int name)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who runs a script wants to know which line failed, whatever shell it is for. So each program that the script runs tells when
- * it ends with a status other than 0.
+ * Who runs a script wants to know which line failed, whatever shell it is for. So each program that the script runs
+ * tells when it ends with a status other than 0.
  *
- * Under weird and weir-replay the record is its pid, its status, whether it spoke to the router, and its command line, written
- * at once to the pipe that WEIR_TRACE names as "fd:device:inode" (the number alone may have become another file).
+ * Under weird and weir-replay the record is its pid, its status, whether it spoke to the router, and its command line,
+ * written at once to the pipe that WEIR_TRACE names as "fd:device:inode" (the number alone may have become another
+ * file).
  *
- * `weir exec` is gone by then, having become the shell. It leaves WEIR_SCRIPT, "device:inode:path": the program itself says
- * which line of the script at path it was, if its stderr still is the file that weir exec had. Where the script has redirected
- * it, the failure was expected, or the text is for the script to read.
+ * `weir exec` is gone by then, having become the shell. It leaves WEIR_SCRIPT, "device:inode:path": the program itself
+ * says which line of the script at path it was, if its stderr still is the file that weir exec had. Where the script
+ * has redirected it, the failure was expected, or the text is for the script to read.
  */
 #include "shim/host.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lists of actions in filters, and RTM_NEWACTION, RTM_DELACTION, RTM_GETACTION: what `tc actions` says. Messages and their order are
- * those that Linux 6.1 was seen to give.
+ * Lists of actions in filters, and RTM_NEWACTION, RTM_DELACTION, RTM_GETACTION: what `tc actions` says. Messages and
+ * their order are those that Linux 6.1 was seen to give.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@ action_head_of(const struct action *action, int32_t verdict)
 	};
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static int
 parse_details(const struct nlattr *const *tb, struct action_spec *spec, struct error *err)
@@ -119,7 +119,7 @@ actions_parse(const struct nlattr *attr, struct actions *actions, struct error *
 	return rc;
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------------------------ */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 /* struct tcf_t counts in clock ticks of 10 ms (USER_HZ). */
 #define NS_PER_CLOCK 10000000
@@ -196,7 +196,7 @@ actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list,
 	nl_nest_end(msgs, nest);
 }
 
-/* ---- tc actions ---------------------------------------------------------------------------------------------------------- */
+/* ---- tc actions ------------------------------------------------------------------------------ */
 
 static uint64_t
 now_of(const struct nl_request *req)
@@ -385,7 +385,9 @@ action_get(struct nl_request *req, struct error *err)
 	return answer_named(req, req->reply, RTM_NEWACTION, false, err);
 }
 
-/* A dump goes in messages of so many actions: tc reads one message into 32 KiB, and an action takes half a KiB at most. */
+/*
+ * A dump goes in messages of so many actions: tc reads one message into 32 KiB, and an action takes half a KiB at most.
+ */
 #define ACTIONS_PER_MESSAGE 32
 
 struct dump {

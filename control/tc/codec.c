@@ -42,7 +42,10 @@ rate_parse(const struct tc_ratespec *spec, const struct nlattr *rate64, struct r
 
 	rate->overhead = spec->overhead;
 	rate->mpu = spec->mpu;
-	/* Before tc told the link layer it was to be guessed from the rate table (tc-stab(8)); Ethernet is the only other one. */
+	/*
+	 * Before tc told the link layer it was to be guessed from the rate table (tc-stab(8)); Ethernet is the only
+	 * other one.
+	 */
 	rate->linklayer =
 		spec->linklayer & TC_LINKLAYER_MASK ? spec->linklayer & TC_LINKLAYER_MASK : TC_LINKLAYER_ETHERNET;
 	return rc;

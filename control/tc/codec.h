@@ -14,7 +14,7 @@
 #include <weir/filter/fw.h>
 #include <weir/filter/u32.h>
 
-/* ---- actions ------------------------------------------------------------------------------------------------------------- */
+/* ---- actions --------------------------------------------------------------------------------- */
 
 #define ACTION_CONF_MAX 256 /* bytes; checked where a codec is registered */
 
@@ -57,7 +57,7 @@ struct action_head action_head_of(const struct action *action, int32_t verdict);
 int actions_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
 void actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
 
-/* ---- filters ------------------------------------------------------------------------------------------------------------- */
+/* ---- filters --------------------------------------------------------------------------------- */
 
 /* Where TCA_OPTIONS of a filter are parsed; the conf points into the rest. */
 struct filter_options {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER and RTM_GETCHAIN: what `tc filter` and `tc chain` say. The order in which things are
- * looked at, and the sentences, are those that Linux 6.1 was seen to give.
+ * RTM_NEWTFILTER, RTM_DELTFILTER, RTM_GETTFILTER and RTM_GETCHAIN: what `tc filter` and `tc chain` say. The order in
+ * which things are looked at, and the sentences, are those that Linux 6.1 was seen to give.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +64,7 @@ indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr, ui
 		nl_put_string(msgs, attr, port->name);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Where the filters of a message live. */
 struct place {
@@ -129,7 +129,7 @@ notify_chain(const struct place *place, uint16_t type)
 	notify(place, msgs);
 }
 
-/* ---- naming -------------------------------------------------------------------------------------------------------------- */
+/* ---- naming ---------------------------------------------------------------------------------- */
 
 static bool
 is_hook(uint32_t parent)
@@ -226,7 +226,7 @@ changed(const struct place *place)
 		sched_chain_changed(place->port->tree);
 }
 
-/* ---- new, delete, get ---------------------------------------------------------------------------------------------------- */
+/* ---- new, delete, get ------------------------------------------------------------------------ */
 
 static int
 parse_options(const struct nl_request *req, struct filter_spec *spec, struct filter_options *options, struct error *err)
@@ -248,8 +248,9 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 }
 
 /*
- * Linux takes a filter to a class that is not there, for the class may come later, and says nothing: packets go to the qdisc's
- * default meanwhile, and the user wonders. Only where classes are made by hand: PRIO has its bands, SFQ its flows.
+ * Linux takes a filter to a class that is not there, for the class may come later, and says nothing: packets go to the
+ * qdisc's default meanwhile, and the user wonders. Only where classes are made by hand: PRIO has its bands, SFQ its
+ * flows.
  */
 static void
 warn_of_missing_class(const struct place *place, uint32_t classid, struct error *err)
@@ -376,7 +377,7 @@ filter_get(struct nl_request *req, struct error *err)
 	return 0;
 }
 
-/* ---- dumps --------------------------------------------------------------------------------------------------------------- */
+/* ---- dumps ----------------------------------------------------------------------------------- */
 
 struct dump {
 	const struct place *place;

@@ -32,8 +32,8 @@ tbf_parse(const struct nlattr *options, void *conf, struct error *err)
 }
 
 /*
- * Linux holds the time of a byte as a binary fraction of 32 significant bits, rounded down. What is not a whole one comes out short: the 56 ms
- * of 1540 bytes at 220kbit are told as 55999999 ns, which tc shows as 1539b, and so do we.
+ * Linux holds the time of a byte as a binary fraction of 32 significant bits, rounded down. What is not a whole one
+ * comes out short: the 56 ms of 1540 bytes at 220kbit are told as 55999999 ns, which tc shows as 1539b, and so do we.
  */
 static uint64_t
 shown_ns(uint64_t ns, uint64_t Bps)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC: what `tc qdisc` says. The order in which parent, handle, kind and flags are looked at, and
- * the sentences, are those that Linux 6.1 was seen to give.
+ * RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC: what `tc qdisc` says. The order in which parent, handle, kind and flags are
+ * looked at, and the sentences, are those that Linux 6.1 was seen to give.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,10 @@ tc_port(const struct nl_request *req, struct port **port, struct error *err)
 	return *port != NULL ? 0 : error_code(err, ENODEV);
 }
 
-/* The name of the kind at a port's root as Linux prints it: noqueue where sent packets pass at once, noop on a port that never was up. */
+/*
+ * The name of the kind at a port's root as Linux prints it: noqueue where sent packets pass at once, noop on a port
+ * that never was up.
+ */
 static const char *
 root_kind(const struct port *port)
 {
@@ -44,7 +47,7 @@ root_kind(const struct port *port)
 	return port->activated ? "noqueue" : "noop";
 }
 
-/* ---- dump ------------------------------------------------------------------------------------------------------------------ */
+/* ---- dump ------------------------------------------------------------------------------------ */
 
 static void
 put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, uint32_t parent, uint32_t handle,
@@ -151,7 +154,7 @@ qdisc_dump(struct nl_request *req, struct error *err)
 	return port_walk(c->router, dump_port, &d);
 }
 
-/* ---- naming ---------------------------------------------------------------------------------------------------------------- */
+/* ---- naming ---------------------------------------------------------------------------------- */
 
 static int
 find_at_parent(struct qdisc_request *r, uint32_t parent, struct error *err)
@@ -218,7 +221,7 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 	return 0;
 }
 
-/* ---- ingress --------------------------------------------------------------------------------------------------------------- */
+/* ---- ingress --------------------------------------------------------------------------------- */
 
 static void
 notify_ingress(const struct qdisc_request *r, uint16_t type)
@@ -263,7 +266,7 @@ ingress_delete(struct qdisc_request *r, struct error *err)
 	return port_set_ingress(r->port, false, err);
 }
 
-/* ---- new, change, replace --------------------------------------------------------------------------------------------------- */
+/* ---- new, change, replace -------------------------------------------------------------------- */
 
 static int
 parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A discipline's codec: its netlink options to and from its config structs (include/weir/qdisc/KIND.h). One file a kind, q_KIND.c, which
- * registers itself; qdisc.c and class.c know no kind.
+ * A discipline's codec: its netlink options to and from its config structs (include/weir/qdisc/KIND.h). One file a
+ * kind, q_KIND.c, which registers itself; qdisc.c and class.c know no kind.
  */
 #ifndef WEIR_CONTROL_QDISC_CODEC_H
 #define WEIR_CONTROL_QDISC_CODEC_H
@@ -24,7 +24,10 @@ struct class_codec {
 
 struct qdisc_codec {
 	const char *kind;
-	/* TCA_OPTIONS (never NULL: absent options give conf NULL to the discipline) into conf, zeroed, of ops->conf_size bytes. */
+	/*
+	 * TCA_OPTIONS (never NULL: absent options give conf NULL to the discipline) into conf, zeroed, of
+	 * ops->conf_size bytes.
+	 */
 	int (*parse)(const struct nlattr *options, void *conf, struct error *err);
 	void (*put)(struct nl_msgs *msgs, const void *conf); /* TCA_OPTIONS */
 	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
@@ -53,7 +56,9 @@ union tc_conf {
 int rate_parse(const struct tc_ratespec *spec, const struct nlattr *rate64, struct rate_conf *rate, struct error *err);
 void rate_put(const struct rate_conf *rate, struct tc_ratespec *spec);
 
-/* The struct at the start of an attribute, copied; EINVAL if it is shorter. What is longer is ignored, as Linux does. */
+/*
+ * The struct at the start of an attribute, copied; EINVAL if it is shorter. What is longer is ignored, as Linux does.
+ */
 int struct_parse(const struct nlattr *attr, void *to, size_t size, const char *what, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tc's unit of time on the wire: a tick of 64 ns, as /proc/net/psched says (000003e8 00000040: 1000 / 64 ticks a microsecond).
+ * tc's unit of time on the wire: a tick of 64 ns, as /proc/net/psched says (000003e8 00000040: 1000 / 64 ticks a
+ * microsecond).
  */
 #ifndef WEIR_CONTROL_TICKS_H
 #define WEIR_CONTROL_TICKS_H
