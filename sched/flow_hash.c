@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <netinet/in.h>
-#include <string.h>
-
-#include <rte_ether.h>
-#include <rte_ip.h>
-#include <rte_jhash.h>
-
-#include <weir/packet.h>
-
+/* What is not the most usual of flow_hash: IPv6 with its extension headers, other transports, no IP at all. */
 #include "flow_hash.h"
+
+#include <rte_jhash.h>
 
 #define IPV6_EXTENSIONS_MAX 8 /* headers looked at before the transport header; more than any sane packet has */
 
-/* What is hashed: 11 words. IPv4 uses the first word of each address. */
+/* What is hashed: 10 words. */
 struct flow_key {
 	uint32_t source[4], destination[4];
 	uint32_t ports; /* or SPI; 0: none */
@@ -26,9 +20,8 @@ bytes_at(const struct rte_mbuf *m, uint32_t offset, uint32_t length)
 	return offset + length <= m->data_len ? rte_pktmbuf_mtod_offset(m, const uint8_t *, offset) : NULL;
 }
 
-/* The word of the transport header that tells flows between two hosts apart. */
-static uint32_t
-transport_word(const struct rte_mbuf *m, uint8_t protocol, uint32_t l4_off)
+uint32_t
+flow_transport_word(const struct rte_mbuf *m, uint8_t protocol, uint32_t l4_off)
 {
 	const uint8_t *word = NULL;
 	uint32_t value = 0;
@@ -52,21 +45,6 @@ transport_word(const struct rte_mbuf *m, uint8_t protocol, uint32_t l4_off)
 	if (word != NULL)
 		memcpy(&value, word, sizeof(value));
 	return value;
-}
-
-static bool
-key_ipv4(const struct rte_mbuf *m, const struct pkt *p, struct flow_key *key)
-{
-	const struct rte_ipv4_hdr *ip = (const void *)bytes_at(m, p->l3_off, sizeof(*ip));
-
-	if (ip == NULL)
-		return false;
-	memcpy(&key->source[0], &ip->src_addr, 4);
-	memcpy(&key->destination[0], &ip->dst_addr, 4);
-	key->protocol = ip->next_proto_id;
-	if ((ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) == 0)
-		key->ports = transport_word(m, ip->next_proto_id, p->l4_off);
-	return true;
 }
 
 /* The protocol behind the extension headers (RFC 8200 section 4); *l4_off is 0 if the packet is a fragment or has too many of them. */
@@ -106,18 +84,16 @@ key_ipv6(const struct rte_mbuf *m, const struct pkt *p, struct flow_key *key)
 	memcpy(key->source, ip->src_addr, 16);
 	memcpy(key->destination, ip->dst_addr, 16);
 	key->protocol = ipv6_protocol(m, ip->proto, p->l3_off + (uint32_t)sizeof(*ip), &l4_off);
-	key->ports = transport_word(m, key->protocol, l4_off);
+	key->ports = flow_transport_word(m, key->protocol, l4_off);
 	return true;
 }
 
 uint32_t
-flow_hash(struct rte_mbuf *m, uint32_t seed)
+flow_hash_other(const struct rte_mbuf *m, uint32_t seed)
 {
-	const struct pkt *p = pkt_of(m);
+	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
 	struct flow_key key = { 0 };
 
-	if (p->protocol == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) && key_ipv4(m, p, &key))
-		return rte_jhash_3words(key.source[0], key.destination[0] ^ key.protocol, key.ports, seed);
 	if (p->protocol != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6) || !key_ipv6(m, p, &key)) {
 		const uint8_t *addresses = bytes_at(m, 0, 2 * RTE_ETHER_ADDR_LEN);
 

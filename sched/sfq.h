@@ -6,6 +6,7 @@
 #include <weir/qdisc/sfq.h>
 #include <weir/sched.h>
 
+#include "flow_hash.h"
 #include "pkt_queue.h"
 #include "red_average.h"
 
@@ -54,8 +55,8 @@ void sfq_flows_destroy(struct sfq *s);
 
 /* Brings the buckets' flows nearer to the processor; what is beyond the buckets is passed over. */
 void sfq_fetch(const struct sfq *s, const uint32_t *buckets, uint16_t n);
-/* The flow of a bucket, perhaps a new one; SFQ_NONE if all are in use, but where `moving` says that one must be found. A push must follow. */
-uint16_t sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving);
+/* A new flow for a bucket that has none; SFQ_NONE if all are in use, but where `moving` says that one must be found. A push must follow. */
+uint16_t sfq_flow_make(struct sfq *s, uint32_t bucket, bool moving);
 /* Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the caller's. */
 bool sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes);
 /* Takes the first or the last packet of a flow. One that it leaves empty must be first in the round, and be retired. */
@@ -70,8 +71,26 @@ uint16_t sfq_flow_victim(const struct sfq *s);
 /* A new hash: all that is queued is put where it belongs now, in the order of each flow. */
 void sfq_rehash(struct qdisc *q, struct sfq *s);
 
-/* The bucket of a packet that no filter has a say in. */
-uint32_t sfq_bucket(const struct qdisc *q, const struct sfq *s, struct rte_mbuf *m);
 uint32_t sfq_random(struct sfq *s);
+
+/* The bucket of a packet that no filter has a say in. */
+static inline uint32_t
+sfq_bucket(const struct qdisc *q, const struct sfq *s, struct rte_mbuf *m)
+{
+	uint32_t priority = pkt_of(m)->priority, bucket = TC_H_MIN(priority) - 1;
+
+	if (unlikely(TC_H_MAJ(priority) == q->handle && q->handle != 0 && bucket <= s->bucket_mask))
+		return bucket;
+	return flow_hash(m, s->hash_key) & s->bucket_mask;
+}
+
+/* The flow of a bucket, as sfq_flow_make has it where there is none yet. */
+static inline uint16_t
+sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving)
+{
+	uint16_t i = s->table[bucket];
+
+	return likely(i != SFQ_NONE) ? i : sfq_flow_make(s, bucket, moving);
+}
 
 #endif

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow_hash.h"
 #include "sfq.h"
 
 /* How many turns ahead, found by measurement: a turn of a few packets takes less than a fetch from the last-level cache. */
@@ -25,31 +24,55 @@ length_of(const struct sfq *s, const struct sfq_flow *flow)
 	return RTE_MIN(flow->queue.count, s->depth);
 }
 
-/* Moves flow i to the list of its length, from that of `before`; 0: in none. */
-static void
-update_length(struct sfq *s, uint16_t i, uint16_t before)
+static inline void
+leave_list(struct sfq *s, const struct sfq_flow *flow, uint16_t length)
+{
+	if (flow->peer_previous == SFQ_NONE)
+		s->by_length[length] = flow->peer_next;
+	else
+		s->flows[flow->peer_previous].peer_next = flow->peer_next;
+	if (flow->peer_next != SFQ_NONE)
+		s->flows[flow->peer_next].peer_previous = flow->peer_previous;
+}
+
+static inline void
+join_list(struct sfq *s, uint16_t i, uint16_t length)
 {
 	struct sfq_flow *flow = &s->flows[i];
-	uint16_t length = length_of(s, flow);
+
+	flow->peer_previous = SFQ_NONE;
+	flow->peer_next = s->by_length[length];
+	if (flow->peer_next != SFQ_NONE)
+		s->flows[flow->peer_next].peer_previous = i;
+	s->by_length[length] = i;
+}
+
+/* Flow i has grown by a packet, from this length; 0: it was in no list. */
+static inline void
+note_growth(struct sfq *s, uint16_t i, uint16_t before)
+{
+	uint16_t length = length_of(s, &s->flows[i]);
 
 	if (length == before)
 		return;
-	if (before != 0) {
-		if (flow->peer_previous == SFQ_NONE)
-			s->by_length[before] = flow->peer_next;
-		else
-			s->flows[flow->peer_previous].peer_next = flow->peer_next;
-		if (flow->peer_next != SFQ_NONE)
-			s->flows[flow->peer_next].peer_previous = flow->peer_previous;
-	}
-	if (length != 0) {
-		flow->peer_previous = SFQ_NONE;
-		flow->peer_next = s->by_length[length];
-		if (flow->peer_next != SFQ_NONE)
-			s->flows[flow->peer_next].peer_previous = i;
-		s->by_length[length] = i;
-		s->longest = RTE_MAX(s->longest, length);
-	}
+	if (before != 0)
+		leave_list(s, &s->flows[i], before);
+	join_list(s, i, length);
+	if (length > s->longest)
+		s->longest = length;
+}
+
+/* Flow i has shrunk, from this length. */
+static inline void
+note_loss(struct sfq *s, uint16_t i, uint16_t before)
+{
+	uint16_t length = length_of(s, &s->flows[i]);
+
+	if (length == before)
+		return;
+	leave_list(s, &s->flows[i], before);
+	if (length != 0)
+		join_list(s, i, length);
 	/* At most as many steps as packets have left. */
 	while (s->longest > length && s->by_length[s->longest] == SFQ_NONE)
 		s->longest--;
@@ -131,13 +154,10 @@ sfq_fetch(const struct sfq *s, const uint32_t *buckets, uint16_t n)
 }
 
 uint16_t
-sfq_flow_find(struct sfq *s, uint32_t bucket, bool moving)
+sfq_flow_make(struct sfq *s, uint32_t bucket, bool moving)
 {
-	uint16_t i = s->table[bucket];
+	uint16_t i = s->free;
 
-	if (i != SFQ_NONE)
-		return i;
-	i = s->free;
 	if (likely(i != SFQ_NONE))
 		s->free = s->flows[i].next_free;
 	else if (moving)
@@ -213,7 +233,7 @@ sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes)
 	if (!flow->waiting)
 		flow_start(s, i);
 	flow->bytes += bytes;
-	update_length(s, i, before);
+	note_growth(s, i, before);
 	return true;
 }
 
@@ -225,7 +245,7 @@ sfq_flow_take(struct sfq *s, uint16_t i, bool last)
 	struct rte_mbuf *m = last ? pkt_queue_pop_last(&flow->queue) : pkt_queue_pop(&flow->queue);
 
 	flow->bytes -= pkt_queued_bytes(m);
-	update_length(s, i, before);
+	note_loss(s, i, before);
 	return m;
 }
 
@@ -247,7 +267,7 @@ sfq_flow_serve(struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint64_t *byte
 	} while (got < n && flow->allot > 0 && flow->queue.count != 0);
 	flow->bytes -= sum;
 	*bytes += sum;
-	update_length(s, i, before);
+	note_loss(s, i, before);
 	/* What a flow that ran empty had left or owed is forgotten. */
 	if (flow->queue.count == 0)
 		sfq_flow_retire(s, i);
@@ -265,16 +285,6 @@ sfq_random(struct sfq *s)
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return (uint32_t)((z ^ (z >> 31)) >> 32);
-}
-
-uint32_t
-sfq_bucket(const struct qdisc *q, const struct sfq *s, struct rte_mbuf *m)
-{
-	uint32_t priority = pkt_of(m)->priority, bucket = TC_H_MIN(priority) - 1;
-
-	if (unlikely(TC_H_MAJ(priority) == q->handle && q->handle != 0 && bucket <= s->bucket_mask))
-		return bucket;
-	return flow_hash(m, s->hash_key) & s->bucket_mask;
 }
 
 /* Takes everything out, flow by flow. */

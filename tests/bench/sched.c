@@ -5,8 +5,8 @@
  *
  * All get 64-byte packets whose queue is known already (classification is another benchmark): what is dequeued, 32 at a
  * time, is enqueued again, so that the backlog stays. The clock is virtual: it goes on by a burst's time on a 10 gbit
- * link, and jumps to the next event when nothing may leave. Weir and peer take turns, round by round. A packet that
- * comes back is fetched into the cache first, where one that was just received would be.
+ * link, and jumps to the next event when nothing may leave. Weir and peer take turns, round by round. What comes back is
+ * fetched into the cache, where a packet that was just received would be, while the burst before it is enqueued.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,22 +139,38 @@ fetch(const struct load *load, struct rte_mbuf **pkts, uint16_t n)
 	}
 }
 
+struct burst {
+	struct rte_mbuf *pkts[BURST];
+	uint16_t count;
+};
+
+static void
+come_back(struct load *load, struct burst *burst, void (*check)(struct rte_mbuf **pkts, uint16_t n))
+{
+	if (burst->count == 0)
+		return;
+	if (check != NULL)
+		check(burst->pkts, burst->count);
+	if (load->targets != NULL)
+		aim(load, burst->pkts, burst->count);
+	load_enqueue(load, burst->pkts, burst->count);
+	burst->count = 0;
+}
+
+/* While a burst is on its way into the cache, the one before is enqueued: as with a driver that receives ahead. */
 static void
 go_round(struct load *load, uint64_t packets, void (*check)(struct rte_mbuf **pkts, uint16_t n))
 {
+	struct burst bursts[2] = { 0 }, *fresh = bursts, *fetched = bursts + 1;
 	uint64_t end = load->out + packets;
-	struct rte_mbuf *pkts[BURST];
 
 	while (load->out < end) {
-		uint16_t n = load_dequeue(load, pkts);
-
-		fetch(load, pkts, n);
-		if (check != NULL)
-			check(pkts, n);
-		if (load->targets != NULL)
-			aim(load, pkts, n);
-		load_enqueue(load, pkts, n);
+		fresh->count = load_dequeue(load, fresh->pkts);
+		fetch(load, fresh->pkts, fresh->count);
+		come_back(load, fetched, check);
+		RTE_SWAP(fresh, fetched);
 	}
+	come_back(load, fetched, check);
 }
 
 static double

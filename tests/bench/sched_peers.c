@@ -59,20 +59,31 @@ make_rte_sched(void)
 	return port;
 }
 
+static void
+rte_sched_come_back(struct peer *peer, struct rte_mbuf **pkts, int *count)
+{
+	if (*count > 0)
+		require(rte_sched_port_enqueue(peer->queue, pkts, (uint32_t)*count) == *count, "rte_sched dropped");
+	*count = 0;
+}
+
 static double
 rte_sched_cycles(struct peer *peer, unsigned int packets)
 {
-	struct rte_mbuf *pkts[BURST];
+	struct rte_mbuf *bursts[2][BURST];
 	uint64_t start = rte_rdtsc_precise(), done = 0;
+	int counts[2] = { 0, 0 };
 
 	/* A call may give less than was asked for: that costs, too. */
-	while (done < packets) {
-		int got = rte_sched_port_dequeue(peer->queue, pkts, BURST);
-
-		if (got > 0)
-			require(rte_sched_port_enqueue(peer->queue, pkts, (uint32_t)got) == got, "rte_sched dropped");
-		done += (uint64_t)got;
+	for (unsigned int turn = 0; done < packets; turn ^= 1) {
+		counts[turn] = rte_sched_port_dequeue(peer->queue, bursts[turn], BURST);
+		for (int i = 0; i < counts[turn]; i++)
+			rte_prefetch0(bursts[turn][i]);
+		done += (uint64_t)counts[turn];
+		rte_sched_come_back(peer, bursts[turn ^ 1], &counts[turn ^ 1]);
 	}
+	rte_sched_come_back(peer, bursts[0], &counts[0]);
+	rte_sched_come_back(peer, bursts[1], &counts[1]);
 	return (double)(rte_rdtsc_precise() - start) / (double)done;
 }
 
@@ -96,22 +107,32 @@ peer_rte_sched(struct peer *peer, struct rte_mempool *pool, uint32_t backlog)
 
 static uint64_t ring_bytes; /* so that no length is read in vain */
 
+static void
+rte_ring_come_back(struct peer *peer, struct rte_mbuf **pkts, unsigned int *count)
+{
+	for (unsigned int i = 0; i < *count; i++)
+		ring_bytes += pkts[i]->pkt_len;
+	require(rte_ring_sp_enqueue_burst(peer->queue, (void **)pkts, *count, NULL) == *count, "rte_ring is full");
+	*count = 0;
+}
+
 static double
 rte_ring_cycles(struct peer *peer, unsigned int packets)
 {
-	struct rte_mbuf *pkts[BURST];
-	uint64_t start = rte_rdtsc_precise();
+	struct rte_mbuf *bursts[2][BURST];
+	uint64_t start = rte_rdtsc_precise(), done = 0;
+	unsigned int counts[2] = { 0, 0 };
 
-	for (unsigned int done = 0; done < packets; done += BURST) {
-		unsigned int got = rte_ring_sc_dequeue_burst(peer->queue, (void **)pkts, BURST, NULL);
-
-		for (unsigned int i = 0; i < got; i++)
-			rte_prefetch0(pkts[i]);
-		for (unsigned int i = 0; i < got; i++)
-			ring_bytes += pkts[i]->pkt_len;
-		require(rte_ring_sp_enqueue_burst(peer->queue, (void **)pkts, got, NULL) == BURST, "rte_ring is full");
+	for (unsigned int turn = 0; done < packets; turn ^= 1) {
+		counts[turn] = rte_ring_sc_dequeue_burst(peer->queue, (void **)bursts[turn], BURST, NULL);
+		for (unsigned int i = 0; i < counts[turn]; i++)
+			rte_prefetch0(bursts[turn][i]);
+		done += counts[turn];
+		rte_ring_come_back(peer, bursts[turn ^ 1], &counts[turn ^ 1]);
 	}
-	return (double)(rte_rdtsc_precise() - start) / packets;
+	rte_ring_come_back(peer, bursts[0], &counts[0]);
+	rte_ring_come_back(peer, bursts[1], &counts[1]);
+	return (double)(rte_rdtsc_precise() - start) / (double)done;
 }
 
 void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which packets are one flow: priorities, filters, the hash of the headers, and a new hash now and then. */
+#include "flow_hash.h"
 #include "support_sfq.h"
 
 /* ---- classification */
@@ -84,6 +85,51 @@ the_hash_tells_flows_apart_and_keeps_fragments_together(void **state)
 	ipv4_of(m)->fragment_offset = rte_cpu_to_be_16(185);
 	pkt_of(m)->l4_off = 0;
 	assert_int_equal(bucket_for(q, m), first);
+	bed_end();
+}
+
+#define SPREAD_FLOWS   10000
+#define SPREAD_BUCKETS 65536
+
+/* Buckets that flows fall into, whose addresses and ports count up by these steps, by 16 bits of the hash. */
+static uint32_t
+buckets_of(uint32_t key, uint32_t host_step, uint32_t port_step, unsigned int shift)
+{
+	static bool taken[SPREAD_BUCKETS];
+	struct rte_mbuf *m = packet(100, 1, 0, 0);
+	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, pkt_of(m)->l4_off);
+	uint32_t count = 0;
+
+	memset(taken, 0, sizeof(taken));
+	for (uint32_t flow = 0; flow < SPREAD_FLOWS; flow++) {
+		bool *bucket;
+
+		ipv4_of(m)->dst_addr = rte_cpu_to_be_32(0x0a000000 + flow * host_step);
+		udp->src_port = rte_cpu_to_be_16((uint16_t)(flow * port_step));
+		bucket = &taken[flow_hash(m, key) >> shift & (SPREAD_BUCKETS - 1)];
+		count += !*bucket;
+		*bucket = true;
+	}
+	rte_pktmbuf_free(m);
+	return count;
+}
+
+/* n balls thrown at m bins at random leave m * (1 - exp(-n / m)) of them busy: 9274, give or take 25. */
+static void
+the_hash_spreads_flows_that_count_up(void **state)
+{
+	static const uint32_t keys[] = { 0, 1, 0x80000000, UINT32_MAX, 0x12345678 };
+
+	bed_make();
+	for (unsigned int i = 0; i < RTE_DIM(keys); i++) {
+		for (unsigned int shift = 0; shift <= 16; shift += 16) {
+			assert_in_range(buckets_of(keys[i], 1, 0, shift), 9150, 9400);
+			assert_in_range(buckets_of(keys[i], 0, 1, shift), 9150, 9400);
+			assert_in_range(buckets_of(keys[i], 1, 1, shift), 9150, 9400);
+			assert_in_range(buckets_of(keys[i], 256, 0, shift), 9150, 9400);
+			assert_in_range(buckets_of(keys[i], 1 << 16, 3, shift), 9150, 9400);
+		}
+	}
 	bed_end();
 }
 
@@ -248,6 +294,7 @@ main(void)
 		cmocka_unit_test(a_priority_may_name_the_bucket),
 		cmocka_unit_test(filters_name_buckets_and_what_none_names_is_dropped),
 		cmocka_unit_test(the_hash_tells_flows_apart_and_keeps_fragments_together),
+		cmocka_unit_test(the_hash_spreads_flows_that_count_up),
 		cmocka_unit_test(the_hash_reads_ipv6_behind_its_extension_headers),
 		cmocka_unit_test(what_is_not_ip_or_too_short_has_a_bucket_too),
 		cmocka_unit_test(a_new_hash_comes_when_it_is_due_and_keeps_each_flow_in_order),
