@@ -137,6 +137,21 @@ check_sleep(struct router *router, bool sleeps)
 		assert_in_range(after.sleeps - before.sleeps, 0, 30);
 }
 
+/* An interface that went down makes its sockets ready, with an error and nothing else: no reason to stay awake. */
+static void
+check_interface_down(struct router *router, struct port *port, const char *interface, bool sleeps)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "ip link set %.2s0 down", interface);
+	assert_int_equal(system(command), 0);
+	check_sleep(router, sleeps);
+	port_set_flags(port, 0, IFF_UP, NULL);
+	snprintf(command, sizeof(command), "ip link set %.2s0 up", interface);
+	assert_int_equal(system(command), 0);
+	up(port);
+}
+
 static void
 drive(const char *devargs, const char *interface, bool sleeps)
 {
@@ -165,8 +180,12 @@ drive(const char *devargs, const char *interface, bool sleeps)
 	check_departure(host, port);
 	check_sleep(router, sleeps);
 	/* Down and up again: other sockets may be read now. */
-	ok(port_set_flags(port, 0, IFF_UP, &err), &err);
-	up(port);
+	if (strcmp(interface, "wt0") != 0) {
+		check_interface_down(router, port, interface, sleeps);
+	} else {
+		ok(port_set_flags(port, 0, IFF_UP, &err), &err);
+		up(port);
+	}
 	close(host);
 	host = open_host(interface);
 	sleep_ms(50);
