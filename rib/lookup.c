@@ -261,12 +261,13 @@ lead(struct burst *b)
 		uint32_t some = 0;
 
 		ask_together(b, b->set->tables[r]);
-		for (uint16_t i = 0; i < b->count; i++) {
-			b->rule[i] = r;
+		for (uint16_t i = 0; i < b->count; i++)
 			some |= b->value[i];
-		}
-		if (some != 0) /* of the local table, most bursts want nothing */
-			settle(b);
+		if (some == 0) /* of the local table, most bursts want nothing */
+			continue;
+		for (uint16_t i = 0; i < b->count; i++)
+			b->rule[i] = r;
+		settle(b);
 	}
 	for (uint16_t i = 0; i < b->count; i++)
 		b->from[i] = b->set->leading;
@@ -287,32 +288,39 @@ settle_without_table(struct burst *b)
 
 	for (uint16_t i = 0; i < b->count; i++) {
 		uint32_t rule = b->rule[i];
+		struct rib_result *result = &b->results[b->index[i]];
 
-		if (likely(rule < set->count && set->tables[rule] != NULL)) {
+		if (b->table[i] != NULL) {
 			b->index[left] = b->index[i];
 			b->addr[left] = b->addr[i];
-			b->table[left] = set->tables[rule];
+			b->table[left] = b->table[i];
 			b->rule[left++] = rule;
-			continue;
-		}
-		b->results[b->index[i]] = (struct rib_result){ .type = RTN_UNSPEC };
-		if (rule < set->count)
-			b->results[b->index[i]] = (struct rib_result){ .type = refusal(set->rules[rule].action),
+		} else if (rule == set->count) {
+			*result = (struct rib_result){ .type = RTN_UNSPEC };
+		} else {
+			*result = (struct rib_result){ .type = refusal(set->rules[rule].action),
 				.realm = set->rules[rule].realm,
 				.by_rule = true };
+		}
 	}
 	b->count = left;
 }
 
-/* Have all keys matched the same rule? */
-static inline bool
-of_one_rule(const struct burst *b)
+/* Finds the table that each key is to ask; true if all ask the same. */
+static bool
+find_tables(struct burst *b)
 {
-	uint32_t differ = 0;
+	const struct table *const *tables = b->set->tables;
+	bool one = true, none = false;
 
-	for (uint16_t i = 0; i < b->count; i++)
-		differ |= b->rule[i] ^ b->rule[0];
-	return differ == 0;
+	for (uint16_t i = 0; i < b->count; i++) {
+		b->table[i] = tables[b->rule[i]];
+		one &= b->table[i] == b->table[0];
+		none |= b->table[i] == NULL;
+	}
+	if (unlikely(none))
+		settle_without_table(b);
+	return one;
 }
 
 static void
@@ -320,11 +328,13 @@ look_up(struct burst *b)
 {
 	lead(b);
 	while (b->count > 0) {
+		bool one;
+
 		ruleset_match(b->set, b->keys, b->index, b->from, b->count, b->rule);
-		settle_without_table(b);
+		one = find_tables(b);
 		if (b->count == 0)
 			break;
-		if (of_one_rule(b))
+		if (one)
 			ask_together(b, b->table[0]);
 		else
 			ask_each(b);

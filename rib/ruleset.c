@@ -220,9 +220,8 @@ lay_out(struct making *m, const struct rules *rules)
 {
 	struct sizes s = sizes_of(rules);
 	size_t bytes = RULESET_BYTES + s.buckets * sizeof(struct bucket) + s.filter_words * sizeof(uint32_t) +
-		       s.shapes * sizeof(struct shape) +
-		       rules->count * (sizeof(struct compiled_rule) + sizeof(struct table *)) +
-		       (rules->count + 1 + s.other) * sizeof(uint32_t);
+		       s.shapes * sizeof(struct shape) + rules->count * sizeof(struct compiled_rule) +
+		       (rules->count + 1) * sizeof(struct table *) + (rules->count + 1 + s.other) * sizeof(uint32_t);
 	struct bucket *bucket;
 	uint32_t *filter;
 
@@ -231,7 +230,8 @@ lay_out(struct making *m, const struct rules *rules)
 	filter = (uint32_t *)(bucket + s.buckets);
 	m->shapes = (struct shape *)(filter + s.filter_words);
 	m->tables = (const struct table **)(m->shapes + s.shapes);
-	m->rules = (struct compiled_rule *)(m->tables + rules->count);
+	m->rules = (struct compiled_rule *)(m->tables + rules->count + 1);
+	m->tables[rules->count] = NULL;
 	m->all = (uint32_t *)(m->rules + rules->count);
 	m->other = m->all + rules->count + 1;
 	m->shape_of = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));

@@ -77,8 +77,8 @@ struct ruleset {
 	const struct shape *shapes; /* by first */
 	const uint32_t *all; /* [count + 1]; count where there is none */
 	const uint32_t *other; /* rules whose selectors must be tried */
-	const struct table *const
-		*tables; /* that each rule asks, an empty one for rules without effect; NULL: the rule refuses */
+	/* That each rule asks, an empty one for rules without effect; NULL: the rule refuses, or is the end, tables[count]. */
+	const struct table *const *tables;
 	const struct compiled_rule *rules; /* what most packets need nothing of */
 };
 
