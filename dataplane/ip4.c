@@ -191,7 +191,7 @@ make_key(const struct port *in, const struct rte_mbuf *m, bool by_ports, struct 
 	key->dsfield = ip->type_of_service;
 	key->ip_protocol = ip->next_proto_id;
 	key->unused = 0;
-	key->flow_hash = unlikely(by_ports) ? path_flow_hash(m) : flow_hash_addresses(ip->src_addr, ip->dst_addr);
+	key->flow_hash = by_ports ? path_flow_hash(m) : flow_hash_addresses(ip->src_addr, ip->dst_addr);
 }
 
 /* Drops and delivers what needs no route, and asks for the others', which stay in front, in order. Returns how many. */
@@ -487,16 +487,14 @@ route(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struc
 }
 
 void
-ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n)
 {
 	struct routing routing;
-	struct rib_key4 keys[BURST];
 	struct rib_result results[BURST];
-	uint16_t routed = make_keys(w, in, pkts, n, keys);
 
-	if (routed == 0)
+	if (n == 0)
 		return;
-	rib_lookup4(w->rib, keys, routed, results);
+	rib_lookup4(w->rib, keys, n, results);
 	worker_stage(w, STAGE_OF_ROUTE);
 	routing.in = in;
 	routing.forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
@@ -504,10 +502,19 @@ ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t 
 	load_source_check(w, in, &routing.check);
 	outgoing_start(&routing.outgoing);
 	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local))
-		for (uint16_t i = 0; i < routed; i++)
+		for (uint16_t i = 0; i < n; i++)
 			route(w, &routing, pkts[i], &results[i]);
 	else
-		for (uint16_t i = 0; i < routed; i++)
+		for (uint16_t i = 0; i < n; i++)
 			take_routed(w, &routing, pkts[i], &results[i]);
 	outgoing_flush(w, &routing.outgoing);
+}
+
+void
+ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rib_key4 keys[BURST];
+
+	n = make_keys(w, in, pkts, n, keys);
+	ip4_route(w, in, pkts, keys, n);
 }

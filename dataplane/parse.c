@@ -122,12 +122,16 @@ fill_again(struct pkt *p, const struct pkt *start)
 	p->passes = before.passes;
 }
 
+/* What multipath routes spread by. */
+enum { HASH_NONE, HASH_ADDRESSES, HASH_PORTS };
+
 /* What is the same for all packets of a burst. */
 struct parsing {
 	struct pkt start; /* of a plain packet */
 	struct port *in;
 	uint64_t mac; /* the port's, as the first 8 bytes of a frame, shifted up by those behind it */
 	uint32_t mtu;
+	uint8_t hash_policy; /* of multipath routes; HASH_NONE: there are none */
 	bool any; /* every destination MAC is ours */
 	bool fresh; /* from outside, not through a virtual port */
 };
@@ -222,9 +226,19 @@ sum_ok(uint64_t sum)
 	return (half + (half << 16 | half >> 16)) >> 16 == 0xffff;
 }
 
-/* Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off. */
+/* The ports of the transport header at `l4`, of which so many bytes are there, where rules know them. */
+static inline void
+set_ports(struct rib_key4 *key, const uint8_t *l4, uint32_t bytes)
+{
+	uint8_t protocol = key->ip_protocol;
+
+	if (likely(bytes >= 4 && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP)))
+		memcpy(&key->sport, l4, 4);
+}
+
+/* Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off, and key what it is routed by. */
 static inline bool
-take_plain(const struct parsing *parsing, struct rte_mbuf *m)
+take_plain(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *key)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
 	uint32_t word[5] = { load32(ip), load32(ip + 4), load32(ip + 8), load32(ip + 12), load32(ip + 16) };
@@ -244,6 +258,14 @@ take_plain(const struct parsing *parsing, struct rte_mbuf *m)
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + total);
 	m->pkt_len = RTE_ETHER_HDR_LEN + total;
+	*key = (struct rib_key4){
+		.src = word[3],
+		.dst = word[4],
+		.iif = parsing->in->ifindex,
+		.ip_protocol = (uint8_t)(word[2] >> 8),
+		.dsfield = (uint8_t)(word[0] >> 8),
+	};
+	set_ports(key, ip + sizeof(struct rte_ipv4_hdr), total - (uint32_t)sizeof(struct rte_ipv4_hdr));
 	return true;
 }
 
@@ -261,6 +283,8 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, struct parsin
 			.flags = PKT_PLAIN,
 		},
 		.in = in,
+		.hash_policy = !rib_has_multipath(w->rib) ? HASH_NONE :
+		               w->settings->fib_multipath_hash_policy == 1 ? HASH_PORTS : HASH_ADDRESSES,
 		.mtu = in->mtu,
 		.any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router),
 		.fresh = fresh,
@@ -269,14 +293,28 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, struct parsin
 	parsing->mac <<= 16;
 }
 
+/* What take_plain leaves open. */
+static void
+finish_key(const struct parsing *parsing, const struct rte_mbuf *m, struct rib_key4 *key)
+{
+	key->mark = pkt_of((struct rte_mbuf *)(uintptr_t)m)->mark;
+	if (parsing->hash_policy == HASH_PORTS)
+		key->flow_hash = path_flow_hash(m);
+	else if (parsing->hash_policy == HASH_ADDRESSES)
+		key->flow_hash = flow_hash_addresses(key->src, key->dst);
+}
+
 uint16_t
-path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh)
+path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, struct parsed *parsed)
 {
 	struct pkt_sink *sink = &counters(w, in)->sink;
 	struct parsing parsing;
 	uint16_t kept = 0;
+	bool finish;
 
 	start_parsing(w, in, fresh, &parsing);
+	finish = !fresh || parsing.hash_policy != HASH_NONE;
+	parsed->plain = true;
 	for (uint16_t i = 0; i < RTE_MIN(n, PREFETCH); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
@@ -287,16 +325,20 @@ path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n
 			rte_prefetch0_write(pkt_of(pkts[i + PREFETCH]));
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH], void *));
 		}
-		if (likely(take_plain(&parsing, m))) {
+		if (likely(take_plain(&parsing, m, &parsed->keys[kept]))) {
 			fill(pkt_of(m), &parsing);
+			if (unlikely(finish))
+				finish_key(&parsing, m, &parsed->keys[kept]);
 			pkts[kept++] = m;
 			continue;
 		}
 		reason = parse_one(w, &parsing, m);
-		if (likely(reason == KEEP))
+		if (likely(reason == KEEP)) {
+			parsed->plain = false;
 			pkts[kept++] = m;
-		else
+		} else {
 			pkt_drop(sink, m, reason);
+		}
 	}
 	return kept;
 }

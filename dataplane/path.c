@@ -100,14 +100,18 @@ static void
 receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh)
 {
 	const struct chain *ingress = __atomic_load_n(&in->ingress, __ATOMIC_ACQUIRE);
+	struct parsed parsed;
 
-	n = path_parse(w, in, pkts, n, fresh);
+	n = path_parse(w, in, pkts, n, fresh, &parsed);
 	worker_stage(w, STAGE_OF_PARSE);
 	if (n != 0 && ingress != NULL && !chain_empty(ingress)) {
 		n = run_ingress(w, in, pkts, n);
+		parsed.plain = false; /* marks are part of the keys */
 		worker_stage(w, STAGE_OF_INGRESS);
 	}
-	if (n != 0)
+	if (likely(parsed.plain))
+		ip4_route(w, in, pkts, parsed.keys, n);
+	else
 		dispatch(w, in, pkts, n);
 	worker_stage(w, STAGE_OF_FORWARD);
 }

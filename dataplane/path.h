@@ -67,11 +67,18 @@ struct pkt_sink *path_sink(const struct worker *w, uint32_t ifindex);
 
 /* ---- parse.c ----------------------------------------------------------------------------------------------------- */
 
+/* What parsing a burst leaves beside struct pkt. */
+struct parsed {
+	struct rib_key4 keys[BURST]; /* what each packet is to be routed by, if all are plain */
+	bool plain;
+};
+
 /*
- * Fills struct pkt of each (`fresh`: just received; else it came through a virtual port and keeps its time and marks),
- * drops what is malformed or another host's. Keeps the rest in front, in order; returns how many.
+ * At most BURST. Fills struct pkt of each (`fresh`: just received; else it came through a virtual port and keeps its time and
+ * marks), drops what is malformed or another host's. Keeps the rest in front, in order; returns how many.
  */
-uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh);
+uint16_t
+path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, struct parsed *parsed);
 /* Fills l4_off from the network header. */
 void path_find_transport(struct rte_mbuf *m);
 /* Over addresses, protocol and ports of an IPv4 packet; without ports for fragments, so that all of a datagram's agree. */
@@ -119,7 +126,10 @@ path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destin
 
 /* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
 
+/* At most BURST, checked by parse alone. */
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* Goes on with those whose headers are known to be good, by these keys. */
+void ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n);
 /* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
 static inline uint32_t
 ip4_tos_priority(uint8_t tos)

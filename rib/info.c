@@ -201,9 +201,10 @@ info_publish(struct rib *rib, uint32_t number)
 {
 	const struct info *info = rib->infos.items[number];
 	struct target *target = target_at(&rib->infos, number);
-	const struct group *old = target->group;
+	const struct group *old = target->group, *group = info->hop_count > 1 ? make_group(info) : NULL;
 
-	__atomic_store_n(&target->group, info->hop_count > 1 ? make_group(info) : NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&rib->infos.groups, rib->infos.groups + (group != NULL) - (old != NULL), __ATOMIC_RELAXED);
+	__atomic_store_n(&target->group, group, __ATOMIC_RELEASE);
 	if (old != NULL)
 		rcu_defer(rib->rcu, free, (void *)(uintptr_t)old);
 }
@@ -274,6 +275,7 @@ free_number(void *arg)
 	struct infos *infos = &dead->rib->infos;
 	struct target *target = target_at(infos, dead->number);
 
+	__atomic_store_n(&infos->groups, infos->groups - (target->group != NULL), __ATOMIC_RELAXED);
 	free((void *)(uintptr_t)target->group);
 	*target = (struct target){ 0 };
 	if (infos->free_count == infos->free_room) {

@@ -101,6 +101,7 @@ struct infos {
 	uint32_t *free; /* numbers */
 	uint32_t *buckets;
 	uint32_t bucket_count, count;
+	uint32_t groups; /* targets with several hops. readers */
 	uint64_t bytes;
 };
 

@@ -411,6 +411,12 @@ rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct
 	}
 }
 
+bool
+rib_has_multipath(const struct rib *rib)
+{
+	return __atomic_load_n(&rib->infos.groups, __ATOMIC_RELAXED) != 0;
+}
+
 int
 rib_route_get(const struct rib *rib, const struct rib_key *key, struct rib_route *route, struct rib_hop *hop,
 	struct error *err)

@@ -253,6 +253,8 @@ struct rib_result {
 void rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results);
 /* The fast one: nothing is copied, so ask by whole bursts. */
 void rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results);
+/* Is flow_hash of interest? False: no route has several hops. */
+bool rib_has_multipath(const struct rib *rib);
 
 /* The route behind a lookup, for `ip route get`: control thread only. table and rule as Linux reports them. -ENETUNREACH, -EACCES, ... by type. */
 int rib_route_get(const struct rib *rib, const struct rib_key *key, struct rib_route *route, struct rib_hop *hop,

@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 #include <rte_udp.h>
 #include <rte_vect.h>
 
@@ -53,6 +54,9 @@ null_frames_receive(struct rte_mbuf **pkts, uint16_t n)
 		write_frame(rte_pktmbuf_mtod(pkts[i], uint8_t *), start, middle,
 			&source.frames[(source.next + i) & source.mask]);
 	source.next += n;
+	/* The next burst's are to be at hand: four lie in a cache line. */
+	for (uint16_t i = 0; i < n; i += RTE_CACHE_LINE_SIZE / sizeof(struct null_frame))
+		rte_prefetch0(&source.frames[(source.next + i) & source.mask]);
 	return n;
 }
 
