@@ -52,6 +52,27 @@ eal_bench_start(unsigned int megabytes)
 			pages * HUGEPAGE_MB, megabytes);
 }
 
+/* A pool hands out what it was given first: buffers in the order of their addresses, until it has been used for a while. */
+static void
+mix(struct rte_mempool *pool, unsigned int n)
+{
+	struct rte_mbuf **all = calloc(n, sizeof(struct rte_mbuf *));
+	uint64_t random = 88172645463325252u;
+
+	if (all == NULL || rte_mempool_get_bulk(pool, (void **)all, n) != 0) {
+		fprintf(stderr, "bench: no memory for %u buffers\n", n);
+		exit(1);
+	}
+	for (unsigned int i = n - 1; i > 0; i--) {
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+		unsigned int other = (unsigned int)((random >> 32) * (i + 1) >> 32);
+
+		RTE_SWAP(all[i], all[other]);
+	}
+	rte_mempool_put_bulk(pool, (void **)all, n);
+	free(all);
+}
+
 struct rte_mempool *
 eal_bench_pool(const char *name, unsigned int n)
 {
@@ -62,5 +83,6 @@ eal_bench_pool(const char *name, unsigned int n)
 		fprintf(stderr, "bench: no memory for %u buffers\n", n);
 		exit(1);
 	}
+	mix(pool, n);
 	return pool;
 }

@@ -4,12 +4,14 @@
  * rte_ring in the same run.
  *
  * All get 64-byte packets whose queue is known already (classification is another benchmark): what is dequeued, 32 at a
- * time, is enqueued again, so that the backlog stays. The clock is virtual: it goes on by a burst's time on a 10 gbit
- * link, and jumps to the next event when nothing may leave. Weir and peer take turns, round by round. What comes back is
- * fetched into the cache, where a packet that was just received would be, while the burst before it is enqueued.
+ * time, is enqueued again a burst later, so that the backlog stays. The clock is virtual: it goes on by a burst's time on
+ * a 10 gbit link, and jumps to the next event when nothing may leave. Counted is what passes in dequeue and enqueue
+ * alone, for peers as for weir: between them what comes back is brought into the cache, where a packet that was just
+ * received would be. A note says what the whole loop takes. Weir and peer take turns, round by round.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_cycles.h>
@@ -90,11 +92,12 @@ make_packet(struct load *load, struct rte_mempool *pool, uint32_t i)
 	return m;
 }
 
-/* ---- going round */
+/* ---- a tree: what goes in and comes out */
 
 static void
-load_enqueue(struct load *load, struct rte_mbuf **pkts, uint16_t n)
+load_enqueue(void *arg, struct rte_mbuf **pkts, uint16_t n)
 {
+	struct load *load = arg;
 	struct classify_ctx ctx = { .now = load->now, .sink = &load->sink };
 
 	require(sched_enqueue(load->tree, &ctx, pkts, n) == n, "packets were dropped");
@@ -102,13 +105,14 @@ load_enqueue(struct load *load, struct rte_mbuf **pkts, uint16_t n)
 }
 
 static void
-aim(struct load *load, struct rte_mbuf **pkts, uint16_t n)
+load_aim(void *arg, struct rte_mbuf **pkts, uint16_t n)
 {
+	struct load *load = arg;
+
 	for (uint16_t i = 0; i < n; i++) {
 		const struct target *target = &load->targets[load->next_target];
 
 		load->next_target = load->next_target + 1 == load->target_count ? 0 : load->next_target + 1;
-
 		pkt_of(pkts[i])->leaf = target->leaf;
 		pkt_of(pkts[i])->priority = target->priority;
 	}
@@ -116,8 +120,9 @@ aim(struct load *load, struct rte_mbuf **pkts, uint16_t n)
 
 /* A burst's time later: what may leave now. */
 static uint16_t
-load_dequeue(struct load *load, struct rte_mbuf **pkts)
+load_dequeue(void *arg, struct rte_mbuf **pkts)
 {
+	struct load *load = arg;
 	uint16_t n;
 
 	load->now += load->step_ns;
@@ -127,59 +132,85 @@ load_dequeue(struct load *load, struct rte_mbuf **pkts)
 	return n;
 }
 
-/* A packet lies where it was made: its bytes are found without a look at the mbuf, which is on its way itself. */
-static void
-fetch(const struct load *load, struct rte_mbuf **pkts, uint16_t n)
+static struct subject
+subject_of(struct load *load)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		rte_prefetch0(pkts[i]);
-		rte_prefetch0(pkt_of(pkts[i]));
-		if (load->reads_headers)
-			rte_prefetch0((uint8_t *)(pkt_of(pkts[i]) + 1) + RTE_PKTMBUF_HEADROOM);
-	}
+	return (struct subject){ .arg = load,
+		.dequeue = load_dequeue,
+		.arrange = load->targets != NULL ? load_aim : NULL,
+		.enqueue = load_enqueue };
 }
+
+/* ---- going round */
 
 struct burst {
 	struct rte_mbuf *pkts[BURST];
 	uint16_t count;
 };
 
+struct cycles {
+	uint64_t dequeue, enqueue, all;
+};
+
+static uint64_t touched; /* so that nothing is read in vain */
+
+/* Into the cache with what a packet that was just received has there: mbuf, private area and headers. */
 static void
-come_back(struct load *load, struct burst *burst, void (*check)(struct rte_mbuf **pkts, uint16_t n))
+receive(const struct burst *burst)
 {
+	for (uint16_t i = 0; i < burst->count; i++) {
+		const struct rte_mbuf *m = burst->pkts[i];
+
+		touched += m->pkt_len + pkt_of(burst->pkts[i])->flags + *rte_pktmbuf_mtod(m, const uint8_t *);
+	}
+}
+
+static void
+come_back(const struct subject *s, struct burst *burst, struct cycles *cycles)
+{
+	uint64_t start;
+
 	if (burst->count == 0)
 		return;
-	if (check != NULL)
-		check(burst->pkts, burst->count);
-	if (load->targets != NULL)
-		aim(load, burst->pkts, burst->count);
-	load_enqueue(load, burst->pkts, burst->count);
+	if (s->arrange != NULL)
+		s->arrange(s->arg, burst->pkts, burst->count);
+	start = rte_rdtsc();
+	s->enqueue(s->arg, burst->pkts, burst->count);
+	cycles->enqueue += rte_rdtsc() - start;
 	burst->count = 0;
 }
 
-/* While a burst is on its way into the cache, the one before is enqueued: as with a driver that receives ahead. */
-static void
-go_round(struct load *load, uint64_t packets, void (*check)(struct rte_mbuf **pkts, uint16_t n))
+/* A burst that has left stays outside until the next has left, too. Returns how many packets went round. */
+static uint64_t
+go_round(const struct subject *s, uint64_t packets, struct cycles *cycles)
 {
-	struct burst bursts[2] = { 0 }, *fresh = bursts, *fetched = bursts + 1;
-	uint64_t end = load->out + packets;
+	struct burst bursts[2] = { 0 }, *fresh = bursts, *back = bursts + 1;
+	uint64_t done = 0, all = rte_rdtsc();
 
-	while (load->out < end) {
-		fresh->count = load_dequeue(load, fresh->pkts);
-		fetch(load, fresh->pkts, fresh->count);
-		come_back(load, fetched, check);
-		RTE_SWAP(fresh, fetched);
+	while (done < packets) {
+		uint64_t start = rte_rdtsc();
+
+		fresh->count = s->dequeue(s->arg, fresh->pkts);
+		cycles->dequeue += rte_rdtsc() - start;
+		done += fresh->count;
+		receive(fresh);
+		come_back(s, back, cycles);
+		RTE_SWAP(fresh, back);
 	}
-	come_back(load, fetched, check);
+	come_back(s, back, cycles);
+	cycles->all += rte_rdtsc() - all;
+	return done;
 }
 
+/* Cycles a packet; with *whole those of the loop, in which packets are brought into the cache again. */
 static double
-load_cycles(struct load *load, unsigned int packets)
+measure_round(const struct subject *s, double *whole)
 {
-	uint64_t start = rte_rdtsc_precise(), before = load->out;
+	struct cycles cycles = { 0 };
+	double packets = (double)go_round(s, ROUND_PACKETS, &cycles);
 
-	go_round(load, packets, NULL);
-	return (double)(rte_rdtsc_precise() - start) / (double)(load->out - before);
+	*whole = (double)cycles.all / packets;
+	return (double)(cycles.dequeue + cycles.enqueue) / packets;
 }
 
 /* ---- order: packets of one queue leave as they came, by the time of their enqueue */
@@ -212,21 +243,25 @@ queue_only_one(struct rte_mbuf *m)
 }
 
 static void
-check_order(struct rte_mbuf **pkts, uint16_t n)
+check_order(void *arg, struct rte_mbuf **pkts, uint16_t n)
 {
+	const struct load *load = arg;
+
 	for (uint16_t i = 0; i < n; i++) {
 		uint64_t *last = &last_enqueued[queue_of(pkts[i])];
 
 		require(pkt_of(pkts[i])->time_ns >= *last, "a packet left before one that came earlier");
 		*last = pkt_of(pkts[i])->time_ns;
 	}
+	if (load->targets != NULL)
+		load_aim(arg, pkts, n);
 }
 
 /* ---- rows */
 
 struct bench {
-	struct rte_mempool *pool;
-	struct peer rte_sched, rte_ring;
+	struct rte_mempool *pool, *large_pool;
+	struct subject rte_sched, rte_ring;
 };
 
 static void
@@ -241,47 +276,65 @@ fill(struct load *load, struct rte_mempool *pool, uint32_t backlog)
 
 /* Where buckets are to be empty, on a link so fast that nobody can stay under his rate. */
 static void
-warm_up(struct load *load, uint64_t packets)
+warm_up(struct load *load, const struct subject *s, uint64_t packets)
 {
 	uint64_t step_ns = load->step_ns;
+	struct cycles cycles;
 
 	if (load->own_bucket || load->borrows)
 		load->step_ns /= 8;
-	go_round(load, packets, NULL);
+	go_round(s, packets, &cycles);
 	load->step_ns = step_ns;
 }
 
 static void
 check_work(struct load *load, uint32_t (*queue)(struct rte_mbuf *m))
 {
+	struct subject s = subject_of(load);
+	struct cycles cycles;
+
 	last_enqueued = calloc(1 << 18, sizeof(*last_enqueued));
 	require(last_enqueued != NULL, "out of memory");
 	queue_of = queue;
-	go_round(load, ROUND_PACKETS, check_order);
+	s.arrange = check_order;
+	go_round(&s, ROUND_PACKETS, &cycles);
 	free(last_enqueued);
 	load_check_books(load);
 }
 
+static char whole_loops[360]; /* for a note: NAME CYCLES, ... */
+
+static void
+note_whole_loop(const char *name, double *whole)
+{
+	size_t at = strlen(whole_loops);
+
+	snprintf(whole_loops + at, sizeof(whole_loops) - at, "%s%s %.0f", at == 0 ? "" : ", ", name,
+		report_median(whole, ROUNDS));
+}
+
 /* Takes the load, which its row has set up, and what it is to be compared with. */
 static void
-measure(const struct bench *b, struct load *load, uint32_t backlog, uint32_t (*queue)(struct rte_mbuf *m),
-	struct peer *peer, const struct report_row *row)
+measure(struct load *load, struct rte_mempool *pool, uint32_t backlog, uint32_t (*queue)(struct rte_mbuf *m),
+	const struct subject *peer, const struct report_row *row)
 {
-	double weir[ROUNDS], other[ROUNDS];
-	unsigned int before = rte_mempool_in_use_count(b->pool);
+	double weir[ROUNDS], other[ROUNDS], whole[ROUNDS], peer_whole;
+	unsigned int before = rte_mempool_in_use_count(pool);
+	struct subject s = subject_of(load);
 
-	fill(load, b->pool, backlog);
-	warm_up(load, (uint64_t)backlog * WARM_UP);
-	peer->cycles(peer, ROUND_PACKETS);
+	fill(load, pool, backlog);
+	warm_up(load, &s, (uint64_t)backlog * WARM_UP);
+	measure_round(peer, &peer_whole);
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		weir[i] = load_cycles(load, ROUND_PACKETS);
-		other[i] = peer->cycles(peer, ROUND_PACKETS);
+		weir[i] = measure_round(&s, &whole[i]);
+		other[i] = measure_round(peer, &peer_whole);
 	}
 	check_work(load, queue);
 	sched_tree_destroy(load->tree, DROP_SHUTDOWN);
 	free(load->targets);
-	require(rte_mempool_in_use_count(b->pool) == before, "buffers were lost");
+	require(rte_mempool_in_use_count(pool) == before, "buffers were lost");
 	report_add(row, weir, other, ROUNDS);
+	note_whole_loop(row->name, whole);
 }
 
 static void
@@ -304,10 +357,11 @@ htb_row(struct bench *b, unsigned int leaves, enum htb_state state, double must,
 	snprintf(work, sizeof(work), "htb, %u leaves, %s", leaves, states[state]);
 	if (!report_wanted(name))
 		return;
-	if (b->rte_sched.queue == NULL)
+	if (b->rte_sched.arg == NULL)
 		peer_rte_sched(&b->rte_sched, b->pool, BACKLOG);
 	load_htb(&load, leaves, state);
-	measure(b, &load, large ? LARGE_BACKLOG : BACKLOG, queue_by_leaf, &b->rte_sched, &row);
+	measure(&load, large ? b->large_pool : b->pool, large ? LARGE_BACKLOG : BACKLOG, queue_by_leaf, &b->rte_sched,
+		&row);
 }
 
 static void
@@ -324,10 +378,10 @@ plain_row(struct bench *b, const char *name, const char *work, void (*setup)(str
 
 	if (!report_wanted(name))
 		return;
-	if (b->rte_ring.queue == NULL)
+	if (b->rte_ring.arg == NULL)
 		peer_rte_ring(&b->rte_ring, b->pool, BACKLOG);
 	setup(&load);
-	measure(b, &load, BACKLOG, queue, &b->rte_ring, &row);
+	measure(&load, b->pool, BACKLOG, queue, &b->rte_ring, &row);
 }
 
 int
@@ -336,7 +390,8 @@ main(void)
 	struct bench b = { 0 };
 
 	eal_bench_start(MEGABYTES);
-	b.pool = eal_bench_pool("bench", LARGE_BACKLOG + 2 * BACKLOG + BURST - 1);
+	b.pool = eal_bench_pool("bench", 3 * BACKLOG);
+	b.large_pool = eal_bench_pool("bench-large", LARGE_BACKLOG);
 	htb_row(&b, 10000, HTB_UNDER, 95, 70);
 	htb_row(&b, 10000, HTB_OVER, 120, 95);
 	htb_row(&b, 100000, HTB_OVER, 180, 150);
@@ -355,5 +410,6 @@ main(void)
 		BURST, BACKLOG, PACKET_BYTES, LARGE_BACKLOG, (double)rte_get_tsc_hz() / 1e9);
 	report_note("htb of 100000 leaves: two of 50000 under prio, as a classid's minor has 16 bits; rte_ring: a FIFO "
 		    "of pointers that reads each packet's length");
+	report_note("with bringing packets back into the cache: %s", whole_loops);
 	return 0;
 }

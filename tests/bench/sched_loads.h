@@ -20,6 +20,15 @@ struct target {
 	uint32_t leaf, priority;
 };
 
+/* What is measured: weir's or a peer's enqueue and dequeue of bursts. */
+struct subject {
+	void *arg;
+	uint16_t (*dequeue)(void *arg, struct rte_mbuf **pkts); /* at most BURST; what may leave next */
+	void (*arrange)(
+		void *arg, struct rte_mbuf **pkts, uint16_t n); /* before they come back; not counted; NULL: nothing */
+	void (*enqueue)(void *arg, struct rte_mbuf **pkts, uint16_t n);
+};
+
 /* A tree under load: what is dequeued is enqueued again, so that the backlog stays. */
 struct load {
 	struct sched_tree *tree;
@@ -29,7 +38,6 @@ struct load {
 	uint32_t target_count, next_target;
 	uint64_t in, out;
 	uint32_t leaves; /* htb: leaf classes, else 0 */
-	bool reads_headers;
 	bool own_bucket, borrows; /* what must have been true of every leaf of htb when all is done */
 };
 
@@ -54,15 +62,9 @@ void load_check_books(const struct load *load);
 
 /* ---- sched_peers.c */
 
-struct peer {
-	double (*cycles)(struct peer *peer, unsigned int packets); /* a packet */
-	void *queue;
-	uint32_t backlog;
-};
-
 /* rte_sched: 4,096 pipes whose best-effort class is in use, at rates that never hold it back. */
-void peer_rte_sched(struct peer *peer, struct rte_mempool *pool, uint32_t backlog);
+void peer_rte_sched(struct subject *peer, struct rte_mempool *pool, uint32_t backlog);
 /* An rte_ring of one producer and one consumer, as a FIFO that asks each packet for its length. */
-void peer_rte_ring(struct peer *peer, struct rte_mempool *pool, uint32_t backlog);
+void peer_rte_ring(struct subject *peer, struct rte_mempool *pool, uint32_t backlog);
 
 #endif

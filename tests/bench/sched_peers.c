@@ -59,40 +59,26 @@ make_rte_sched(void)
 	return port;
 }
 
-static void
-rte_sched_come_back(struct peer *peer, struct rte_mbuf **pkts, int *count)
+static uint16_t
+rte_sched_dequeue(void *arg, struct rte_mbuf **pkts)
 {
-	if (*count > 0)
-		require(rte_sched_port_enqueue(peer->queue, pkts, (uint32_t)*count) == *count, "rte_sched dropped");
-	*count = 0;
+	int n = rte_sched_port_dequeue(arg, pkts, BURST);
+
+	return n > 0 ? (uint16_t)n : 0;
 }
 
-static double
-rte_sched_cycles(struct peer *peer, unsigned int packets)
+static void
+rte_sched_enqueue(void *arg, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct rte_mbuf *bursts[2][BURST];
-	uint64_t start = rte_rdtsc_precise(), done = 0;
-	int counts[2] = { 0, 0 };
-
-	/* A call may give less than was asked for: that costs, too. */
-	for (unsigned int turn = 0; done < packets; turn ^= 1) {
-		counts[turn] = rte_sched_port_dequeue(peer->queue, bursts[turn], BURST);
-		for (int i = 0; i < counts[turn]; i++)
-			rte_prefetch0(bursts[turn][i]);
-		done += (uint64_t)counts[turn];
-		rte_sched_come_back(peer, bursts[turn ^ 1], &counts[turn ^ 1]);
-	}
-	rte_sched_come_back(peer, bursts[0], &counts[0]);
-	rte_sched_come_back(peer, bursts[1], &counts[1]);
-	return (double)(rte_rdtsc_precise() - start) / (double)done;
+	require(rte_sched_port_enqueue(arg, pkts, n) == n, "rte_sched dropped packets");
 }
 
 void
-peer_rte_sched(struct peer *peer, struct rte_mempool *pool, uint32_t backlog)
+peer_rte_sched(struct subject *peer, struct rte_mempool *pool, uint32_t backlog)
 {
 	struct rte_sched_port *port = make_rte_sched();
 
-	*peer = (struct peer){ .cycles = rte_sched_cycles, .queue = port, .backlog = backlog };
+	*peer = (struct subject){ .arg = port, .dequeue = rte_sched_dequeue, .enqueue = rte_sched_enqueue };
 	for (uint32_t i = 0; i < backlog; i++) {
 		struct rte_mbuf *m = peer_packet(pool);
 
@@ -107,42 +93,28 @@ peer_rte_sched(struct peer *peer, struct rte_mempool *pool, uint32_t backlog)
 
 static uint64_t ring_bytes; /* so that no length is read in vain */
 
-static void
-rte_ring_come_back(struct peer *peer, struct rte_mbuf **pkts, unsigned int *count)
+static uint16_t
+ring_dequeue(void *arg, struct rte_mbuf **pkts)
 {
-	for (unsigned int i = 0; i < *count; i++)
-		ring_bytes += pkts[i]->pkt_len;
-	require(rte_ring_sp_enqueue_burst(peer->queue, (void **)pkts, *count, NULL) == *count, "rte_ring is full");
-	*count = 0;
+	return (uint16_t)rte_ring_sc_dequeue_burst(arg, (void **)pkts, BURST, NULL);
 }
 
-static double
-rte_ring_cycles(struct peer *peer, unsigned int packets)
+static void
+ring_enqueue(void *arg, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct rte_mbuf *bursts[2][BURST];
-	uint64_t start = rte_rdtsc_precise(), done = 0;
-	unsigned int counts[2] = { 0, 0 };
-
-	for (unsigned int turn = 0; done < packets; turn ^= 1) {
-		counts[turn] = rte_ring_sc_dequeue_burst(peer->queue, (void **)bursts[turn], BURST, NULL);
-		for (unsigned int i = 0; i < counts[turn]; i++)
-			rte_prefetch0(bursts[turn][i]);
-		done += counts[turn];
-		rte_ring_come_back(peer, bursts[turn ^ 1], &counts[turn ^ 1]);
-	}
-	rte_ring_come_back(peer, bursts[0], &counts[0]);
-	rte_ring_come_back(peer, bursts[1], &counts[1]);
-	return (double)(rte_rdtsc_precise() - start) / (double)done;
+	for (uint16_t i = 0; i < n; i++)
+		ring_bytes += pkts[i]->pkt_len;
+	require(rte_ring_sp_enqueue_burst(arg, (void **)pkts, n, NULL) == n, "rte_ring is full");
 }
 
 void
-peer_rte_ring(struct peer *peer, struct rte_mempool *pool, uint32_t backlog)
+peer_rte_ring(struct subject *peer, struct rte_mempool *pool, uint32_t backlog)
 {
 	struct rte_ring *ring =
 		rte_ring_create("bench", rte_align32pow2(backlog + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 
 	require(ring != NULL, "rte_ring_create failed");
-	*peer = (struct peer){ .cycles = rte_ring_cycles, .queue = ring, .backlog = backlog };
+	*peer = (struct subject){ .arg = ring, .dequeue = ring_dequeue, .enqueue = ring_enqueue };
 	for (uint32_t i = 0; i < backlog; i++)
 		require(rte_ring_sp_enqueue(ring, peer_packet(pool)) == 0, "rte_ring is full");
 }

@@ -207,7 +207,7 @@ load_sfq(struct load *load)
 		.quantum = QUANTUM, .limit = QUEUE_PACKETS, .divisor = 1 << 16, .flows = 1 << 14, .has_v1 = true
 	};
 
-	*load = (struct load){ .reads_headers = true };
+	*load = (struct load){ 0 };
 	start(load);
 	add_qdisc(load, TC_H_ROOT, 1, "sfq", &conf);
 }
