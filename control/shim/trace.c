@@ -28,6 +28,8 @@
 #include "shim/router.h"
 #include "shim/trace.h"
 
+static char kept[sizeof(((struct trace_record *)NULL)->command)];
+static size_t kept_bytes;
 static pid_t started; /* getpid() at exec: a shell's own children are no programs */
 
 static int
@@ -61,20 +63,19 @@ exec_script(void)
 	return where + length;
 }
 
-/* Fills in what the program is. */
-static bool
-describe(struct trace_record *record)
+/*
+ * The arguments as they came, one behind the other with their NULs. Programs write into theirs: ip cuts a link-layer
+ * address at its colons.
+ */
+static void
+keep_arguments(int argc, char **argv)
 {
-	int arguments = HOST(open)("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t length;
+	for (int i = 0; i < argc && kept_bytes < sizeof(kept); i++) {
+		size_t bytes = strnlen(argv[i], sizeof(kept) - kept_bytes - 1) + 1;
 
-	if (arguments < 0)
-		return false;
-	length = read(arguments, record->command, sizeof(record->command));
-	HOST(close)(arguments);
-	record->pid = getpid();
-	record->bytes = length > 0 ? (uint32_t)length : 0;
-	return length > 0;
+		memcpy(kept + kept_bytes, argv[i], bytes - 1);
+		kept_bytes += bytes;
+	}
 }
 
 static void
@@ -105,8 +106,11 @@ report(int exit_status, void *arg)
 		return;
 	fd = trace_fd();
 	script = fd < 0 && record.asked_router ? exec_script() : NULL;
-	if ((fd < 0 && script == NULL) || !describe(&record))
+	if ((fd < 0 && script == NULL) || kept_bytes == 0)
 		return;
+	record.pid = getpid();
+	record.bytes = (uint32_t)kept_bytes;
+	memcpy(record.command, kept, kept_bytes);
 	if (script != NULL) {
 		name_line(script, &record);
 		return;
@@ -116,14 +120,16 @@ report(int exit_status, void *arg)
 		return;
 }
 
+/* glibc gives constructors what main() gets. */
 __attribute__((constructor)) static void
-begin(void)
+begin(int argc, char **argv)
 {
 	int saved = errno;
 
 	file_adopt_inherited();
 	if (getenv("WEIR_TRACE") != NULL || getenv(TRACE_SCRIPT_VARIABLE) != NULL) {
 		started = getpid();
+		keep_arguments(argc, argv);
 		on_exit(report, NULL);
 	}
 	errno = saved;

@@ -262,6 +262,9 @@ def scripts(folder):
     where = f'{path} line 3: exit status 2 from: ip route add 192.0.2.0/24 via 198.51.100.1'
     check('exec: line N', [WEIR, 'exec', 'sh', bad], where, 3)
     check('exec: line N with set -e', [WEIR, 'exec', 'sh', '-e', bad], where, 2)
+    cut = write('true\nip neigh change 10.1.0.77 lladdr 02:00:00:00:00:01 dev lan\n')  # ip writes into its arguments
+    check('exec: line N of an address', [WEIR, 'exec', 'sh', cut],
+          f'{path} line 2: exit status 2 from: ip neigh change 10.1.0.77 lladdr 02:00:00:00:00:01 dev lan', 2)
     status, output = run(WEIR, 'exec', 'sh', write('x=$(ip link show dev none 2>&1) || echo "$x" | wc -l'))
     if status != 0 or output.strip() != '1':
         fail('exec: what the script reads is the program\'s alone', output)
