@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The trie against a model that tries all prefixes, for both families, under churn that grows and shrinks its root, by every reader there is. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -234,6 +235,217 @@ big_tables_agree_while_they_grow_and_shrink(void **state)
 	lpm_destroy(lpm);
 }
 
+/* ---- tables of many thousands, against a binary trie ----------------------------------------------------------------- */
+
+struct bit_node {
+	uint32_t child[2]; /* 0: none */
+	uint32_t number; /* 0: no prefix ends here */
+};
+
+struct bit_trie {
+	struct bit_node *nodes;
+	uint32_t count, room;
+};
+
+static inline uint32_t
+bit_of(struct lpm_key key, uint32_t i)
+{
+	return (uint32_t)(i < 64 ? key.hi >> (63 - i) : key.lo >> (127 - i)) & 1;
+}
+
+/* The node of the prefix, made if it is not there. */
+static uint32_t
+bit_trie_node(struct bit_trie *t, struct lpm_key key, uint8_t length)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < length; i++) {
+		uint32_t next = t->nodes[at].child[bit_of(key, i)];
+
+		if (next == 0) {
+			assert_true(t->count < t->room);
+			next = t->nodes[at].child[bit_of(key, i)] = t->count++;
+		}
+		at = next;
+	}
+	return at;
+}
+
+/* The value of the longest prefix, no longer than `longest`. */
+static uint32_t
+bit_trie_find(const struct bit_trie *t, struct lpm_key key, uint32_t longest)
+{
+	uint32_t value = 0, at = 0;
+
+	for (uint32_t i = 0;; i++) {
+		if (t->nodes[at].number != 0)
+			value = lpm_value((uint8_t)i, t->nodes[at].number);
+		if (i == longest || (at = t->nodes[at].child[bit_of(key, i)]) == 0)
+			return value;
+	}
+}
+
+static void
+compare_readers(
+	const struct lpm *lpm, const struct bit_trie *t, uint8_t family, const struct lpm_key *prefixes, uint32_t n)
+{
+	struct lpm_key keys[LPM_BURST];
+	uint32_t addrs[LPM_BURST], values[LPM_BURST], bits = ip_family_bits(family);
+
+	for (uint32_t i = 0; i < LPM_BURST; i++) {
+		keys[i] = prefixes[draw() % n];
+		keys[i].hi ^= draw() >> (8 + draw() % 56);
+		if (family == AF_INET)
+			keys[i] = (struct lpm_key){ keys[i].hi & UINT64_C(0xffffffff00000000), 0 };
+		addrs[i] = (uint32_t)(keys[i].hi >> 32);
+	}
+	for (unsigned int r = 0; lpm_reader(r) != NULL; r++) {
+		lpm_reader(r)->lookup(lpm, keys, LPM_BURST, values);
+		for (uint32_t i = 0; i < LPM_BURST; i++)
+			assert_int_equal(values[i], bit_trie_find(t, keys[i], bits));
+		if (family == AF_INET)
+			lpm_reader(r)->lookup_v4(lpm, addrs, LPM_BURST, values);
+		for (uint32_t i = 0; i < LPM_BURST; i++)
+			assert_int_equal(values[i], bit_trie_find(t, keys[i], bits));
+	}
+}
+
+/* Grows to `most` prefixes that lie as the Internet's do, many in few places, and shrinks to none; compared all the way. */
+static void
+grow_and_shrink(uint8_t family, uint32_t most)
+{
+	struct bit_trie t = { .count = 1, .room = most * 48 };
+	struct lpm_key *keys = calloc(most, sizeof(*keys));
+	uint8_t *lengths = calloc(most, 1);
+	struct lpm *lpm = lpm_create(NULL);
+	size_t empty = lpm_bytes(lpm);
+	uint32_t routes = 0;
+
+	t.nodes = calloc(t.room, sizeof(*t.nodes));
+	assert_true(keys != NULL && lengths != NULL && t.nodes != NULL);
+	for (uint32_t i = 0; i < most; i++) {
+		uint32_t longest = family == AF_INET ? 24 : 48, node;
+
+		lengths[i] = (uint8_t)(draw() % 4    ? longest - draw() % 3
+				       : draw() % 64 ? 8 + draw() % 17
+						     : longest + draw() % 9);
+		keys[i] = (struct lpm_key){ draw(), 0 };
+		if (i > 0 && draw() % 8 != 0) /* near one that is there */
+			keys[i].hi = keys[draw() % i].hi ^ (keys[i].hi >> (12 + draw() % 32));
+		keys[i] = key_mask(keys[i], lengths[i]);
+		node = bit_trie_node(&t, keys[i], lengths[i]);
+		routes += t.nodes[node].number == 0;
+		t.nodes[node].number = 1 + i % 1000;
+		lpm_set_routes(lpm, routes);
+		lpm_set(lpm, keys[i], lengths[i], 1 + i % 1000);
+		if (i % 1024 == 0)
+			compare_readers(lpm, &t, family, keys, i + 1);
+	}
+	print_message("%u routes in %zu bytes\n", routes, lpm_bytes(lpm));
+	for (uint32_t i = 0; i < most; i++) {
+		uint32_t node = bit_trie_node(&t, keys[i], lengths[i]);
+
+		if (i % 1024 == 0)
+			compare_readers(lpm, &t, family, keys, most);
+		if (t.nodes[node].number == 0)
+			continue;
+		t.nodes[node].number = 0;
+		lpm_set_routes(lpm, --routes);
+		lpm_unset(lpm, keys[i], lengths[i], bit_trie_find(&t, keys[i], lengths[i]));
+	}
+	compare_readers(lpm, &t, family, keys, most);
+	assert_in_range(lpm_bytes(lpm), empty / 2, empty + (512u << 10));
+	lpm_destroy(lpm);
+	free(t.nodes);
+	free(keys);
+	free(lengths);
+}
+
+static void
+internets_agree_with_a_binary_trie(void **state)
+{
+	grow_and_shrink(AF_INET, 150000);
+	grow_and_shrink(AF_INET6, 60000);
+}
+
+/* ---- readers while the table changes ------------------------------------------------------------------------------------ */
+
+struct watch {
+	struct lpm *lpm;
+	struct rcu *rcu;
+	uint64_t lookups, wrong;
+	bool done;
+};
+
+#define WATCHED_LENGTH 24
+#define COVER_NUMBER   7
+
+static uint32_t
+watched_number(uint32_t addr)
+{
+	return 100 + (addr >> 8) % 1000;
+}
+
+/* Every address is under 0.0.0.0/1 or 128.0.0.0/1, which stay, and its own /24 comes and goes: nothing else may ever be the answer. */
+static void *
+watch(void *arg)
+{
+	struct watch *w = arg;
+	unsigned int readers = 0;
+	uint64_t random = 1;
+
+	while (lpm_reader(readers) != NULL)
+		readers++;
+	rte_rcu_qsbr_thread_register(w->rcu->qsbr, 0);
+	rte_rcu_qsbr_thread_online(w->rcu->qsbr, 0);
+	while (!__atomic_load_n(&w->done, __ATOMIC_RELAXED)) {
+		uint32_t addrs[LPM_BURST], values[LPM_BURST];
+
+		for (uint32_t i = 0; i < LPM_BURST; i++)
+			addrs[i] = (uint32_t)((random = random * 6364136223846793005u + 1442695040888963407u) >> 32);
+		lpm_reader((unsigned int)(random >> 32) % readers)->lookup_v4(w->lpm, addrs, LPM_BURST, values);
+		for (uint32_t i = 0; i < LPM_BURST; i++)
+			w->wrong += values[i] != lpm_value(1, COVER_NUMBER) &&
+				    values[i] != lpm_value(WATCHED_LENGTH, watched_number(addrs[i]));
+		w->lookups += LPM_BURST;
+		rte_rcu_qsbr_quiescent(w->rcu->qsbr, 0);
+	}
+	rte_rcu_qsbr_thread_offline(w->rcu->qsbr, 0);
+	return NULL;
+}
+
+static void
+readers_see_a_route_or_its_cover_while_routes_come_and_go(void **state)
+{
+	struct watch w = { .rcu = rcu_create(1) };
+	uint32_t routes = 2, most = 80000;
+	pthread_t thread;
+
+	w.lpm = lpm_create(w.rcu);
+	lpm_set(w.lpm, (struct lpm_key){ 0, 0 }, 1, COVER_NUMBER);
+	lpm_set(w.lpm, (struct lpm_key){ UINT64_C(1) << 63, 0 }, 1, COVER_NUMBER);
+	assert_int_equal(pthread_create(&thread, NULL, watch, &w), 0);
+	for (unsigned int wave = 0; wave < 2; wave++) {
+		for (uint32_t i = 0; i < 2 * most; i++) {
+			uint32_t addr = (i % most) * 2654435761u & 0xffffff00u;
+			struct lpm_key key = { (uint64_t)addr << 32, 0 };
+
+			lpm_set_routes(w.lpm, i < most ? ++routes : --routes);
+			if (i < most)
+				lpm_set(w.lpm, key, WATCHED_LENGTH, watched_number(addr));
+			else
+				lpm_unset(w.lpm, key, WATCHED_LENGTH, lpm_value(1, COVER_NUMBER));
+		}
+	}
+	__atomic_store_n(&w.done, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	print_message("%llu lookups\n", (unsigned long long)w.lookups);
+	assert_int_equal(w.wrong, 0);
+	assert_true(w.lookups > 10000);
+	lpm_destroy(w.lpm);
+	rcu_destroy(w.rcu);
+}
+
 static void
 store_keeps_order_and_finds_what_it_holds(void **state)
 {
@@ -279,6 +491,8 @@ main(void)
 		cmocka_unit_test(ipv4_agrees_with_the_model),
 		cmocka_unit_test(ipv6_agrees_with_the_model),
 		cmocka_unit_test(big_tables_agree_while_they_grow_and_shrink),
+		cmocka_unit_test(internets_agree_with_a_binary_trie),
+		cmocka_unit_test(readers_see_a_route_or_its_cover_while_routes_come_and_go),
 		cmocka_unit_test(store_keeps_order_and_finds_what_it_holds),
 	};
 	const char *given = getenv("SEED");
