@@ -473,6 +473,7 @@ insert(struct filter_group *group, const struct target *target, struct u32_filte
 	}
 	bucket->n++;
 	filter->bucket = bucket;
+	filter->in_root = target->table->root;
 	return 0;
 }
 
@@ -663,6 +664,12 @@ u32_divisor(const void *table)
 	return ((const struct u32_table *)table)->divisor;
 }
 
+bool
+u32_is_root(const void *table)
+{
+	return ((const struct u32_table *)table)->root;
+}
+
 void
 u32_get_conf(const void *filter, struct u32_conf *conf)
 {
@@ -675,6 +682,7 @@ u32_get_conf(const void *filter, struct u32_conf *conf)
 		.keys = f->keys,
 		.jump = f->jump,
 		.table = f->handle & ~(uint32_t)NODE_MAX,
+		.in_root = f->in_root,
 		.has_link = f->link != NULL,
 		.link = f->link != NULL ? f->link->handle : 0,
 		.has_classid = f->classid != 0,

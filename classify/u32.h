@@ -186,6 +186,7 @@ struct u32_filter {
 	bool has_mark;
 	uint32_t mark_value, mark_mask;
 	bool pure;
+	bool in_root; /* its table is a group's own */
 	uint8_t selector_flags;
 	uint8_t n_keys;
 	struct u32_key *keys;

@@ -34,6 +34,7 @@ struct tc_save {
 	const struct port *port;
 	struct error *err;
 	char parent[24]; /* of the filters that are printed */
+	bool u32_tables; /* u32's hash tables are printed, and nothing else: before all filters, which lead there */
 };
 
 /* ---- qdiscs and classes ---------------------------------------------------------------------- */
@@ -257,16 +258,43 @@ print_classid(FILE *out, const char *word, uint32_t classid)
 	fprintf(out, " %s %x:%x", word, TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
 }
 
+/* Where a filter with a link leads on, in the words of tc-u32(8). */
+static void
+print_u32_link(FILE *out, const struct u32_conf *conf)
+{
+	const struct u32_jump *jump = &conf->jump;
+
+	if (conf->has_link)
+		fprintf(out, " link %x:", TC_U32_USERHTID(conf->link));
+	if (jump->hash_mask != 0)
+		fprintf(out, " hashkey mask 0x%08x at %d", ntohl(jump->hash_mask), jump->hash_offset);
+	if ((conf->selector_flags & (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)) == 0)
+		return;
+	fputs(" offset", out);
+	if ((conf->selector_flags & TC_U32_VAROFFSET) != 0)
+		fprintf(out, " at %d mask 0x%04x shift %u", jump->at, ntohs(jump->mask), jump->shift);
+	if ((conf->selector_flags & TC_U32_OFFSET) != 0 || jump->plus != 0)
+		fprintf(out, " plus %u", jump->plus);
+	if ((conf->selector_flags & TC_U32_EAT) != 0)
+		fputs(" eat", out);
+}
+
 static int
 save_u32(const struct tc_save *ts, const struct filter_info *info)
 {
 	FILE *out = ts->save->out;
 	struct u32_conf conf;
 
-	if (u32_is_table(info->handle)) /* the root table comes by itself */
+	if (u32_is_table(info->handle) != ts->u32_tables)
 		return 1;
+	if (ts->u32_tables) {
+		fprintf(out, " handle %x: u32 divisor %u", TC_U32_USERHTID(info->handle), u32_divisor(info->filter));
+		return u32_is_root(info->filter); /* the root table comes by itself */
+	}
 	u32_get_conf(info->filter, &conf);
 	fputs(" u32", out);
+	if (!conf.in_root)
+		fprintf(out, " ht %x:%x:", TC_U32_USERHTID(conf.table), TC_U32_HASH(conf.table));
 	for (unsigned int i = 0; i < conf.n_keys; i++) {
 		const struct u32_key *key = &conf.keys[i];
 
@@ -275,6 +303,7 @@ save_u32(const struct tc_save *ts, const struct filter_info *info)
 	}
 	if (conf.has_mark)
 		fprintf(out, " match mark 0x%x 0x%x", conf.mark_value, conf.mark_mask);
+	print_u32_link(out, &conf);
 	if (conf.in_port != 0)
 		fprintf(out, " indev %s", save_port_name(ts->save, conf.in_port));
 	if (conf.has_classid)
@@ -288,6 +317,8 @@ save_fw(const struct tc_save *ts, const struct filter_info *info)
 	FILE *out = ts->save->out;
 	struct fw_conf conf;
 
+	if (ts->u32_tables)
+		return 1;
 	fw_get_conf(info->filter, &conf);
 	fprintf(out, " handle 0x%x", info->handle);
 	if (conf.has_mask)
@@ -350,7 +381,11 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 	if (chain == NULL)
 		return 0;
 	snprintf(ts->parent, sizeof(ts->parent), "%x:%x", TC_H_MAJ(parent) >> 16, TC_H_MIN(parent));
-	return chain_walk(chain, save_filter, ts);
+	ts->u32_tables = true;
+	int rc = chain_walk(chain, save_filter, ts);
+
+	ts->u32_tables = false;
+	return rc != 0 ? rc : chain_walk(chain, save_filter, ts);
 }
 
 /* ---- the tree -------------------------------------------------------------------------------- */

@@ -38,6 +38,7 @@ struct u32_conf {
 	const struct u32_key *keys;
 	struct u32_jump jump;
 	uint32_t table; /* TCA_U32_HASH: which table and bucket; 0: the root's only bucket */
+	bool in_root; /* u32_get_conf only: the table is a group's own */
 	bool has_link; /* not given: a change leaves it as it is */
 	uint32_t link; /* handle of the table to go on with; 0: none */
 	bool has_classid;
@@ -61,6 +62,7 @@ u32_is_table(uint32_t handle)
 }
 
 uint32_t u32_divisor(const void *table);
+bool u32_is_root(const void *table); /* it came with its group */
 
 /* Fills all but `actions`; keys stay the filter's. Not for a table. */
 void u32_get_conf(const void *filter, struct u32_conf *conf);
