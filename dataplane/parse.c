@@ -16,7 +16,7 @@
 #include "buffer.h"
 #include "path.h"
 
-#define PREFETCH 4
+#define PREFETCH 12 /* packets ahead: what comes from another core's cache takes that long */
 #define TAGS_MAX 2
 #define HEADERS_MAX                                                                                                    \
 	(RTE_ETHER_HDR_LEN + TAGS_MAX * RTE_VLAN_HLEN + 60 +                                                           \

@@ -17,6 +17,7 @@
 
 #include "null_router.h"
 #include "report.h"
+#include "rules_setup.h"
 
 #define FRAMES  (1u << 18)
 #define ROUNDS  25
@@ -28,7 +29,7 @@ struct bare_loop {
 	uint16_t device;
 	struct rte_fib *fib;
 	uint8_t macs[NULL_GATEWAYS][12]; /* destination and source */
-	uint64_t packets;
+	uint64_t packets, packets_done;
 	double cycles; /* a packet, of the last run */
 	uint64_t checksum; /* over what was found, so that no lookup is idle */
 };
@@ -64,6 +65,7 @@ run_bare(void *arg)
 		forward_burst(loop, pkts, n);
 		done += rte_eth_tx_burst(loop->device, 0, pkts, n);
 	}
+	loop->packets_done += done;
 	loop->cycles = (double)(rte_rdtsc() - start) / (double)done;
 }
 
@@ -220,6 +222,88 @@ report_forward(struct null_router *n, struct bare_loop *loop, const struct prefi
 	}
 }
 
+/* ---- ten thousand rules ------------------------------------------------------------------------------------------------- */
+
+/* From sources that a rule selects (it asks a table of ten routes), and from others (they pass all rules, and ask main). */
+static const struct report_row rules_rows[] = {
+	{ .name = "forward-10k-rules-hit",
+		.work = "forward 64 B, 10,000 source rules over 1,000 tables: more than by the default rules",
+		.unit = "cycles/packet",
+		.must = 40,
+		.strive = 25 },
+	{ .name = "forward-10k-rules-miss",
+		.work = "forward 64 B, 10,000 source rules, none of them selects: more than by the default rules",
+		.unit = "cycles/packet",
+		.must = 40,
+		.strive = 25 },
+};
+
+static struct null_frame *
+source_frames(const struct prefix4 *prefixes, size_t count, bool hit)
+{
+	uint32_t *destinations = calloc(FRAMES, sizeof(*destinations)), *sources = calloc(FRAMES, sizeof(*sources));
+	uint64_t random = 88172645463325252u;
+
+	bench_check(destinations == NULL || sources == NULL ? -ENOMEM : 0, "addresses", NULL);
+	traffic4(TRAFFIC_UNIFORM, prefixes, count, destinations, FRAMES, 7);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		random ^= random << 13; /* xorshift64, G. Marsaglia 2003 */
+		random ^= random >> 7;
+		random ^= random << 17;
+		sources[i] = source_rules_address(random, hit);
+	}
+	struct null_frame *frames = null_frames(destinations, sources, FRAMES);
+	free(destinations);
+	free(sources);
+	return frames;
+}
+
+static void
+run_frames_rounds(const struct null_frame *frames, double *cycles)
+{
+	null_router_set_frames(frames, FRAMES);
+	null_router_cycles(FRAMES);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		cycles[i] = null_router_cycles(PACKETS);
+}
+
+static void
+add_rules(struct null_router *n)
+{
+	struct ip_addr gateways[NULL_GATEWAYS];
+	struct error err = { 0 };
+
+	for (unsigned int i = 0; i < NULL_GATEWAYS; i++)
+		gateways[i] = ip_addr_v4(null_router_gateway(i));
+	bench_check(
+		source_rules_add(router_rib(n->router), n->out->ifindex, gateways, NULL_GATEWAYS, &err), "rules", &err);
+}
+
+static void
+report_rules(struct null_router *n, const struct prefix4 *prefixes, size_t count)
+{
+	double plain[2][ROUNDS], ruled[ROUNDS], added[ROUNDS];
+	struct null_frame *frames[2];
+
+	if (!report_wanted(rules_rows[0].name) && !report_wanted(rules_rows[1].name))
+		return;
+	for (unsigned int k = 0; k < 2; k++) {
+		frames[k] = source_frames(prefixes, count, k == 0);
+		run_frames_rounds(frames[k], plain[k]);
+	}
+	add_rules(n);
+	for (unsigned int k = 0; k < 2; k++) {
+		run_frames_rounds(frames[k], ruled);
+		double before = report_median(plain[k], ROUNDS);
+		for (unsigned int i = 0; i < ROUNDS; i++)
+			added[i] = ruled[i] - before;
+		report_note("%s: %.1f in all, %.1f by the default rules", rules_rows[k].name,
+			report_median(ruled, ROUNDS), before);
+		report_add(&rules_rows[k], added, NULL, ROUNDS);
+		rte_free(frames[k]);
+	}
+}
+
 int
 main(void)
 {
@@ -235,7 +319,8 @@ main(void)
 	null_router_start(&n);
 	report_note("forwarding: buffers are on pages of %s", n.hugepages ? "2 MB" : "4 kB");
 	report_forward(&n, &loop, prefixes, count);
-	bench_check(loop.checksum == 0 ? -EIO : 0, "the bare loop found nothing", NULL);
+	report_rules(&n, prefixes, count);
+	bench_check(loop.packets_done != 0 && loop.checksum == 0 ? -EIO : 0, "the bare loop found nothing", NULL);
 	null_router_destroy(&n, 0);
 	free(prefixes);
 	return 0;

@@ -29,6 +29,7 @@ static struct {
 	uint8_t start[32]; /* of every frame */
 	const struct null_frame *frames;
 	uint32_t mask, next;
+	uint64_t pace, next_burst; /* TSC cycles a packet, 0: none; when the next burst is due */
 	/* one run: control sets `left` and `running`, the worker the rest */
 	uint64_t left, began, ended;
 	_Atomic(bool) running;
@@ -71,6 +72,13 @@ source_receive(struct port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 		source.ended = rte_rdtsc();
 		atomic_store_explicit(&source.running, false, memory_order_release);
 		return 0;
+	}
+	if (source.pace != 0) {
+		uint64_t now = rte_rdtsc();
+
+		if (now < source.next_burst)
+			return 0;
+		source.next_burst = now + source.pace * n;
 	}
 	n = null_frames_receive(pkts, (uint16_t)RTE_MIN(source.left, (uint64_t)n));
 	source.left -= n;
@@ -180,10 +188,16 @@ null_router_set_frames(const struct null_frame *frames, size_t count)
 	source.next = 0;
 }
 
+void
+null_router_set_pace(uint64_t cycles)
+{
+	source.pace = cycles;
+}
+
 /* ---- the router --------------------------------------------------------------------------------------------------------- */
 
-static struct port *
-add_port(struct router *router, const struct port_conf *conf, const char *address)
+struct port *
+null_router_add_port(struct router *router, const struct port_conf *conf, const char *address)
 {
 	struct port *port;
 	struct error err = { 0 };
@@ -197,8 +211,8 @@ add_port(struct router *router, const struct port_conf *conf, const char *addres
 	return port;
 }
 
-static rte_be32_t
-gateway(size_t i)
+rte_be32_t
+null_router_gateway(size_t i)
 {
 	return rte_cpu_to_be_32(RTE_IPV4(10, 0, 1, 2 + i % NULL_GATEWAYS));
 }
@@ -215,7 +229,7 @@ add_gateway(struct null_router *n, unsigned int i)
 		.state = NUD_PERMANENT,
 	};
 
-	spec.addr.v4 = gateway(i);
+	spec.addr.v4 = null_router_gateway(i);
 	bench_check(router_neighbour_set(n->router, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), "neighbour", &err);
 }
 
@@ -236,7 +250,7 @@ free_hugepages(void)
 void
 null_router_create(struct null_router *n, unsigned int workers)
 {
-	struct device_conf sink = { .devargs = "net_null0,no-rx=1" };
+	struct device_conf sink = { .devargs = "net_null0,no-rx=1", .pin = workers > 1 ? 1 << 1 : 0 };
 	struct port_conf in = { .name = "in", .kind = "bench-source" };
 	struct port_conf out = { .name = "out", .kind = "device", .kind_conf = &sink };
 	struct error err = { 0 };
@@ -246,8 +260,8 @@ null_router_create(struct null_router *n, unsigned int workers)
 	bench_check(router_create(&conf, &n->router, &err), "router", &err);
 	start_device();
 	n->device = source.device;
-	n->in = add_port(n->router, &in, "10.0.0.1");
-	n->out = add_port(n->router, &out, "10.0.1.1");
+	n->in = null_router_add_port(n->router, &in, "10.0.0.1");
+	n->out = null_router_add_port(n->router, &out, "10.0.1.1");
 	for (unsigned int i = 0; i < NULL_GATEWAYS; i++)
 		add_gateway(n, i);
 	fill_start(n->in);
@@ -269,7 +283,7 @@ null_router_add_routes(struct null_router *n, const struct prefix4 *prefixes, si
 			.hops = &hop,
 		};
 
-		hop.gateway.v4 = gateway(i);
+		hop.gateway.v4 = null_router_gateway(i);
 		route.dst.addr.v4 = rte_cpu_to_be_32(prefixes[i].addr);
 		int rc = rib_route_add(router_rib(n->router), &route, CHANGE_CREATE, &err);
 		if (rc != -EEXIST) /* the ports' own networks may be among them */

@@ -34,10 +34,13 @@ struct null_router {
 	bool hugepages;
 };
 
-/* Starts DPDK and a router with that many workers, hugepages if enough are free. `in` has 10.0.0.1/24, `out` 10.0.1.1/24 and NULL_GATEWAYS neighbours. Exits if it cannot. */
+/* Starts DPDK and a router with that many workers, hugepages if enough are free. `in` has 10.0.0.1/24, `out` 10.0.1.1/24 and NULL_GATEWAYS neighbours. Exits if it cannot. The first worker polls `in`; with several, the second owns `out`. */
 void null_router_create(struct null_router *n, unsigned int workers);
+/* One more port, up, with this address and its /24. */
+struct port *null_router_add_port(struct router *router, const struct port_conf *conf, const char *address);
 /* Routes to the prefixes by the gateways, in turns. */
 void null_router_add_routes(struct null_router *n, const struct prefix4 *prefixes, size_t count);
+rte_be32_t null_router_gateway(size_t i);
 void null_router_start(struct null_router *n);
 /* Exits unless all that was received was sent, but `dropped` packets, and all buffers came back. */
 void null_router_destroy(struct null_router *n, uint64_t dropped);
@@ -46,6 +49,8 @@ void null_router_destroy(struct null_router *n, uint64_t dropped);
 struct null_frame *null_frames(const uint32_t *destinations, const uint32_t *sources, size_t count);
 /* What the source gives from now on; the caller keeps them. */
 void null_router_set_frames(const struct null_frame *frames, size_t count);
+/* So many TSC cycles a packet at least from burst to burst; 0: as fast as they are taken. */
+void null_router_set_pace(uint64_t cycles);
 /* A burst of frames from the source's device, as the port gives them. For peers, in the worker that polls `in`. */
 uint16_t null_frames_receive(struct rte_mbuf **pkts, uint16_t n);
 
