@@ -45,7 +45,7 @@ backlog_subtract(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now
 	return parent->qdisc;
 }
 
-static void
+static __rte_noinline void
 observe_queued(const struct sched_observer *observer, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
@@ -71,7 +71,7 @@ qdisc_queued(struct qdisc *q, struct rte_mbuf *m)
 	qdisc_queued_burst(q, &m, 1, qdisc_count_bytes(q, m));
 }
 
-static void
+static __rte_noinline void
 observe_left(
 	const struct sched_observer *observer, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {

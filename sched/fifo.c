@@ -36,6 +36,12 @@ pfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	uint16_t queued = 0;
 	uint64_t bytes = 0;
 
+	/* Under many classes packets come one by one. */
+	if (likely(n == 1 && f->queue.count < f->limit)) {
+		queued = fifo_push(q, f, pkts[0], &bytes);
+		qdisc_queued_burst(q, pkts, queued, bytes);
+		return queued;
+	}
 	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(f->queue.count >= f->limit) && !qdisc_moving(q))
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);

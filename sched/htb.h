@@ -62,6 +62,7 @@ struct htb_ring {
 	uint32_t current; /* whose turn it is; 0: nobody is in the ring */
 	uint32_t last; /* with its turn the round ends */
 	uint32_t returning; /* left while it was its turn: has it back if it comes before another one was served */
+	uint32_t count; /* of classes in it */
 	bool ended; /* who left was the last of the round: the class above has to pass its turn */
 };
 
@@ -104,6 +105,7 @@ struct htb_class {
 
 #define HTB_BURST 32 /* turns, after which bills are paid at the latest */
 #define HTB_AHEAD 16 /* turns */
+#define HTB_FEW   64 /* so many classes in a ring, and what they touch, stay near the processor by themselves */
 
 /* Who will have a turn: kept from call to call, and forgotten when a class goes. */
 struct htb_look_ahead {

@@ -279,7 +279,11 @@ struct cost {
 static inline struct cost
 cost_of(const struct htb_class *cl, uint64_t bytes)
 {
-	return (struct cost){ .rate = rate_cost(&cl->rate, bytes), .ceil = rate_cost(&cl->ceil, bytes) };
+	int64_t cost = rate_cost(&cl->rate, bytes);
+
+	/* Very often they are the same. */
+	return (struct cost){ .rate = cost,
+		.ceil = rates_equal(&cl->rate, &cl->ceil) ? cost : rate_cost(&cl->ceil, bytes) };
 }
 
 /* An inner class, for packets below it: the lender, at `level`, and all above it pay in full; below it only the ceil buckets pay. */
@@ -481,6 +485,7 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 	run_timers(q, h, now);
 	while (got < n) {
+		const struct htb_ring *ring;
 		unsigned int level, prio;
 		struct htb_class *cl;
 
@@ -490,8 +495,15 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			break;
 		level = (unsigned int)__builtin_ctz(h->busy_levels);
 		prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
-		cl = htb_next_leaf(h, level, prio);
-		look_ahead(h, htb_ring_of(h, cl, prio));
+		ring = &h->rows[level][prio];
+		if (likely(level == 0)) {
+			cl = htb_class_at(h, ring->current);
+		} else {
+			cl = htb_next_leaf(h, level, prio);
+			ring = htb_ring_of(h, cl, prio);
+		}
+		if (ring->count > HTB_FEW)
+			look_ahead(h, ring);
 		got += serve_leaf(q, h, cl, pkts + got, n - got, level, prio, now);
 		if (++turns == HTB_BURST || h->adjusted != 0) {
 			pay_bills(q, h, now);

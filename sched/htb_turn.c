@@ -33,6 +33,7 @@ insert_behind(struct htb_turn *turns, uint32_t place, uint32_t turn)
 static void
 ring_add(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
+	ring->count++;
 	if (ring->last == 0) {
 		turns[turn] = (struct htb_turn){ .next = turn, .previous = turn };
 		ring->current = ring->last = turn;
@@ -56,6 +57,7 @@ ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
 	struct htb_turn links = turns[turn];
 
+	ring->count--;
 	/* Several may leave before anyone is served: the turn is that of the first. */
 	if (ring->current == turn && ring->returning == 0) {
 		ring->returning = turn;
@@ -144,8 +146,9 @@ row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
 		h->busy_levels &= (uint8_t) ~(1u << cl->level);
 }
 
-void
-htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
+/* Through the levels. */
+static __rte_noinline void
+activate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 {
 	while (prios != 0) {
 		struct htb_class *parent = htb_parent(cl);
@@ -173,7 +176,20 @@ htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 }
 
 void
-htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
+htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
+{
+	if (prios == 0 || cl->mode == HTB_CANNOT_SEND)
+		return;
+	/* Far the most frequent: a leaf at its own rate. */
+	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND))
+		row_add(h, cl, cl->prio);
+	else
+		activate_all(h, cl, prios);
+}
+
+/* Through the levels. */
+static __rte_noinline void
+deactivate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 {
 	while (prios != 0) {
 		struct htb_class *parent = htb_parent(cl);
@@ -198,6 +214,18 @@ htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 		cl = parent;
 		prios = gone;
 	}
+}
+
+void
+htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
+{
+	if (prios == 0 || cl->mode == HTB_CANNOT_SEND)
+		return;
+	/* Far the most frequent: a leaf at its own rate. */
+	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND))
+		row_remove(h, cl, cl->prio);
+	else
+		deactivate_all(h, cl, prios);
 }
 
 void

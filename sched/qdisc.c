@@ -156,6 +156,15 @@ qdisc_bytes(const struct qdisc_ops *ops)
 	return RTE_ALIGN_CEIL(offsetof(struct qdisc, priv) + ops->size, alignof(struct qdisc));
 }
 
+static void
+free_memory(struct qdisc *q)
+{
+	struct arena *arena = &q->tree->arena;
+
+	arena_free(arena, q->drops, DROP__COUNT * sizeof(*q->drops));
+	arena_free(arena, q, qdisc_bytes(q->ops));
+}
+
 struct qdisc *
 qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf,
 	const struct sched_stab *stab, uint32_t handle, struct error *err)
@@ -172,6 +181,12 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		error_set(err, ENOMEM, "out of memory for a qdisc");
 		return NULL;
 	}
+	q->drops = arena_alloc(&tree->arena, DROP__COUNT * sizeof(*q->drops));
+	if (q->drops == NULL) {
+		error_set(err, ENOMEM, "out of memory for a qdisc");
+		arena_free(&tree->arena, q, qdisc_bytes(ops));
+		return NULL;
+	}
 	q->ops = ops;
 	q->tree = tree;
 	q->parent = parent;
@@ -181,7 +196,7 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		q->class_table = calloc(1, sizeof(*q->class_table));
 		if (q->class_table == NULL) {
 			error_set(err, ENOMEM, "out of memory for a table of classes");
-			arena_free(&tree->arena, q, qdisc_bytes(ops));
+			free_memory(q);
 			return NULL;
 		}
 	}
@@ -237,7 +252,7 @@ qdisc_free(struct qdisc *q)
 	}
 	unlist(q);
 	free(q->stab.data);
-	arena_free(&q->tree->arena, q, qdisc_bytes(q->ops));
+	free_memory(q);
 }
 
 /* Everything below q counts packets by the nearest size table above it. */

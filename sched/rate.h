@@ -61,6 +61,12 @@ rate_init(struct rate *rate, const struct rate_conf *conf)
 	rate->adjusted = rate->atm || conf->overhead != 0 || conf->mpu != 0;
 }
 
+static inline bool
+rates_equal(const struct rate *a, const struct rate *b)
+{
+	return a->inverse == b->inverse && a->shift == b->shift && !a->adjusted && !b->adjusted;
+}
+
 /* Tokens that a packet of `bytes` costs. */
 static inline int64_t
 rate_cost(const struct rate *rate, uint64_t bytes)

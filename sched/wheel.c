@@ -36,14 +36,16 @@ wheel_init(struct wheel *wheel, uint64_t now)
 
 /* ---- chunks */
 
-/* Full chunks, and one with room left in each slot that has any. */
 uint32_t
 wheel_chunks_for(uint32_t entries)
 {
-	uint32_t partial = entries < WHEEL_SLOTS ? entries : WHEEL_SLOTS;
+	uint32_t full = entries / WHEEL_CHUNK_ENTRIES, partial = entries < WHEEL_SLOTS ? entries : WHEEL_SLOTS;
 
-	/* Two more are in use while a slot is sorted anew: its first one, and the one that is being looked at. */
-	return entries / WHEEL_CHUNK_ENTRIES + partial + 2;
+	/*
+	 * Full chunks, and one with room left in each slot that has any. As many as are full may have been left nearly empty in the slot that is
+	 * being taken out. Two more are in use while a slot moves down: its first one, and the one that is being looked at.
+	 */
+	return 2 * full + partial + 2;
 }
 
 void
@@ -90,15 +92,15 @@ mark_empty(struct wheel *wheel, unsigned int level, unsigned int slot)
 	wheel->busy_levels &= ~(1u << level);
 }
 
-/* The lowest level that reaches it. Above level 0 its slot starts after the clock, as the level below would have reached it else. */
-void
-wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
+static inline bool
+reaches(const struct wheel *wheel, unsigned int level, uint64_t time)
 {
-	uint64_t time = time_ns > wheel->clock ? time_ns : wheel->clock;
-	unsigned int level = 0;
+	return ((time >> levels[level].shift) - (wheel->clock >> levels[level].shift)) >> levels[level].bits == 0;
+}
 
-	while (((time >> levels[level].shift) - (wheel->clock >> levels[level].shift)) >> levels[level].bits != 0)
-		level++;
+static inline void
+put(struct wheel *wheel, unsigned int level, uint64_t time, uint64_t time_ns, uintptr_t who)
+{
 	unsigned int slot = levels[level].first + ((time >> levels[level].shift) & ((1u << levels[level].bits) - 1));
 	struct wheel_chunk *chunk = wheel->slots[slot];
 
@@ -112,6 +114,23 @@ wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 		mark_busy(wheel, level, slot);
 	}
 	chunk->entries[chunk->count++] = (struct wheel_entry){ .time_ns = time_ns, .who = who };
+}
+
+/* The lowest level that reaches it. Above level 0 its slot starts after the clock, as the level below would have reached it else. */
+void
+wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
+{
+	uint64_t time = time_ns > wheel->clock ? time_ns : wheel->clock;
+	unsigned int level = 1;
+
+	/* Most go here: with the level known, its shifts are constants. */
+	if (reaches(wheel, 0, time)) {
+		put(wheel, 0, time, time_ns, who);
+		return;
+	}
+	while (!reaches(wheel, level, time))
+		level++;
+	put(wheel, level, time, time_ns, who);
 }
 
 /* The first busy slot of a busy level, round from the clock's on. */
@@ -156,35 +175,51 @@ first_slot(const struct wheel *wheel, unsigned int *level, unsigned int *slot, u
 	return found;
 }
 
-static struct wheel_chunk *
-empty_slot(struct wheel *wheel, unsigned int level, unsigned int slot)
+/* Takes what is due out of a slot of level 0: what is not moves up in its chunk, and empty chunks go back. */
+static unsigned int
+take_due(struct wheel *wheel, unsigned int slot, uint64_t now, uintptr_t *due, unsigned int max)
+{
+	struct wheel_chunk **link = &wheel->slots[slot];
+	unsigned int count = 0;
+
+	for (struct wheel_chunk *chunk = *link; chunk != NULL; chunk = *link) {
+		uint32_t kept = 0;
+
+		for (uint32_t i = 0; i < chunk->count; i++) {
+			if (chunk->entries[i].time_ns <= now && count < max)
+				due[count++] = chunk->entries[i].who;
+			else
+				chunk->entries[kept++] = chunk->entries[i];
+		}
+		chunk->count = kept;
+		if (kept != 0) {
+			link = &chunk->next;
+		} else {
+			*link = chunk->next;
+			wheel_give(wheel, chunk);
+		}
+	}
+	if (wheel->slots[slot] == NULL)
+		mark_empty(wheel, 0, slot);
+	return count;
+}
+
+/* The clock has come to a slot above level 0: what is there goes where it is reached now. */
+static void
+move_down(struct wheel *wheel, unsigned int level, unsigned int slot)
 {
 	struct wheel_chunk *chunks = wheel->slots[slot];
 
 	wheel->slots[slot] = NULL;
 	mark_empty(wheel, level, slot);
-	return chunks;
-}
-
-/* Takes what is due out of the chunks, and puts the rest back where it belongs at this time; returns how many were due. */
-static unsigned int
-sort_out(struct wheel *wheel, struct wheel_chunk *chunks, uint64_t due_at, uintptr_t *due, unsigned int max)
-{
-	unsigned int count = 0;
-
 	while (chunks != NULL) {
 		struct wheel_chunk *chunk = chunks;
 
 		chunks = chunk->next;
-		for (unsigned int i = 0; i < chunk->count; i++) {
-			if (chunk->entries[i].time_ns <= due_at && count < max)
-				due[count++] = chunk->entries[i].who;
-			else
-				wheel_add(wheel, chunk->entries[i].time_ns, chunk->entries[i].who);
-		}
+		for (uint32_t i = 0; i < chunk->count; i++)
+			wheel_add(wheel, chunk->entries[i].time_ns, chunk->entries[i].who);
 		wheel_give(wheel, chunk);
 	}
-	return count;
 }
 
 unsigned int
@@ -195,13 +230,11 @@ wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max)
 	for (uint64_t start = now; first_slot(wheel, &level, &slot, &start); start = now) {
 		if (start > wheel->clock)
 			wheel->clock = start;
-		struct wheel_chunk *chunks = empty_slot(wheel, level, slot);
-
 		if (level != 0) {
-			sort_out(wheel, chunks, 0, NULL, 0);
+			move_down(wheel, level, slot);
 			continue;
 		}
-		count += sort_out(wheel, chunks, now, due + count, max - count);
+		count += take_due(wheel, slot, now, due + count, max - count);
 		if (count == max)
 			return count;
 		/* What is left in a slot of level 0 is not due, and no other slot starts until now. */

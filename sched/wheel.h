@@ -39,7 +39,8 @@ struct wheel {
 	uint64_t clock;
 	uint32_t busy_levels; /* a bit for each with a busy slot */
 	uint64_t busy[WHEEL_SLOTS / 64]; /* a bit for each slot with entries */
-	struct wheel_chunk *slots[WHEEL_SLOTS]; /* only the first chunk of a slot may have room left */
+	struct wheel_chunk
+		*slots[WHEEL_SLOTS]; /* only the first chunk of a slot may have room left, but where the clock is */
 	struct wheel_chunk *free;
 };
 

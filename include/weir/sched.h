@@ -233,7 +233,7 @@ struct class_ops {
 struct qdisc {
 	/* cold */
 	uint64_t overlimits, requeues, drops_total;
-	uint64_t drops[DROP__COUNT];
+	uint64_t *drops; /* DROP__COUNT of them, elsewhere: so that thousands of qdiscs stand close together */
 	uint32_t handle; /* major << 16; 0: made by its parent, not listed */
 	uint64_t serial; /* order of creation in the tree: dumps keep it */
 	struct chain *chain; /* NULL: no filters yet */
