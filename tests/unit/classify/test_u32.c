@@ -260,6 +260,173 @@ keeps_an_empty_table_while_there_are_others(void **state)
 	assert_true(chain_empty(chain));
 }
 
+/* ---- hash tables -------------------------------------------------------------------------------------------------------- */
+
+static int
+add_table(uint32_t preference, uint32_t handle, uint32_t divisor)
+{
+	return add_filter(chain, preference, "u32", handle, &(struct u32_conf){ .divisor = divisor }, CREATE, &err);
+}
+
+/* Any packet, down to `link`, by the last byte of its destination. */
+static struct u32_conf
+leading_to(uint32_t link)
+{
+	static const struct u32_key any = { 0, 0, 0, 0 };
+	struct u32_conf conf = to_class(0, &any, 1);
+
+	conf.selector_flags = 0;
+	conf.has_classid = false;
+	conf.has_link = true;
+	conf.link = link;
+	conf.jump = (struct u32_jump){ .hash_mask = htonl(0xff), .hash_offset = 16 };
+	return conf;
+}
+
+static void
+hashes_into_the_buckets_of_a_table(void **state)
+{
+	struct u32_conf link = leading_to(0x200000), conf;
+	struct u32_counts counts;
+	struct packet p;
+
+	assert_int_equal(add_table(1, 0x200000, 256), 0);
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &link, CREATE, &err), 0);
+	for (uint32_t i = 0; i < 1024; i++) {
+		struct u32_key key = { htonl(0x0a000000 | i), UINT32_MAX, 16, 0 };
+
+		conf = to_class(1 + i, &key, 1);
+		conf.table = 0x200000 | (i % 256) << 12;
+		assert_int_equal(add_filter(chain, 1, "u32", 0, &conf, CREATE, &err), 0);
+	}
+	packet_udp(&p, 0);
+	for (uint32_t i = 0; i < 1100; i++) {
+		uint32_t destination = htonl(0x0a000000 | i);
+
+		memcpy(p.data + 30, &destination, sizeof(destination));
+		assert_int_equal(class_of(&p), i < 1024 ? 1 + i : 0);
+	}
+	/* Of bucket 5: 1100 / 256 packets came, and each was compared with the filters up to its own. */
+	u32_sum_counts(filter_at(0x205800), &counts);
+	assert_int_equal(counts.hits, 5);
+	assert_int_equal(counts.matches, 1);
+	u32_sum_counts(filter_at(0x205803), &counts);
+	assert_int_equal(counts.hits, 2);
+	assert_int_equal(counts.key_matches[0], 1);
+	u32_sum_counts(filter_at(0x80000800), &counts);
+	assert_int_equal(counts.hits, 1100);
+	assert_int_equal(counts.matches, 0);
+}
+
+static void
+numbers_and_lists_tables_as_linux_does(void **state)
+{
+	struct u32_conf conf = to_class(1, NULL, 0);
+
+	assert_int_equal(add_table(5, 0x500000, 4), 0);
+	assert_int_equal(add_table(5, 0, 2), 0);
+	assert_int_equal(add_table(6, 0, 8), 0);
+	assert_int_equal(add_table(6, 0x90000000, 1), 0);
+	assert_int_equal(add_table(6, 0, 1), 0);
+	/* The newest first, its own root last; what is chosen goes on counting. */
+	assert_filters(chain, "5/0 5/80100000 5/500000 5/80000000 6/0 6/80400000 6/90000000 6/80300000 6/80200000");
+	conf.table = 0x503000;
+	assert_int_equal(add_filter(chain, 6, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(add_filter(chain, 6, "u32", 7, &conf, CREATE, &err), 0);
+	assert_filters(chain,
+		"5/0 5/80100000 5/500000 5/503007 5/503800 5/80000000 6/0 6/80400000 6/90000000 6/80300000 6/80200000");
+	assert_refused(add_table(6, 0x500000, 4), err, EEXIST, "Filter already exists");
+	assert_refused(add_table(6, 0x501000, 4), err, EINVAL, "cls_u32: Divisor can only be used on a hash table");
+	assert_refused(add_table(6, 0x600000, 3), err, EINVAL, "cls_u32: Divisor is not a power of 2");
+	assert_refused(add_table(6, 0x600000, 512), err, EINVAL, "cls_u32: Exceeded maximum 256 hash buckets");
+	conf.table = 0x504000;
+	assert_refused(add_filter(chain, 6, "u32", 0, &conf, CREATE, &err), err, EINVAL,
+		"cls_u32: Specified hash table buckets exceed configured value");
+}
+
+static void
+keeps_a_table_that_filters_lead_to(void **state)
+{
+	struct u32_conf link = leading_to(0x100000), other = leading_to(0x80000000), conf = to_class(3, NULL, 0);
+	struct packet p;
+
+	packet_udp(&p, 0);
+	assert_int_equal(add_table(5, 0x100000, 1), 0);
+	conf.table = 0x100000;
+	assert_int_equal(add_filter(chain, 5, "u32", 0, &conf, CREATE, &err), 0);
+	assert_int_equal(add_filter(chain, 6, "u32", 0, &link, CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 3);
+	assert_refused(
+		delete_filter(chain, 6, "u32", 0x100000, &err), err, EBUSY, "cls_u32: Can not delete in-use filter");
+	assert_refused(
+		add_filter(chain, 6, "u32", 0, &other, CREATE, &err), err, EINVAL, "cls_u32: Not linking to root node");
+	other.link = 0x700000;
+	assert_refused(add_filter(chain, 6, "u32", 0, &other, CREATE, &err), err, EINVAL,
+		"cls_u32: Link hash table not found");
+	other.link = 0x101000;
+	assert_refused(add_filter(chain, 6, "u32", 0, &other, CREATE, &err), err, EINVAL,
+		"cls_u32: u32 Link handle must be a hash table");
+	/* Its maker goes; the table stays, unlisted, until the last group does. */
+	assert_int_equal(delete_filter(chain, 5, NULL, 0, &err), 0);
+	assert_filters(chain, "6/0 6/80100000 6/80100800");
+	assert_int_equal(class_of(&p), 3);
+	link.link = 0;
+	assert_int_equal(add_filter(chain, 6, "u32", 0x80100800, &link, CHANGE, &err), 0);
+	assert_int_equal(class_of(&p), 0);
+	assert_int_equal(delete_filter(chain, 6, "u32", 0x100000, &err), 0);
+	assert_int_equal(chain_uses_class(chain, 3), 0);
+	assert_int_equal(delete_filter(chain, 6, "u32", 0x80100800, &err), 0);
+	assert_true(chain_empty(chain));
+}
+
+static void
+gives_up_where_links_go_round(void **state)
+{
+	struct u32_conf link = leading_to(0x100000), last = to_class(9, NULL, 0);
+	struct u32_counts counts;
+	struct packet p;
+
+	packet_udp(&p, 0);
+	add_table(1, 0x100000, 1);
+	add_filter(chain, 1, "u32", 0, &link, CREATE, &err);
+	add_filter(chain, 1, "u32", 0, &last, CREATE, &err);
+	link.table = 0x100000;
+	assert_int_equal(add_filter(chain, 1, "u32", 0, &link, CREATE, &err), 0);
+	assert_int_equal(class_of(&p), 0);
+	u32_sum_counts(filter_at(0x100800), &counts);
+	assert_int_equal(counts.hits, U32_DEPTH_MAX);
+	u32_sum_counts(filter_at(0x80000801), &counts);
+	assert_int_equal(counts.hits, 0);
+	add_filter(chain, 2, "u32", 0, &last, CREATE, &err);
+	assert_int_equal(class_of(&p), 9);
+}
+
+static void
+skips_headers_and_comes_back(void **state)
+{
+	struct u32_key port = { htonl(53), htonl(0xffff), 0, 0 }, at_nexthdr = { htonl(53), htonl(0xffff), 0, -1 };
+	struct u32_conf link = leading_to(0x100000), in_table = to_class(1, &port, 1),
+			behind = to_class(2, &at_nexthdr, 1);
+	struct packet p;
+
+	packet_udp(&p, 0);
+	add_table(1, 0x100000, 1);
+	/* offset at 0 mask 0x0f00 shift 6 eat: the table looks at the UDP header. */
+	link.selector_flags = TC_U32_VAROFFSET | TC_U32_EAT;
+	link.jump = (struct u32_jump){ .mask = htons(0x0f00), .shift = 6 };
+	in_table.table = 0x100000;
+	add_filter(chain, 1, "u32", 0, &link, CREATE, &err);
+	add_filter(chain, 1, "u32", 0, &in_table, CREATE, &err);
+	assert_int_equal(class_of(&p), 1);
+	/* Without eat only nexthdr+ does, and it stays so when the table has decided nothing. */
+	delete_filter(chain, 1, "u32", 0x80000800, &err);
+	link.selector_flags = TC_U32_VAROFFSET;
+	add_filter(chain, 1, "u32", 0, &link, CREATE, &err);
+	assert_int_equal(class_of(&p), 0);
+	add_filter(chain, 1, "u32", 0, &behind, CREATE, &err);
+	assert_int_equal(class_of(&p), 2);
+}
+
 /* ---- against the naive matcher -------------------------------------------------------------------------------------------- */
 
 static uint32_t
@@ -299,6 +466,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(fills_a_table_and_says_when_it_is_full, start, end),
 		cmocka_unit_test_setup_teardown(keeps_keys_and_counts_through_a_change, start, end),
 		cmocka_unit_test_setup_teardown(keeps_an_empty_table_while_there_are_others, start, end),
+		cmocka_unit_test_setup_teardown(hashes_into_the_buckets_of_a_table, start, end),
+		cmocka_unit_test_setup_teardown(numbers_and_lists_tables_as_linux_does, start, end),
+		cmocka_unit_test_setup_teardown(keeps_a_table_that_filters_lead_to, start, end),
+		cmocka_unit_test_setup_teardown(gives_up_where_links_go_round, start, end),
+		cmocka_unit_test_setup_teardown(skips_headers_and_comes_back, start, end),
 		cmocka_unit_test_setup_teardown(
 			agrees_with_the_naive_matcher_on_random_tables_filters_and_packets, start, end),
 	};
