@@ -18,7 +18,7 @@
 #define BURST_MIN_NS UINT64_C(1000000)
 
 _Static_assert((offsetof(struct class, priv) + offsetof(struct htb_class, tokens)) % RTE_CACHE_LINE_SIZE == 0 &&
-		       offsetof(struct htb_class, deficits) - offsetof(struct htb_class, tokens) == RTE_CACHE_LINE_SIZE,
+		       sizeof(struct htb_class) - offsetof(struct htb_class, tokens) == RTE_CACHE_LINE_SIZE,
 	"a leaf's packet touches two lines of its class");
 
 /* ---- the qdisc */
@@ -273,7 +273,7 @@ set_class_conf(struct htb_class *cl, const struct qdisc *q, const struct htb_cla
 {
 	const struct htb *h = qdisc_priv(q);
 
-	cl->conf = *conf;
+	htb_more(cl)->conf = *conf;
 	rate_init(&cl->rate, &conf->rate);
 	rate_init(&cl->ceil, &conf->ceil);
 	cl->depth = bucket_depth(q, &cl->rate, conf->burst_ns);
@@ -318,8 +318,8 @@ allocate_chunks(struct class *c)
 
 		if (chunk == NULL)
 			return -ENOMEM;
-		chunk->next = cl->chunks;
-		cl->chunks = chunk;
+		chunk->next = htb_more(cl)->chunks;
+		htb_more(cl)->chunks = chunk;
 	}
 	return 0;
 }
@@ -330,9 +330,12 @@ allocate(struct class *c, struct class *parent)
 {
 	struct htb_class *cl = class_priv(c);
 
-	if (parent != NULL && ((struct htb_class *)class_priv(parent))->inner == NULL) {
-		cl->parents_inner = qdisc_alloc(c->qdisc, sizeof(*cl->parents_inner));
-		if (cl->parents_inner == NULL)
+	c->more = qdisc_alloc(c->qdisc, sizeof(struct htb_more));
+	if (c->more == NULL)
+		return -ENOMEM;
+	if (parent != NULL && ((struct htb_more *)parent->more)->inner == NULL) {
+		htb_more(cl)->parents_inner = qdisc_alloc(c->qdisc, sizeof(*htb_more(cl)->parents_inner));
+		if (htb_more(cl)->parents_inner == NULL)
 			return -ENOMEM;
 	}
 	return allocate_chunks(c);
@@ -342,17 +345,20 @@ static void
 htb_class_destroy(struct class *c)
 {
 	struct htb *h = qdisc_priv(c->qdisc);
-	struct htb_class *cl = class_priv(c);
+	struct htb_more *more = c->more;
 
-	while (cl->chunks != NULL) {
-		struct wheel_chunk *chunk = cl->chunks;
+	if (more == NULL)
+		return;
+	while (more->chunks != NULL) {
+		struct wheel_chunk *chunk = more->chunks;
 
-		cl->chunks = chunk->next;
+		more->chunks = chunk->next;
 		qdisc_dealloc(c->qdisc, chunk, sizeof(*chunk));
 		h->chunks--;
 	}
-	qdisc_dealloc(c->qdisc, cl->inner, sizeof(*cl->inner));
-	qdisc_dealloc(c->qdisc, cl->parents_inner, sizeof(*cl->parents_inner));
+	qdisc_dealloc(c->qdisc, more->inner, sizeof(*more->inner));
+	qdisc_dealloc(c->qdisc, more->parents_inner, sizeof(*more->parents_inner));
+	qdisc_dealloc(c->qdisc, more, sizeof(*more));
 }
 
 static int
@@ -394,7 +400,7 @@ htb_class_change(struct class *c, const void *conf, uint64_t now, struct error *
 {
 	struct htb_class *cl = class_priv(c);
 	struct htb *h = qdisc_priv(c->qdisc);
-	struct htb_class_conf old = cl->conf;
+	struct htb_class_conf old = htb_more(cl)->conf;
 	int rc = check_class_conf(conf, err);
 
 	if (rc != 0)
@@ -404,8 +410,8 @@ htb_class_change(struct class *c, const void *conf, uint64_t now, struct error *
 	h->adjusted -= is_adjusted(cl);
 	set_class_conf(cl, c->qdisc, conf);
 	h->adjusted += is_adjusted(cl);
-	cl->tokens = convert_tokens(cl->tokens, old.rate.Bps, cl->conf.rate.Bps, cl->depth);
-	cl->ceil_tokens = convert_tokens(cl->ceil_tokens, old.ceil.Bps, cl->conf.ceil.Bps, cl->ceil_depth);
+	cl->tokens = convert_tokens(cl->tokens, old.rate.Bps, htb_more(cl)->conf.rate.Bps, cl->depth);
+	cl->ceil_tokens = convert_tokens(cl->ceil_tokens, old.ceil.Bps, htb_more(cl)->conf.ceil.Bps, cl->ceil_depth);
 	/* A leaf serves its own prio, which may be another one now; an inner class those of its children. */
 	if (cl->level == 0 && cl->busy != 0)
 		cl->busy = (uint8_t)(1u << cl->prio);
@@ -419,19 +425,19 @@ htb_class_link(struct class *c)
 	struct htb *h = qdisc_priv(c->qdisc);
 	struct htb_class *cl = class_priv(c);
 
-	while (cl->chunks != NULL) {
-		struct wheel_chunk *chunk = cl->chunks;
+	while (htb_more(cl)->chunks != NULL) {
+		struct wheel_chunk *chunk = htb_more(cl)->chunks;
 
-		cl->chunks = chunk->next;
+		htb_more(cl)->chunks = chunk->next;
 		wheel_give(&h->wheel, chunk);
 	}
 	h->adjusted += is_adjusted(cl);
 	if (c->parent != NULL && c->parent->children == 1) {
 		struct htb_class *parent = class_priv(c->parent);
 
-		if (cl->parents_inner != NULL)
-			parent->inner = cl->parents_inner;
-		cl->parents_inner = NULL;
+		if (htb_more(cl)->parents_inner != NULL)
+			htb_more(parent)->inner = htb_more(cl)->parents_inner;
+		htb_more(cl)->parents_inner = NULL;
 		parent->level = (uint8_t)inner_level(c->parent);
 	}
 }
@@ -491,7 +497,7 @@ htb_class_get_conf(const struct class *c, void *conf)
 	const struct htb_class *cl = class_priv(c);
 	struct htb_class_conf *out = conf;
 
-	*out = cl->conf;
+	*out = htb_more(cl)->conf;
 	out->prio = cl->prio;
 	out->quantum = cl->quantum;
 	out->level = cl->level;
@@ -511,7 +517,7 @@ htb_class_get_xstats(const struct class *c, void *xstats)
 
 	/* giants counted packets beyond a rate table's end; there are no rate tables, here and on today's Linux. */
 	*(struct htb_class_xstats *)xstats = (struct htb_class_xstats){
-		.lends = cl->lends + (uint32_t)leaf_packets(c),
+		.lends = htb_more(cl)->lends + (uint32_t)leaf_packets(c),
 		.borrows = cl->borrows,
 		.tokens_ns = cl->tokens / (1 << TOKENS_SHIFT),
 		.ctokens_ns = cl->ceil_tokens / (1 << TOKENS_SHIFT),
@@ -524,8 +530,8 @@ htb_class_get_stats(const struct class *c, struct sched_stats *stats)
 	const struct htb_class *cl = class_priv(c);
 
 	*stats = (struct sched_stats){
-		.bytes = cl->sent_bytes + c->past_bytes,
-		.packets = cl->sent_packets + leaf_packets(c),
+		.bytes = htb_more(cl)->sent_bytes + c->past_bytes,
+		.packets = htb_more(cl)->sent_packets + leaf_packets(c),
 		.drops = c->past_drops,
 		.overlimits = cl->overlimits,
 	};

@@ -11,8 +11,9 @@
  * What a packet touches of its leaf class: two neighbouring lines, and eight bytes by which the class stands in a ring.
  *
  *   struct class | struct htb_class
- *   ... cold ... | qdisc leaf parent id slot : counted quantum deficit mode ... | tokens depths rates | borrowing, inner, cold ...
- *                |<------------------------- line ----------------------------->|<----- line ------>|
+ *   ... cold ... | qdisc leaf parent id slot : counted quantum deficit mode ... | tokens depths rates |
+ *         |      |<------------------------- line ----------------------------->|<----- line ------>|
+ *         +-> struct htb_more: borrowing, children, configuration
  *
  *   turns, by minor:  ... | next previous | next previous | ...
  */
@@ -89,6 +90,10 @@ struct htb_class {
 	int64_t tokens, ceil_tokens; /* at counted_ns, see rate.h */
 	int64_t depth, ceil_depth;
 	struct rate rate, ceil;
+};
+
+/* What else there is of a class: class.more. */
+struct htb_more {
 	/* a leaf's when it borrows; an inner class's for each packet below it */
 	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
 	uint32_t lends; /* without what its leaf qdiscs have sent */
@@ -147,6 +152,12 @@ static inline struct class *
 htb_class_of(const struct htb_class *cl)
 {
 	return (struct class *)((uintptr_t)cl - offsetof(struct class, priv));
+}
+
+static inline struct htb_more *
+htb_more(const struct htb_class *cl)
+{
+	return htb_class_of(cl)->more;
 }
 
 static inline struct htb_class *

@@ -125,16 +125,16 @@ park(struct htb *h, struct htb_class *cl, uint64_t until_ns)
 	htb_deactivate_prios(h, cl, cl->busy);
 	cl->busy = 0;
 	cl->parked = true;
-	cl->parked_ns = until_ns;
+	htb_more(cl)->parked_ns = until_ns;
 	if (until_ns == SCHED_NEVER)
 		return;
 	if ((cl->armed & 1u << HTB_WAIT_PARKED) != 0) {
-		if (cl->armed_ns <= until_ns)
+		if (htb_more(cl)->armed_ns <= until_ns)
 			return;
 		wheel_remove(&h->wheel, wait_of(cl, HTB_WAIT_PARKED));
 	}
 	cl->armed |= 1u << HTB_WAIT_PARKED;
-	cl->armed_ns = until_ns;
+	htb_more(cl)->armed_ns = until_ns;
 	wheel_add(&h->wheel, until_ns, wait_of(cl, HTB_WAIT_PARKED));
 }
 
@@ -150,10 +150,10 @@ parked_is_due(struct htb *h, struct htb_class *cl, uint64_t now)
 {
 	if (!cl->parked)
 		return;
-	if (cl->parked_ns <= now)
+	if (htb_more(cl)->parked_ns <= now)
 		htb_unpark(h, cl);
 	else
-		park(h, cl, cl->parked_ns);
+		park(h, cl, htb_more(cl)->parked_ns);
 }
 
 static void
@@ -241,7 +241,7 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 	cl->armed = 0;
 	htb_deactivate_prios(h, cl, cl->busy);
 	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
-		struct htb_ring *ring = &parent->inner->rings[prio];
+		struct htb_ring *ring = &htb_more(parent)->inner->rings[prio];
 
 		if (ring->returning != 0 && htb_class_at(h, ring->returning) == cl)
 			ring->returning = 0;
@@ -256,7 +256,7 @@ htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
 	arm(h, cl);
 	htb_activate_prios(h, cl, cl->busy);
 	if (cl->parked)
-		park(h, cl, cl->parked_ns);
+		park(h, cl, htb_more(cl)->parked_ns);
 }
 
 /* ---- paying */
@@ -265,10 +265,10 @@ htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
 static inline void
 bill(struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
 {
-	if (cl->bill_packets == 0)
+	if (htb_more(cl)->bill_packets == 0)
 		h->billed[cl->level][h->billed_count[cl->level]++] = cl;
-	cl->bill_bytes += bytes;
-	cl->bill_packets += packets;
+	htb_more(cl)->bill_bytes += bytes;
+	htb_more(cl)->bill_packets += packets;
 }
 
 /* What packets of `bytes` cost a class. */
@@ -296,13 +296,13 @@ charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t byte
 	count_buckets(cl, now);
 	if (cl->level >= level) {
 		cl->tokens = paid(cl->tokens, cost.rate);
-		cl->lends += cl->level == level ? packets : 0;
+		htb_more(cl)->lends += cl->level == level ? packets : 0;
 	} else {
 		cl->borrows += packets;
 	}
 	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
-	cl->sent_bytes += bytes;
-	cl->sent_packets += packets;
+	htb_more(cl)->sent_bytes += bytes;
+	htb_more(cl)->sent_packets += packets;
 	review_mode(q, h, cl);
 }
 
@@ -316,11 +316,11 @@ pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
 	for (unsigned int level = 1; level < HTB_LEVELS; level++) {
 		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
 			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
-			uint64_t bytes = cl->bill_bytes;
-			uint32_t packets = cl->bill_packets;
+			uint64_t bytes = htb_more(cl)->bill_bytes;
+			uint32_t packets = htb_more(cl)->bill_packets;
 
-			cl->bill_bytes = 0;
-			cl->bill_packets = 0;
+			htb_more(cl)->bill_bytes = 0;
+			htb_more(cl)->bill_packets = 0;
 			if (parent != NULL)
 				bill(h, parent, bytes, packets);
 			charge_inner(q, h, cl, bytes, packets, 0, now);
@@ -349,7 +349,7 @@ charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uin
 	}
 	/* A leaf's packets that were not borrowed for are those that it has sent itself. */
 	cl->borrows += packets;
-	cl->lends -= packets;
+	htb_more(cl)->lends -= packets;
 	review_mode(q, h, cl);
 	for (; parent != NULL; parent = htb_parent(parent))
 		charge_inner(q, h, parent, bytes, packets, level, now);
@@ -361,7 +361,7 @@ use_deficit(struct htb *h, struct htb_class *cl, uint32_t bytes, unsigned int le
 {
 	const int64_t least =
 		INT32_MIN / 2; /* a quantum below the packets' size lets the debt grow: enough is enough */
-	int32_t *deficit = level == 0 ? &cl->deficit : &cl->deficits[level];
+	int32_t *deficit = level == 0 ? &cl->deficit : &htb_more(cl)->deficits[level];
 	int64_t left = (int64_t)*deficit - bytes;
 
 	if (left < 0) {

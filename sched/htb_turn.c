@@ -80,7 +80,7 @@ ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 struct htb_ring *
 htb_ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio)
 {
-	return cl->mode == HTB_CAN_SEND ? &h->rows[cl->level][prio] : &htb_parent(cl)->inner->rings[prio];
+	return cl->mode == HTB_CAN_SEND ? &h->rows[cl->level][prio] : &htb_more(htb_parent(cl))->inner->rings[prio];
 }
 
 void
@@ -108,7 +108,7 @@ htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 	struct htb_class *cl = htb_class_at(h, row->current);
 
 	while (cl->level > 0) {
-		struct htb_ring *ring = &cl->inner->rings[prio];
+		struct htb_ring *ring = &htb_more(cl)->inner->rings[prio];
 
 		ring->returning = 0;
 		if (unlikely(ring->ended)) {
@@ -163,9 +163,9 @@ activate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 				row_add(h, cl, prio);
 				continue;
 			}
-			if (parent->inner->rings[prio].current == 0)
+			if (htb_more(parent)->inner->rings[prio].current == 0)
 				fresh |= 1u << prio;
-			ring_add(h->turns, &parent->inner->rings[prio], turn_of(cl, prio));
+			ring_add(h->turns, &htb_more(parent)->inner->rings[prio], turn_of(cl, prio));
 		}
 		if (cl->mode == HTB_CAN_SEND)
 			return;
@@ -204,8 +204,8 @@ deactivate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 				row_remove(h, cl, prio);
 				continue;
 			}
-			ring_remove(h->turns, &parent->inner->rings[prio], turn_of(cl, prio));
-			if (parent->inner->rings[prio].current == 0)
+			ring_remove(h->turns, &htb_more(parent)->inner->rings[prio], turn_of(cl, prio));
+			if (htb_more(parent)->inner->rings[prio].current == 0)
 				gone |= 1u << prio;
 		}
 		if (cl->mode == HTB_CAN_SEND)

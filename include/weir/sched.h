@@ -262,6 +262,7 @@ struct class
 	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
+	void *more; /* the discipline's, for what is not touched often: where there are thousands, classes are to stand close together */
 	/* hot */
 	_Alignas(128) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
