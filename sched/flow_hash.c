@@ -47,7 +47,10 @@ flow_transport_word(const struct rte_mbuf *m, uint8_t protocol, uint32_t l4_off)
 	return value;
 }
 
-/* The protocol behind the extension headers (RFC 8200 section 4); *l4_off is 0 if the packet is a fragment or has too many of them. */
+/*
+ * The protocol behind the extension headers (RFC 8200 section 4); *l4_off is 0 if the packet is a fragment or has too
+ * many of them.
+ */
 static uint8_t
 ipv6_protocol(const struct rte_mbuf *m, uint8_t next, uint32_t offset, uint32_t *l4_off)
 {

@@ -20,8 +20,8 @@ uint32_t flow_hash_other(const struct rte_mbuf *m, uint32_t key);
 uint32_t flow_transport_word(const struct rte_mbuf *m, uint8_t protocol, uint32_t l4_off);
 
 /*
- * Multiply and fold the halves of the product: every bit of one word meets every bit of the other. Both have been changed by the key, without
- * which no difference in one is known to make none in the product.
+ * Multiply and fold the halves of the product: every bit of one word meets every bit of the other. Both have been
+ * changed by the key, without which no difference in one is known to make none in the product.
  */
 static inline uint64_t
 flow_hash_fold(uint64_t a, uint64_t b)
@@ -31,7 +31,10 @@ flow_hash_fold(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Two words under a 32-bit key, which two constants (the fractions of the golden ratio and of e) spread over 64 bits each. */
+/*
+ * Two words under a 32-bit key, which two constants (the fractions of the golden ratio and of e) spread over 64 bits
+ * each.
+ */
 static inline uint32_t
 flow_hash_words(uint64_t a, uint64_t b, uint32_t key)
 {
@@ -42,9 +45,10 @@ flow_hash_words(uint64_t a, uint64_t b, uint32_t key)
 }
 
 /*
- * Hashes addresses, protocol and, where every packet of the flow shows them, ports (TCP, UDP, SCTP, DCCP) or the SPI (ESP, AH). Fragments
- * are hashed without ports, all alike, so that a datagram's pieces stay in order. What is not IP is hashed by its MAC addresses
- * and ethertype. `key` is secret and may be replaced at any time: without it collisions cannot be found (McKenney 1990, section 4).
+ * Hashes addresses, protocol and, where every packet of the flow shows them, ports (TCP, UDP, SCTP, DCCP) or the SPI
+ * (ESP, AH). Fragments are hashed without ports, all alike, so that a datagram's pieces stay in order. What is not IP
+ * is hashed by its MAC addresses and ethertype. `key` is secret and may be replaced at any time: without it
+ * collisions cannot be found (McKenney 1990, section 4).
  */
 static inline uint32_t
 flow_hash(struct rte_mbuf *m, uint32_t key)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pfifo_fast: three FIFOs by priority, each of the port's queue length, and always the first that holds something is served. The default
- * root (tc-pfifo_fast(8)).
+ * pfifo_fast: three FIFOs by priority, each of the port's queue length, and always the first that holds something is
+ * served. The default root (tc-pfifo_fast(8)).
  *
- * It has no options, and ignores those that a client sends, as Linux does. The limit is the port's: a change of txqueuelen counts from the next arrival on, and what is queued stays queued (Linux throws it away).
+ * It has no options, and ignores those that a client sends, as Linux does. The limit is the port's: a change of
+ * txqueuelen counts from the next arrival on, and what is queued stays queued (Linux throws it away).
  */
 #include <string.h>
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * prio: 2 to 16 bands, each a class with a leaf qdisc of its own, and always the first band that can give a packet is served (tc-prio(8)).
+ * prio: 2 to 16 bands, each a class with a leaf qdisc of its own, and always the first band that can give a packet is
+ * served (tc-prio(8)).
  *
- * A packet's band is, in this order: its priority, if that names a class of this qdisc (1:2 is band 1); the minor of the classid that a
- * filter gave it; or its priority's place in the priomap. A minor beyond the bands and a priority that names another qdisc's class go
- * where priority 0 goes, as Linux has it.
+ * A packet's band is, in this order: its priority, if that names a class of this qdisc (1:2 is band 1); the minor of
+ * the classid that a filter gave it; or its priority's place in the priomap. A minor beyond the bands and a priority
+ * that names another qdisc's class go where priority 0 goes, as Linux has it.
  */
 #include <string.h>
 
@@ -31,8 +32,9 @@ band_of(const struct class *c)
 	return TC_H_MIN(c->classid) - 1;
 }
 
-/* ---- classification: on the rx worker perhaps, while the owner changes bands; the packets are then classified again */
+/* ---- classification */
 
+/* On the rx worker perhaps, while the owner changes bands: the packets are then classified again. */
 static struct class *
 class_at(const struct prio *p, uint32_t band)
 {
@@ -237,7 +239,10 @@ check(const struct prio_conf *c, struct error *err)
 	return 0;
 }
 
-/* Also run by the owner, for a change. Bands that are not there yet are made first: if memory is out, nothing has changed. */
+/*
+ * Also run by the owner, for a change. Bands that are not there yet are made first: if memory is out, nothing has
+ * changed.
+ */
 static int
 make_bands(struct qdisc *q, uint32_t bands, struct error *err)
 {

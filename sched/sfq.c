@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sfq: stochastic fairness queueing (tc-sfq(8)). Each flow has, by its hash, a queue of its own, and the queues are served in turn, a
- * quantum of bytes each. When there are too many packets the longest queue loses one. The flows themselves are in sfq_flows.c.
+ * sfq: stochastic fairness queueing (tc-sfq(8)). Each flow has, by its hash, a queue of its own, and the queues are
+ * served in turn, a quantum of bytes each. When there are too many packets the longest queue loses one. The flows
+ * themselves are in sfq_flows.c.
  *
- * What tc-sfq(8) leaves open was settled by watching Linux: a filter's classid names the bucket by its minor, and where there are filters, a
- * packet that none of them gives a bucket is dropped; perturbation leaves queued packets alone where there are filters; of equally
- * long flows the one that came to this length last loses; redflowlimit is not enforced, the depth is.
- * Two things are gentler than Linux: a new hash never drops a packet, and a packet that came by a priority keeps its bucket.
+ * What tc-sfq(8) leaves open was settled by watching Linux: a filter's classid names the bucket by its minor, and
+ * where there are filters, a packet that none of them gives a bucket is dropped; perturbation leaves queued packets
+ * alone where there are filters; of equally long flows the one that came to this length last loses; redflowlimit is
+ * not enforced, the depth is. Two things are gentler than Linux: a new hash never drops a packet, and a packet that
+ * came by a priority keeps its bucket.
  */
 #include <rte_prefetch.h>
 
@@ -74,7 +76,10 @@ find_buckets(const struct qdisc *q, const struct sfq *s, struct rte_mbuf **pkts,
 {
 	bool moving = qdisc_moving(q);
 
-	/* What is moved has been through the filters before: it is not asked again where that could count or drop it twice. */
+	/*
+	 * What is moved has been through the filters before: it is not asked again where that could count or drop it
+	 * twice.
+	 */
 	if (q->chain != NULL && !chain_empty(q->chain) && !(moving && !chain_pure(q->chain))) {
 		ask_filters(q, s, pkts, n, buckets);
 		if (!moving)
@@ -146,7 +151,10 @@ admit(struct qdisc *q, struct sfq *s, uint16_t i, struct rte_mbuf *m)
 	return ADMIT;
 }
 
-/* What was queued of a burst and is not in the books yet: they are kept by the burst as long as nothing that is queued is dropped. */
+/*
+ * What was queued of a burst and is not in the books yet: they are kept by the burst as long as nothing that is
+ * queued is dropped.
+ */
 struct arrivals {
 	struct rte_mbuf **pkts;
 	uint16_t count;
@@ -178,7 +186,10 @@ drop_from_longest(struct qdisc *q, struct sfq *s, const struct rte_mbuf *m)
 
 /* ---- data path */
 
-/* The periodic new hash. However long nobody called, it is drawn once: what happens while nothing is queued cannot be seen. */
+/*
+ * The periodic new hash. However long nobody called, it is drawn once: what happens while nothing is queued cannot be
+ * seen.
+ */
 static void
 perturb(struct qdisc *q, struct sfq *s, uint64_t now)
 {

@@ -27,11 +27,11 @@ struct sfq_flow {
 };
 
 struct sfq {
-	struct sfq_flow
-		*flows; /* flows_count, and one more: where packets go that a change or a new hash finds no flow for */
+	/* flows_count, and one more: where packets go that a change or a new hash finds no flow for */
+	struct sfq_flow *flows;
 	uint16_t *table; /* bucket -> flow */
-	uint16_t *
-		round; /* flows in the order of their turns: a ring of a power of two places, `active` of them taken from `turn` on */
+	/* Flows in the order of their turns: a ring of 2^n places, of which `active` are taken from `turn` on. */
+	uint16_t *round;
 	struct red_average *averages; /* of each flow; NULL: no RED */
 	uint64_t quantum;
 	uint32_t limit, depth; /* packets: of all, of a flow */
@@ -55,16 +55,25 @@ void sfq_flows_destroy(struct sfq *s);
 
 /* Brings the buckets' flows nearer to the processor; what is beyond the buckets is passed over. */
 void sfq_fetch(const struct sfq *s, const uint32_t *buckets, uint16_t n);
-/* A new flow for a bucket that has none; SFQ_NONE if all are in use, but where `moving` says that one must be found. A push must follow. */
+/*
+ * A new flow for a bucket that has none; SFQ_NONE if all are in use, but where `moving` says that one must be found.
+ * A push must follow.
+ */
 uint16_t sfq_flow_make(struct sfq *s, uint32_t bucket, bool moving);
-/* Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the caller's. */
+/*
+ * Puts m at the end of the flow, and a new flow at the end of the round. False when memory is out: m is still the
+ * caller's.
+ */
 bool sfq_flow_push(struct sfq *s, uint16_t i, struct rte_mbuf *m, uint32_t bytes);
 /* Takes the first or the last packet of a flow. One that it leaves empty must be first in the round, and be retired. */
 struct rte_mbuf *sfq_flow_take(struct sfq *s, uint16_t i, bool last);
 void sfq_flow_retire(struct sfq *s, uint16_t i);
 /* The flow whose turn it is; there must be one. */
 uint16_t sfq_flow_turn(struct sfq *s);
-/* Takes what the flow whose turn it is may send, at least one packet and at most n, and retires it if that is all; adds to *bytes. */
+/*
+ * Takes what the flow whose turn it is may send, at least one packet and at most n, and retires it if that is all;
+ * adds to *bytes.
+ */
 uint16_t sfq_flow_serve(struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes);
 /* The flow that loses a packet when there are too many. */
 uint16_t sfq_flow_victim(const struct sfq *s);

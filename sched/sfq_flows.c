@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sfq's flows: the round in which they are served, which of them is longest, and what happens to them when the hash changes.
+ * sfq's flows: the round in which they are served, which of them is longest, and what happens to them when the hash
+ * changes.
  *
- * Flows of the same length form a list, so that the longest is known at once (P. McKenney, "Stochastic Fairness Queueing", INFOCOMM 1990,
- * calls it buffer stealing). The round is a ring of flows that hold packets, each with the bytes it may still send (M. Shreedhar and
- * G. Varghese, "Efficient Fair Queuing Using Deficit Round Robin", SIGCOMM 1995); a flow may send its last packet on credit, and pays in the
- * next round. The ring is an array, so that flows whose turn comes soon can be fetched ahead.
+ * Flows of the same length form a list, so that the longest is known at once (P. McKenney, "Stochastic Fairness
+ * Queueing", INFOCOMM 1990, calls it buffer stealing). The round is a ring of flows that hold packets, each with the
+ * bytes it may still send (M. Shreedhar and G. Varghese, "Efficient Fair Queuing Using Deficit Round Robin", SIGCOMM
+ * 1995); a flow may send its last packet on credit, and pays in the next round. The ring is an array, so that flows
+ * whose turn comes soon can be fetched ahead.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sfq.h"
 
-/* How many turns ahead, found by measurement: a turn of a few packets takes less than a fetch from the last-level cache. */
+/*
+ * How many turns ahead, found by measurement: a turn of a few packets takes less than a fetch from the last-level
+ * cache.
+ */
 #define FETCH_FLOW  6
 #define FETCH_ENTRY 3
 
@@ -170,8 +175,8 @@ sfq_flow_make(struct sfq *s, uint32_t bucket, bool moving)
 }
 
 /*
- * A quantum far below the packets' size takes many rounds in which nobody may send. All but the last are given at once, so that a packet
- * costs no more than a few passes over the flows.
+ * A quantum far below the packets' size takes many rounds in which nobody may send. All but the last are given at
+ * once, so that a packet costs no more than a few passes over the flows.
  */
 static void
 skip_idle_rounds(struct sfq *s)
@@ -314,7 +319,10 @@ sfq_rehash(struct qdisc *q, struct sfq *s)
 	collect(q, s, &all);
 	while (all.count != 0) {
 		struct pkt_entry entry = *pkt_queue_first(&all);
-		/* Two flows may have become one, and more or fewer flows than before: no limit bites, and nothing is lost. */
+		/*
+		 * Two flows may have become one, and more or fewer flows than before: no limit bites, and nothing is
+		 * lost.
+		 */
 		uint16_t i = sfq_flow_find(s, sfq_bucket(q, s, entry.m), true);
 
 		pkt_queue_pop(&all);

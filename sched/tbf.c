@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tbf: a token bucket filter (tc-tbf(8)). A packet leaves when the bucket holds its length; the bucket fills at the rate, up to
- * burst. A second, small bucket at the peak rate keeps a full first one from being emptied at once. What waits is in an inner qdisc, a
- * bfifo of `limit` bytes, which is class 1 and may be replaced.
+ * tbf: a token bucket filter (tc-tbf(8)). A packet leaves when the bucket holds its length; the bucket fills at the
+ * rate, up to burst. A second, small bucket at the peak rate keeps a full first one from being emptied at once. What
+ * waits is in an inner qdisc, a bfifo of `limit` bytes, which is class 1 and may be replaced.
  */
 #include <string.h>
 

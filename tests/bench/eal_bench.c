@@ -52,7 +52,10 @@ eal_bench_start(unsigned int megabytes)
 			pages * HUGEPAGE_MB, megabytes);
 }
 
-/* A pool hands out what it was given first: buffers in the order of their addresses, until it has been used for a while. */
+/*
+ * A pool hands out what it was given first: buffers in the order of their addresses, until it has been used for a
+ * while.
+ */
 static void
 mix(struct rte_mempool *pool, unsigned int n)
 {

@@ -9,7 +9,10 @@
 
 /* Starts EAL with memory for about `megabytes`, and notes in the report which pages it is on. */
 void eal_bench_start(unsigned int megabytes);
-/* A pool of n buffers as a router has them that has run for a while: struct pkt as private area, room for a whole frame, in no order. */
+/*
+ * A pool of n buffers as a router has them that has run for a while: struct pkt as private area, room for a whole
+ * frame, in no order.
+ */
 struct rte_mempool *eal_bench_pool(const char *name, unsigned int n);
 
 #endif

@@ -3,11 +3,11 @@
  * bench-sched: TSC cycles a packet for enqueue and dequeue through each discipline, beside rte_sched or a plain
  * rte_ring in the same run.
  *
- * All get 64-byte packets whose queue is known already (classification is another benchmark): what is dequeued, 32 at a
- * time, is enqueued again a burst later, so that the backlog stays. The clock is virtual: it goes on by a burst's time on
- * a 10 gbit link, and jumps to the next event when nothing may leave. Counted is what passes in dequeue and enqueue
- * alone, for peers as for weir: between them what comes back is brought into the cache, where a packet that was just
- * received would be. A note says what the whole loop takes. Weir and peer take turns, round by round.
+ * All get 64-byte packets whose queue is known already (classification is another benchmark): what is dequeued, 32 at
+ * a time, is enqueued again a burst later, so that the backlog stays. The clock is virtual: it goes on by a burst's
+ * time on a 10 gbit link, and jumps to the next event when nothing may leave. Counted is what passes in dequeue and
+ * enqueue alone, for peers as for weir: between them what comes back is brought into the cache, where a packet that
+ * was just received would be. A note says what the whole loop takes. Weir and peer take turns, round by round.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The round and the limits. The orders, victims and counts are those that Linux showed (5.10 and 6.1, `sfq` under a slow
- * tbf, arrivals in one burst).
+ * The round and the limits. The orders, victims and counts are those that Linux showed (5.10 and 6.1, `sfq` under a
+ * slow tbf, arrivals in one burst).
  */
 #include "support_sfq.h"
 
@@ -118,7 +118,10 @@ a_tiny_quantum_is_as_fair_as_a_large_one(void **state)
 	bed_end();
 }
 
-/* Deficit round robin as slow and plain as it can be said: grants one quantum at each visit. Fills ids in the order of leaving. */
+/*
+ * Deficit round robin as slow and plain as it can be said: grants one quantum at each visit. Fills ids in the order
+ * of leaving.
+ */
 static void
 reference_order(uint32_t flows, uint32_t each, const uint32_t lengths[flows][each], int64_t quantum, uint32_t *ids)
 {

@@ -24,7 +24,10 @@ nothing_is_lost_or_reordered_by_a_move(void **state)
 		&(struct sfq_conf){ .flows = 50, .limit = 100, .has_v1 = true, .depth = 3, .perturb_s = 1 });
 	assert_int_equal(sched_backlog(bed.tree), 3000);
 	take(1000, 0);
-	/* Arrivals cost the longest flows a packet each now, since the limit is passed; the moved ones may cost nothing else. */
+	/*
+	 * Arrivals cost the longest flows a packet each now, since the limit is passed; the moved ones may cost
+	 * nothing else.
+	 */
 	for (uint32_t i = 0; i < 200; i++)
 		offer_packet(packet(100, i, 0, 0));
 	offered = sched_backlog(bed.tree) + bed_dropped();
@@ -98,7 +101,10 @@ a_dump_shows_the_busy_buckets(void **state)
 	bed_end();
 }
 
-/* Random traffic against invariants: nothing lost, no limit passed, each flow in order, no flow long behind another that is backlogged. */
+/*
+ * Random traffic against invariants: nothing lost, no limit passed, each flow in order, no flow long behind another
+ * that is backlogged.
+ */
 static void
 random_traffic_keeps_the_promises(void **state)
 {

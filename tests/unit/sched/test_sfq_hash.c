@@ -77,7 +77,9 @@ the_hash_tells_flows_apart_and_keeps_fragments_together(void **state)
 	different += bucket_for(q, m) != first;
 	assert_true(different >= 96 + 15);
 
-	/* A first fragment, though its ports can be seen, and a later one, whose payload must not be taken for ports. */
+	/*
+	 * A first fragment, though its ports can be seen, and a later one, whose payload must not be taken for ports.
+	 */
 	m = packet(100, 1, 0, 0);
 	ipv4_of(m)->fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_MF_FLAG);
 	first = bucket_for(q, m);

@@ -27,7 +27,10 @@ ipv4_checksum_of(const struct rte_mbuf *m)
 	return rte_ipv4_cksum(&copy);
 }
 
-/* Offers 40 packets with these two ECN bits behind one in service; returns how many carry CE when they leave, all with a good checksum. */
+/*
+ * Offers 40 packets with these two ECN bits behind one in service; returns how many carry CE when they leave, all
+ * with a good checksum.
+ */
 static unsigned int
 marked_of_40(const struct sfq_conf *conf, uint8_t ecn, struct sfq_conf *after)
 {
@@ -77,7 +80,10 @@ red_drops_early_and_at_the_maximum_always(void **state)
 	conf.headdrop = true;
 	marked_of_40(&conf, 0, &after);
 	assert_in_range(after.red_stats.prob_drop + after.red_stats.forced_drop, 30, 32);
-	/* Without a chance below the maximum only the forced ones are left: the average passes 6000 at the eleventh packet. */
+	/*
+	 * Without a chance below the maximum only the forced ones are left: the average passes 6000 at the eleventh
+	 * packet.
+	 */
 	conf = red_conf(0, false);
 	conf.red_max_p = 1;
 	marked_of_40(&conf, 0, &after);
@@ -117,7 +123,10 @@ red_marks_packets_that_speak_ecn(void **state)
 static void
 red_marks_as_often_as_the_probability_says(void **state)
 {
-	/* With the average held at the middle of the curve, pb is half of max_p: Floyd and Jacobson's marks come every 1/pb packets in the mean. */
+	/*
+	 * With the average held at the middle of the curve, pb is half of max_p: Floyd and Jacobson's marks come
+	 * every 1/pb packets in the mean.
+	 */
 	struct sfq_conf conf = { .has_v1 = true,
 		.limit = 1000,
 		.qth_min = 10000,

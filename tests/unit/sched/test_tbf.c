@@ -152,7 +152,10 @@ inner_qdisc_is_replaced_under_load(void **state)
 	add_qdisc(CLASSID(1, 1), 0x100000, "tbf", &slower);
 	assert_int_equal(sched_backlog(bed.tree), 3);
 	assert_int_equal(take_all(SECONDS(1)), 3);
-	/* The outer bucket is empty until 8 ms; the inner one, full at first, then spaces by 16 ms from when its first packet was taken. */
+	/*
+	 * The outer bucket is empty until 8 ms; the inner one, full at first, then spaces by 16 ms from when its
+	 * first packet was taken.
+	 */
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(bed.taken[i].id, i + 1);
 	assert_int_equal(bed.taken[0].time_ns, MS(8));
