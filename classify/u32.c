@@ -14,165 +14,6 @@
 
 #define NODE_MIN_AUTOMATIC 0x800
 #define NODE_MAX           0xfff
-#define ROOT_TABLE         0xfff00000 /* "the group's own", whatever its number */
-#define TABLE_ID_FIRST     0x800
-#define TABLE_IDS          0x7ff /* numbers that are chosen for tables: 0xfff means the root */
-
-/* What the groups of a qdisc and its classes have together. */
-struct u32_tables {
-	uint32_t groups;
-	uint32_t filters, impure; /* in all tables */
-	uint32_t next_id; /* offset from TABLE_ID_FIRST */
-	uint8_t taken[(TABLE_IDS + 7) / 8]; /* by offset */
-	struct u32_table *newest;
-};
-
-struct u32 {
-	struct u32_table *root;
-	struct u32_tables *tables;
-};
-
-/* ---- hash tables --------------------------------------------------------------------------------------------------------- */
-
-/* A number for a table: the next one behind that of the last, as long as there are; 0 when all are in use. */
-static uint32_t
-take_id(struct u32_tables *tables)
-{
-	for (uint32_t i = 0; i < TABLE_IDS; i++) {
-		uint32_t offset = (tables->next_id + i) % TABLE_IDS;
-
-		if ((tables->taken[offset / 8] & 1 << offset % 8) != 0)
-			continue;
-		tables->next_id = (offset + 1) % TABLE_IDS;
-		return TABLE_ID_FIRST + offset;
-	}
-	return 0;
-}
-
-static void
-mark_id(struct u32_tables *tables, uint32_t handle, bool taken)
-{
-	uint32_t offset = (handle >> 20) - TABLE_ID_FIRST;
-
-	if (offset >= TABLE_IDS)
-		return;
-	tables->taken[offset / 8] &= (uint8_t) ~(1 << offset % 8);
-	tables->taken[offset / 8] |= (uint8_t)(taken << offset % 8);
-}
-
-static struct u32_table *
-find_table(const struct u32 *u, uint32_t handle)
-{
-	struct u32_table *table = u->tables->newest;
-
-	if (TC_U32_HTID(handle) == ROOT_TABLE)
-		return u->root;
-	while (table != NULL && table->handle != TC_U32_HTID(handle))
-		table = table->next;
-	return table;
-}
-
-/* handle 0: chosen. */
-static struct u32_table *
-table_make(struct u32_tables *tables, uint32_t handle, uint32_t divisor, struct error *err)
-{
-	struct u32_table *table;
-
-	if (handle == 0)
-		handle = take_id(tables) << 20;
-	if (handle == 0) {
-		error_set(err, ENOSPC,
-			"cls_u32: all %d numbers for hash tables of this qdisc are in use; put filters under a "
-			"preference that has one",
-			TABLE_IDS);
-		return NULL;
-	}
-	table = calloc(1, sizeof(*table) + divisor * sizeof(table->lists[0]));
-	if (table != NULL)
-		table->buckets = calloc(divisor, sizeof(struct u32_bucket *));
-	if (table == NULL || table->buckets == NULL) {
-		free(table);
-		error_code(err, ENOMEM);
-		return NULL;
-	}
-	table->handle = handle;
-	table->divisor = divisor;
-	mark_id(tables, handle, true);
-	table->next = tables->newest;
-	tables->newest = table;
-	return table;
-}
-
-static void
-free_table(void *arg)
-{
-	struct u32_table *table = arg;
-
-	free(table->buckets);
-	free(table);
-}
-
-void
-u32_bucket_release(struct u32_bucket *bucket)
-{
-	if (--bucket->references != 0)
-		return;
-	free(bucket->filters);
-	free(bucket);
-}
-
-void
-u32_filter_release(struct u32_filter *filter)
-{
-	if (--filter->references != 0)
-		return;
-	free(filter->keys);
-	free(filter->past);
-	free(filter);
-}
-
-/* The filter is in no bucket any more: what it holds is let go, its memory once no list has it. */
-static void
-filter_retire(struct filter_group *group, struct u32_filter *filter)
-{
-	struct u32 *u = filter_group_priv(group);
-
-	filter_group_unbind(group, filter->classid);
-	action_list_release(filter->actions);
-	if (filter->link != NULL)
-		filter->link->links--;
-	u->tables->filters--;
-	u->tables->impure -= !filter->pure;
-	u32_filter_release(filter);
-}
-
-/* Nobody leads there any more, or all tables go. */
-static void
-table_destroy(struct filter_group *group, struct u32_table *table)
-{
-	struct u32 *u = filter_group_priv(group);
-	struct u32_table **at = &u->tables->newest;
-
-	while (*at != table)
-		at = &(*at)->next;
-	*at = table->next;
-	mark_id(u->tables, table->handle, false);
-	for (uint32_t i = 0; i < table->divisor; i++) {
-		struct u32_bucket *bucket = table->buckets[i];
-		struct u32_list *list = table->lists[i];
-
-		if (bucket == NULL)
-			continue;
-		store_release(&table->lists[i], NULL);
-		if (list != NULL)
-			rcu_defer(filter_group_rcu(group), u32_list_retire, list);
-		for (uint32_t k = 0; k < bucket->n; k++)
-			filter_retire(group, bucket->filters[k]);
-		bucket->n = 0;
-		u32_bucket_release(bucket);
-	}
-	rcu_defer(filter_group_rcu(group), free_table, table);
-}
 
 /* ---- groups -------------------------------------------------------------------------------------------------------------- */
 
@@ -188,7 +29,7 @@ u32_init(struct filter_group *group, struct error *err)
 	if (*shared == NULL)
 		return error_code(err, ENOMEM);
 	u->tables = *shared;
-	u->root = table_make(u->tables, 0, 1, err);
+	u->root = u32_table_make(u->tables, 0, 1, err);
 	if (u->root == NULL) {
 		if (first) {
 			free(*shared);
@@ -202,27 +43,18 @@ u32_init(struct filter_group *group, struct error *err)
 	return 0;
 }
 
-/* All tables go: none must be told that nobody leads there any more. */
-static void
-forget_links(struct u32_table *table)
-{
-	for (uint32_t i = 0; i < table->divisor; i++)
-		for (uint32_t k = 0; table->buckets[i] != NULL && k < table->buckets[i]->n; k++)
-			table->buckets[i]->filters[k]->link = NULL;
-}
-
 static void
 u32_destroy(struct filter_group *group)
 {
 	struct u32 *u = filter_group_priv(group);
 
-	table_destroy(group, u->root);
+	u32_table_destroy(group, u->root);
 	if (--u->tables->groups != 0)
 		return;
 	for (struct u32_table *table = u->tables->newest; table != NULL; table = table->next)
-		forget_links(table);
+		u32_forget_links(table);
 	while (u->tables->newest != NULL)
-		table_destroy(group, u->tables->newest);
+		u32_table_destroy(group, u->tables->newest);
 	*filter_group_u32_tables(group) = NULL;
 	rcu_defer(filter_group_rcu(group), free, u->tables);
 }
@@ -285,7 +117,7 @@ find_node(const struct u32_bucket *bucket, uint32_t node)
 static void *
 u32_find(const struct filter_group *group, uint32_t handle)
 {
-	struct u32_table *table = find_table(filter_group_priv(group), handle);
+	struct u32_table *table = u32_find_table(filter_group_priv(group), handle);
 
 	if (table == NULL || TC_U32_KEY(handle) == 0)
 		return table;
@@ -322,8 +154,8 @@ find_target(const struct u32 *u, const struct u32_conf *conf, struct target *tar
 {
 	*target = (struct target){ u->root, 0 };
 	if (conf->table != 0) {
-		target->table = find_table(u, conf->table);
-		target->bucket = TC_U32_HTID(conf->table) == ROOT_TABLE ? 0 : TC_U32_HASH(conf->table);
+		target->table = u32_find_table(u, conf->table);
+		target->bucket = TC_U32_HTID(conf->table) == U32_ROOT_TABLE ? 0 : TC_U32_HASH(conf->table);
 	}
 	if (target->table == NULL)
 		return error_set(err, EINVAL, "cls_u32: Specified hash table not found");
@@ -366,7 +198,7 @@ find_link(const struct u32 *u, const struct u32_conf *conf, struct u32_table **l
 		return 0;
 	if (TC_U32_KEY(conf->link) != 0)
 		return error_set(err, EINVAL, "cls_u32: u32 Link handle must be a hash table");
-	*link = find_table(u, conf->link);
+	*link = u32_find_table(u, conf->link);
 	if (*link == NULL)
 		return error_set(err, EINVAL, "cls_u32: Link hash table not found");
 	if ((*link)->root)
@@ -504,7 +336,7 @@ static int
 replace(struct filter_group *group, struct u32_filter *filter, const struct u32_conf *conf, struct error *err)
 {
 	struct u32 *u = filter_group_priv(group);
-	struct u32_table *table = find_table(u, filter->handle);
+	struct u32_table *table = u32_find_table(u, filter->handle);
 	struct u32_filter old = *filter;
 	int rc;
 
@@ -546,7 +378,7 @@ add_table(struct filter_group *group, uint32_t *handle, uint32_t divisor, void *
 		return error_set(err, EINVAL, "cls_u32: Exceeded maximum %d hash buckets", U32_BUCKETS_MAX);
 	if ((divisor & (divisor - 1)) != 0)
 		return error_set(err, EINVAL, "cls_u32: Divisor is not a power of 2");
-	table = table_make(u->tables, *handle, divisor, err);
+	table = u32_table_make(u->tables, *handle, divisor, err);
 	if (table == NULL)
 		return -err->code;
 	table->preference = filter_group_preference(group);
@@ -578,23 +410,13 @@ u32_change(struct filter_group *group, void *existing, uint32_t *handle, const v
 
 /* ---- delete, walk, get --------------------------------------------------------------------------------------------------- */
 
-static bool
-is_table(const struct u32 *u, const void *filter)
-{
-	const struct u32_table *table = u->tables->newest;
-
-	while (table != NULL && table != filter)
-		table = table->next;
-	return table != NULL;
-}
-
 static int
 u32_check_remove(const struct filter_group *group, const void *filter, struct error *err)
 {
 	const struct u32 *u = filter_group_priv(group);
 	const struct u32_table *table = filter;
 
-	if (!is_table(u, filter))
+	if (!u32_is_table_of(u, filter))
 		return 0;
 	if (table->root)
 		return error_set(err, EINVAL, "cls_u32: Not allowed to delete root node");
@@ -608,12 +430,12 @@ u32_remove(struct filter_group *group, void *removed, bool *last, struct error *
 {
 	struct u32 *u = filter_group_priv(group);
 
-	if (is_table(u, removed)) {
-		table_destroy(group, removed);
+	if (u32_is_table_of(u, removed)) {
+		u32_table_destroy(group, removed);
 	} else {
 		struct u32_filter *filter = removed;
 		struct u32_bucket *bucket = filter->bucket;
-		struct u32_table *table = find_table(u, filter->handle);
+		struct u32_table *table = u32_find_table(u, filter->handle);
 		uint32_t at = place_of(bucket, TC_U32_NODE(filter->handle));
 
 		memmove(&bucket->filters[at], &bucket->filters[at + 1],
@@ -625,7 +447,7 @@ u32_remove(struct filter_group *group, void *removed, bool *last, struct error *
 			return error_code(err, ENOMEM);
 		}
 		bucket->n--;
-		filter_retire(group, filter);
+		u32_filter_retire(group, filter);
 	}
 	/* Observed on Linux: a group whose tables are empty stays as long as there are others in the qdisc. */
 	*last = u->tables->filters == 0 && u->tables->groups == 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of u32 share: u32.c keeps filters and hash tables (control thread), u32_list.c compiles a bucket's filters into what
+ * What the files of u32 share: u32.c and u32_table.c keep filters and hash tables (control thread), u32_list.c compiles a bucket's filters into what
  * workers read, u32_match.c and u32_search.c read it, u32_counts.c tells the counters of a filter from those of the lists it was in.
  *
  * A compiled list. Filters are asked in order, each for its keys in order, and the first that matches decides; that is what a list means and
@@ -196,6 +196,35 @@ struct u32_filter {
 	struct u32_bucket *bucket;
 	uint64_t *past; /* counts of lists that are gone; see enum u32_past */
 };
+
+#define U32_ROOT_TABLE 0xfff00000 /* "the group's own", whatever its number */
+#define U32_TABLE_IDS  0x7ff /* numbers that are chosen for tables, from 0x800 on: 0xfff means the root */
+
+/* What the groups of a qdisc and its classes have together. */
+struct u32_tables {
+	uint32_t groups;
+	uint32_t filters, impure; /* in all tables */
+	uint32_t next_id; /* offset from TABLE_ID_FIRST */
+	uint8_t taken[U32_TABLE_IDS / 8 + 1]; /* by offset */
+	struct u32_table *newest;
+};
+
+struct u32 {
+	struct u32_table *root;
+	struct u32_tables *tables;
+};
+
+/* By its handle or any of one in it; NULL: none. */
+struct u32_table *u32_find_table(const struct u32 *u, uint32_t handle);
+bool u32_is_table_of(const struct u32 *u, const void *filter);
+/* handle 0: chosen. NULL with *err set. */
+struct u32_table *u32_table_make(struct u32_tables *tables, uint32_t handle, uint32_t divisor, struct error *err);
+/* With its filters. Nobody leads there any more, or all tables go. */
+void u32_table_destroy(struct filter_group *group, struct u32_table *table);
+/* All tables go: none must be told that nobody leads there any more. */
+void u32_forget_links(struct u32_table *table);
+/* The filter is in no bucket any more: what it holds is let go, its memory once no list has it. */
+void u32_filter_retire(struct filter_group *group, struct u32_filter *filter);
 
 /* Compiles; NULL when memory is out. The list has a reference to each filter and to the bucket. */
 struct u32_list *
