@@ -86,7 +86,7 @@ chain_classify(const struct chain *chain, const struct classify_ctx *ctx, struct
 {
 	const struct group_list *list = load_acquire(&chain->groups);
 
-	if (list == NULL) {
+	if (list == NULL || unlikely(ctx->moved && !chain_pure(chain))) {
 		for (uint16_t i = 0; i < n; i++)
 			results[i] = (struct verdict){ .action = TC_ACT_UNSPEC };
 		return;

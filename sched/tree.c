@@ -345,7 +345,8 @@ fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n,
 		classes[i] = NULL;
 		if (p->leaf < tree->slots_used) {
 			classes[i] = tree->slots[p->leaf];
-			rte_prefetch0(&classes[i]->qdisc);
+			if (likely(classes[i] != NULL))
+				rte_prefetch0(&classes[i]->qdisc);
 		}
 	}
 	return ready;
