@@ -35,8 +35,9 @@ u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t
 	uint32_t base = way->base, bucket = 0;
 	const struct u32_list *below;
 
-	if (way->depth == U32_DEPTH_MAX)
+	if (way->depth == U32_DEPTH_MAX || way->links == U32_LINKS_MAX)
 		return OVER;
+	way->links++;
 	if (step->link->divisor > 1) {
 		rte_be32_t word;
 

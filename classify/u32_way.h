@@ -18,7 +18,8 @@ struct way {
 	uint32_t base; /* of offsets, from the frame's start: the network header, and what links have eaten */
 	uint32_t nexthdr; /* what links have found to skip but not eaten */
 	uint16_t from; /* the filters before it have been asked */
-	uint16_t depth; /* links that led here */
+	uint8_t depth; /* links that led here */
+	uint8_t links; /* followed so far, whether they led here or not */
 };
 
 struct above { /* whence a link led down */

@@ -52,7 +52,9 @@ struct u32_conf {
 };
 
 #define U32_BUCKETS_MAX 256 /* of a table; its divisor is a power of two */
-#define U32_DEPTH_MAX   8 /* links that a packet may follow; one more, and its group says nothing of it */
+/* Links that a packet may follow, one below the other, and in all; one more, and its group says nothing of it. */
+#define U32_DEPTH_MAX 8
+#define U32_LINKS_MAX 255
 
 /* A filter's handle is table:bucket:node (12, 8 and 12 bits); node 0 is the table itself. */
 static inline bool

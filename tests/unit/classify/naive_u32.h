@@ -41,7 +41,7 @@ struct naive_walk {
 	const struct naive_u32 *u;
 	const struct naive_packet *p;
 	long long base, nexthdr;
-	unsigned int depth;
+	unsigned int depth, links;
 	uint32_t classid;
 };
 
@@ -68,7 +68,7 @@ naive_link(struct naive_walk *w, const struct u32_conf *conf)
 	long long base = w->base;
 	enum naive_answer answer = NAIVE_NOTHING;
 
-	if (++w->depth > U32_DEPTH_MAX)
+	if (++w->depth > U32_DEPTH_MAX || ++w->links > U32_LINKS_MAX)
 		return NAIVE_OUT;
 	for (unsigned int i = 0; i < w->u->n_tables; i++)
 		if (w->u->tables[i].handle == conf->link)

@@ -402,6 +402,31 @@ gives_up_where_links_go_round(void **state)
 }
 
 static void
+ends_where_links_are_too_many(void **state)
+{
+	struct u32_conf link, last = to_class(9, NULL, 0);
+	struct u32_counts counts;
+	struct packet p;
+
+	/* Seven tables, each of which leads to the next one eight times over: two million ways. */
+	packet_udp(&p, 0);
+	for (uint32_t i = 1; i <= 7; i++)
+		add_table(1, i << 20, 1);
+	for (uint32_t i = 0; i < 7 * 8; i++) {
+		link = leading_to((i / 8 + 1) << 20);
+		link.table = (i / 8) << 20;
+		assert_int_equal(add_filter(chain, 1, "u32", 0, &link, CREATE, &err), 0);
+	}
+	add_filter(chain, 1, "u32", 0, &last, CREATE, &err);
+	assert_int_equal(class_of(&p), 0);
+	u32_sum_counts(filter_at(0x80000801), &counts);
+	assert_int_equal(counts.hits, 0);
+	last.table = 0x700000;
+	add_filter(chain, 1, "u32", 0, &last, CREATE, &err);
+	assert_int_equal(class_of(&p), 9);
+}
+
+static void
 skips_headers_and_comes_back(void **state)
 {
 	struct u32_key port = { htonl(53), htonl(0xffff), 0, 0 }, at_nexthdr = { htonl(53), htonl(0xffff), 0, -1 };
@@ -470,6 +495,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(numbers_and_lists_tables_as_linux_does, start, end),
 		cmocka_unit_test_setup_teardown(keeps_a_table_that_filters_lead_to, start, end),
 		cmocka_unit_test_setup_teardown(gives_up_where_links_go_round, start, end),
+		cmocka_unit_test_setup_teardown(ends_where_links_are_too_many, start, end),
 		cmocka_unit_test_setup_teardown(skips_headers_and_comes_back, start, end),
 		cmocka_unit_test_setup_teardown(
 			agrees_with_the_naive_matcher_on_random_tables_filters_and_packets, start, end),
