@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's writer. Every value carries the length of the prefix that owns it, so an update needs nothing but the slots that it passes: a new prefix
- * takes those of its range that no longer prefix owns; a deleted one gives its own to its cover.
+ * The trie's writer. Every value carries the length of the prefix that owns it, so an update needs nothing but the
+ * slots that it passes: a new prefix takes those of its range that no longer prefix owns; a deleted one gives its own
+ * to its cover.
  *
- * What lies below an entry of the root is written anew as far as it changes, then the entry is stored: one step for readers.
+ * What lies below an entry of the root is written anew as far as it changes, then the entry is stored: one step for
+ * readers.
  */
 #include <string.h>
 
@@ -11,8 +13,8 @@
 #include "memory.h"
 
 /*
- * Sizes of the root, and the number of routes that each is for. They differ by the bits of an entry, so that the entries stay when the root grows. A
- * table shrinks at a quarter of the number, so that it does not swing.
+ * Sizes of the root, and the number of routes that each is for. They differ by the bits of an entry, so that the
+ * entries stay when the root grows. A table shrinks at a quarter of the number, so that it does not swing.
  */
 static const struct {
 	uint32_t bits, routes;
@@ -94,8 +96,8 @@ change_root(const struct change *c)
 }
 
 /*
- * Before an update: fit the root to the number of routes; and pack an arena that is full of holes, or one of which so much has changed that what is
- * looked up together no longer lies together.
+ * Before an update: fit the root to the number of routes; and pack an arena that is full of holes, or one of which so
+ * much has changed that what is looked up together no longer lies together.
  */
 static void
 adapt(struct lpm *lpm)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Longest prefix match for both families: a trie of few, wide levels. A node is indexed by the address's next bits; each of its entries stands for 32
- * slots more and keeps one word for every run of equal slots (the counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015, under a wide root as in
- * "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012). The root grows with the table, from nothing to 24 bits: ten routes take about a kilobyte, a million of
- * IPv4 ten megabytes, where most lookups read two cache lines.
+ * Longest prefix match for both families: a root indexed by the address's first bits, then five bits a step. An entry
+ * stands for 32 slots and keeps one word for every run of equal slots (the counting of "Poptrie", H. Asai and Y. Ohara,
+ * SIGCOMM 2015, under a wide root as in "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012). The root grows with the table,
+ * from 4 bits to 19: ten routes take about a kilobyte; a million of IPv4 ten megabytes, where a lookup mostly reads two
+ * cache lines.
  *
- * One writer; readers are lock-free under RCU. What readers can see is changed by single words only: an update writes an entry's words anew, stores
- * the entry, and reuses the old ones after a grace period.
+ * One writer; readers are lock-free under RCU. What readers can see is changed by single words only: an update writes
+ * an entry's words anew, stores the entry, and reuses the old ones after a grace period.
  */
 #ifndef WEIR_RIB_LPM_H
 #define WEIR_RIB_LPM_H

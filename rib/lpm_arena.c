@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's arena: blocks of 1 to 32 units in one array, exact-fit free lists, and a ring of blocks in limbo that readers may still see. When the
- * array is full it is copied to a larger one (lpm_pack.c packs it at times).
+ * The trie's arena: blocks of 1 to 32 units in one array, exact-fit free lists, and a ring of blocks in limbo that
+ * readers may still see. When the array is full it is copied to a larger one (lpm_pack.c packs it at times).
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +17,10 @@
 #define LINE_UNITS  (RTE_CACHE_LINE_SIZE / LPM_UNIT)
 #define SPARE_UNITS 1 /* at the end: readers load 8 bytes where 4 are meant */
 
-/* Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB far less. */
+/*
+ * Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB far
+ * less.
+ */
 void *
 lpm_map(size_t bytes)
 {
@@ -149,7 +152,9 @@ lpm_update_done(struct lpm *lpm)
 	lpm->limbo_pending = 0;
 }
 
-/* Offsets stay what they are. The root is copied too: a reader in the old arena must not meet offsets of the new one. */
+/*
+ * Offsets stay what they are. The root is copied too: a reader in the old arena must not meet offsets of the new one.
+ */
 static void
 grow(struct lpm *lpm, uint32_t needed)
 {

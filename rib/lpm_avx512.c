@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's readers for processors with AVX-512 and its population count: 16 lookups are one vector, and the loads of two vectors are under way
- * together.
+ * The trie's readers for processors with AVX-512 and its population count: 16 lookups are one vector, and the loads of
+ * two vectors are under way together.
  */
 #include "lpm_internal.h"
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The trie's layout, shared by its writer (lpm.c, lpm_pack.c), its arena (lpm_arena.c) and its readers (lpm_lookup.c, lpm_avx512.c). */
+/*
+ * The trie's layout, shared by its writer (lpm.c, lpm_pack.c), its arena (lpm_arena.c) and its readers (lpm_lookup.c,
+ * lpm_avx512.c).
+ */
 #ifndef WEIR_RIB_LPM_INTERNAL_H
 #define WEIR_RIB_LPM_INTERNAL_H
 
 #include "lpm.h"
 
 /*
- * An entry of 8 bytes stands for 32 slots, the next five bits of the address. Bit i of its runs says that a run of equal slots begins at slot i; what
- * the runs hold lies together at `base`, so the runs that begin up to a slot, counted, are its place. Where all slots are equal runs is 0, and base is
- * the value itself.
+ * An entry of 8 bytes stands for 32 slots, the next five bits of the address. Bit i of its runs says that a run of
+ * equal slots begins at slot i; what the runs hold lies together at `base`, so the runs that begin up to a slot,
+ * counted, are its place. Where all slots are equal runs is 0, and base is the value itself.
  *
  *   root: 2^k entries
  *   +------+------+----            +-------+-------+-------+----

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's readers, and which of them are used here. This one suits any processor: a burst descends level by level, each lookup's next line on
- * its way while the others are looked at.
+ * The trie's readers, and which of them are used here. This one suits any processor: a burst descends level by level,
+ * each lookup's next line on its way while the others are looked at.
  */
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
@@ -24,8 +24,8 @@ window_any(const void *keys, uint32_t i, uint32_t depth)
 }
 
 /*
- * Lookups on their way. What a lookup comes to next, and whether it ends there, nobody can foretell: so nothing branches on it. A lookup that has
- * ended reads its own entry again.
+ * Lookups on their way. What a lookup comes to next, and whether it ends there, nobody can foretell: so nothing
+ * branches on it. A lookup that has ended reads its own entry again.
  */
 struct descent {
 	lpm_entry entry[LPM_BURST]; /* that each has come to; runs 0: its value */

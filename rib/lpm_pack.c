@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Entries taken apart and put together, and whole tries: a table that has outgrown its root, or whose arena is full of holes, is written anew. */
+/*
+ * Entries taken apart and put together, and whole tries: a table that has outgrown its root, or whose arena is full
+ * of holes, is written anew.
+ */
 #include "lpm_internal.h"
 
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench-lpm: longest prefix match in bursts of 32 over a million IPv4 and 200,000 IPv6 routes, beside DPDK's rte_fib, rte_fib6 and rte_lpm in the
- * same run, in turns; what it takes in memory, and how it is changed. All answers are compared with the peers', or the figures mean nothing.
+ * bench-lpm: longest prefix match in bursts of 32 over a million IPv4 and 200,000 IPv6 routes, beside DPDK's rte_fib,
+ * rte_fib6 and rte_lpm in the same run, in turns; what it takes in memory, and how it is changed. All answers are
+ * compared with the peers', or the figures mean nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -201,7 +202,10 @@ report_bytes(const char *name, const char *work, const struct lpm *lpm, double p
 			&weir, &peer, 1);
 }
 
-/* ---- IPv4 -------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- IPv4
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 struct lpm *
 lpm_bench_build4(const struct prefix4 *prefixes, size_t count, struct rcu *rcu)
@@ -257,8 +261,8 @@ fill_tbl24(struct rte_lpm *lpm, const struct prefix4 *p, uint32_t number)
 }
 
 /*
- * rte_lpm_add takes more than a minute for a million routes, as it looks through all rules of the length each time. Lookups know only its tables: what
- * is no longer than /24 is written there directly, shorter ones first.
+ * rte_lpm_add takes more than a minute for a million routes, as it looks through all rules of the length each time.
+ * Lookups know only its tables: what is no longer than /24 is written there directly, shorter ones first.
  */
 static struct rte_lpm *
 build_rte_lpm(const struct prefix4 *prefixes, size_t count)
@@ -332,7 +336,10 @@ bench4(const struct prefix4 *prefixes, size_t count)
 	free(b.addrs);
 }
 
-/* ---- IPv6 -------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- IPv6
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static struct lpm *
 build6(const struct ip_prefix *prefixes, size_t count)

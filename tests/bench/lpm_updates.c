@@ -23,7 +23,10 @@
 #define FIRST_TABLE  1000
 #define ETH0         2
 
-/* ---- full routes, as netlink would bring them -------------------------------------------------------------------------- */
+/*
+ * ---- full routes, as netlink would bring them
+ * --------------------------------------------------------------------------
+ */
 
 static struct rib *
 make_rib(void)
@@ -184,7 +187,10 @@ lpm_bench_small_tables(void)
 	rib_destroy(rib);
 }
 
-/* ---- readers under change ---------------------------------------------------------------------------------------------- */
+/*
+ * ---- readers under change
+ * ----------------------------------------------------------------------------------------------
+ */
 
 struct reading {
 	struct rcu *rcu;

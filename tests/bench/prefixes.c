@@ -161,7 +161,10 @@ make_prefixes(struct maker *m)
 	}
 }
 
-/* The length of one drawn prefix is that of a more-specific of another, shorter one: so the table's shares stay what they are. */
+/*
+ * The length of one drawn prefix is that of a more-specific of another, shorter one: so the table's shares stay what
+ * they are.
+ */
 static void
 fill_up(struct maker *m)
 {
@@ -242,7 +245,10 @@ prefixes_load6(const char *path, struct ip_prefix **prefixes)
 	return PREFIXES_IPV6;
 }
 
-/* ---- traffic ----------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- traffic
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Sums of the first 1, 2, ... terms of the harmonic series: where a uniform number falls among them is a rank. */
 static double *

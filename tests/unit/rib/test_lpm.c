@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The trie against a model that tries all prefixes, for both families, under churn that grows and shrinks its root, by every reader there is. */
+/*
+ * The trie against a model that tries all prefixes, for both families, under churn that grows and shrinks its root,
+ * by every reader there is.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,7 +238,10 @@ big_tables_agree_while_they_grow_and_shrink(void **state)
 	lpm_destroy(lpm);
 }
 
-/* ---- tables of many thousands, against a binary trie ----------------------------------------------------------------- */
+/*
+ * ---- tables of many thousands, against a binary trie
+ * -----------------------------------------------------------------
+ */
 
 struct bit_node {
 	uint32_t child[2]; /* 0: none */
@@ -310,7 +316,10 @@ compare_readers(
 	}
 }
 
-/* Grows to `most` prefixes that lie as the Internet's do, many in few places, and shrinks to none; compared all the way. */
+/*
+ * Grows to `most` prefixes that lie as the Internet's do, many in few places, and shrinks to none; compared all the
+ * way.
+ */
 static void
 grow_and_shrink(uint8_t family, uint32_t most)
 {
@@ -368,7 +377,10 @@ internets_agree_with_a_binary_trie(void **state)
 	grow_and_shrink(AF_INET6, 60000);
 }
 
-/* ---- readers while the table changes ------------------------------------------------------------------------------------ */
+/*
+ * ---- readers while the table changes
+ * ------------------------------------------------------------------------------------
+ */
 
 struct watch {
 	struct lpm *lpm;
@@ -386,7 +398,10 @@ watched_number(uint32_t addr)
 	return 100 + (addr >> 8) % 1000;
 }
 
-/* Every address is under 0.0.0.0/1 or 128.0.0.0/1, which stay, and its own /24 comes and goes: nothing else may ever be the answer. */
+/*
+ * Every address is under 0.0.0.0/1 or 128.0.0.0/1, which stay, and its own /24 comes and goes: nothing else may ever
+ * be the answer.
+ */
 static void *
 watch(void *arg)
 {
