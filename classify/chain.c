@@ -52,12 +52,6 @@ filter_group_rcu(const struct filter_group *group)
 	return group->chain->rcu;
 }
 
-const struct filter_ops *
-filter_group_ops(const struct filter_group *group)
-{
-	return group->ops;
-}
-
 uint32_t
 filter_group_preference(const struct filter_group *group)
 {

@@ -256,12 +256,6 @@ info_get(struct rib *rib, const struct rib_route *route)
 	return number;
 }
 
-void
-info_hold(struct rib *rib, uint32_t number)
-{
-	rib->infos.items[number]->references++;
-}
-
 struct dead_info {
 	struct rib *rib;
 	uint32_t number;

@@ -108,7 +108,6 @@ struct infos {
 /* The number of the info with that content (hops resolved), with a reference more; 0 if there are too many. */
 uint32_t info_get(struct rib *rib, const struct rib_route *route);
 void info_put(struct rib *rib, uint32_t number);
-void info_hold(struct rib *rib, uint32_t number);
 /* Publishes the hops' changed state (RTNH_F_DEAD, RTNH_F_LINKDOWN). */
 void info_publish(struct rib *rib, uint32_t number);
 void infos_destroy(struct rib *rib);

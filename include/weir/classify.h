@@ -138,7 +138,6 @@ struct filter_ops {
 
 void *filter_group_priv(const struct filter_group *group);
 struct rcu *filter_group_rcu(const struct filter_group *group);
-const struct filter_ops *filter_group_ops(const struct filter_group *group);
 uint32_t filter_group_preference(const struct filter_group *group);
 uint32_t filter_group_handle(const struct filter_group *group); /* of the qdisc */
 /* A filter's target: counted for chain_uses_class. classid 0 is none. */

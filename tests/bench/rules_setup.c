@@ -81,13 +81,3 @@ source_rules_address(uint64_t random, bool hit)
 	return (random & 1) != 0 ? HOSTS + number * HOST_STEP
 				 : NETWORKS + (number << 8) + ((uint32_t)random >> 8 & 0xff);
 }
-
-uint32_t
-source_rules_table(uint32_t address)
-{
-	if (address >= HOSTS && address < HOSTS + EACH * HOST_STEP)
-		return (address - HOSTS) % HOST_STEP != 0 ? 0 : table_of_rule((address - HOSTS) / HOST_STEP * 2);
-	if (address >= NETWORKS && address < NETWORKS + (EACH << 8))
-		return table_of_rule(((address - NETWORKS) >> 8) * 2 + 1);
-	return 0;
-}

@@ -16,7 +16,5 @@ int source_rules_add(struct rib *rib, uint32_t ifindex, const struct ip_addr *ga
 	struct error *err);
 /* An address (host order) that one of the rules selects, each rule as likely, or (hit false) one that none does. */
 uint32_t source_rules_address(uint64_t random, bool hit);
-/* The table that the rules give such an address; 0: none. */
-uint32_t source_rules_table(uint32_t address);
 
 #endif
