@@ -2,9 +2,9 @@
 /*
  * Actions: what is done to a packet that matched.
  *
- * An action lives in one table by kind and index, stands by itself (`tc actions add`) or is made by the filter that first names
- * it, and is shared by all that name its index. References and the table are the control thread's; workers reach an action
- * through their filter's list only, and an action outlives the list by a grace period.
+ * An action lives in one table by kind and index, stands by itself (`tc actions add`) or is made by the filter that
+ * first names it, and is shared by all that name its index. References and the table are the control thread's;
+ * workers reach an action through their filter's list only, and an action outlives the list by a grace period.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +182,7 @@ check_spec(const struct action_spec *spec, struct error *err)
 	return 0;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------------------------------- */
 
 static int
 bind_one(struct filter_group *group, const struct action_spec *spec, struct action **bound, struct error *err)
@@ -308,7 +308,7 @@ action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct
 	return answer;
 }
 
-/* ---- actions by themselves ----------------------------------------------------------------------------------------------- */
+/* ---- actions by themselves ---------------------------------------------------------------------- */
 
 int
 action_add(struct rcu *rcu, const struct action_spec *spec, uint16_t flags, uint64_t now, const struct action **made,

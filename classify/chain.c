@@ -2,8 +2,8 @@
 /*
  * A filter chain: groups of filters in the order of their preference.
  *
- * The control thread owns the chain. Workers see an array of groups that is never written once it is published: a new or
- * a deleted group means a new array. What is inside a group is its classifier's, which publishes in the same way.
+ * The control thread owns the chain. Workers see an array of groups that is never written once it is published: a new
+ * or a deleted group means a new array. What is inside a group is its classifier's, which publishes in the same way.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,10 @@
 
 #include "internal.h"
 
-/* tc's own choices of a preference start here and count down, each below the chain's first: what is added later comes earlier. */
+/*
+ * tc's own choices of a preference start here and count down, each below the chain's first: what is added later comes
+ * earlier.
+ */
 #define FIRST_AUTOMATIC_PREFERENCE 49152
 
 static const struct filter_ops *registered[32];
@@ -38,7 +41,7 @@ filter_find_ops(const char *kind)
 	return NULL;
 }
 
-/* ---- groups, for classifiers --------------------------------------------------------------------------------------------- */
+/* ---- groups, for classifiers -------------------------------------------------------------------- */
 
 void *
 filter_group_priv(const struct filter_group *group)
@@ -103,7 +106,7 @@ leave_shared(struct chain_shared *shared)
 	free(shared);
 }
 
-/* ---- the chain ----------------------------------------------------------------------------------------------------------- */
+/* ---- the chain ---------------------------------------------------------------------------------- */
 
 struct chain *
 chain_create(struct rcu *rcu)
@@ -173,7 +176,9 @@ chain_uses_class(const struct chain *chain, uint32_t classid)
 	return class_uses_count(&chain->shared->uses, classid);
 }
 
-/* The group array without [gone] or with `added` before [at]; NULL and ENOMEM when memory is out. An empty one is NULL. */
+/*
+ * The group array without [gone] or with `added` before [at]; NULL and ENOMEM when memory is out. An empty one is NULL.
+ */
 static int
 publish_groups(struct chain *chain, uint32_t at, struct filter_group *added)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A chain asked about a burst: its groups in order, each about those packets of its protocol that none has decided yet. */
+/*
+ * A chain asked about a burst: its groups in order, each about those packets of its protocol that none has decided yet.
+ */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 

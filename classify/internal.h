@@ -27,12 +27,15 @@ struct class_uses {
 };
 
 uint32_t class_uses_count(const struct class_uses *uses, uint32_t classid);
-/* A use that finds no memory is not counted: then the class may be deleted while a filter names it, which harms nothing. */
+/*
+ * A use that finds no memory is not counted: then the class may be deleted while a filter names it, which harms
+ * nothing.
+ */
 void class_uses_add(struct class_uses *uses, uint32_t classid);
 void class_uses_drop(struct class_uses *uses, uint32_t classid);
 void class_uses_free(struct class_uses *uses);
 
-/* ---- chains -------------------------------------------------------------------------------------------------------------- */
+/* ---- chains ------------------------------------------------------------------------------------- */
 
 struct filter_group {
 	const struct filter_ops *ops;

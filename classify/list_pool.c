@@ -33,8 +33,8 @@ new_pages(size_t bytes)
 }
 
 /*
- * From one block to the next of its size: a line more than the power of two, lest the first lines of all blocks, which are the busy ones, fall into the
- * same few sets of the caches.
+ * From one block to the next of its size: a line more than the power of two, lest the first lines of all blocks,
+ * which are the busy ones, fall into the same few sets of the caches.
  */
 static size_t
 stride_of(unsigned int size)

@@ -34,7 +34,10 @@ skbedit_init(struct action *action, const void *conf, struct error *err)
 	return 0;
 }
 
-/* inheritdsfield: the priority is the DS field (RFC 2474), its two ECN bits off. A packet that is neither IPv4 nor IPv6 keeps its own. */
+/*
+ * inheritdsfield: the priority is the DS field (RFC 2474), its two ECN bits off. A packet that is neither IPv4 nor IPv6
+ * keeps its own.
+ */
 static void
 inherit_dsfield(struct pkt *p, struct rte_mbuf *m)
 {

@@ -2,10 +2,10 @@
 /*
  * u32: hash tables of lists of filters, each some words of the packet to compare; tc-u32(8).
  *
- * The control thread's side. A group comes with a table of one bucket, its root, where packets start; filters may lead on into other tables,
- * which belong to all groups of the qdisc and its classes, are listed with the group that made them and stay until the last of the
- * groups goes. For workers each bucket's filters are compiled into a list (u32.h), which is published by itself: a change costs what is in
- * its bucket.
+ * The control thread's side. A group comes with a table of one bucket, its root, where packets start; filters may
+ * lead on into other tables, which belong to all groups of the qdisc and its classes, are listed with the group that
+ * made them and stay until the last of the groups goes. For workers each bucket's filters are compiled into a list
+ * (u32.h), which is published by itself: a change costs what is in its bucket.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define NODE_MIN_AUTOMATIC 0x800
 #define NODE_MAX           0xfff
 
-/* ---- groups -------------------------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------- */
 
 static int
 u32_init(struct filter_group *group, struct error *err)
@@ -65,7 +65,7 @@ u32_pure(const struct filter_group *group)
 	return load_relaxed(&((const struct u32 *)filter_group_priv(group))->tables->impure) == 0;
 }
 
-/* ---- filters ------------------------------------------------------------------------------------------------------------- */
+/* ---- filters ------------------------------------------------------------------------------------ */
 
 /* Compiles and publishes what a bucket is to hold. */
 static int
@@ -408,7 +408,7 @@ u32_change(struct filter_group *group, void *existing, uint32_t *handle, const v
 	return rc;
 }
 
-/* ---- delete, walk, get --------------------------------------------------------------------------------------------------- */
+/* ---- delete, walk, get -------------------------------------------------------------------------- */
 
 static int
 u32_check_remove(const struct filter_group *group, const void *filter, struct error *err)
@@ -523,7 +523,7 @@ u32_actions(const void *filter)
 	return ((const struct u32_filter *)filter)->actions;
 }
 
-/* ---- data path ----------------------------------------------------------------------------------------------------------- */
+/* ---- data path ---------------------------------------------------------------------------------- */
 
 static void
 u32_classify(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,

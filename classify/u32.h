@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of u32 share: u32.c and u32_table.c keep filters and hash tables (control thread), u32_list.c compiles a bucket's filters into what
- * workers read, u32_match.c and u32_search.c read it, u32_counts.c tells the counters of a filter from those of the lists it was in.
+ * What the files of u32 share: u32.c and u32_table.c keep filters and hash tables (control thread), u32_list.c
+ * compiles a bucket's filters into what workers read, u32_match.c and u32_search.c read it, u32_counts.c tells the
+ * counters of a filter from those of the lists it was in.
  *
- * A compiled list. Filters are asked in order, each for its keys in order, and the first that matches decides; that is what a list means and
- * what the counters must tell. But filters mostly look at the same words of the packet, so their keys are laid into a trie:
+ * A compiled list. Filters are asked in order, each for its keys in order, and the first that matches decides; that
+ * is what a list means and what the counters must tell. But filters mostly look at the same words of the packet, so
+ * their keys are laid into a trie:
  *
  *     root ──branch: word at 16, all bits──▶ slots (a hash of the values) ──10.0.0.1──▶ filter 0 ends here
  *       │                                                                 └─10.0.0.2──▶ filters 1 and 7 end here
  *       └────branch: byte at 9─────────────▶ slots ──6──▶ node ──branch: port at nexthdr+2──▶ slots ──80──▶ filter 3
  *
- * One probe for each different field finds all filters that match. Branches know the first filter behind them, so that nothing is probed that
- * comes behind a filter that has decided already. A list whose filters all have one key, of the same field and of different values,
- * is `flat`: one probe is all.
+ * One probe for each different field finds all filters that match. Branches know the first filter behind them, so
+ * that nothing is probed that comes behind a filter that has decided already. A list whose filters all have one key,
+ * of the same field and of different values, is `flat`: one probe is all.
  *
- * Counters. What Linux counts for each filter that was asked ("rule hit", success of each match) is not counted but told from what is counted
- * where something happens: a packet matched, went on, ended outside the packet, or ran off the list's end. Filter i was asked as often as
- * packets came to an end at i or behind it.
+ * Counters. What Linux counts for each filter that was asked ("rule hit", success of each match) is not counted but
+ * told from what is counted where something happens: a packet matched, went on, ended outside the packet, or ran off
+ * the list's end. Filter i was asked as often as packets came to an end at i or behind it.
  */
 #ifndef WEIR_CLASSIFY_U32_H
 #define WEIR_CLASSIFY_U32_H
@@ -30,7 +32,7 @@
 #define U32_LIST_MAX 0xfff /* filters of a bucket: node ids */
 #define U32_NONE     UINT32_MAX
 
-/* ---- compiled: what workers read, never written once it is published, but for the counters ------------------------------- */
+/* ---- compiled: what workers read, never written once it is published, but for the counters ------ */
 
 /* What a filter may ask for: a word of the packet or its mark, under a mask. And how its values are hashed. */
 struct u32_probe {
@@ -105,8 +107,9 @@ struct u32_list {
 };
 
 /*
- * A worker's counters: these for each filter, all of one kind behind one another; then one of packets that ran off the list's end; the nodes'
- * tallies; and room to note the nodes that a packet visits. A filter that is sure has its matches in MATCHED only.
+ * A worker's counters: these for each filter, all of one kind behind one another; then one of packets that ran off
+ * the list's end; the nodes' tallies; and room to note the nodes that a packet visits. A filter that is sure has its
+ * matches in MATCHED only.
  */
 enum u32_counter { U32_MATCHED, U32_WENT_ON, U32_SUCCEEDED, U32_OUTSIDE, U32_PER_FILTER };
 
@@ -165,7 +168,7 @@ struct u32_table {
 	struct u32_list *lists[]; /* [divisor]: published; NULL: empty */
 };
 
-/* ---- control ------------------------------------------------------------------------------------------------------------- */
+/* ---- control ------------------------------------------------------------------------------------ */
 
 /* It lives as long as its table or one of its compiled lists does. */
 struct u32_bucket {
@@ -240,7 +243,7 @@ u32_path(const struct u32_list *list, uint32_t i)
 void u32_filter_release(struct u32_filter *filter);
 void u32_bucket_release(struct u32_bucket *bucket);
 
-/* ---- the data path ------------------------------------------------------------------------------------------------------- */
+/* ---- the data path ------------------------------------------------------------------------------ */
 
 void u32_classify_list(const struct u32_list *list, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results);

@@ -6,7 +6,7 @@
 #include "list_pool.h"
 #include "u32.h"
 
-/* ---- the trie, as it grows ----------------------------------------------------------------------------------------------- */
+/* ---- the trie, as it grows ---------------------------------------------------------------------- */
 
 struct growing_branch {
 	uint32_t node, next;
@@ -175,7 +175,7 @@ trie_make(struct trie *trie, struct u32_filter *const *filters, uint32_t n)
 	return true;
 }
 
-/* ---- the list: one block of memory --------------------------------------------------------------------------------------- */
+/* ---- the list: one block of memory -------------------------------------------------------------- */
 
 /* Room in the slots for n values: a power of two, at most two thirds full. */
 static uint32_t
@@ -324,8 +324,8 @@ describe(const struct u32_list *list, const struct growing_slot *growing)
 }
 
 /*
- * A branch's values go into its slots by the multiplier, of a few, that leaves them nearest to where they are looked for. How far that is,
- * in all, is the answer.
+ * A branch's values go into its slots by the multiplier, of a few, that leaves them nearest to where they are looked
+ * for. How far that is, in all, is the answer.
  */
 static uint32_t
 put_values(struct u32_list *list, const struct trie *trie, const uint32_t *of_branch, struct u32_branch *branch,
@@ -349,7 +349,10 @@ static void
 choose_multiplier(struct u32_list *list, const struct trie *trie, const uint32_t *of_branch, struct u32_branch *branch,
 	uint32_t n)
 {
-	/* Odd, and without pattern: the golden ratio of 2^32, and three that others hash with (Knuth; Murmur3's finaliser). */
+	/*
+	 * Odd, and without pattern: the golden ratio of 2^32, and three that others hash with (Knuth; Murmur3's
+	 * finaliser).
+	 */
 	static const uint32_t multipliers[] = { 0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x2c1b3c6d };
 	uint32_t best = 0, least = UINT32_MAX;
 

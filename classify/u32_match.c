@@ -2,9 +2,10 @@
 /*
  * u32: finds what filters say of a burst.
  *
- * The burst goes down the hash tables in waves: in each, every packet that is still undecided has its slot prefetched first, and is
- * then asked in the list where it is, until that list decides, or leads it down into another, where the next wave finds it. In a flat list
- * one probe is all; others are searched (u32_search.c). Matches are counted when the wave is through: their lines have come by then.
+ * The burst goes down the hash tables in waves: in each, every packet that is still undecided has its slot prefetched
+ * first, and is then asked in the list where it is, until that list decides, or leads it down into another, where the
+ * next wave finds it. In a flat list one probe is all; others are searched (u32_search.c). Matches are counted when
+ * the wave is through: their lines have come by then.
  */
 #include "u32_way.h"
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * u32: asks a list, whatever its shape, about one packet: all filters that match are found by the trie of their keys, and asked in order.
+ * u32: asks a list, whatever its shape, about one packet: all filters that match are found by the trie of their keys,
+ * and asked in order.
  *
- * As on Linux: a packet that ends before a word that is asked for, or that follows more than eight links, is not asked any further by this
- * group. A list that decides nothing hands the packet back to the filter that had the link; that one decides if it has a class or
- * actions too, else the one behind it is asked. What was eaten is given back then, but what `nexthdr+` means stays.
+ * As on Linux: a packet that ends before a word that is asked for, or that follows more than eight links, is not
+ * asked any further by this group. A list that decides nothing hands the packet back to the filter that had the link;
+ * that one decides if it has a class or actions too, else the one behind it is asked. What was eaten is given back
+ * then, but what `nexthdr+` means stays.
  */
 #include "u32_way.h"
 
@@ -24,7 +26,7 @@ u32_read_far(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n)
 	return true;
 }
 
-/* ---- one filter, whose keys all match ------------------------------------------------------------------------------------ */
+/* ---- one filter, whose keys all match ----------------------------------------------------------- */
 
 enum outcome
 u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t position)
@@ -114,7 +116,7 @@ settle(const struct asked *asked, const struct u32_list *list, uint32_t position
 	return then == GOES_ON ? CHANGED : then;
 }
 
-/* ---- a list, whatever its shape ------------------------------------------------------------------------------------------ */
+/* ---- a list, whatever its shape ----------------------------------------------------------------- */
 
 /* The filters of a list whose keys match, found by their keys' trie. */
 struct search {
@@ -218,7 +220,10 @@ tally(const struct search *s, uint64_t *counters, uint32_t reached)
 	}
 }
 
-/* Asks the filters that were found, in order, until one does more than to let the packet go on. *reached: behind that one. */
+/*
+ * Asks the filters that were found, in order, until one does more than to let the packet go on. *reached: behind that
+ * one.
+ */
 static enum outcome
 ask_found(struct search *s, uint32_t *reached)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A packet on its way through u32's lists: what u32_match.c, which takes bursts through flat lists, and u32_search.c, which asks any, have in common. */
+/*
+ * A packet on its way through u32's lists: what u32_match.c, which takes bursts through flat lists, and u32_search.c,
+ * which asks any, have in common.
+ */
 #ifndef WEIR_CLASSIFY_U32_WAY_H
 #define WEIR_CLASSIFY_U32_WAY_H
 

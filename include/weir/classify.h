@@ -2,9 +2,9 @@
 /*
  * Filter chains, classifiers and actions: "what is it?"
  *
- * A chain belongs to a qdisc, a class or an ingress hook. It holds groups of filters in the order of their preference (`prio` or
- * `pref` on the command line); a group is all filters of one kind for one (pref, protocol), each with a handle, as tc-u32(8) and
- * tc(8) describe. The control thread changes a chain; workers read it under RCU.
+ * A chain belongs to a qdisc, a class or an ingress hook. It holds groups of filters in the order of their preference
+ * (`prio` or `pref` on the command line); a group is all filters of one kind for one (pref, protocol), each with a
+ * handle, as tc-u32(8) and tc(8) describe. The control thread changes a chain; workers read it under RCU.
  */
 #ifndef WEIR_CLASSIFY_H
 #define WEIR_CLASSIFY_H
@@ -24,8 +24,9 @@ struct chain;
 struct filter_group;
 
 /*
- * What a chain says of a packet. `action` is TC_ACT_UNSPEC (no filter decided), TC_ACT_OK (one did: see classid) or TC_ACT_SHOT (drop it).
- * What else Linux's actions may answer is brought down to these: PIPE is OK, RECLASSIFY asks the chain anew, STOLEN, QUEUED and TRAP are SHOT.
+ * What a chain says of a packet. `action` is TC_ACT_UNSPEC (no filter decided), TC_ACT_OK (one did: see classid) or
+ * TC_ACT_SHOT (drop it). What else Linux's actions may answer is brought down to these: PIPE is OK, RECLASSIFY asks
+ * the chain anew, STOLEN, QUEUED and TRAP are SHOT.
  */
 struct verdict {
 	int32_t action;
@@ -43,28 +44,34 @@ struct classify_ctx {
 
 #define WORKERS_MAX 64
 
-/* ---- chains: what sched/ and dataplane/ use ------------------------------------------------------------------------------ */
+/* ---- chains: what sched/ and dataplane/ use ----------------------------------------------------- */
 
 /* NULL when memory is out. */
 struct chain *chain_create(struct rcu *rcu);
 /* Control thread; nobody may find the chain any more. Readers that still hold it are waited for by rcu_defer. */
 void chain_destroy(struct chain *chain);
-/* How many filters of the chain, and of those that it is joined with, name this class as target: a class with any may not be deleted. Control thread, O(1). */
+/*
+ * How many filters of the chain, and of those that it is joined with, name this class as target: a class with any may
+ * not be deleted. Control thread, O(1).
+ */
 uint32_t chain_uses_class(const struct chain *chain, uint32_t classid);
 
 /* No filter at all: nothing to ask. Any thread. */
 bool chain_empty(const struct chain *chain);
-/* Its filters only give verdicts, marks and priorities: it may run on the rx worker, before the packet's owner is known. */
+/*
+ * Its filters only give verdicts, marks and priorities: it may run on the rx worker, before the packet's owner is
+ * known.
+ */
 bool chain_pure(const struct chain *chain);
 
 /*
- * Asks the chain about a burst; results[i] is for pkts[i]. Filters and actions may set mark, priority, tc_index and so on in
- * struct pkt. Packets are never dropped or kept: SHOT is a verdict that the caller carries out.
+ * Asks the chain about a burst; results[i] is for pkts[i]. Filters and actions may set mark, priority, tc_index and
+ * so on in struct pkt. Packets are never dropped or kept: SHOT is a verdict that the caller carries out.
  */
 void chain_classify(const struct chain *chain, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results);
 
-/* ---- chains: what control/ uses ------------------------------------------------------------------------------------------ */
+/* ---- chains: what control/ uses ----------------------------------------------------------------- */
 
 /* The handle (major << 16) of the qdisc that owns it: `fw` without options takes marks with this major as classids. */
 void chain_set_handle(struct chain *chain, uint32_t handle);
@@ -97,7 +104,10 @@ struct filter_info { /* of a filter or, handle 0, of its group: what a dump prin
  * info (may be NULL) tells what was made or changed, for the notification. */
 int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info,
 	struct error *err);
-/* One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole chain. `gone` (may be NULL) is told of each before it goes. */
+/*
+ * One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole chain. `gone` (may be
+ * NULL) is told of each before it goes.
+ */
 int chain_filter_delete(struct chain *chain, const struct filter_spec *spec,
 	void (*gone)(void *arg, const struct filter_info *info), void *arg, struct error *err);
 int chain_filter_get(
@@ -105,17 +115,21 @@ int chain_filter_get(
 /* Groups in order, each followed by its filters, as `tc filter show` prints them. */
 int chain_walk(const struct chain *chain, int (*visit)(void *arg, const struct filter_info *info), void *arg);
 
-/* ---- classifiers --------------------------------------------------------------------------------------------------------- */
+/* ---- classifiers -------------------------------------------------------------------------------- */
 
-/* A kind of classifier; registered by FILTER_REGISTER. Its conf struct is in include/weir/filter/KIND.h, its codec in control/tc/. */
+/*
+ * A kind of classifier; registered by FILTER_REGISTER. Its conf struct is in include/weir/filter/KIND.h, its codec in
+ * control/tc/.
+ */
 struct filter_ops {
 	const char *kind;
 	size_t size; /* of a group's private state */
 	int (*init)(struct filter_group *group, struct error *err);
 	void (*destroy)(struct filter_group *group);
 	/*
-	 * Makes (existing NULL) or changes a filter. *handle is the one asked for, 0: choose; it is set. conf NULL: an empty
-	 * filter was asked for, which some kinds accept. *made gets the filter. Publishes by pointer swap; the old goes by rcu_defer.
+	 * Makes (existing NULL) or changes a filter. *handle is the one asked for, 0: choose; it is set. conf NULL:
+	 * an empty filter was asked for, which some kinds accept. *made gets the filter. Publishes by pointer swap;
+	 * the old goes by rcu_defer.
 	 */
 	int (*change)(struct filter_group *group, void *existing, uint32_t *handle, const void *conf, void **made,
 		struct error *err);
@@ -126,8 +140,9 @@ struct filter_ops {
 	int (*walk)(const struct filter_group *group, int (*visit)(void *arg, uint32_t handle, const void *filter),
 		void *arg);
 	/*
-	 * Asks the filters in order about each packet; all are of the group's protocol and n is at most CLASSIFY_BURST. Sets results[i] (all
-	 * start as UNSPEC) if one decides, to any TC_ACT_*. A matching filter whose actions say UNSPEC (continue) lets the next one be asked.
+	 * Asks the filters in order about each packet; all are of the group's protocol and n is at most
+	 * CLASSIFY_BURST. Sets results[i] (all start as UNSPEC) if one decides, to any TC_ACT_*. A matching filter
+	 * whose actions say UNSPEC (continue) lets the next one be asked.
 	 */
 	void (*classify)(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
 		uint16_t n, struct verdict *results);
@@ -143,7 +158,10 @@ uint32_t filter_group_handle(const struct filter_group *group); /* of the qdisc 
 /* A filter's target: counted for chain_uses_class. classid 0 is none. */
 void filter_group_bind(struct filter_group *group, uint32_t classid);
 void filter_group_unbind(struct filter_group *group, uint32_t classid);
-/* A word that is u32's own, one for all chains of a qdisc and its classes: their hash tables, which any of them may link to. NULL at first. */
+/*
+ * A word that is u32's own, one for all chains of a qdisc and its classes: their hash tables, which any of them may
+ * link to. NULL at first.
+ */
 void **filter_group_u32_tables(const struct filter_group *group);
 uint64_t filter_group_now(const struct filter_group *group); /* of the change in course */
 /* Workers whose counters must have room: those that report quiescence, 1 without RCU. */
@@ -158,7 +176,7 @@ const struct filter_ops *filter_find_ops(const char *kind);
 		filter_register(&(ops));                                                                               \
 	}
 
-/* ---- actions ------------------------------------------------------------------------------------------------------------- */
+/* ---- actions ------------------------------------------------------------------------------------ */
 
 struct action;
 
@@ -167,7 +185,10 @@ struct action_ops {
 	const char *kind;
 	size_t size; /* of an action's private state */
 	bool (*pure)(const struct action *action); /* only gives verdicts, marks, priorities; NULL: yes */
-	/* Fills, or changes while packets pass: what must be switched together is one word or swapped by pointer. conf is never NULL. */
+	/*
+	 * Fills, or changes while packets pass: what must be switched together is one word or swapped by pointer. conf
+	 * is never NULL.
+	 */
 	int (*init)(struct action *action, const void *conf, struct error *err);
 	void (*destroy)(struct action *action); /* NULL: nothing to free */
 	/* Acts on one packet that matched; returns TC_ACT_*: PIPE goes on to the list's next action, others end it. */
@@ -198,8 +219,8 @@ struct action_spec {
 #define ACTIONS_MAX 32 /* of one filter: TCA_ACT_MAX_PRIO */
 
 /*
- * A list of actions that a filter owns. An action with an index that exists already is shared; what the spec says of it is then ignored, as on
- * Linux. Releasing a list unbinds its actions now and frees by rcu_defer.
+ * A list of actions that a filter owns. An action with an index that exists already is shared; what the spec says of
+ * it is then ignored, as on Linux. Releasing a list unbinds its actions now and frees by rcu_defer.
  */
 struct action_list;
 int action_list_create(struct filter_group *group, const struct action_spec *specs, unsigned int n,

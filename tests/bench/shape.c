@@ -2,10 +2,11 @@
 /*
  * Classification by u32, and the whole way of a packet through classification and HTB.
  *
- * u32-classify-*: chain_classify alone, over bursts whose headers are in the cache, as they are behind the router's own look at them; beside rte_acl
- * with a rule for each filter, over the same packets, in turns.
- * u32-htb-path: 64-byte packets from receive to transmit through a live router: 10,000 filters in one hash table of 256 buckets, which send
- * each of 10,000 addresses to a leaf of an HTB of three levels, all leaves under their rates; beside the ports and frames alone.
+ * u32-classify-*: chain_classify alone, over bursts whose headers are in the cache, as they are behind the router's
+ * own look at them; beside rte_acl with a rule for each filter, over the same packets, in turns. u32-htb-path:
+ * 64-byte packets from receive to transmit through a live router: 10,000 filters in one hash table of 256 buckets,
+ * which send each of 10,000 addresses to a leaf of an HTB of three levels, all leaves under their rates; beside the
+ * ports and frames alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ address_of(uint32_t i)
 	return RTE_IPV4(11, 0, 0, 0) | i;
 }
 
-/* ---- filters ------------------------------------------------------------------------------------------------------------ */
+/* ---- filters ------------------------------------------------------------------------------------ */
 
 static void
 add(struct chain *chain, uint32_t preference, uint32_t handle, const struct u32_conf *conf)
@@ -80,7 +81,10 @@ add_list(struct chain *chain, uint32_t filters)
 		add_match(chain, 1 + i / LIST_MAX, 0, i);
 }
 
-/* handle 2: u32 divisor 256; match ip dst 11.0.0.0/16 link 2: hashkey mask 0xff at 16; and ht 2:BUCKET: for each filter. */
+/*
+ * handle 2: u32 divisor 256; match ip dst 11.0.0.0/16 link 2: hashkey mask 0xff at 16; and ht 2:BUCKET: for each
+ * filter.
+ */
 static void
 add_buckets(struct chain *chain)
 {
@@ -101,7 +105,7 @@ add_buckets(struct chain *chain)
 		add_match(chain, 1, HASH_TABLE | (i % BUCKETS) << 12, i);
 }
 
-/* ---- classification alone ----------------------------------------------------------------------------------------------- */
+/* ---- classification alone ----------------------------------------------------------------------- */
 
 struct acl_rule_of_two {
 	struct rte_acl_rule_data data;
@@ -282,7 +286,7 @@ classify_rows(void)
 	free(b.destinations);
 }
 
-/* ---- the whole way ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole way ------------------------------------------------------------------------------ */
 
 static void
 add_class(struct qdisc *q, uint32_t parent, uint32_t minor, uint64_t Bps)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * u32 from the fuzzer's bytes: hash tables, links, filters, packets in one segment or two. The compiled matcher must agree with the naive one,
- * verdicts and counters, also when filters come, change and go, and read nothing that is not the packet's.
+ * u32 from the fuzzer's bytes: hash tables, links, filters, packets in one segment or two. The compiled matcher must
+ * agree with the naive one, verdicts and counters, also when filters come, change and go, and read nothing that is
+ * not the packet's.
  */
 #include "classify/random_u32.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * u32 written down as plainly as tc-u32(8) tells it, and as Linux was seen to do it, to compare the real one with: one filter after another, byte by
- * byte, over a flat copy of the packet.
+ * u32 written down as plainly as tc-u32(8) tells it, and as Linux was seen to do it, to compare the real one with:
+ * one filter after another, byte by byte, over a flat copy of the packet.
  */
 #ifndef WEIR_TEST_NAIVE_U32_H
 #define WEIR_TEST_NAIVE_U32_H

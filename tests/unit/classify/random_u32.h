@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A random u32 group - hash tables, links, filters of few and many shapes that overlap, actions - and random packets: the compiled matcher
- * must agree with the naive one in each verdict and each counter, also after filters have come, changed and gone.
+ * A random u32 group - hash tables, links, filters of few and many shapes that overlap, actions - and random packets:
+ * the compiled matcher must agree with the naive one in each verdict and each counter, also after filters have come,
+ * changed and gone.
  *
  * Where chance comes from is the caller's: a seed in the unit test, the fuzzer's bytes in fuzz_u32.
  */
@@ -151,7 +152,10 @@ random_add(struct random_u32 *r)
 	struct action_spec action;
 	unsigned int at = 0;
 
-	/* The matcher has copies, but the naive one needs the keys where they are: at the filter's number, modulo what lives. */
+	/*
+	 * The matcher has copies, but the naive one needs the keys where they are: at the filter's number, modulo what
+	 * lives.
+	 */
 	for (unsigned int i = 0; i < r->n_filters; i++)
 		if (r->keys[(r->made + 1) % RANDOM_FILTERS_MAX] == r->filters[i].conf.keys)
 			return true; /* that place is taken still */
@@ -230,7 +234,10 @@ random_setup(struct random_u32 *r)
 	return true;
 }
 
-/* A packet lies in one piece of memory, as in a pool; a segment's data in a block of its own size, so that a byte too far is seen. */
+/*
+ * A packet lies in one piece of memory, as in a pool; a segment's data in a block of its own size, so that a byte too
+ * far is seen.
+ */
 struct random_packet {
 	struct rte_mbuf mbuf;
 	struct pkt pkt;

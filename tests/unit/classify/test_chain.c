@@ -241,7 +241,7 @@ shares_table_numbers_among_the_chains_of_a_qdisc(void **state)
 	assert_filters(chain, "2/0 2/80000000 2/80000800"); /* until there is none */
 }
 
-/* ---- a reader beside the writer ------------------------------------------------------------------------------------------- */
+/* ---- a reader beside the writer ----------------------------------------------------------------- */
 
 struct reader {
 	struct rcu *rcu;

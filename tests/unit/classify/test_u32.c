@@ -260,7 +260,7 @@ keeps_an_empty_table_while_there_are_others(void **state)
 	assert_true(chain_empty(chain));
 }
 
-/* ---- hash tables -------------------------------------------------------------------------------------------------------- */
+/* ---- hash tables -------------------------------------------------------------------------------- */
 
 static int
 add_table(uint32_t preference, uint32_t handle, uint32_t divisor)
@@ -452,7 +452,7 @@ skips_headers_and_comes_back(void **state)
 	assert_int_equal(class_of(&p), 2);
 }
 
-/* ---- against the naive matcher -------------------------------------------------------------------------------------------- */
+/* ---- against the naive matcher ------------------------------------------------------------------ */
 
 static uint32_t
 below(void *state, uint32_t bound)
