@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A table of few IPv4 routes, flat: the address space cut into intervals of one answer each, found by a binary search without branches. Ten
- * routes make at most 21 intervals, in four cache lines; a lookup takes five compares where a trie would take five levels.
+ * A table of few IPv4 routes, flat: the address space cut into intervals of one answer each, found by a binary search
+ * without branches. Ten routes make at most 21 intervals, in four cache lines; a lookup takes five compares where a
+ * trie would take five levels.
  *
  *     first address   0.0.0.0   10.0.0.0   10.1.0.0   10.2.0.0   11.0.0.0   (pad) ...
  *     value           default   10/8       10.1/16    10/8       default    default
@@ -16,13 +17,17 @@
 
 /* Immutable. */
 struct flat {
-	uint32_t
-		size; /* of each array, a power of two; in the place of the first interval's address, which is 0 and never compared */
+	/*
+	 * Of each array, a power of two. It is in the place of the first interval's address, which is 0 and never
+	 * compared.
+	 */
+	uint32_t size;
 	uint32_t rest[]; /* the other intervals' first addresses, ascending; then all values, as in lpm.h */
 };
 
 /*
- * Where flats are: side by side by their sizes, because a thousand of them on a page each would cost more in TLB misses than in compares. The writer's.
+ * Where flats are: side by side by their sizes, because a thousand of them on a page each would cost more in TLB misses
+ * than in compares. The writer's.
  */
 #define FLAT_SIZES 5 /* 16, 32 ... 256 intervals */
 
@@ -38,7 +43,10 @@ struct flat *flat_create(struct flat_pool *pool, const struct store *store);
 void flat_free(void *flat); /* back to its pool */
 void flat_pool_destroy(struct flat_pool *pool);
 
-/* values[i] is that of addrs[i], in host order, in the one table; or in its own, where flats[i] is not NULL. Any thread under RCU. */
+/*
+ * values[i] is that of addrs[i], in host order, in the one table; or in its own, where flats[i] is not NULL. Any thread
+ * under RCU.
+ */
 void flat_find_all(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
 void flat_find_each(const struct flat *const *flats, const uint32_t *addrs, uint16_t n, uint32_t *values);
 

@@ -176,7 +176,10 @@ const struct entry *table_search(const struct rib *rib, const struct table *tabl
 struct ruleset;
 struct selectors;
 
-/* Which words of a key a rule compares, and how: rules of one shape are told apart by a hash of what is left of the key. */
+/*
+ * Which words of a key a rule compares, and how: rules of one shape are told apart by a hash of what is left of the
+ * key.
+ */
 struct shape_words {
 	uint32_t count;
 	struct {
@@ -213,7 +216,10 @@ struct rules {
 
 /* ruleset.c */
 void rule_item_make(struct rib *rib, struct rib_rule *rule, struct rule_item *item);
-/* The item is about to go or to be made anew. Readers may see its selectors until a grace period after the next compilation. */
+/*
+ * The item is about to go or to be made anew. Readers may see its selectors until a grace period after the next
+ * compilation.
+ */
 void rule_item_leave(struct rules *rules, const struct rule_item *item);
 /* Publishes the list. */
 void rules_compile(struct rib *rib, uint8_t family);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The workers' lookup. A burst goes through the rules together, a stage at a time, so that its cache misses overlap: the rules that each key
- * matches (rule_match.c), those rules' tables, the answers. Keys for which a table has no answer go on with their next rule.
+ * The workers' lookup. A burst goes through the rules together, a stage at a time, so that its cache misses overlap:
+ * the rules that each key matches (rule_match.c), those rules' tables, the answers. Keys for which a table has no
+ * answer go on with their next rule.
  */
 #include <rte_branch_prediction.h>
 
 #include "ruleset.h"
 
-/* A burst of one family on its way through the rules. The keys still without an answer are in front: what stands beside index[i] is of keys[index[i]]. */
+/*
+ * A burst of one family on its way through the rules. The keys still without an answer are in front: what stands beside
+ * index[i] is of keys[index[i]].
+ */
 struct burst {
 	const struct rib *rib;
 	const struct ruleset *set;
@@ -30,7 +34,10 @@ is_v4(const struct burst *b)
 	return b->set->layout->words == RIB_KEY4_WORDS;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- answers
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static inline const struct group_member *
 choose(const struct group *group, uint32_t hash)
@@ -106,7 +113,10 @@ answer(const struct burst *b, const struct compiled_rule *rule, uint8_t k, uint3
 	return true;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- tables
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 /* The values of keys at the given places in one trie. */
 static void
@@ -232,7 +242,10 @@ ask_each(struct burst *b)
 		left = ask_one(b, places, left);
 }
 
-/* ---- rules -------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- rules
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 /* Keeps the keys for which their rule's table has no answer. */
 static void

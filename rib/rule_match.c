@@ -90,7 +90,10 @@ struct matching {
 	uint32_t *found;
 	uint16_t n;
 	uint32_t key[LPM_BURST]; /* where each begins, in words */
-	/* AVX-512: the keys' words, each side by side from when a shape first compares it; bit w of `ready` tells of word w. */
+	/*
+	 * AVX-512: the keys' words, each side by side from when a shape first compares it; bit w of `ready` tells of
+	 * word w.
+	 */
 	uint32_t ready;
 	uint32_t word[RIB_KEY_WORDS][LPM_BURST];
 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Compiling rules. Each add or delete makes a new ruleset from all rules; what takes time is done once a rule, in its item. */
+/*
+ * Compiling rules. Each add or delete makes a new ruleset from all rules; what takes time is done once a rule, in its
+ * item.
+ */
 #include "ruleset.h"
 
 #define LINE 64
@@ -9,7 +12,10 @@ static const struct key_layout layouts[2] = {
 	{ RIB_KEY_WORDS, offsetof(struct rib_key, oif) / 4, offsetof(struct rib_key, flow_hash) / 4 },
 };
 
-/* ---- a rule's item ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- a rule's item
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t
 link_named(const struct rib *rib, const char *name)
@@ -165,7 +171,10 @@ rule_item_leave(struct rules *rules, const struct rule_item *item)
 		rules->shapes[item->shape].members--;
 }
 
-/* ---- compiling ---------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- compiling
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* A ruleset in the making: the same memory, not yet const. */
 struct making {

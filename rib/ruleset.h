@@ -2,15 +2,17 @@
 /*
  * Rules compiled for workers: immutable, swapped whole under RCU.
  *
- * A tuple space search (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999): rules that compare
- * the same fields under the same masks, a shape, are in one hash table, so ten thousand rules `from A/32` or `from A/24` are two probes. A rule
- * is known by its index, that is by its rank: the least that matches is the answer.
+ * A tuple space search (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM
+ * 1999): rules that compare the same fields under the same masks, a shape, are in one hash table, so ten thousand rules
+ * `from A/32` or `from A/24` are two probes. A rule is known by its index, that is by its rank: the least that matches
+ * is the answer.
  *
  *     key & shape's mask -> hash -> filter, one bit: no rule at all
  *                                -> bucket, one cache line: | 8 tags | 8 rules |  -> rules[]: table, realm, next ...
  *                                                                     rules of one tag follow each other by `same`
  *
- * Rules that match everything are in no table: all[i] is the next of them at or behind i, and so the latest answer that there can be.
+ * Rules that match everything are in no table: all[i] is the next of them at or behind i, and so the latest answer that
+ * there can be.
  */
 #ifndef WEIR_RIB_RULESET_H
 #define WEIR_RIB_RULESET_H
@@ -77,7 +79,10 @@ struct ruleset {
 	const struct shape *shapes; /* by first */
 	const uint32_t *all; /* [count + 1]; count where there is none */
 	const uint32_t *other; /* rules whose selectors must be tried */
-	/* That each rule asks, an empty one for rules without effect; NULL: the rule refuses, or is the end, tables[count]. */
+	/*
+	 * That each rule asks, an empty one for rules without effect; NULL: the rule refuses, or is the end,
+	 * tables[count].
+	 */
 	const struct table *const *tables;
 	const struct compiled_rule *rules; /* what most packets need nothing of */
 };
@@ -92,8 +97,8 @@ key_at(const struct ruleset *set, const void *keys, uint32_t i)
 }
 
 /*
- * Multiplicative hashing (D. Knuth, The Art of Computer Programming 3, 6.4): the upper bits are the well mixed ones. The factor is odd, so where only
- * one word is compared the hash is one to one and tells all.
+ * Multiplicative hashing (D. Knuth, The Art of Computer Programming 3, 6.4): the upper bits are the well mixed ones.
+ * The factor is odd, so where only one word is compared the hash is one to one and tells all.
  */
 static inline uint32_t
 shape_hash(const struct shape_words *words, const uint32_t *key)

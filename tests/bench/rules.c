@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Policy routing without the path around it: cycles a lookup of rib_lookup4, in bursts of 32, with a million routes in main.
+ * Policy routing without the path around it: cycles a lookup of rib_lookup4, in bursts of 32, with a million routes in
+ * main.
  *
- * Beside it, in turns: the LPM alone (what do the default rules cost?), the default rules (what do ten thousand rules by source cost?), a plain walk of
- * the rules and DPDK's rte_acl, which only find the rule and look up no table.
+ * Beside it, in turns: the LPM alone (what do the default rules cost?), the default rules (what do ten thousand rules
+ * by source cost?), a plain walk of the rules and DPDK's rte_acl, which only find the rule and look up no table.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,10 @@ check(int status, const char *what, const struct error *err)
 	exit(1);
 }
 
-/* ---- routers -------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- routers
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static struct ip_addr gateways[GATEWAYS];
 
@@ -146,7 +150,10 @@ add_mixed_rules(struct rib *rib)
 	}
 }
 
-/* ---- traffic ---------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- traffic
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* What differs from key to key; keys are written a burst at a time, as the path does. */
 struct traffic_key {
@@ -220,7 +227,10 @@ check_answers(const struct rib *rib, const struct traffic_key *from)
 	}
 }
 
-/* ---- what is measured ------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- what is measured
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct work {
 	const struct rib *rib;
@@ -381,7 +391,10 @@ acl_cycles(const struct work *w)
 	return (double)(rte_rdtsc_precise() - start) / KEYS;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- rows
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Samples of one beside samples of the other. */
 static void

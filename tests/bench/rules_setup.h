@@ -9,8 +9,8 @@
 #define SOURCE_TABLES 1000 /* of ten routes each: a default and nine shorter and longer ones */
 
 /*
- * Adds the rules, between local's and main's, and the tables. Their routes go by the gateways, in turns, through the link. Gives 0, or what
- * refused a rule or a route, with *err set.
+ * Adds the rules, between local's and main's, and the tables. Their routes go by the gateways, in turns, through the
+ * link. Gives 0, or what refused a rule or a route, with *err set.
  */
 int source_rules_add(struct rib *rib, uint32_t ifindex, const struct ip_addr *gateways, unsigned int gateway_count,
 	struct error *err);

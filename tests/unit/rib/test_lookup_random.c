@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The workers' lookup against rib_route_get, which walks the rules as they are written and searches the full routes: nothing in common. Tables of few and
- * of many routes, of all types, while rules, routes and links come and go.
+ * The workers' lookup against rib_route_get, which walks the rules as they are written and searches the full routes:
+ * nothing in common. Tables of few and of many routes, of all types, while rules, routes and links come and go.
  */
 #include <setjmp.h>
 #include <stdarg.h>
