@@ -244,12 +244,18 @@ add_worker(struct show *show, unsigned int index)
 	table_add(&show->table, "%" PRIu64, info.busy_loops);
 	table_add(&show->table, "%" PRIu64, info.sleeps);
 	add_idling(show, &info);
+	for (unsigned int i = 0; i < WORKER_STAGES; i++) {
+		if (info.timed_packets != 0)
+			table_add(&show->table, "%.1f", (double)info.timed_cycles[i] / (double)info.timed_packets);
+		else
+			table_add(&show->table, "-");
+	}
 }
 
 static int
 show_workers(void *context, FILE *out, bool json, struct error *err)
 {
-	static const struct table_column columns[] = {
+	static const struct table_column first[] = {
 		{ "worker", true },
 		{ "lcore", true },
 		{ "ports", true },
@@ -263,6 +269,12 @@ show_workers(void *context, FILE *out, bool json, struct error *err)
 		{ "idle", false },
 		{ "naps_for", false },
 	};
+	struct table_column columns[sizeof(first) / sizeof(first[0]) + WORKER_STAGES];
+
+	/* Then cycles a packet, stage by stage. */
+	memcpy(columns, first, sizeof(first));
+	for (unsigned int i = 0; i < WORKER_STAGES; i++)
+		columns[sizeof(first) / sizeof(first[0]) + i] = (struct table_column){ worker_stage_name(i), true };
 	struct show show = show_start(context, COLUMNS(columns));
 
 	for (unsigned int i = 0; i < router_workers(show.router); i++)

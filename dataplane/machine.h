@@ -177,6 +177,13 @@ struct rte_mempool *router_pool(struct router *router, int node, struct error *e
 /* Adds b to a. */
 void port_counters_add(struct port_counters *a, const struct port_counters *b);
 
+/* A counter that has one writer and that anyone may read. */
+static inline void
+count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
 /* worker.c */
 int worker_create(struct router *router, unsigned int index, struct error *err);
 void worker_destroy(struct worker_machine *wm); /* stopped; what it holds is dropped as shutdown */

@@ -421,12 +421,29 @@ router_workers(const struct router *router)
 	return router->worker_count;
 }
 
+/* While the worker counts on. */
+static void
+read_counters(const struct worker_info *from, struct worker_info *to)
+{
+	*to = (struct worker_info){
+		.loops = __atomic_load_n(&from->loops, __ATOMIC_RELAXED),
+		.busy_loops = __atomic_load_n(&from->busy_loops, __ATOMIC_RELAXED),
+		.packets = __atomic_load_n(&from->packets, __ATOMIC_RELAXED),
+		.sleeps = __atomic_load_n(&from->sleeps, __ATOMIC_RELAXED),
+		.cycles = __atomic_load_n(&from->cycles, __ATOMIC_RELAXED),
+		.busy_cycles = __atomic_load_n(&from->busy_cycles, __ATOMIC_RELAXED),
+		.timed_packets = __atomic_load_n(&from->timed_packets, __ATOMIC_RELAXED),
+	};
+	for (unsigned int i = 0; i < WORKER_STAGES; i++)
+		to->timed_cycles[i] = __atomic_load_n(&from->timed_cycles[i], __ATOMIC_RELAXED);
+}
+
 void
 router_worker_info(const struct router *router, unsigned int index, struct worker_info *info)
 {
 	const struct worker_machine *wm = router->workers[index];
 
-	*info = wm->info;
+	read_counters(&wm->info, info);
 	info->index = index;
 	info->lcore = wm->w.lcore;
 	info->ports_owned = wm->ports_owned;

@@ -129,7 +129,7 @@ sleep_for(struct worker_machine *wm, uint64_t ns)
 	rte_rcu_qsbr_thread_online(qsbr, wm->w.index);
 	if (ready > 0)
 		take_events(wm);
-	wm->info.sleeps++;
+	count(&wm->info.sleeps, 1);
 }
 
 static inline bool

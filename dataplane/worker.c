@@ -506,13 +506,13 @@ worker_next_event_ns(struct worker_machine *wm)
 	return next;
 }
 
-/* One loop in TIMED_LOOPS is timed, stage by stage. */
+/* One busy loop in TIMED_LOOPS is timed, stage by stage: that after so many others, however long it takes to come. */
 static void
 start_clock(struct worker_machine *wm)
 {
 	struct stage_clock *clock = &wm->w.clock;
 
-	clock->on = wm->info.loops % TIMED_LOOPS == 0;
+	clock->on = wm->info.busy_loops % TIMED_LOOPS == 0;
 	if (unlikely(clock->on)) {
 		memset(clock->cycles, 0, sizeof(clock->cycles));
 		clock->mark = rte_rdtsc();
@@ -527,9 +527,9 @@ stop_clock(struct worker_machine *wm, unsigned int packets)
 
 	worker_stage(&wm->w, STAGE_OF_OTHER);
 	clock->on = false;
-	wm->info.timed_packets += packets;
+	count(&wm->info.timed_packets, packets);
 	for (unsigned int i = 0; i < WORKER_STAGES; i++)
-		wm->info.timed_cycles[i] += clock->cycles[i];
+		count(&wm->info.timed_cycles[i], clock->cycles[i]);
 }
 
 static unsigned int
@@ -545,7 +545,7 @@ loop_once(struct worker_machine *wm)
 	worker_stage(&wm->w, STAGE_OF_OTHER);
 	unsigned int packets = receive_all(wm) + worker_take_up(wm);
 	work += packets + drain_ports(wm);
-	wm->info.packets += packets;
+	count(&wm->info.packets, packets);
 	worker_timers(wm, work != 0);
 	if (unlikely(wm->w.clock.on) && work != 0)
 		stop_clock(wm, packets);
@@ -589,11 +589,11 @@ worker_main(void *arg)
 		uint64_t after = rte_rdtsc();
 
 		rte_rcu_qsbr_quiescent(router->rcu->qsbr, wm->w.index);
-		wm->info.loops++;
-		wm->info.cycles += after - last;
+		count(&wm->info.loops, 1);
+		count(&wm->info.cycles, after - last);
 		if (work != 0) {
-			wm->info.busy_loops++;
-			wm->info.busy_cycles += after - last;
+			count(&wm->info.busy_loops, 1);
+			count(&wm->info.busy_cycles, after - last);
 			idle_loops = 0;
 		} else {
 			worker_idle(wm, idle_loops++);

@@ -12,7 +12,7 @@
 
 #define BURST 64
 
-/* Where a loop's time goes, in one loop of so many: between them nobody reads the clock. */
+/* Where a loop's time goes, in one busy loop of so many: between them nobody reads the clock. */
 #define TIMED_LOOPS 64
 
 struct stage_clock {

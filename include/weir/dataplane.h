@@ -259,6 +259,17 @@ enum worker_stage {
 		WORKER_STAGES
 };
 
+static inline const char *
+worker_stage_name(enum worker_stage stage)
+{
+	static const char *const names[WORKER_STAGES] = {
+#define X(id, name, meaning) name,
+		WORKER_STAGES_LIST(X)
+#undef X
+	};
+	return names[stage];
+}
+
 struct worker_info {
 	unsigned int index, lcore;
 	uint64_t loops, busy_loops, packets, sleeps;

@@ -165,11 +165,6 @@ measure(struct null_router *n, struct bare_loop *loop, enum traffic traffic, con
 static void
 note_stages(const struct null_router *n, const char *name, const struct worker_info *before)
 {
-	static const char *const names[] = {
-#define X(id, stage, meaning) stage,
-		WORKER_STAGES_LIST(X)
-#undef X
-	};
 	struct worker_info now;
 	char text[300] = "";
 	size_t length = 0;
@@ -180,7 +175,8 @@ note_stages(const struct null_router *n, const char *name, const struct worker_i
 		double cycles = (double)(now.timed_cycles[i] - before->timed_cycles[i]) / packets;
 
 		if (cycles >= 0.05)
-			length += (size_t)snprintf(text + length, sizeof(text) - length, " %s %.1f", names[i], cycles);
+			length += (size_t)snprintf(
+				text + length, sizeof(text) - length, " %s %.1f", worker_stage_name(i), cycles);
 	}
 	report_note("%s by stage:%s", name, text);
 }

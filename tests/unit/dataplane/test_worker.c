@@ -194,6 +194,32 @@ take_frames(struct live *l, uint32_t *next)
 	return n;
 }
 
+/* The first busy loop of each is timed: what forwards has spent time in these stages, and not more than in all. */
+static void
+check_stages(const struct router *router, unsigned int workers)
+{
+	uint64_t timed = 0, cycles[WORKER_STAGES] = { 0 };
+
+	for (unsigned int i = 0; i < workers; i++) {
+		struct worker_info info;
+		uint64_t sum = 0;
+
+		router_worker_info(router, i, &info);
+		timed += info.timed_packets;
+		for (unsigned int k = 0; k < WORKER_STAGES; k++) {
+			cycles[k] += info.timed_cycles[k];
+			sum += info.timed_cycles[k];
+		}
+		assert_in_range(sum, 0, info.busy_cycles);
+	}
+	assert_in_range(timed, 1, 10000);
+	assert_int_not_equal(cycles[STAGE_OF_RECEIVE], 0);
+	assert_int_not_equal(cycles[STAGE_OF_PARSE], 0);
+	assert_int_not_equal(cycles[STAGE_OF_ROUTE], 0);
+	assert_int_not_equal(cycles[STAGE_OF_TRANSMIT], 0);
+	assert_int_equal(cycles[STAGE_OF_INGRESS], 0);
+}
+
 static void
 forward(unsigned int workers)
 {
@@ -213,6 +239,8 @@ forward(unsigned int workers)
 	}
 	assert_int_equal(sent, 10000);
 	assert_int_equal(got, sent);
+	sleep_ms(20); /* the last loops come to their ends */
+	check_stages(l.router, workers);
 	destroy_live(&l);
 }
 
