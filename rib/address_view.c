@@ -111,7 +111,10 @@ better(const struct seen_address *a, const struct seen_address *best, const stru
 	return near != best_near ? near : a->scope < best->scope;
 }
 
-/* For a link without addresses (unnumbered): the router is known elsewhere by the first of another link's that is valid beyond it. */
+/*
+ * For a link without addresses (unnumbered): the router is known elsewhere by the first of another link's that is valid
+ * beyond it.
+ */
 static const struct seen_address *
 first_elsewhere(const struct address_view *view, uint8_t family)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Backlogs and counters: true at every level because they change only here, all the way from the leaf to the root, which is also
- * where a classful parent learns that a child turned busy or empty.
+ * Backlogs and counters: true at every level because they change only here, all the way from the leaf to the root,
+ * which is also where a classful parent learns that a child turned busy or empty.
  */
 #include <rte_mbuf.h>
 

@@ -2,8 +2,9 @@
 /*
  * Memory for the many small objects of a tree: classes, qdiscs and what belongs to them.
  *
- * Objects of one size lie side by side in runs that grow with their number, so that thousands of them share large pages and a small tree
- * takes little. What is freed is used again for the same size; runs go back when the tree does. One thread at a time.
+ * Objects of one size lie side by side in runs that grow with their number, so that thousands of them share large pages
+ * and a small tree takes little. What is freed is used again for the same size; runs go back when the tree does. One
+ * thread at a time.
  */
 #ifndef WEIR_SCHED_ARENA_H
 #define WEIR_SCHED_ARENA_H

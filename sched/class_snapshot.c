@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A dump of classes that exist only while they hold packets: the owner copies them between two bursts, control walks the copies. */
+/*
+ * A dump of classes that exist only while they hold packets: the owner copies them between two bursts, control walks
+ * the copies.
+ */
 #include <stdlib.h>
 #include <string.h>
 

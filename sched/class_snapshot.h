@@ -4,7 +4,9 @@
 
 #include <weir/sched.h>
 
-/* sched_class_walk for a discipline that has class_ops.snapshot: visits copies, which are valid during the visit only. */
+/*
+ * sched_class_walk for a discipline that has class_ops.snapshot: visits copies, which are valid during the visit only.
+ */
 int class_snapshot_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c), void *arg);
 
 #endif

@@ -44,7 +44,9 @@ ecn_mark_ipv6(struct rte_ipv6_hdr *ip)
 	return true;
 }
 
-/* Sets "congestion experienced"; true if the packet says it now, false if its hosts do not speak ECN (or it is not IP). */
+/*
+ * Sets "congestion experienced"; true if the packet says it now, false if its hosts do not speak ECN (or it is not IP).
+ */
 static inline bool
 ecn_mark(struct rte_mbuf *m)
 {

@@ -2,8 +2,8 @@
 /*
  * pfifo and bfifo: first in, first out, bounded in packets or in bytes (tc-pfifo(8)).
  *
- * The plainest queues there are, and the leaves under most classes. A packet that would take the backlog over the limit is dropped at
- * the tail (RFC 7567 section 2 says why one may want better).
+ * The plainest queues there are, and the leaves under most classes. A packet that would take the backlog over the limit
+ * is dropped at the tail (RFC 7567 section 2 says why one may want better).
  */
 #include <weir/qdisc/fifo.h>
 #include <weir/sched.h>

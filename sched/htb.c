@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * htb: the hierarchical token bucket (tc-htb(8); M. Devera's "HTB manual - user guide" and "HTB theory"). This file is its
- * configuration, its classification and its operations; whose turn it is stands in htb_turn.c, and sending in htb_serve.c.
+ * htb: the hierarchical token bucket (tc-htb(8); M. Devera's "HTB manual - user guide" and "HTB theory"). This file is
+ * its configuration, its classification and its operations; whose turn it is stands in htb_turn.c, and sending in
+ * htb_serve.c.
  */
 #include <stdlib.h>
 
@@ -166,8 +167,9 @@ default_class(const struct qdisc *q)
 }
 
 /*
- * What a verdict of q's chain or of an inner class's means: a leaf is the answer, an inner class's own chain is asked next. A filter that names
- * the qdisc itself means the direct queue, and one that names no class of it, or no filter at all, the default class: tc-htb(8).
+ * What a verdict of q's chain or of an inner class's means: a leaf is the answer, an inner class's own chain is asked
+ * next. A filter that names the qdisc itself means the direct queue, and one that names no class of it, or no filter at
+ * all, the default class: tc-htb(8).
  */
 static struct class *
 follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict verdict)
@@ -208,8 +210,8 @@ fetch_classes(const struct qdisc *q, const struct verdict *verdicts, struct clas
 }
 
 /*
- * A priority that is the id of a leaf class decides at once, one that is the qdisc's handle means the direct queue; one that is an inner
- * class's starts at that class's chain. Else the root chain is asked.
+ * A priority that is the id of a leaf class decides at once, one that is the qdisc's handle means the direct queue; one
+ * that is an inner class's starts at that class's chain. Else the root chain is asked.
  */
 static void
 htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
@@ -260,8 +262,9 @@ check_class_conf(const struct htb_class_conf *conf, struct error *err)
 }
 
 /*
- * A bucket holds what was configured, and never less than a full frame, which a class must be able to send, nor than what it earns in a
- * millisecond: who comes that late, for want of the processor or of the link, still sends all that is due.
+ * A bucket holds what was configured, and never less than a full frame, which a class must be able to send, nor than
+ * what it earns in a millisecond: who comes that late, for want of the processor or of the link, still sends all that
+ * is due.
  */
 static int64_t
 bucket_depth(const struct qdisc *q, const struct rate *rate, uint64_t burst_ns)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of HTB share: htb.c (configuration, classification, operations), htb_turn.c (whose turn it is) and htb_serve.c (buckets,
- * timers and sending).
+ * What the files of HTB share: htb.c (configuration, classification, operations), htb_turn.c (whose turn it is) and
+ * htb_serve.c (buckets, timers and sending).
  *
- * The terms are those of M. Devera's "HTB manual" and "HTB theory": each class has an assured rate and a ceil; a leaf that has used up its
- * rate borrows from its nearest ancestor that has not, as long as nobody on the way is over its ceil. Levels count from 0 (leaves) to 7
+ * The terms are those of M. Devera's "HTB manual" and "HTB theory": each class has an assured rate and a ceil; a leaf
+ * that has used up its rate borrows from its nearest ancestor that has not, as long as nobody on the way is over its
+ * ceil. Levels count from 0 (leaves) to 7
  * (classes without parent); borrowing from a lower level comes first, then the lower prio, and between classes of one level and
  * prio deficit round robin by quantum decides.
  *
@@ -39,17 +40,17 @@ enum htb_mode {
 };
 
 /*
- * What a class waits for in the wheel: the end of a mode (enum htb_mode, but HTB_CAN_SEND), or a packet from its leaf qdisc. The wheel
- * knows it as the class's address with this in the lowest bits.
+ * What a class waits for in the wheel: the end of a mode (enum htb_mode, but HTB_CAN_SEND), or a packet from its leaf
+ * qdisc. The wheel knows it as the class's address with this in the lowest bits.
  */
 #define HTB_WAIT_PARKED 2u
 #define HTB_WAITS       3u
 #define HTB_WAIT_MASK   3u
 
 /*
- * A place in a ring of classes that take turns. Links are numbers of places, 0: none. A class's minor is the number of its place as a leaf;
- * as an inner class it has one more for each prio. The array has room for all that may ever be, but memory goes only to those in use, and
- * many neighbours of a ring share a line.
+ * A place in a ring of classes that take turns. Links are numbers of places, 0: none. A class's minor is the number of
+ * its place as a leaf; as an inner class it has one more for each prio. The array has room for all that may ever be,
+ * but memory goes only to those in use, and many neighbours of a ring share a line.
  */
 struct htb_turn {
 	uint32_t next, previous; /* 0: in no ring */
@@ -174,7 +175,10 @@ htb_parent(const struct htb_class *cl)
 /* The leaf has something to send, or nothing any more. */
 void htb_leaf_busy(struct htb *h, struct htb_class *cl);
 void htb_leaf_idle(struct htb *h, struct htb_class *cl);
-/* Puts cl where its mode says, for each prio in `prios`, or takes it out of there; a parent that turns busy or idle by that follows. */
+/*
+ * Puts cl where its mode says, for each prio in `prios`, or takes it out of there; a parent that turns busy or idle by
+ * that follows.
+ */
 void htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios);
 void htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios);
 /* The leaf whose turn it is in a busy row. */

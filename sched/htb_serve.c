@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * HTB: sending. Who is over a bucket waits in a timer wheel and stands in no ring. Each turn's leaf is charged once, and what a few turns
- * ahead will touch is fetched meanwhile, stage by stage: the class, its leaf qdisc, that one's first entry, the packet.
+ * HTB: sending. Who is over a bucket waits in a timer wheel and stands in no ring. Each turn's leaf is charged once,
+ * and what a few turns ahead will touch is fetched meanwhile, stage by stage: the class, its leaf qdisc, that one's
+ * first entry, the packet.
  *
  *   ring:   current  +1  +2  ...      +4      ...      +8      ...     +12
  *           served                 packet       entry         leaf qdisc    class
@@ -11,7 +12,10 @@
 
 #include "htb.h"
 
-/* A class that was asked to pay more than it had, because its children's rates add up to more than its own, forgets debts beyond this. */
+/*
+ * A class that was asked to pay more than it had, because its children's rates add up to more than its own, forgets
+ * debts beyond this.
+ */
 #define DEBT_MAX_NS UINT64_C(60000000000)
 
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
@@ -77,8 +81,8 @@ class_of_wait(uintptr_t who)
 }
 
 /*
- * To be told when its mode ends if nothing more is sent. A wait that is there already is left: debts only grow meanwhile, so it goes off
- * early, and the mode is looked at anew.
+ * To be told when its mode ends if nothing more is sent. A wait that is there already is left: debts only grow
+ * meanwhile, so it goes off early, and the mode is looked at anew.
  */
 static inline void
 arm(struct htb *h, struct htb_class *cl)
@@ -212,7 +216,10 @@ run_timers(struct qdisc *q, struct htb *h, uint64_t now)
 	}
 }
 
-/* Until the next call, if that comes as long after this one as this one after the last: the qdiscs of who will be due then, and the classes of who will be at the call after. */
+/*
+ * Until the next call, if that comes as long after this one as this one after the last: the qdiscs of who will be due
+ * then, and the classes of who will be at the call after.
+ */
 static void
 prefetch_due_later(struct htb *h, uint64_t now)
 {
@@ -286,7 +293,10 @@ cost_of(const struct htb_class *cl, uint64_t bytes)
 		.ceil = rates_equal(&cl->rate, &cl->ceil) ? cost : rate_cost(&cl->ceil, bytes) };
 }
 
-/* An inner class, for packets below it: the lender, at `level`, and all above it pay in full; below it only the ceil buckets pay. */
+/*
+ * An inner class, for packets below it: the lender, at `level`, and all above it pay in full; below it only the ceil
+ * buckets pay.
+ */
 static inline void
 charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets, unsigned int level,
 	uint64_t now)
@@ -307,8 +317,9 @@ charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t byte
 }
 
 /*
- * What leaves send at their own rate is charged to the classes above them together, when a burst is done or somebody is to borrow: only
- * then does it matter whether these are over a bucket. Each level's bill goes on to the next, so the root class pays once.
+ * What leaves send at their own rate is charged to the classes above them together, when a burst is done or somebody is
+ * to borrow: only then does it matter whether these are over a bucket. Each level's bill goes on to the next, so the
+ * root class pays once.
  */
 static void
 pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
@@ -330,8 +341,8 @@ pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
 }
 
 /*
- * Packets of the leaf cl have left at the expense of its ancestor at `level`, or of itself at level 0. What is borrowed does not count against
- * one's own rate.
+ * Packets of the leaf cl have left at the expense of its ancestor at `level`, or of itself at level 0. What is borrowed
+ * does not count against one's own rate.
  */
 static inline void
 charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level,
@@ -372,8 +383,8 @@ use_deficit(struct htb *h, struct htb_class *cl, uint32_t bytes, unsigned int le
 }
 
 /*
- * How many packets cl's leaf may be asked for at once, with the same outcome as if it were asked for each: all that it has, where its turn and
- * its buckets last for them; else one. *cost is then what all cost.
+ * How many packets cl's leaf may be asked for at once, with the same outcome as if it were asked for each: all that it
+ * has, where its turn and its buckets last for them; else one. *cost is then what all cost.
  */
 static inline uint16_t
 packets_at_once(const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf, unsigned int level,
@@ -416,8 +427,8 @@ look_further(const struct htb *h, struct htb_look_ahead *ahead)
 }
 
 /*
- * Before each turn in `ring`. Who is seen may leave the ring before his turn comes, or others come: what is fetched is only more or less
- * useful then. A ring that was seen to its end is looked at again when as many turns have passed.
+ * Before each turn in `ring`. Who is seen may leave the ring before his turn comes, or others come: what is fetched is
+ * only more or less useful then. A ring that was seen to its end is looked at again when as many turns have passed.
  */
 static inline void
 look_ahead(struct htb *h, const struct htb_ring *ring)

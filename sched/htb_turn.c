@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * HTB: whose turn it is. A busy class that can send stands in a row of its level and prio; one that may borrow stands in its parent's ring
- * for that prio, and makes the parent busy; one that cannot send stands nowhere. So the first busy row of the lowest level leads,
- * ring by ring, to the leaf that is next, and nothing is ever searched.
+ * HTB: whose turn it is. A busy class that can send stands in a row of its level and prio; one that may borrow stands
+ * in its parent's ring for that prio, and makes the parent busy; one that cannot send stands nowhere. So the first busy
+ * row of the lowest level leads, ring by ring, to the leaf that is next, and nothing is ever searched.
  */
 #include <rte_branch_prediction.h>
 
@@ -27,8 +27,8 @@ insert_behind(struct htb_turn *turns, uint32_t place, uint32_t turn)
 }
 
 /*
- * Who comes is the last of this round, but one that only went to send a packet at its own rate has its turn again: else it would lose
- * the rest of its quantum each time, and quanta would not decide the shares.
+ * Who comes is the last of this round, but one that only went to send a packet at its own rate has its turn again: else
+ * it would lose the rest of its quantum each time, and quanta would not decide the shares.
  */
 static void
 ring_add(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)

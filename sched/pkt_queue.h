@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A FIFO of packets in chunks of {mbuf, bytes}: what a discipline asks of a waiting packet is answered without touching the
- * mbuf, which has long left the cache. Chunks come from a pool that all queues of a tree share and go back to it, so memory follows
- * what is queued. The pool grows by slabs when the tree holds more than ever before; in the steady state nothing is allocated.
+ * A FIFO of packets in chunks of {mbuf, bytes}: what a discipline asks of a waiting packet is answered without touching
+ * the mbuf, which has long left the cache. Chunks come from a pool that all queues of a tree share and go back to it,
+ * so memory follows what is queued. The pool grows by slabs when the tree holds more than ever before; in the steady
+ * state nothing is allocated.
  */
 #ifndef WEIR_SCHED_PKT_QUEUE_H
 #define WEIR_SCHED_PKT_QUEUE_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The life of a qdisc: kinds, handles, making, grafting, changing, deleting. All of it in the control thread but what is marked (owner). */
+/*
+ * The life of a qdisc: kinds, handles, making, grafting, changing, deleting. All of it in the control thread but what
+ * is marked (owner).
+ */
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,10 +2,11 @@
 /*
  * Token buckets kept as time: how long a packet keeps a link of some rate busy, in units of 2^-16 ns.
  *
- * At 40 gbit a byte takes a fifth of a nanosecond, at 8 kbit a millisecond: 16 bits of fraction make the error of one packet less than
+ * At 40 gbit a byte takes a fifth of a nanosecond, at 8 kbit a millisecond: 16 bits of fraction make the error of one
+ * packet less than
  * 2e-6 of the shortest one, and 47 bits of whole nanoseconds hold a day and a half. The cost is the length times 1 / rate as a 64-bit
- * fixed-point number with its highest bit set, rounded up: a bucket never gives more than its rate, and never less by more than
- * the rounding, which is one unit a packet.
+ * fixed-point number with its highest bit set, rounded up: a bucket never gives more than its rate, and never less by
+ * more than the rounding, which is one unit a packet.
  */
 #ifndef WEIR_SCHED_RATE_H
 #define WEIR_SCHED_RATE_H

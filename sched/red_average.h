@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random early detection's estimator and its dice, after S. Floyd and V. Jacobson, "Random Early Detection Gateways for Congestion
- * Avoidance", IEEE/ACM Transactions on Networking 1(4), 1993, in the form of its section 8 that needs no division: one random number R is
- * drawn for each mark, and the packet is marked at which count * pb reaches R, which spaces the marks evenly.
+ * Random early detection's estimator and its dice, after S. Floyd and V. Jacobson, "Random Early Detection Gateways for
+ * Congestion Avoidance", IEEE/ACM Transactions on Networking 1(4), 1993, in the form of its section 8 that needs no
+ * division: one random number R is drawn for each mark, and the packet is marked at which count * pb reaches R, which
+ * spaces the marks evenly.
  */
 #ifndef WEIR_SCHED_RED_AVERAGE_H
 #define WEIR_SCHED_RED_AVERAGE_H

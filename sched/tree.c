@@ -2,8 +2,9 @@
 /*
  * The tree of one egress port: packets in, packets out, and how a change of structure comes to its owner.
  *
- * Classification goes down level by level: the root's chain names a class, that class's leaf qdisc may have a chain that names one of its
- * own classes, and so on. The deepest class found is the packet's leaf, and its ancestors are the path: one index says it all.
+ * Classification goes down level by level: the root's chain names a class, that class's leaf qdisc may have a chain
+ * that names one of its own classes, and so on. The deepest class found is the packet's leaf, and its ancestors are the
+ * path: one index says it all.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,10 @@ shed_root(struct sched_change *change)
 	qdisc_evacuate(root);
 	tree->root = NULL;
 	while ((m = pkt_queue_pop(&tree->moved)) != NULL) {
-		/* As if it had been dropped while queued, so that the counts of the root still add up for who reads them last. */
+		/*
+		 * As if it had been dropped while queued, so that the counts of the root still add up for who reads
+		 * them last.
+		 */
 		m->hash.fdir.hi = pkt_bytes(root, m);
 		qdisc_drop(root, m, *reason);
 	}
@@ -266,8 +270,8 @@ shooter(struct sched_tree *tree, const struct pkt *p)
 }
 
 /*
- * A change moves m, and no filter may count or police it twice: the class that it was in, if it is still there and has a leaf; NULL: ask
- * what filters may be asked again.
+ * A change moves m, and no filter may count or police it twice: the class that it was in, if it is still there and has
+ * a leaf; NULL: ask what filters may be asked again.
  */
 static struct class *
 class_kept(const struct sched_tree *tree, const struct pkt *p)
@@ -328,8 +332,8 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 }
 
 /*
- * First stage of an enqueue: the class that each packet is for is fetched, which has not been near the processor since its last packet. False:
- * some packet is to be classified, or was shot.
+ * First stage of an enqueue: the class that each packet is for is fetched, which has not been near the processor since
+ * its last packet. False: some packet is to be classified, or was shot.
  */
 static inline bool
 fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, const struct class **classes)

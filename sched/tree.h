@@ -61,7 +61,10 @@ void qdisc_evacuate(struct qdisc *q);
 void qdisc_set_sizes(struct qdisc *q, const struct sched_stab *inherited);
 
 /* ---- tree.c */
-/* One change by the owner: fn(change) between two bursts; afterwards what is in tree->moved is enqueued at `reenter` (NULL: the root). */
+/*
+ * One change by the owner: fn(change) between two bursts; afterwards what is in tree->moved is enqueued at `reenter`
+ * (NULL: the root).
+ */
 struct sched_change {
 	struct sched_tree *tree;
 	void (*fn)(struct sched_change *change);

@@ -42,8 +42,9 @@ wheel_chunks_for(uint32_t entries)
 	uint32_t full = entries / WHEEL_CHUNK_ENTRIES, partial = entries < WHEEL_SLOTS ? entries : WHEEL_SLOTS;
 
 	/*
-	 * Full chunks, and one with room left in each slot that has any. As many as are full may have been left nearly empty in the slot that is
-	 * being taken out. Two more are in use while a slot moves down: its first one, and the one that is being looked at.
+	 * Full chunks, and one with room left in each slot that has any. As many as are full may have been left nearly
+	 * empty in the slot that is being taken out. Two more are in use while a slot moves down: its first one, and
+	 * the one that is being looked at.
 	 */
 	return 2 * full + partial + 2;
 }
@@ -116,7 +117,10 @@ put(struct wheel *wheel, unsigned int level, uint64_t time, uint64_t time_ns, ui
 	chunk->entries[chunk->count++] = (struct wheel_entry){ .time_ns = time_ns, .who = who };
 }
 
-/* The lowest level that reaches it. Above level 0 its slot starts after the clock, as the level below would have reached it else. */
+/*
+ * The lowest level that reaches it. Above level 0 its slot starts after the clock, as the level below would have
+ * reached it else.
+ */
 void
 wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 {
@@ -154,7 +158,10 @@ first_busy(const struct wheel *wheel, unsigned int level, uint64_t *start)
 	return levels[level].first + slot;
 }
 
-/* The busy slot that starts first, of the highest level if there are several; false: none starts until *start, which is set to its start else. */
+/*
+ * The busy slot that starts first, of the highest level if there are several; false: none starts until *start, which is
+ * set to its start else.
+ */
 static bool
 first_slot(const struct wheel *wheel, unsigned int *level, unsigned int *slot, uint64_t *start)
 {

@@ -2,7 +2,8 @@
 /*
  * A timer wheel: who waits until when, to the nanosecond.
  *
- * Hierarchical timing wheels (Varghese and Lauck 1987), with what waits kept as {time, who} in arrays instead of lists through its owners
+ * Hierarchical timing wheels (Varghese and Lauck 1987), with what waits kept as {time, who} in arrays instead of lists
+ * through its owners
  * (as in Carousel, Saeed et al. 2017), so that an owner is not touched before it is due, and many can be fetched ahead at once.
  *
  *   level 0: 1024 slots of 1.024 us      [ | |#| | |#|#| ... ]   a bit each, found by counting zeros
@@ -10,8 +11,9 @@
  *                                             +-> chunk {time, who} x 15 -> chunk ...
  *   level 1: 64 slots of 1.05 ms, level 2: 64 of 67 ms, and so on up to 64 bits of nanoseconds
  *
- * A slot may hold times that are not due yet while others in it are: times are compared, so a slot's width costs no accuracy. What waits
- * beyond a level's reach stands in the next one and moves down when the clock comes to its slot. Within a slot of level 0 there is no order.
+ * A slot may hold times that are not due yet while others in it are: times are compared, so a slot's width costs no
+ * accuracy. What waits beyond a level's reach stands in the next one and moves down when the clock comes to its slot.
+ * Within a slot of level 0 there is no order.
  *
  * Chunks come from whoever owns the wheel, before he needs them: nothing is allocated here.
  */
@@ -57,9 +59,15 @@ void wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who);
 void wheel_remove(struct wheel *wheel, uintptr_t who);
 /* Takes out at most max that are due at `now`, slot by slot; 0: none is left, and the clock is at `now`. */
 unsigned int wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max);
-/* At most max of those that will be due from about `from` until `until`, at most a millisecond ahead, without taking them out: to fetch them ahead. */
+/*
+ * At most max of those that will be due from about `from` until `until`, at most a millisecond ahead, without taking
+ * them out: to fetch them ahead.
+ */
 unsigned int wheel_look(const struct wheel *wheel, uint64_t from, uint64_t until, uintptr_t *who, unsigned int max);
-/* When the first is due, UINT64_MAX if none waits. Where very many wait far ahead it may be somewhat before: never after. */
+/*
+ * When the first is due, UINT64_MAX if none waits. Where very many wait far ahead it may be somewhat before: never
+ * after.
+ */
 uint64_t wheel_next(const struct wheel *wheel);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How a request for something new treats what is there already: add is CREATE | EXCLUSIVE, replace is CREATE | REPLACE, change is neither. */
+/*
+ * How a request for something new treats what is there already: add is CREATE | EXCLUSIVE, replace is CREATE | REPLACE,
+ * change is neither.
+ */
 #ifndef WEIR_CHANGE_H
 #define WEIR_CHANGE_H
 

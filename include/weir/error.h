@@ -14,7 +14,9 @@ struct error {
 	char msg[240]; /* what was wrong and what would be right; empty where Linux says nothing but the errno */
 };
 
-/* Fills err (which may be NULL) and returns -code, so that a caller can write `return error_set(err, EINVAL, "...")`. */
+/*
+ * Fills err (which may be NULL) and returns -code, so that a caller can write `return error_set(err, EINVAL, "...")`.
+ */
 __attribute__((format(printf, 3, 4))) static inline int
 error_set(struct error *err, int code, const char *format, ...)
 {

@@ -2,8 +2,8 @@
 /*
  * What the router knows of a packet, beside its bytes, and why a packet may not leave.
  *
- * A packet is one rte_mbuf chain with one reference; struct pkt is the private area of its first segment and one cache line.
- * Names are those of Linux's sk_buff where Linux users know them.
+ * A packet is one rte_mbuf chain with one reference; struct pkt is the private area of its first segment and one cache
+ * line. Names are those of Linux's sk_buff where Linux users know them.
  */
 #ifndef WEIR_PACKET_H
 #define WEIR_PACKET_H
@@ -13,7 +13,10 @@
 
 #include <rte_mbuf.h>
 
-/* Every way a packet may end other than sent or delivered: X(ENUM, "name in `weir show drops` and report.json", "meaning") */
+/*
+ * Every way a packet may end other than sent or delivered: X(ENUM, "name in `weir show drops` and report.json",
+ * "meaning")
+ */
 #define DROP_REASONS(X)                                                                                                \
 	X(NO_BUFFER, "no_buffer", "the buffer pool was low when it arrived")                                           \
 	X(PORT_DOWN, "port_down", "it arrived on or was routed to a port that is down")                                \
@@ -97,7 +100,10 @@ enum {
 	PKT_SHOT = 1 << 3, /* classification said drop: the discipline that asked counts and drops it */
 	PKT_CLASSIFIED = 1 << 4, /* leaf and generation hold what sched_classify found */
 	PKT_LOCAL = 1 << 5, /* sent by the router's own stack: no TTL decrement */
-	/* IPv4 to this port's MAC, its header checked: 20 bytes at l3_off 14, no fragment, addresses of hosts. Who changes such a header clears it. */
+	/*
+	 * IPv4 to this port's MAC, its header checked: 20 bytes at l3_off 14, no fragment, addresses of hosts. Who
+	 * changes such a header clears it.
+	 */
 	PKT_PLAIN = 1 << 6,
 };
 
@@ -134,8 +140,8 @@ pkt_of(struct rte_mbuf *m)
 }
 
 /*
- * Where drops are counted: one per worker and port, written by that worker only and read by anyone. `observe`, NULL but in
- * replay, is told of each packet before it is freed.
+ * Where drops are counted: one per worker and port, written by that worker only and read by anyone. `observe`, NULL but
+ * in replay, is told of each packet before it is freed.
  */
 struct pkt_sink {
 	uint64_t drops[DROP__COUNT];

@@ -2,9 +2,10 @@
 /*
  * The routing information base: rules, tables, nexthops, addresses and neighbours. "Where does it go?"
  *
- * The control thread is the only writer. Workers read by rib_lookup, rib_nexthop and neighbour_find, without locks, between
- * two RCU quiescent states. The module knows no device: what it must know of one (its index, whether it is up, its
- * MTU) it is told by rib_link_*. Behaviour is Linux's (ip-route(8), ip-rule(8), ip-address(8)); both families everywhere.
+ * The control thread is the only writer. Workers read by rib_lookup, rib_nexthop and neighbour_find, without locks,
+ * between two RCU quiescent states. The module knows no device: what it must know of one (its index, whether it is up,
+ * its MTU) it is told by rib_link_*. Behaviour is Linux's (ip-route(8), ip-rule(8), ip-address(8)); both families
+ * everywhere.
  */
 #ifndef WEIR_RIB_H
 #define WEIR_RIB_H
@@ -42,7 +43,7 @@ int rib_create(struct rcu *rcu, struct rib **rib, struct error *err);
 void rib_destroy(struct rib *rib);
 void rib_set_events(struct rib *rib, const struct rib_events *events);
 
-/* ---- links ------------------------------------------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------------------------------------------- */
 
 struct rib_link {
 	uint32_t ifindex; /* below RIB_LINKS_MAX */
@@ -54,15 +55,16 @@ struct rib_link {
 #define RIB_LINKS_MAX 65536
 
 /*
- * Makes the link known or changes what is known of it. As in Linux: going down (IFF_UP cleared) removes the routes through it but
- * those of the local table's addresses, and its nexthops of multipath routes are marked dead; coming up again restores the
- * connected routes of its addresses and revives the nexthops; losing carrier marks them linkdown. Events tell of each route.
+ * Makes the link known or changes what is known of it. As in Linux: going down (IFF_UP cleared) removes the routes
+ * through it but those of the local table's addresses, and its nexthops of multipath routes are marked dead; coming up
+ * again restores the connected routes of its addresses and revives the nexthops; losing carrier marks them linkdown.
+ * Events tell of each route.
  */
 int rib_link_set(struct rib *rib, const struct rib_link *link, struct error *err);
 void rib_link_remove(struct rib *rib, uint32_t ifindex); /* with its addresses, routes and neighbours */
 const struct rib_link *rib_link_find(const struct rib *rib, uint32_t ifindex);
 
-/* ---- addresses --------------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 struct rib_address {
 	uint32_t ifindex;
@@ -78,8 +80,9 @@ struct rib_address {
 };
 
 /*
- * Adds the address and the routes that Linux makes for it: local /32 and broadcast in table local, the connected prefix in
- * main while the link is up. EEXIST if it is there. Removing a primary removes its secondaries with it (promote_secondaries off).
+ * Adds the address and the routes that Linux makes for it: local /32 and broadcast in table local, the connected prefix
+ * in main while the link is up. EEXIST if it is there. Removing a primary removes its secondaries with it
+ * (promote_secondaries off).
  */
 int rib_address_add(struct rib *rib, const struct rib_address *address, bool replace, struct error *err);
 int rib_address_remove(struct rib *rib, const struct rib_address *address, struct error *err); /* EADDRNOTAVAIL */
@@ -87,16 +90,16 @@ int rib_address_remove(struct rib *rib, const struct rib_address *address, struc
 int rib_address_walk(const struct rib *rib, uint32_t ifindex, uint8_t family,
 	int (*visit)(void *arg, const struct rib_address *address), void *arg);
 /*
- * The source address that Linux would choose on that link towards `to` (NULL: any): where the link has none, the first of another that is valid
- * beyond its own link. false: there is none either. Any thread, under RCU.
+ * The source address that Linux would choose on that link towards `to` (NULL: any): where the link has none, the first
+ * of another that is valid beyond its own link. false: there is none either. Any thread, under RCU.
  */
 bool rib_address_select(
 	const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *to, struct ip_addr *source);
 /* Is it one of this router's addresses (on ifindex, or 0: on any)? Any thread, under RCU. */
 bool rib_address_is_local(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
 /*
- * What tells most IPv4 addresses from this router's at a glance: a bit for each hash that an address of the router has. Good until the
- * reader's next quiescent state.
+ * What tells most IPv4 addresses from this router's at a glance: a bit for each hash that an address of the router has.
+ * Good until the reader's next quiescent state.
  */
 struct rib_local_filter {
 	uint64_t bits[32];
@@ -118,7 +121,7 @@ rib_may_be_local(const struct rib_local_filter *filter, rte_be32_t addr)
 	return (filter->bits[hash / 64] >> hash % 64 & 1) != 0;
 }
 
-/* ---- routes ------------------------------------------------------------------------------------------------------------ */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 #define RIB_NEXTHOPS_MAX 64 /* of one multipath route */
 
@@ -177,11 +180,12 @@ struct rib_table_info {
 };
 int rib_table_walk(const struct rib *rib, int (*visit)(void *arg, const struct rib_table_info *info), void *arg);
 
-/* ---- rules ------------------------------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 struct rib_rule {
 	uint8_t family;
-	uint8_t action; /* FR_ACT_TO_TBL, FR_ACT_BLACKHOLE, FR_ACT_UNREACHABLE, FR_ACT_PROHIBIT, FR_ACT_GOTO, FR_ACT_NOP */
+	/* FR_ACT_TO_TBL, FR_ACT_BLACKHOLE, FR_ACT_UNREACHABLE, FR_ACT_PROHIBIT, FR_ACT_GOTO, FR_ACT_NOP */
+	uint8_t action;
 	bool invert; /* `not` */
 	uint8_t tos;
 	uint8_t protocol; /* FRA_PROTOCOL: who made it */
@@ -197,20 +201,27 @@ struct rib_rule {
 	uint8_t ip_protocol; /* 0: any */
 	uint16_t sport_low, sport_high, dport_low, dport_high; /* host order; 0, 0: any */
 	int32_t suppress_prefix_length; /* -1: none */
-	bool uid_set; /* uid_low..uid_high (FRA_UID_RANGE): what is forwarded is root's, as in Linux, so only a range with 0 matches */
+	/*
+	 * uid_low..uid_high (FRA_UID_RANGE): what is forwarded is root's, as in Linux, so only a range with 0 matches
+	 */
+	bool uid_set;
 	uint32_t uid_low, uid_high;
 	uint32_t
-		flags; /* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
+		/* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
+		flags;
 };
 
 int rib_rule_add(struct rib *rib, const struct rib_rule *rule, uint16_t flags,
 	struct error *err); /* EEXIST with CHANGE_EXCLUSIVE */
-/* Deletes the first that has all that is given: action 0 (FR_ACT_UNSPEC), table 0, length 0 and the like match any. ENOENT. */
+/*
+ * Deletes the first that has all that is given: action 0 (FR_ACT_UNSPEC), table 0, length 0 and the like match any.
+ * ENOENT.
+ */
 int rib_rule_delete(struct rib *rib, const struct rib_rule *match, struct error *err);
 int
 rib_rule_walk(const struct rib *rib, uint8_t family, int (*visit)(void *arg, const struct rib_rule *rule), void *arg);
 
-/* ---- lookup (any worker, under RCU) ------------------------------------------------------------------------------------ */
+/* ---- lookup (any worker, under RCU) ------------------------------------------------------------------------------ */
 
 struct rib_key {
 	struct ip_addr dst, src; /* network order */
@@ -256,7 +267,10 @@ void rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n,
 /* Is flow_hash of interest? False: no route has several hops. */
 bool rib_has_multipath(const struct rib *rib);
 
-/* The route behind a lookup, for `ip route get`: control thread only. table and rule as Linux reports them. -ENETUNREACH, -EACCES, ... by type. */
+/*
+ * The route behind a lookup, for `ip route get`: control thread only. table and rule as Linux reports them.
+ * -ENETUNREACH, -EACCES, ... by type.
+ */
 int rib_route_get(const struct rib *rib, const struct rib_key *key, struct rib_route *route, struct rib_hop *hop,
 	struct error *err);
 
@@ -275,12 +289,13 @@ struct rib_nexthop {
 /* NULL if the index is of a nexthop that has gone (the packet waited too long): no_route. */
 const struct rib_nexthop *rib_nexthop(const struct rib *rib, uint32_t index);
 
-/* ---- neighbours -------------------------------------------------------------------------------------------------------- */
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
 /*
- * A neighbour's rewrite is published for workers: 14 bytes {destination MAC, source MAC (the port's)} that the fast path stores in
- * front of the IP header when `ready` is set. Everything else belongs to the worker that owns the egress port (dataplane/neighbour.c runs the
- * state machine of RFC 4861 7.3 / arp(7)); control reads it for dumps, and changes it by a message to the owner.
+ * A neighbour's rewrite is published for workers: 14 bytes {destination MAC, source MAC (the port's)} that the fast
+ * path stores in front of the IP header when `ready` is set. Everything else belongs to the worker that owns the egress
+ * port (dataplane/neighbour.c runs the state machine of RFC 4861 7.3 / arp(7)); control reads it for dumps, and changes
+ * it by a message to the owner.
  */
 enum {
 	NEIGHBOUR_UNRESOLVED = 0, /* packets go to the owner and wait */
@@ -314,9 +329,15 @@ struct neighbour {
 
 /* Finds under RCU, any worker; NULL if there is none. */
 struct neighbour *neighbour_find(const struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
-/* Finds or makes one in state NUD_NONE. Any thread (workers make them on first use: short spinlock, not on the fast path); NULL: table full. */
+/*
+ * Finds or makes one in state NUD_NONE. Any thread (workers make them on first use: short spinlock, not on the fast
+ * path); NULL: table full.
+ */
 struct neighbour *neighbour_make(struct rib *rib, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
-/* Control thread: unlinks it; freed after a grace period. -EBUSY while nexthops refer to it (then set its state to NUD_FAILED instead) . */
+/*
+ * Control thread: unlinks it; freed after a grace period. -EBUSY while nexthops refer to it (then set its state to
+ * NUD_FAILED instead) .
+ */
 int neighbour_remove(struct rib *rib, struct neighbour *neighbour);
 /* Control thread; any order. */
 int neighbour_walk(const struct rib *rib, uint32_t ifindex, uint8_t family,

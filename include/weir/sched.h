@@ -2,12 +2,13 @@
 /*
  * Queueing disciplines, classes and the tree that they form on an egress port: "when does it leave?"
  *
- * Time is an argument: nobody here reads a clock. All times are nanoseconds, all rates bytes per second, all sizes bytes on the
- * wire as tc counts them (the frame from its Ethernet header on, without FCS, after a stab's adjustment).
+ * Time is an argument: nobody here reads a clock. All times are nanoseconds, all rates bytes per second, all sizes
+ * bytes on the wire as tc counts them (the frame from its Ethernet header on, without FCS, after a stab's adjustment).
  *
- * One worker, the port's owner, enqueues, dequeues and executes changes. The control thread is the only one that asks for changes: it
- * validates and allocates, then has the owner link the result through sched_host.run. Structure (who is whose child) changes only
- * there, so that control may walk the tree at any time; counters have one writer and may be read by anyone.
+ * One worker, the port's owner, enqueues, dequeues and executes changes. The control thread is the only one that asks
+ * for changes: it validates and allocates, then has the owner link the result through sched_host.run. Structure (who is
+ * whose child) changes only there, so that control may walk the tree at any time; counters have one writer and may be
+ * read by anyone.
  */
 #ifndef WEIR_SCHED_H
 #define WEIR_SCHED_H
@@ -31,9 +32,12 @@ struct qdisc;
 struct class;
 struct sched_tree;
 
-/* ---- the tree, as dataplane/ sees it ------------------------------------------------------------------------------------- */
+/* ---- the tree, as dataplane/ sees it ----------------------------------------------------------------------------- */
 
-/* Told of what happens to packets: replay's report and the property tests. NULL on a live router. `q` is the discipline that holds the packet. */
+/*
+ * Told of what happens to packets: replay's report and the property tests. NULL on a live router. `q` is the discipline
+ * that holds the packet.
+ */
 struct sched_observer {
 	void (*queued)(void *arg, const struct qdisc *q, struct rte_mbuf *m, uint64_t now);
 	void (*left)(void *arg, const struct qdisc *q, struct rte_mbuf *m,
@@ -61,8 +65,9 @@ struct sched_host {
 
 int sched_tree_create(const struct sched_host *host, struct sched_tree **tree, struct error *err);
 /*
- * The kind that stands at the root where nothing was configured (pfifo_fast; NULL: noqueue). Where the root is a default one, or none,
- * it is put there at once, with handle 0: not listed as configured, replaced by any qdisc add, and back when the root is deleted.
+ * The kind that stands at the root where nothing was configured (pfifo_fast; NULL: noqueue). Where the root is a
+ * default one, or none, it is put there at once, with handle 0: not listed as configured, replaced by any qdisc add,
+ * and back when the root is deleted.
  */
 int sched_set_default_root(struct sched_tree *tree, const char *kind, struct error *err);
 /* Everything queued is dropped with `reason` first. */
@@ -71,12 +76,15 @@ void sched_set_mtu(struct sched_tree *tree, uint32_t mtu);
 void sched_set_tx_queue_len(struct sched_tree *tree, uint32_t packets);
 
 /*
- * Finds the leaf of each packet: leaf, generation and PKT_CLASSIFIED (or PKT_SHOT) in struct pkt. On the rx worker, under RCU.
- * A stateful chain on the way leaves the packet unclassified, and sched_enqueue classifies it.
+ * Finds the leaf of each packet: leaf, generation and PKT_CLASSIFIED (or PKT_SHOT) in struct pkt. On the rx worker,
+ * under RCU. A stateful chain on the way leaves the packet unclassified, and sched_enqueue classifies it.
  */
 void sched_classify(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
 
-/* Owner only. Takes all n packets: each is queued or dropped with a reason. Returns how many were queued. Without a root qdisc (noqueue) nothing may be enqueued. */
+/*
+ * Owner only. Takes all n packets: each is queued or dropped with a reason. Returns how many were queued. Without a
+ * root qdisc (noqueue) nothing may be enqueued.
+ */
 uint16_t sched_enqueue(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
 /* Owner only. At most n packets that may leave at `now`, in order. */
 uint16_t sched_dequeue(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
@@ -84,12 +92,15 @@ uint16_t sched_dequeue(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t
 uint64_t sched_next_event(const struct sched_tree *tree, uint64_t now);
 uint32_t sched_backlog(const struct sched_tree *tree); /* packets */
 bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
-/* True where a packet may go straight to the device while the tree is empty: the root is a FIFO kind. The caller then counts it by sched_bypassed. */
+/*
+ * True where a packet may go straight to the device while the tree is empty: the root is a FIFO kind. The caller then
+ * counts it by sched_bypassed.
+ */
 bool sched_can_bypass(const struct sched_tree *tree);
 void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 struct qdisc *sched_root(const struct sched_tree *tree);
 
-/* ---- the tree, as control/ sees it (control thread) ---------------------------------------------------------------------- */
+/* ---- the tree, as control/ sees it (control thread) -------------------------------------------------------------- */
 
 /* Size table: what TCA_STAB says (tc-stab(8)). */
 struct sched_stab {
@@ -99,8 +110,9 @@ struct sched_stab {
 };
 
 /*
- * parent: TC_H_ROOT, or the classid under which the qdisc is a leaf. handle: major << 16; 0: chosen as Linux does (8001: upwards). conf: the
- * kind's (include/weir/qdisc/KIND.h); NULL: no options given, the kind's defaults or its refusal.
+ * parent: TC_H_ROOT, or the classid under which the qdisc is a leaf. handle: major << 16; 0: chosen as Linux does
+ * (8001: upwards). conf: the kind's (include/weir/qdisc/KIND.h); NULL: no options given, the kind's defaults or its
+ * refusal.
  */
 struct qdisc_spec {
 	uint32_t parent, handle;
@@ -109,20 +121,30 @@ struct qdisc_spec {
 	const struct sched_stab *stab; /* NULL: none */
 };
 
-/* Makes a qdisc and grafts it in the place of what is there; what that held is moved to it in order (limits do not bite on a move). *made may be NULL. */
+/*
+ * Makes a qdisc and grafts it in the place of what is there; what that held is moved to it in order (limits do not bite
+ * on a move). *made may be NULL.
+ */
 int sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct qdisc **made, struct error *err);
 int sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err);
 /* A change that came with a size table, too (sched_qdisc_change keeps the one that is there). */
 int sched_qdisc_set_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err);
-/* Deletes it with all below; its parent gets its default leaf (or the port its default root) and what was queued is moved there. */
+/*
+ * Deletes it with all below; its parent gets its default leaf (or the port its default root) and what was queued is
+ * moved there.
+ */
 int sched_qdisc_delete(struct qdisc *q, struct error *err);
 struct qdisc *sched_qdisc_find(const struct sched_tree *tree, uint32_t handle);
-/* The qdisc grafted under a classid (or TC_H_ROOT); NULL. A leaf that the discipline made by itself is not listed in dumps (handle 0) but found here. */
+/*
+ * The qdisc grafted under a classid (or TC_H_ROOT); NULL. A leaf that the discipline made by itself is not listed in
+ * dumps (handle 0) but found here.
+ */
 struct qdisc *sched_qdisc_at(const struct sched_tree *tree, uint32_t parent);
 int sched_qdisc_walk(const struct sched_tree *tree, int (*visit)(void *arg, struct qdisc *q), void *arg);
 
 /*
- * Classes. parentid: the parent class or the qdisc's handle (0 is the same). Errors as Linux's, with sentences. conf: the kind's class conf.
+ * Classes. parentid: the parent class or the qdisc's handle (0 is the same). Errors as Linux's, with sentences. conf:
+ * the kind's class conf.
  */
 struct class_spec {
 	uint32_t parentid, classid;
@@ -135,7 +157,10 @@ int sched_class_delete(struct class *c,
 struct class *sched_class_find(const struct qdisc *q, uint32_t classid);
 int sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c), void *arg);
 
-/* The chain where filters with this parent live, made on demand: parent is TC_H_ROOT/0 (the root qdisc), a handle or a classid. NULL with err: no such parent (EINVAL), classless (EOPNOTSUPP). */
+/*
+ * The chain where filters with this parent live, made on demand: parent is TC_H_ROOT/0 (the root qdisc), a handle or a
+ * classid. NULL with err: no such parent (EINVAL), classless (EOPNOTSUPP).
+ */
 struct chain *sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err);
 /* To be called after each change of a chain of the tree: what was classified before is classified again. */
 void sched_chain_changed(struct sched_tree *tree);
@@ -149,17 +174,19 @@ struct sched_stats {
 void qdisc_get_stats(const struct qdisc *q, struct sched_stats *stats);
 void class_get_stats(const struct class *c, struct sched_stats *stats);
 
-/* ---- a discipline -------------------------------------------------------------------------------------------------------- */
+/* ---- a discipline ------------------------------------------------------------------------------------------------ */
 
 /*
- * Enqueue owns the packets it is given: it queues each or drops it with a reason; it returns how many it queued. Dequeue gives at
- * most n that may leave at `now`; it may give none though there is backlog: the parent then parks that child until its next_event.
- * init runs in the control thread, before the data path can see the qdisc; change is run by the owner, between two bursts, and so may touch
- * anything of the qdisc. It may create classes (class_create) and remove them (class_remove).
+ * Enqueue owns the packets it is given: it queues each or drops it with a reason; it returns how many it queued.
+ * Dequeue gives at most n that may leave at `now`; it may give none though there is backlog: the parent then parks that
+ * child until its next_event. init runs in the control thread, before the data path can see the qdisc; change is run by
+ * the owner, between two bursts, and so may touch anything of the qdisc. It may create classes (class_create) and
+ * remove them (class_remove).
  */
 struct qdisc_ops {
 	const char *kind;
-	size_t size; /* of the discipline's own state, cache-aligned behind struct qdisc; the first line of it is fetched ahead */
+	/* of the discipline's own state, cache-aligned behind struct qdisc; the first line of it is fetched ahead */
+	size_t size;
 	size_t conf_size;
 	int (*init)(struct qdisc *q, const void *conf, uint64_t now,
 		struct error *err); /* conf NULL: no options were given */
@@ -169,14 +196,18 @@ struct qdisc_ops {
 	uint16_t (*dequeue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	struct rte_mbuf *(*peek)(struct qdisc *q,
 		uint64_t now); /* what dequeue(..., 1, now) would give, still queued; NULL: see qdisc_peek */
-	/* Bytes of the next packets that dequeue would give, at most n: for who pays for them first. NULL: see qdisc_peek_bytes. */
+	/*
+	 * Bytes of the next packets that dequeue would give, at most n: for who pays for them first. NULL: see
+	 * qdisc_peek_bytes.
+	 */
 	uint16_t (*peek_bytes)(const struct qdisc *q, uint32_t *bytes, uint16_t n);
 	uint16_t (*flush)(
 		struct qdisc *q, struct rte_mbuf **pkts, uint16_t n); /* queued packets in order, whatever the time */
 	uint64_t (*next_event)(const struct qdisc *q, uint64_t now);
 	/*
-	 * Brings what the next dequeue will touch nearer to the processor; NULL: there is nothing to know ahead. q's hot line and the first line
-	 * of its state are there. step 0 fetches what these point to, step 1, somewhat later, what that points to: the packet.
+	 * Brings what the next dequeue will touch nearer to the processor; NULL: there is nothing to know ahead. q's
+	 * hot line and the first line of its state are there. step 0 fetches what these point to, step 1, somewhat
+	 * later, what that points to: the packet.
 	 */
 	void (*prefetch)(const struct qdisc *q, unsigned int step);
 	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
@@ -187,13 +218,16 @@ struct qdisc_ops {
 };
 
 /*
- * A classful discipline's classes. The core keeps struct class objects (made by add), finds them by minor and walks them. Operations
- * marked (owner) run between two bursts or on the data path.
+ * A classful discipline's classes. The core keeps struct class objects (made by add), finds them by minor and walks
+ * them. Operations marked (owner) run between two bursts or on the data path.
  */
 struct class_ops {
 	size_t size; /* of a class's own state */
 	size_t conf_size;
-	/* Validate and fill the class; parent NULL: directly under the qdisc. NULL: classes come with the qdisc (prio, tbf): EOPNOTSUPP. */
+	/*
+	 * Validate and fill the class; parent NULL: directly under the qdisc. NULL: classes come with the qdisc (prio,
+	 * tbf): EOPNOTSUPP.
+	 */
 	int (*init)(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err);
 	int (*change)(struct class *c, const void *conf, uint64_t now, struct error *err); /* (owner) */
 	void (*link)(struct class *c); /* (owner) makes it part of the discipline: init has allocated what that takes */
@@ -202,18 +236,24 @@ struct class_ops {
 	void (*destroy)(
 		struct class *c); /* nobody can see it any more, or init has refused it; NULL: nothing to free */
 	/*
-	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the discipline:
-	 * HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
+	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the
+	 * discipline: HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
 	 */
 	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 		struct class **classes);
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
 	void (*activate)(struct class *c, uint64_t now);
 	void (*deactivate)(struct class *c, uint64_t now);
-	/* (owner) c->leaf is another one, or it or something below it has changed: when it can give a packet must be asked anew. NULL: nothing is remembered of that. */
+	/*
+	 * (owner) c->leaf is another one, or it or something below it has changed: when it can give a packet must be
+	 * asked anew. NULL: nothing is remembered of that.
+	 */
 	void (*grafted)(struct class *c, uint64_t now);
 	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
-	/* A class with children has no leaf qdisc: it goes with the first child, and a default one comes back when the last child goes. */
+	/*
+	 * A class with children has no leaf qdisc: it goes with the first child, and a default one comes back when the
+	 * last child goes.
+	 */
 	bool inner_without_leaf;
 	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
 	void (*get_conf)(const struct class *c, void *conf);
@@ -221,14 +261,15 @@ struct class_ops {
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
 	/*
 	 * (owner) For a discipline whose classes come and go with its traffic (SFQ's flows), so that the core keeps no objects of them: fills at
-	 * most max classes, zeroed and stride bytes apart, in the order of their ids, for a dump; returns how many. NULL: the core's objects.
+	 * most max classes, zeroed and stride bytes apart, in the order of their ids, for a dump; returns how many.
+	 * NULL: the core's objects.
 	 */
 	uint32_t (*snapshot)(struct qdisc *q, void *classes, size_t stride, uint32_t max);
 };
 
 /*
- * What is cold stands in front, so that what is hot, one cache line, lies beside the discipline's own state: with a small priv a packet
- * touches two lines of its qdisc that are neighbours.
+ * What is cold stands in front, so that what is hot, one cache line, lies beside the discipline's own state: with a
+ * small priv a packet touches two lines of its qdisc that are neighbours.
  */
 struct qdisc {
 	/* cold */
@@ -262,7 +303,11 @@ struct class
 	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
-	void *more; /* the discipline's, for what is not touched often: where there are thousands, classes are to stand close together */
+	/*
+	 * the discipline's, for what is not touched often: where there are thousands, classes are to stand close
+	 * together
+	 */
+	void *more;
 	/* hot */
 	_Alignas(128) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
@@ -293,12 +338,15 @@ const struct qdisc_ops *qdisc_find_ops(const char *kind);
 		qdisc_register(&(ops));                                                                                \
 	}
 
-/* ---- for disciplines: the only ways by which a backlog changes --------------------------------------------------------------- */
+/* ---- for disciplines: the only ways by which a backlog changes --------------------------------------------------- */
 
 /* What a size table makes of a packet of `bytes` (tc-stab(8)). */
 uint32_t sched_stab_bytes(const struct sched_stab *stab, uint32_t bytes);
 
-/* Bytes of m as q counts them: the frame's, an 802.1Q tag to be inserted included, adjusted by the nearest stab on the way to the root. */
+/*
+ * Bytes of m as q counts them: the frame's, an 802.1Q tag to be inserted included, adjusted by the nearest stab on the
+ * way to the root.
+ */
 static inline uint32_t
 pkt_bytes(const struct qdisc *q, const struct rte_mbuf *m)
 {
@@ -307,8 +355,10 @@ pkt_bytes(const struct qdisc *q, const struct rte_mbuf *m)
 	return likely(q->sizes == NULL) ? bytes : sched_stab_bytes(q->sizes, bytes);
 }
 
-/* Bytes by which m was counted when it was queued, whatever has changed since. qdisc_queued keeps them in a word of the mbuf's first
- * cache line that nobody else uses from there to the device (fdir.hi is the NIC's to write on receive). */
+/*
+ * Bytes by which m was counted when it was queued, whatever has changed since. qdisc_queued keeps them in a word of the
+ * mbuf's first cache line that nobody else uses from there to the device (fdir.hi is the NIC's to write on receive).
+ */
 static inline uint32_t
 pkt_queued_bytes(const struct rte_mbuf *m)
 {
@@ -338,7 +388,10 @@ void qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason rea
 void qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m);
 /* Who enqueues at the moment, for a discipline that asks filters of its own (SFQ's flows). Valid inside enqueue. */
 const struct classify_ctx *qdisc_ctx(const struct qdisc *q);
-/* True while packets are moved by a change of configuration: limits do not bite then. A moved packet is told to the observer as queued again. */
+/*
+ * True while packets are moved by a change of configuration: limits do not bite then. A moved packet is told to the
+ * observer as queued again.
+ */
 bool qdisc_moving(const struct qdisc *q);
 /* The class of q on the way to the packet's leaf; NULL: none (the discipline's default; check PKT_SHOT first). */
 struct class *qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m);
@@ -349,7 +402,10 @@ uint64_t qdisc_random(struct qdisc *q); /* from the tree's seed */
 /* A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. */
 int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made,
 	struct error *err);
-/* (owner, in change) Takes such a class away again: what it holds is enqueued anew when the change is done; memory is freed later. */
+/*
+ * (owner, in change) Takes such a class away again: what it holds is enqueued anew when the change is done; memory is
+ * freed later.
+ */
 void class_remove(struct class *c);
 /* Zeroed memory from the tree's arena, in control, and back: for what a discipline has many of. NULL: out of memory. */
 void *qdisc_alloc(struct qdisc *q, size_t bytes);
@@ -362,7 +418,10 @@ struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* a pfifo
  */
 uint16_t qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 uint16_t qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
-/* What qdisc_dequeue(q, .., 1, now) would give; NULL: none now. A kind without peek is dequeued from, and the packet is held. */
+/*
+ * What qdisc_dequeue(q, .., 1, now) would give; NULL: none now. A kind without peek is dequeued from, and the packet is
+ * held.
+ */
 struct rte_mbuf *qdisc_peek(struct qdisc *q, uint64_t now);
 
 /* What the next packets of q count, at most n; 0 where q is empty or only qdisc_peek can tell. */
@@ -384,7 +443,10 @@ qdisc_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return likely(!q->holds) ? q->ops->dequeue(q, pkts, n, now) : qdisc_dequeue_held(q, pkts, n, now);
 }
 
-/* Ahead of a dequeue, in this order and with other work between: the qdisc itself, then steps 0 and 1 (qdisc_ops.prefetch). */
+/*
+ * Ahead of a dequeue, in this order and with other work between: the qdisc itself, then steps 0 and 1
+ * (qdisc_ops.prefetch).
+ */
 static inline void
 qdisc_prefetch_self(const struct qdisc *q)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Forwarding 64-byte packets through a whole router on null ports, one worker, beside a bare loop on the same ports: receive, look up by DPDK's
- * rte_fib, rewrite the MAC addresses, transmit. In turns, both in the router's worker.
+ * Forwarding 64-byte packets through a whole router on null ports, one worker, beside a bare loop on the same ports:
+ * receive, look up by DPDK's rte_fib, rewrite the MAC addresses, transmit. In turns, both in the router's worker.
  *
- * Everything that a live router does is on: header checks, rules, routes, neighbours, rewrite, counters, drop accounting.
+ * Everything that a live router does is on: header checks, rules, routes, neighbours, rewrite, counters, drop
+ * accounting.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #define ROUNDS  25
 #define PACKETS FRAMES /* a round */
 
-/* ---- the peers ---------------------------------------------------------------------------------------------------------- */
+/* ---- the peers --------------------------------------------------------------------------------------------------- */
 
 struct bare_loop {
 	uint16_t device;
@@ -131,7 +132,7 @@ make_bare_loop(struct bare_loop *loop, const struct null_router *n, const struct
 		memcpy(loop->macs[i], (uint8_t[12]){ 2, 0, 0, 0, 1, i, 2, 0, 0, 0, 0, 1 }, 12);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 struct samples {
 	double weir[ROUNDS], bare[ROUNDS], frames[ROUNDS], ports[ROUNDS];
@@ -218,9 +219,12 @@ report_forward(struct null_router *n, struct bare_loop *loop, const struct prefi
 	}
 }
 
-/* ---- ten thousand rules ------------------------------------------------------------------------------------------------- */
+/* ---- ten thousand rules ------------------------------------------------------------------------------------------ */
 
-/* From sources that a rule selects (it asks a table of ten routes), and from others (they pass all rules, and ask main). */
+/*
+ * From sources that a rule selects (it asks a table of ten routes), and from others (they pass all rules, and ask
+ * main).
+ */
 static const struct report_row rules_rows[] = {
 	{ .name = "forward-10k-rules-hit",
 		.work = "forward 64 B, 10,000 source rules over 1,000 tables: more than by the default rules",

@@ -22,7 +22,7 @@
 #define HUGEPAGES_NEEDED 400 /* of 2 MB */
 #define VARIES_AT        24 /* offset of struct null_frame in a frame */
 
-/* ---- the source ------------------------------------------------------------------------------------------------------- */
+/* ---- the source -------------------------------------------------------------------------------------------------- */
 
 static struct {
 	uint16_t device;
@@ -134,7 +134,7 @@ start_device(void)
 	bench_check(rte_eth_dev_start(source.device), "start", NULL);
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static void
 fill_start(const struct port *in)
@@ -194,7 +194,7 @@ null_router_set_pace(uint64_t cycles)
 	source.pace = cycles;
 }
 
-/* ---- the router --------------------------------------------------------------------------------------------------------- */
+/* ---- the router -------------------------------------------------------------------------------------------------- */
 
 struct port *
 null_router_add_port(struct router *router, const struct port_conf *conf, const char *address)
@@ -319,7 +319,7 @@ null_router_destroy(struct null_router *n, uint64_t dropped)
 		exit(1);
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------------------------------- */
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
 
 double
 null_router_cycles(uint64_t packets)

@@ -4,8 +4,9 @@
  *
  *     net_null rx -> 64-byte frames by table -> port "in" -> the path -> port "out" -> net_null tx
  *
- * Frames come from a table of what differs between them (checksum, addresses, ports: 16 bytes each), so that making one costs three vector
- * stores. The clock is read where a burst is asked for: what is measured is a worker's whole loop, everything in it counted.
+ * Frames come from a table of what differs between them (checksum, addresses, ports: 16 bytes each), so that making one
+ * costs three vector stores. The clock is read where a burst is asked for: what is measured is a worker's whole loop,
+ * everything in it counted.
  */
 #ifndef WEIR_TESTS_BENCH_NULL_ROUTER_H
 #define WEIR_TESTS_BENCH_NULL_ROUTER_H
@@ -34,7 +35,11 @@ struct null_router {
 	bool hugepages;
 };
 
-/* Starts DPDK and a router with that many workers, hugepages if enough are free. `in` has 10.0.0.1/24, `out` 10.0.1.1/24 and NULL_GATEWAYS neighbours. Exits if it cannot. The first worker polls `in`; with several, the second owns `out`. */
+/*
+ * Starts DPDK and a router with that many workers, hugepages if enough are free. `in` has 10.0.0.1/24, `out`
+ * 10.0.1.1/24 and NULL_GATEWAYS neighbours. Exits if it cannot. The first worker polls `in`; with several, the second
+ * owns `out`.
+ */
 void null_router_create(struct null_router *n, unsigned int workers);
 /* One more port, up, with this address and its /24. */
 struct port *null_router_add_port(struct router *router, const struct port_conf *conf, const char *address);
@@ -45,7 +50,10 @@ void null_router_start(struct null_router *n);
 /* Exits unless all that was received was sent, but `dropped` packets, and all buffers came back. */
 void null_router_destroy(struct null_router *n, uint64_t dropped);
 
-/* Frames to these destinations (host order); sources NULL: all from 10.0.0.2. The caller frees them by rte_free. count is a power of two. */
+/*
+ * Frames to these destinations (host order); sources NULL: all from 10.0.0.2. The caller frees them by rte_free. count
+ * is a power of two.
+ */
 struct null_frame *null_frames(const uint32_t *destinations, const uint32_t *sources, size_t count);
 /* What the source gives from now on; the caller keeps them. */
 void null_router_set_frames(const struct null_frame *frames, size_t count);

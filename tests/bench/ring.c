@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From the worker that receives to the owner of another port, on a second processor: what the hand-over adds, both processors' cycles summed.
+ * From the worker that receives to the owner of another port, on a second processor: what the hand-over adds, both
+ * processors' cycles summed.
  *
- * A router of two workers forwards between null ports: worker 0 polls `in` and owns it, worker 1 owns `out`. Then the same in one worker, which is
- * taken off. The peer is a bare rte_ring (MP/SC) between two threads that hands over mbufs whose headers are written on one side and rewritten on
- * the other, less the same by one of them.
+ * A router of two workers forwards between null ports: worker 0 polls `in` and owns it, worker 1 owns `out`. Then the
+ * same in one worker, which is taken off. The peer is a bare rte_ring (MP/SC) between two threads that hands over mbufs
+ * whose headers are written on one side and rewritten on the other, less the same by one of them.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -27,7 +28,7 @@
 #define RING_SIZE 4096
 #define PACE      600 /* TSC cycles a packet: nobody waits for room in a ring */
 
-/* ---- the peer ----------------------------------------------------------------------------------------------------------- */
+/* ---- the peer ---------------------------------------------------------------------------------------------------- */
 
 struct hand_over {
 	struct rte_ring *ring; /* NULL: all is done by the first */
@@ -131,7 +132,7 @@ bare(struct hand_over *h, struct rte_ring *ring)
 	return (double)(h->given_busy + h->taken_busy) / PACKETS;
 }
 
-/* ---- weir --------------------------------------------------------------------------------------------------------------- */
+/* ---- weir -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t
 busy_cycles(const struct null_router *n)

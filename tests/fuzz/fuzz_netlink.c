@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bytes as netlink datagrams from a client with full rights, into a router with a few links. A router serves ROUTER_LIFE inputs, so that
- * messages meet what earlier ones made, and is then replaced, so that it does not only grow.
+ * Bytes as netlink datagrams from a client with full rights, into a router with a few links. A router serves
+ * ROUTER_LIFE inputs, so that messages meet what earlier ones made, and is then replaced, so that it does not only
+ * grow.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bytes as a capture file, replayed through a small router. Whatever they are, the replay ends or refuses, every packet is accounted for, and
- * all buffers come back.
+ * Bytes as a capture file, replayed through a small router. Whatever they are, the replay ends or refuses, every packet
+ * is accounted for, and all buffers come back.
  */
 #include <stdlib.h>
 #include <string.h>

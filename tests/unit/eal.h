@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* DPDK for a test or a benchmark that needs mbufs: no hugepages, no devices, no files; and a pool whose leaks can be counted. */
+/*
+ * DPDK for a test or a benchmark that needs mbufs: no hugepages, no devices, no files; and a pool whose leaks can be
+ * counted.
+ */
 #ifndef WEIR_TEST_EAL_H
 #define WEIR_TEST_EAL_H
 

@@ -12,7 +12,10 @@ struct skbedit_conf {
 	uint32_t set; /* SKBEDIT_F_*: which of the others are set */
 	uint32_t mark, mask; /* the mark's bits under mask; mask UINT32_MAX unless SKBEDIT_F_MASK */
 	uint32_t priority;
-	/* Kept and shown, as scripts give them; a router of its own has no use for them: a worker picks its tx queue, and what is for us is known by its MAC. */
+	/*
+	 * Kept and shown, as scripts give them; a router of its own has no use for them: a worker picks its tx queue,
+	 * and what is for us is known by its MAC.
+	 */
 	uint16_t queue_mapping;
 	uint16_t packet_type; /* PACKET_HOST ... */
 };

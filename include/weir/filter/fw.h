@@ -9,13 +9,15 @@
 #include <weir/classify.h>
 
 /*
- * The handle is the mark to look for. With no filter in it a group takes the mark itself as classid, if its major is 0 or the qdisc's
+ * The handle is the mark to look for. With no filter in it a group takes the mark itself as classid, if its major is 0
+ * or the qdisc's
  * (tc-fw(8), "the mark as class").
  */
 struct fw_conf {
 	bool has_classid;
 	uint32_t classid;
-	bool has_mask; /* one for all filters of a group: which bits of the mark are compared; all where none is given */
+	/* one for all filters of a group: which bits of the mark are compared; all where none is given */
+	bool has_mask;
 	uint32_t mask;
 	uint32_t in_port; /* ifindex that the packet must have arrived on; 0: any */
 	const struct action_spec *actions;

@@ -6,7 +6,10 @@
 
 #include <linux/pkt_sched.h>
 
-/* prio and pfifo_fast: tc-prio(8), tc-pfifo_fast(8). pfifo_fast takes no options; its get_conf reports bands 3 and the default map. */
+/*
+ * prio and pfifo_fast: tc-prio(8), tc-pfifo_fast(8). pfifo_fast takes no options; its get_conf reports bands 3 and the
+ * default map.
+ */
 struct prio_conf {
 	uint32_t bands; /* 2..TCQ_PRIO_BANDS; default 3 */
 	uint8_t priomap[TC_PRIO_MAX + 1]; /* priority -> band; default 1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A router without a router, for the tests of the socket and the shim: two links, an address, as many routes as are added, a
- * qdisc, some settings.
+ * A router without a router, for the tests of the socket and the shim: two links, an address, as many routes as are
+ * added, a qdisc, some settings.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Filters and actions as messages say them, against a router with one dummy port: what is taken comes back the same, the rest is refused in words. */
+/*
+ * Filters and actions as messages say them, against a router with one dummy port: what is taken comes back the same,
+ * the rest is refused in words.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

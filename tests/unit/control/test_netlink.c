@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The socket's server: messages, attributes, dispatch, and clients that do not behave. fake_router.c has the handlers. */
+/*
+ * The socket's server: messages, attributes, dispatch, and clients that do not behave. fake_router.c has the handlers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

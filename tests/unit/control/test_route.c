@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Links, addresses, routes, rules and neighbours by the messages that ip would send, against a router without devices; what the
- * tools print is tests/conformance' matter.
+ * Links, addresses, routes, rules and neighbours by the messages that ip would send, against a router without devices;
+ * what the tools print is tests/conformance' matter.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@
 
 static struct control control;
 
-/* ---- a request and what came back ---------------------------------------------------------------------------------------- */
+/* ---- a request and what came back -------------------------------------------------------------------------------- */
 
 static char request_room[8192];
 
@@ -125,7 +125,7 @@ find(const struct nlmsghdr *nlh, size_t header_bytes, uint16_t type)
 	return NULL;
 }
 
-/* ---- the messages ip sends ----------------------------------------------------------------------------------------------- */
+/* ---- the messages ip sends --------------------------------------------------------------------------------------- */
 
 static int
 link_add(const char *name, const char *kind, const char *peer)
@@ -219,7 +219,7 @@ dump(uint16_t type, const void *header, size_t bytes)
 	return ask(begin(type, NLM_F_DUMP, header, bytes));
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void
 makes_and_removes_a_veth_pair(void **state)
@@ -491,7 +491,10 @@ reads_numbers_as_linux_does(void **state)
 static void
 truncated_messages_change_nothing(void **state)
 {
-	/* Each request of the tests above, cut off at every length: an answer, never a crash, and the same links as before. */
+	/*
+	 * Each request of the tests above, cut off at every length: an answer, never a crash, and the same links as
+	 * before.
+	 */
 	unsigned int before, messages;
 	const struct ifinfomsg all = { 0 };
 
@@ -510,7 +513,7 @@ truncated_messages_change_nothing(void **state)
 	assert_int_equal(messages, before);
 }
 
-/* ---- a router with d0 (10.0.0.1/8), d1 (192.168.1.1/24) and a veth pair v8, v9 ------------------------------------------------ */
+/* ---- a router with d0 (10.0.0.1/8), d1 (192.168.1.1/24) and a veth pair v8, v9 ----------------------------------- */
 
 static uint64_t
 now(const struct control *c)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A test bed for disciplines: one tree with a clock of its own, packets that can be told apart, and the count of what went in and came
- * out. Each test starts with bed_make and ends with bed_end, which fails if a packet was lost or a buffer leaked.
+ * A test bed for disciplines: one tree with a clock of its own, packets that can be told apart, and the count of what
+ * went in and came out. Each test starts with bed_make and ends with bed_end, which fails if a packet was lost or a
+ * buffer leaked.
  */
 #ifndef WEIR_TEST_SCHED_SUPPORT_H
 #define WEIR_TEST_SCHED_SUPPORT_H
@@ -186,8 +187,9 @@ delete_qdisc(struct qdisc *q)
 /* ---- packets */
 
 /*
- * An Ethernet frame of `bytes` with IPv4 and UDP headers from 10.0.0.1 port `flow` to 10.0.0.2 port 9. Longer than a buffer's room only by
- * its claimed length. `priority` may be a classid. The id and the flow also travel in fields that schedulers do not look at.
+ * An Ethernet frame of `bytes` with IPv4 and UDP headers from 10.0.0.1 port `flow` to 10.0.0.2 port 9. Longer than a
+ * buffer's room only by its claimed length. `priority` may be a classid. The id and the flow also travel in fields that
+ * schedulers do not look at.
  */
 static inline struct rte_mbuf *
 packet(uint32_t bytes, uint32_t flow, uint32_t priority, uint32_t mark)
@@ -292,7 +294,10 @@ take(uint32_t n, uint64_t now)
 	return take_more(n);
 }
 
-/* Lets the clock jump from event to event until `until` (packets that may leave then are taken) or until nothing is queued. */
+/*
+ * Lets the clock jump from event to event until `until` (packets that may leave then are taken) or until nothing is
+ * queued.
+ */
 static inline uint32_t
 take_all(uint64_t until)
 {

@@ -99,8 +99,8 @@ next_departure(uint32_t bytes)
 }
 
 /*
- * In no window may a class send more than rate x time + burst + one frame, and once the bucket is empty 5,000 packets must take what
- * they take at the rate, within 0.1 %.
+ * In no window may a class send more than rate x time + burst + one frame, and once the bucket is empty 5,000 packets
+ * must take what they take at the rate, within 0.1 %.
  */
 static void
 check_exact(uint64_t Bps, uint32_t bytes)
@@ -114,7 +114,10 @@ check_exact(uint64_t Bps, uint32_t bytes)
 	bed_make();
 	make_qdisc("htb", &conf);
 	add_class(0, CLASSID(1, 0x10), &class_conf);
-	/* The excess over the rate, in bytes x 1e9, may at no time be more than burst + frame above its least value so far. */
+	/*
+	 * The excess over the rate, in bytes x 1e9, may at no time be more than burst + frame above its least value so
+	 * far.
+	 */
 	for (uint32_t i = 0; i < count; i++) {
 		end = next_departure(bytes);
 		__int128 before = (__int128)i * bytes * 1000000000 - (__int128)end * Bps;
@@ -301,7 +304,10 @@ direct_packets_go_first_and_are_counted(void **state)
 	bed_end();
 }
 
-/* A class that gets its first child becomes an inner class, and a leaf again with the last one gone; what it held is moved. */
+/*
+ * A class that gets its first child becomes an inner class, and a leaf again with the last one gone; what it held is
+ * moved.
+ */
 static void
 leaf_becomes_inner_and_leaf_again(void **state)
 {
@@ -414,7 +420,10 @@ parks_a_leaf_that_waits_by_itself(void **state)
 	bed_end();
 }
 
-/* Parked for a packet that its leaf would let go in 1.9 s, it is asked again when that shaper, below a prio, becomes faster. */
+/*
+ * Parked for a packet that its leaf would let go in 1.9 s, it is asked again when that shaper, below a prio, becomes
+ * faster.
+ */
 static void
 a_faster_shaper_below_is_heard_of(void **state)
 {
@@ -444,7 +453,10 @@ a_faster_shaper_below_is_heard_of(void **state)
 	bed_end();
 }
 
-/* At 1 gbit the configured 1600 bytes are 13 us; who is asked once a millisecond still sends at the rate. Dumps show 1600. */
+/*
+ * At 1 gbit the configured 1600 bytes are 13 us; who is asked once a millisecond still sends at the rate. Dumps show
+ * 1600.
+ */
 static void
 a_burst_in_use_holds_a_millisecond(void **state)
 {

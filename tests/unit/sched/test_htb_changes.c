@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * htb while its classes come, go and change under traffic, and whether leaves keep to their ceils. From seeds, which are
- * printed; SEED=n in the environment plays that one only.
+ * htb while its classes come, go and change under traffic, and whether leaves keep to their ceils. From seeds, which
+ * are printed; SEED=n in the environment plays that one only.
  */
 #include <stdlib.h>
 

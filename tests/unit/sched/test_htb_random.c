@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random htb hierarchies under random traffic while classes are added, deleted and changed: nothing is lost, no leaf sends more than its ceil
- * allows, nor the root where the assured rates fit in it, and each flow stays in order. Each seed is printed; SEED=n in the environment
- * plays that one only.
+ * Random htb hierarchies under random traffic while classes are added, deleted and changed: nothing is lost, no leaf
+ * sends more than its ceil allows, nor the root where the assured rates fit in it, and each flow stays in order. Each
+ * seed is printed; SEED=n in the environment plays that one only.
  */
 #include <stdlib.h>
 

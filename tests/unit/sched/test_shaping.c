@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What tbf and htb do with offered load, beside what Linux was measured to do: ../shared/golden/behaviour.json by way of
- * shaping_table.py, on standard input. Which class a packet goes to is given; filters have their own tests.
+ * What tbf and htb do with offered load, beside what Linux was measured to do: ../shared/golden/behaviour.json by way
+ * of shaping_table.py, on standard input. Which class a packet goes to is given; filters have their own tests.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who gets how much of a slow link, beside what Linux was measured to do: ../shared/golden/behaviour.json by way of behaviour_table.py, on
- * standard input. The link is an ideal token bucket, so that only the discipline is tested.
+ * Who gets how much of a slow link, beside what Linux was measured to do: ../shared/golden/behaviour.json by way of
+ * behaviour_table.py, on standard input. The link is an ideal token bucket, so that only the discipline is tested.
  */
 #include <inttypes.h>
 #include <stdio.h>

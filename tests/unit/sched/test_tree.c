@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tree: places, handles, errors, size tables, classification and its staleness, roots that come and go, and what moves then. */
+/*
+ * The tree: places, handles, errors, size tables, classification and its staleness, roots that come and go, and what
+ * moves then.
+ */
 #include "support.h"
 
 #include <weir/action/gact.h>
@@ -268,7 +271,10 @@ a_leaf_qdisc_goes_when_its_class_turns_inner(void **state)
 	bed_end();
 }
 
-/* tbf peeks into an htb, which can only dequeue: the packet is held, counted, and neither lost nor sent twice by a change. */
+/*
+ * tbf peeks into an htb, which can only dequeue: the packet is held, counted, and neither lost nor sent twice by a
+ * change.
+ */
 static void
 a_held_packet_survives_a_change(void **state)
 {
@@ -331,7 +337,10 @@ add_counting_filter(uint32_t parent, uint32_t mark, uint32_t classid, const stru
 	sched_chain_changed(bed.tree);
 }
 
-/* A filter that lets each third packet through only has had what a change moves: it neither counts nor drops that again. */
+/*
+ * A filter that lets each third packet through only has had what a change moves: it neither counts nor drops that
+ * again.
+ */
 static void
 moved_packets_pass_no_stateful_filter_again(void **state)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random trees of htb, prio, tbf, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost, the backlogs add up at every
- * level, what may leave does leave at once, and each flow stays in order. Each seed is printed; SEED=n in the environment plays that one only.
+ * Random trees of htb, prio, tbf, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost,
+ * the backlogs add up at every level, what may leave does leave at once, and each flow stays in order. Each seed is
+ * printed; SEED=n in the environment plays that one only.
  */
 #include <stdlib.h>
 
@@ -94,7 +95,10 @@ graft_htb(uint32_t parent, uint32_t handle)
 	uint32_t minor = 1;
 	struct htb_class_conf class;
 
-	/* A chain of inner classes, a leaf or two hanging from any of them; class 14 may be missing: its packets go to the default. */
+	/*
+	 * A chain of inner classes, a leaf or two hanging from any of them; class 14 may be missing: its packets go to
+	 * the default.
+	 */
 	for (; minor <= 1 + draw(4); minor++) {
 		class = random_class();
 		add_class(minor == 1 ? handle : handle | (minor - 1), handle | minor, &class);
