@@ -33,7 +33,7 @@ class_snapshot_walk(const struct qdisc *q, int (*visit)(void *arg, struct class 
 	const struct sched_host *host = &q->tree->host;
 	struct snapshot snapshot = {
 		.q = (struct qdisc *)(uintptr_t)q,
-		.stride = RTE_ALIGN_CEIL(sizeof(struct class) + q->ops->classes->size, RTE_CACHE_LINE_SIZE),
+		.stride = RTE_ALIGN_CEIL(sizeof(struct class) + q->ops->classes->size, _Alignof(struct class)),
 		/* Each holds a packet and has a minor of its own; what becomes busy meanwhile may be missing. */
 		.max = RTE_MIN(__atomic_load_n(&q->backlog_pkts, __ATOMIC_RELAXED), UINT16_MAX + 1u),
 	};
@@ -41,7 +41,7 @@ class_snapshot_walk(const struct qdisc *q, int (*visit)(void *arg, struct class 
 
 	if (snapshot.max == 0)
 		return 0;
-	snapshot.classes = aligned_alloc(RTE_CACHE_LINE_SIZE, snapshot.max * snapshot.stride);
+	snapshot.classes = aligned_alloc(_Alignof(struct class), snapshot.max * snapshot.stride);
 	if (snapshot.classes == NULL)
 		return -ENOMEM;
 	memset(snapshot.classes, 0, snapshot.max * snapshot.stride);

@@ -55,6 +55,7 @@ flow_hash(struct rte_mbuf *m, uint32_t key)
 {
 	const struct pkt *p = pkt_of(m);
 	uint64_t addresses, transport;
+	uint32_t ports;
 
 	if (unlikely(p->protocol != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
 		     p->l3_off + sizeof(struct rte_ipv4_hdr) > m->data_len))
@@ -65,10 +66,11 @@ flow_hash(struct rte_mbuf *m, uint32_t key)
 	transport = (uint64_t)ip->next_proto_id << 32;
 	if (likely((ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) == 0)) {
 		if (likely((ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) && p->l4_off != 0 &&
-			    p->l4_off + sizeof(uint32_t) <= m->data_len))
-			transport |= *rte_pktmbuf_mtod_offset(m, const unaligned_uint32_t *, p->l4_off);
+			    p->l4_off + sizeof(ports) <= m->data_len))
+			memcpy(&ports, rte_pktmbuf_mtod_offset(m, const void *, p->l4_off), sizeof(ports));
 		else
-			transport |= flow_transport_word(m, ip->next_proto_id, p->l4_off);
+			ports = flow_transport_word(m, ip->next_proto_id, p->l4_off);
+		transport |= ports;
 	}
 	return flow_hash_words(addresses, transport, key);
 }
