@@ -478,8 +478,7 @@ route(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struc
 		return;
 	}
 	decrement_ttl(ip);
-	if (ip->type_of_service != 0)
-		p->priority = ip4_tos_priority(ip->type_of_service);
+	p->priority = ip4_tos_priority(ip->type_of_service); /* whatever the ingress hook had said, as Linux */
 	p->nexthop = result->nexthop;
 	p->realm = result->realm;
 	p->out_port = (uint16_t)result->hop->ifindex;

@@ -422,9 +422,8 @@ world_arp(uint16_t operation, const uint8_t sender_mac[6], uint32_t sender, uint
 	return f;
 }
 
-/* An all-zero destination MAC stands for the port's. */
-static struct rte_mbuf *
-arrive(struct router *r, uint32_t ifindex, const uint8_t *data, uint32_t bytes, uint16_t segment)
+struct rte_mbuf *
+world_arrive(struct router *r, uint32_t ifindex, const uint8_t *data, uint32_t bytes, uint16_t segment)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool), *last = m;
 	static const uint8_t zero[6];
@@ -458,7 +457,7 @@ inject_burst(struct router *r, uint32_t ifindex, const struct frame *frames, uin
 	struct rte_mbuf *pkts[n];
 
 	for (uint16_t i = 0; i < n; i++)
-		pkts[i] = arrive(r, ifindex, frames[i].data, frames[i].bytes, 2048);
+		pkts[i] = world_arrive(r, ifindex, frames[i].data, frames[i].bytes, 2048);
 	path_receive(&r->worker, &r->ports[ifindex], pkts, n);
 	world_check(r);
 }
@@ -472,7 +471,7 @@ inject(struct router *r, uint32_t ifindex, const struct frame *frame)
 void
 inject_segments(struct router *r, uint32_t ifindex, const uint8_t *data, uint32_t bytes, uint16_t segment)
 {
-	struct rte_mbuf *m = arrive(r, ifindex, data, bytes, segment);
+	struct rte_mbuf *m = world_arrive(r, ifindex, data, bytes, segment);
 
 	path_receive(&r->worker, &r->ports[ifindex], &m, 1);
 	world_check(r);

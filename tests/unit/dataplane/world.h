@@ -103,6 +103,12 @@ struct datagram_spec {
 struct frame world_datagram(const struct datagram_spec *spec);
 struct frame world_arp(uint16_t operation, const uint8_t sender_mac[6], uint32_t sender, uint32_t target, bool to_all);
 
+/*
+ * A frame as it stands when it has just arrived, in buffers of at most `segment` bytes, for the caller to hand in. An
+ * all-zero destination MAC stands for the port's.
+ */
+struct rte_mbuf *
+world_arrive(struct router *r, uint32_t ifindex, const uint8_t *data, uint32_t bytes, uint16_t segment);
 /* As if it had just arrived; checks the accounts afterwards. */
 void inject(struct router *r, uint32_t ifindex, const struct frame *frame);
 void inject_burst(struct router *r, uint32_t ifindex, const struct frame *frames, uint16_t n);
