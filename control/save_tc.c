@@ -148,6 +148,7 @@ static const struct {
 	{ "pfifo", print_fifo, NULL },
 	{ "bfifo", print_fifo, NULL },
 	{ "pfifo_fast", NULL, NULL },
+	{ "mq", NULL, NULL },
 	{ "prio", print_prio, NULL },
 	{ "sfq", print_sfq, NULL },
 	{ "tbf", print_tbf, NULL },

@@ -63,7 +63,7 @@ add_port(void *arg, struct port *port)
 	table_add(&show->table, "%" PRIu64, sum.generated);
 	table_add(&show->table, "%" PRIu64, sum.delivered);
 	table_add(&show->table, "%" PRIu64, drops);
-	table_add(&show->table, "%" PRIu32, sched_backlog(port->tree));
+	table_add(&show->table, "%" PRIu32, port_queued(port));
 	table_add(&show->table, "%" PRIu64, port_waiting(port));
 	return 0;
 }

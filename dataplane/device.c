@@ -2,7 +2,7 @@
 /*
  * Ports that DPDK drives: a NIC by its PCI address, or net_af_packet, net_tap, net_pcap, net_null, net_ring by their device arguments.
  *
- * One transmit queue, the owner's; receive queues as configured. Nothing is left to the NIC that the path does itself: checksums, segmentation.
+ * Receive queues as configured; a transmit queue for each worker, the owner's the first, as far as there are (lane.c). Nothing is left to the NIC that the path does itself: checksums, segmentation.
  */
 #include <net/if.h>
 #include <stdlib.h>
@@ -486,7 +486,7 @@ device_xmit(struct port *port, unsigned int worker, struct rte_mbuf **pkts, uint
 		if (n == UINT16_MAX)
 			return 1;
 	}
-	return rte_eth_tx_burst(d->id, 0, pkts, n);
+	return rte_eth_tx_burst(d->id, port_machine(port)->tx_queue[worker], pkts, n);
 }
 
 static const struct port_ops device_ops = {

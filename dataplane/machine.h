@@ -30,6 +30,7 @@
 
 struct replay;
 struct port_machine;
+struct lane;
 
 /* ---- one worker ---- */
 
@@ -68,7 +69,7 @@ struct worker_machine {
 	bool low; /* on buffers: only what keeps the router alive is received */
 	struct polled_queue polled[QUEUES_POLLED_MAX];
 	unsigned int polled_count;
-	struct port_machine **busy; /* ports of this worker with something to send */
+	struct lane **busy; /* lanes of this worker with something to send */
 	unsigned int busy_count, busy_size;
 	struct rte_ring *ring; /* from other workers; several producers */
 	struct rte_mbuf *deferred[DEFERRED_SIZE];
@@ -89,33 +90,53 @@ struct worker_machine {
 	/* control's */
 	pthread_t thread;
 	_Atomic(bool) running;
-	unsigned int ports_owned;
+	unsigned int ports_owned, lanes;
 	int cpu; /* pinned there; -1: nowhere */
 } __attribute__((aligned(64)));
 
 /* ---- one port ---- */
 
-struct port_machine {
-	struct port port; /* first: a struct port * is a struct port_machine * */
-	/* the owner's */
-	struct rte_mbuf *held[BURST]; /* refused by the device; the first to be sent */
+/*
+ * A way out of a port: one worker, one transmit queue, what waits for it. The first is the owner's, and where only one queue or one worker is
+ * there, the only one. Under mq each worker that has a queue of its own sends by its lane from a tree of its own, a pfifo_fast, and shares
+ * nothing with the others (lane.c).
+ */
+struct lane {
+	struct port_machine *pm;
+	struct sched_tree *tree; /* the first: the port's, or under mq one of its own, as the others */
+	uint16_t worker; /* who alone may touch it, or control while that one waits */
+	bool busy; /* in the worker's list */
+	bool backlogged; /* the tree held packets when it was last dequeued from */
+	uint16_t link_quota; /* packets that are dequeued at once */
 	uint16_t held_first;
 	_Atomic(uint16_t) held_count;
-	bool busy; /* in the worker's list */
-	bool active; /* the device is started: it may be given packets */
-	bool backlogged; /* the tree held packets when it was last dequeued from */
+	uint32_t link_free_frac; /* 2^-32 ns beyond ... */
+	uint64_t link_free_ns; /* ... when the link has sent what it was given */
+	uint64_t ns_per_byte_fp; /* 32.32; 0: the link is never the bottleneck */
+	uint64_t next_ns; /* earliest time at which the tree may give a packet; 0: to be asked */
+	unsigned int fruitless; /* replay: times in a row that the tree promised a packet and gave none */
+	struct rte_mbuf *held[BURST]; /* refused by the device; the first to be sent */
+} __attribute__((aligned(64)));
+
+struct port_machine {
+	struct port port; /* first: a struct port * is a struct port_machine * */
+	/* read by all that send */
+	_Atomic(bool) active; /* the device is started: it may be given packets */
+	_Atomic(bool) lanes_open; /* each worker sends by its own lane; else all by the owner's */
 	bool may_bypass; /* live only: a replay's report wants to see each packet queued */
-	uint16_t link_quota; /* packets that are dequeued at once */
 	uint16_t wire_overhead; /* bytes a frame costs on the link beyond those counted */
 	uint16_t wire_min; /* bytes the shortest frame costs */
 	uint32_t max_frame; /* bytes; what is longer the device would refuse for good */
-	uint64_t ns_per_byte_fp; /* 32.32; 0: the link is never the bottleneck */
-	uint64_t link_free_ns; /* when the link has sent what it was given ... */
-	uint32_t link_free_frac; /* ... and 2^-32 ns */
 	uint32_t catch_up_ns; /* by this much the owner may be late without the link losing time */
-	unsigned int fruitless; /* replay: times in a row that the tree promised a packet and gave none */
-	uint64_t next_ns; /* earliest time at which the tree may give a packet; 0: to be asked */
+	uint8_t tx_queue[WORKERS_MAX]; /* by which a worker sends */
+	struct lane **lane_of; /* [workers]; NULL: that worker hands over to the owner. All NULL without mq */
+	struct lane first; /* the owner's */
 	/* control's */
+	struct lane *others; /* [lane_count - 1], by transmit queue from 1 on */
+	struct sched_tree **lane_trees; /* [lane_count], by transmit queue; NULL: never mq */
+	unsigned int lane_count; /* 1: never mq */
+	uint16_t link_quota; /* of the port's own tree */
+	uint64_t ns_per_byte_fp;
 	struct port_machine *next; /* in order of ifindex */
 	bool default_root_set;
 	bool polled;
@@ -192,6 +213,9 @@ int worker_launch(struct worker_machine *wm, struct error *err);
 void worker_stop(struct worker_machine *wm);
 /* Has fn(arg) run by the worker between two bursts and waits; at once where it does not run. Control thread. */
 void worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg);
+/* The two halves of it, for a worker that runs: asks; waits. */
+void worker_ask(struct worker_machine *wm, void (*fn)(void *arg), void *arg);
+void worker_answered(struct worker_machine *wm);
 void worker_poll_add(struct worker_machine *wm, struct port *port, uint16_t queue);
 void worker_poll_remove(struct worker_machine *wm, const struct port *port);
 /* Packets of a virtual port that the path shall take up again at their stage; returns how many there was room for. */
@@ -204,7 +228,7 @@ void worker_received(struct worker_machine *wm, struct port *port, struct rte_mb
 void worker_watch_buffers(struct worker_machine *wm);
 /* Calls path_timers if it is time; `worked`: packets have passed since. */
 void worker_timers(struct worker_machine *wm, bool worked);
-/* Makes room for one more busy port. Control thread. */
+/* Makes room for one more busy lane. Control thread. */
 int worker_grow_busy(struct worker_machine *wm, struct error *err);
 bool worker_next_event(struct worker_machine *wm, struct worker_event *event);
 uint64_t
@@ -228,16 +252,42 @@ worker_wake(struct worker_machine *wm)
 }
 
 /* output.c */
-/* Owner: sends what may leave now; returns how many packets left. */
-unsigned int port_drain(struct worker_machine *wm, struct port_machine *pm, uint64_t now);
-/* Owner: when port_drain wants to be called again; SCHED_NEVER. */
-uint64_t port_next_event(struct port_machine *pm, uint64_t now);
-/* Owner: after something else than port_output may have put packets into the tree. */
-void port_kick(struct port_machine *pm);
-/* Owner: drops what its tree (if asked) and the device's refusals hold. */
-void port_purge(struct worker_machine *wm, struct port_machine *pm, bool tree, enum drop_reason reason);
+/* Its worker: sends what may leave now; returns how many packets left. */
+unsigned int lane_drain(struct worker_machine *wm, struct lane *lane, uint64_t now);
+/* Its worker: when lane_drain wants to be called again; SCHED_NEVER. */
+uint64_t lane_next_event(struct lane *lane, uint64_t now);
+/* Its worker: after something else than port_output may have put packets into the tree. */
+void lane_kick(struct lane *lane);
+/* Its worker: drops what its tree (if asked) and the device's refusals hold. */
+void lane_purge(struct lane *lane, bool tree, enum drop_reason reason);
 void port_set_link(struct port_machine *pm, uint64_t rate_Bps);
-uint16_t port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
+/* The first lane's pace, after the link or its tree has changed. */
+void lane_follow_link(struct lane *first);
+/* The owner of the port takes all of them for its own lane. */
+void port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
+
+static inline bool
+lane_idle(const struct lane *lane)
+{
+	return lane->held_count == 0 && sched_backlog(lane->tree) == 0;
+}
+
+/* lane.c */
+/* Makes the lanes of a port whose owner is known, and counts them at their workers. Control thread, as all below but lanes_try_open. */
+int lanes_create(struct port_machine *pm, struct error *err);
+/* After the port's tree was destroyed. */
+void lanes_destroy(struct port_machine *pm);
+/* What stands at the root until something is configured, of a port that queues. */
+const char *lanes_default_root(const struct port_machine *pm);
+/* Has fn(arg), which may change the port's root, run by the owner while nobody sends by another lane. */
+void lanes_run_change(struct port_machine *pm, void (*fn)(void *arg), void *arg);
+/* Has fn run by each lane's worker, the owner's first. */
+void lanes_each(struct port_machine *pm, void (*fn)(struct lane *lane, void *arg), void *arg);
+/* Owner: once its lane is empty, the others may send by theirs without overtaking what it held. */
+void lanes_try_open(struct port_machine *pm);
+void lanes_set_mtu(struct port_machine *pm, uint32_t mtu);
+void lanes_set_tx_queue_len(struct port_machine *pm, uint32_t packets);
+uint32_t lanes_held(const struct port_machine *pm); /* packets that the device refused */
 
 /* port.c */
 void port_poll_carrier(struct router *router);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way out: from the path, by the worker that owns the port and its scheduler tree, to the device, no faster than the link.
+ * The way out: from the path, by the worker that owns the port and its scheduler tree, to the device, no faster than the link. Where the
+ * root is mq, any worker that has a lane (lane.c) does for it what the owner does for the port.
  *
  * The link's time is kept in nanoseconds and 2^-32 of them, so that the mean rate is exact however short a packet is. A worker that comes
  * late while packets wait makes up for it (catch_up_ns); a link that was idle starts anew.
@@ -15,6 +16,16 @@
 #define QUANTUM_NS       20000 /* at most so much of the link's time is dequeued at once */
 #define DRAIN_BURSTS     4 /* in one loop, lest receiving starves */
 
+/* Under mq nobody paces but the device: it takes from all lanes what its link takes. */
+void
+lane_follow_link(struct lane *first)
+{
+	bool paced = first->tree == first->pm->port.tree;
+
+	first->link_quota = paced ? first->pm->link_quota : BURST;
+	first->ns_per_byte_fp = paced ? first->pm->ns_per_byte_fp : 0;
+}
+
 void
 port_set_link(struct port_machine *pm, uint64_t rate_Bps)
 {
@@ -27,12 +38,15 @@ port_set_link(struct port_machine *pm, uint64_t rate_Bps)
 	pm->may_bypass = !replay;
 	pm->link_quota = BURST;
 	pm->ns_per_byte_fp = 0;
-	if (rate_Bps == 0)
+	if (rate_Bps == 0) {
+		lane_follow_link(&pm->first);
 		return;
+	}
 	uint64_t packets = QUANTUM_NS * rate_Bps / NS_PER_SECOND / (pm->port.mtu + 38);
 	packets = RTE_MIN(packets, (uint64_t)BURST);
 	pm->link_quota = replay || packets == 0 ? 1 : packets;
 	pm->ns_per_byte_fp = (uint64_t)(((unsigned __int128)NS_PER_SECOND << 32) / rate_Bps);
+	lane_follow_link(&pm->first);
 }
 
 /* ---- the link's time ---- */
@@ -47,9 +61,9 @@ wire_bytes(const struct port_machine *pm, uint32_t frame_bytes)
 
 /* First whole nanosecond at which the link is free. */
 static inline uint64_t
-link_free_at(const struct port_machine *pm)
+link_free_at(const struct lane *lane)
 {
-	return pm->link_free_ns + (pm->link_free_frac != 0);
+	return lane->link_free_ns + (lane->link_free_frac != 0);
 }
 
 static uint64_t
@@ -63,19 +77,19 @@ burst_wire_bytes(const struct port_machine *pm, struct rte_mbuf **pkts, uint16_t
 }
 
 static void
-link_charge(struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+link_charge(struct lane *lane, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	if (pm->ns_per_byte_fp == 0)
+	if (lane->ns_per_byte_fp == 0)
 		return;
-	uint64_t bytes = burst_wire_bytes(pm, pkts, n);
-	bool late = pm->backlogged && pm->link_free_ns + pm->catch_up_ns >= now;
-	if (!late && pm->link_free_ns < now) {
-		pm->link_free_ns = now;
-		pm->link_free_frac = 0;
+	uint64_t bytes = burst_wire_bytes(lane->pm, pkts, n);
+	bool late = lane->backlogged && lane->link_free_ns + lane->pm->catch_up_ns >= now;
+	if (!late && lane->link_free_ns < now) {
+		lane->link_free_ns = now;
+		lane->link_free_frac = 0;
 	}
-	unsigned __int128 time = (unsigned __int128)bytes * pm->ns_per_byte_fp + pm->link_free_frac;
-	pm->link_free_ns += (uint64_t)(time >> 32);
-	pm->link_free_frac = (uint32_t)time;
+	unsigned __int128 time = (unsigned __int128)bytes * lane->ns_per_byte_fp + lane->link_free_frac;
+	lane->link_free_ns += (uint64_t)(time >> 32);
+	lane->link_free_frac = (uint32_t)time;
 }
 
 /* ---- to the device ---- */
@@ -165,34 +179,34 @@ transmit_fitting(struct worker_machine *wm, struct port_machine *pm, struct rte_
 	return n;
 }
 
-/* Owner: sends a burst; what the device refuses is held. Nothing was held before. */
+/* Sends a burst; what the device refuses is held. Nothing was held before. */
 static uint16_t
-transmit_or_hold(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+transmit_or_hold(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	uint16_t taken;
 
-	n = transmit_fitting(wm, pm, pkts, n, now, &taken);
+	n = transmit_fitting(wm, lane->pm, pkts, n, now, &taken);
 	if (likely(taken == n))
 		return taken;
 	for (uint16_t i = taken; i < n; i++)
-		pm->held[i - taken] = pkts[i];
-	pm->held_first = 0;
-	atomic_store_explicit(&pm->held_count, n - taken, memory_order_relaxed);
+		lane->held[i - taken] = pkts[i];
+	lane->held_first = 0;
+	atomic_store_explicit(&lane->held_count, n - taken, memory_order_relaxed);
 	return taken;
 }
 
 static uint16_t
-retry_held(struct worker_machine *wm, struct port_machine *pm, uint64_t now)
+retry_held(struct worker_machine *wm, struct lane *lane, uint64_t now)
 {
-	struct rte_mbuf **pkts = pm->held + pm->held_first;
-	uint16_t taken = transmit(wm, pm, pkts, pm->held_count, measure(pkts, pm->held_count).bytes, now);
+	struct rte_mbuf **pkts = lane->held + lane->held_first;
+	uint16_t taken = transmit(wm, lane->pm, pkts, lane->held_count, measure(pkts, lane->held_count).bytes, now);
 
-	pm->held_first += taken;
-	atomic_store_explicit(&pm->held_count, pm->held_count - taken, memory_order_relaxed);
+	lane->held_first += taken;
+	atomic_store_explicit(&lane->held_count, lane->held_count - taken, memory_order_relaxed);
 	return taken;
 }
 
-/* ---- the owner ---- */
+/* ---- a lane ---- */
 
 static inline bool
 can_send(const struct port_machine *pm)
@@ -201,74 +215,74 @@ can_send(const struct port_machine *pm)
 }
 
 unsigned int
-port_drain(struct worker_machine *wm, struct port_machine *pm, uint64_t now)
+lane_drain(struct worker_machine *wm, struct lane *lane, uint64_t now)
 {
 	struct rte_mbuf *pkts[BURST];
 	unsigned int sent = 0;
 
-	if (!can_send(pm))
+	if (!can_send(lane->pm))
 		return 0;
-	if (pm->held_count != 0)
-		sent += retry_held(wm, pm, now);
-	for (unsigned int bursts = 0; bursts < DRAIN_BURSTS && pm->held_count == 0; bursts++) {
-		if (now < pm->next_ns || (pm->ns_per_byte_fp != 0 && link_free_at(pm) > now))
+	if (lane->held_count != 0)
+		sent += retry_held(wm, lane, now);
+	for (unsigned int bursts = 0; bursts < DRAIN_BURSTS && lane->held_count == 0; bursts++) {
+		if (now < lane->next_ns || (lane->ns_per_byte_fp != 0 && link_free_at(lane) > now))
 			break;
-		uint16_t n = sched_dequeue(pm->port.tree, pkts, pm->link_quota, now);
+		uint16_t n = sched_dequeue(lane->tree, pkts, lane->link_quota, now);
 		worker_stage(&wm->w, STAGE_OF_DEQUEUE);
 		if (n == 0) {
-			pm->next_ns = sched_next_event(pm->port.tree, now);
+			lane->next_ns = sched_next_event(lane->tree, now);
 			break;
 		}
-		link_charge(pm, pkts, n, now);
-		pm->backlogged = sched_backlog(pm->port.tree) != 0;
-		sent += transmit_or_hold(wm, pm, pkts, n, now);
+		link_charge(lane, pkts, n, now);
+		lane->backlogged = sched_backlog(lane->tree) != 0;
+		sent += transmit_or_hold(wm, lane, pkts, n, now);
 	}
 	return sent;
 }
 
 uint64_t
-port_next_event(struct port_machine *pm, uint64_t now)
+lane_next_event(struct lane *lane, uint64_t now)
 {
-	if (!can_send(pm))
+	if (!can_send(lane->pm))
 		return SCHED_NEVER;
-	if (pm->held_count != 0)
+	if (lane->held_count != 0)
 		return now;
-	if (sched_backlog(pm->port.tree) == 0)
+	if (sched_backlog(lane->tree) == 0)
 		return SCHED_NEVER;
-	if (pm->next_ns == 0)
-		pm->next_ns = sched_next_event(pm->port.tree, now);
-	return pm->ns_per_byte_fp != 0 ? RTE_MAX(pm->next_ns, link_free_at(pm)) : pm->next_ns;
+	if (lane->next_ns == 0)
+		lane->next_ns = sched_next_event(lane->tree, now);
+	return lane->ns_per_byte_fp != 0 ? RTE_MAX(lane->next_ns, link_free_at(lane)) : lane->next_ns;
 }
 
 void
-port_kick(struct port_machine *pm)
+lane_kick(struct lane *lane)
 {
-	struct worker_machine *wm = pm->port.router->workers[pm->port.owner];
+	struct worker_machine *wm = lane->pm->port.router->workers[lane->worker];
 
-	pm->next_ns = 0;
-	if (pm->busy || (sched_backlog(pm->port.tree) == 0 && pm->held_count == 0))
+	lane->next_ns = 0;
+	if (lane->busy || lane_idle(lane))
 		return;
-	pm->busy = true;
-	wm->busy[wm->busy_count++] = pm;
+	lane->busy = true;
+	wm->busy[wm->busy_count++] = lane;
 }
 
 void
-port_purge(struct worker_machine *wm, struct port_machine *pm, bool tree, enum drop_reason reason)
+lane_purge(struct lane *lane, bool tree, enum drop_reason reason)
 {
-	struct pkt_sink *sink = &counters(&wm->w, &pm->port)->sink;
-	struct qdisc *root = sched_root(pm->port.tree);
+	struct pkt_sink *sink = &lane->pm->port.counters[lane->worker].sink;
+	struct qdisc *root = sched_root(lane->tree);
 	struct rte_mbuf *pkts[BURST];
 	uint16_t n;
 
-	for (; pm->held_count != 0; pm->held_count--)
-		pkt_drop(sink, pm->held[pm->held_first++], reason);
+	for (; lane->held_count != 0; lane->held_count--)
+		pkt_drop(sink, lane->held[lane->held_first++], reason);
 	while (tree && root != NULL && (n = qdisc_flush(root, pkts, BURST)) != 0)
 		for (uint16_t i = 0; i < n; i++)
 			pkt_drop(sink, pkts[i], reason);
-	pm->link_free_ns = 0;
-	pm->link_free_frac = 0;
-	pm->backlogged = false;
-	port_kick(pm);
+	lane->link_free_ns = 0;
+	lane->link_free_frac = 0;
+	lane->backlogged = false;
+	lane_kick(lane);
 }
 
 /* ---- from the path ---- */
@@ -279,65 +293,70 @@ send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **p
 {
 	uint16_t taken = 0;
 
-	if (pm->held_count == 0 && pm->active)
+	if (pm->first.held_count == 0 && pm->active)
 		n = transmit_fitting(wm, pm, pkts, n, wm->w.now, &taken);
 	drop_burst(&wm->w, &pm->port, pkts + taken, n - taken, DROP_QUEUE_FULL);
 }
 
 static bool
-may_bypass(const struct port_machine *pm, uint64_t now)
+may_bypass(const struct lane *lane, uint64_t now)
 {
-	return pm->may_bypass && pm->held_count == 0 && link_free_at(pm) <= now && sched_can_bypass(pm->port.tree) &&
-	       can_send(pm);
+	return lane->pm->may_bypass && lane->held_count == 0 && link_free_at(lane) <= now &&
+	       sched_can_bypass(lane->tree) && can_send(lane->pm);
 }
 
 static uint16_t
-bypass(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+bypass(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint64_t now = wm->w.now;
 
-	n = RTE_MIN(n, pm->link_quota);
-	sched_bypassed(pm->port.tree, pkts, n, now);
-	counters(&wm->w, &pm->port)->bypassed += n;
-	pm->backlogged = false;
-	link_charge(pm, pkts, n, now);
-	transmit_or_hold(wm, pm, pkts, n, now);
+	n = RTE_MIN(n, lane->link_quota);
+	sched_bypassed(lane->tree, pkts, n, now);
+	counters(&wm->w, &lane->pm->port)->bypassed += n;
+	lane->backlogged = false;
+	link_charge(lane, pkts, n, now);
+	transmit_or_hold(wm, lane, pkts, n, now);
 	return n;
 }
 
-/* Owner: takes all. */
-uint16_t
-port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+/* Its worker: takes all. */
+static void
+lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct port *port = &pm->port;
-	struct classify_ctx ctx = { .now = wm->w.now, .worker = wm->w.index, .sink = &counters(&wm->w, port)->sink };
+	struct port_machine *pm = lane->pm;
+	struct classify_ctx ctx = { .now = wm->w.now, .worker = wm->w.index, .sink = &counters(&wm->w, &pm->port)->sink };
 	uint16_t done = 0;
 
 	if (unlikely(!pm->active)) { /* it went down while they were on the way */
-		drop_burst(&wm->w, port, pkts, n, DROP_PORT_DOWN);
-		return 0;
+		drop_burst(&wm->w, &pm->port, pkts, n, DROP_PORT_DOWN);
+		return;
 	}
-	if (unlikely(!sched_has_root(port->tree))) {
+	if (unlikely(!sched_has_root(lane->tree))) {
 		send_now(wm, pm, pkts, n);
-		return 0;
+		return;
 	}
-	if (may_bypass(pm, wm->w.now)) {
-		done = bypass(wm, pm, pkts, n);
-		if (likely(done == n && pm->held_count == 0))
-			return n;
+	if (may_bypass(lane, wm->w.now)) {
+		done = bypass(wm, lane, pkts, n);
+		if (likely(done == n && lane->held_count == 0))
+			return;
 	}
 	/* A tree that holds its share of the free buffers gets no more, lest others find none. */
-	if (unlikely(sched_backlog(port->tree) >= wm->queue_share)) {
-		drop_burst(&wm->w, port, pkts + done, n - done, DROP_BUFFERS_SHARED);
+	if (unlikely(sched_backlog(lane->tree) >= wm->queue_share)) {
+		drop_burst(&wm->w, &pm->port, pkts + done, n - done, DROP_BUFFERS_SHARED);
 		done = n;
 	}
 	if (done < n) {
-		sched_enqueue(port->tree, &ctx, pkts + done, n - done);
-		pm->next_ns = 0;
+		sched_enqueue(lane->tree, &ctx, pkts + done, n - done);
+		lane->next_ns = 0;
 	}
-	port_kick(pm);
+	lane_kick(lane);
 	worker_stage(&wm->w, STAGE_OF_ENQUEUE);
-	return n;
+}
+
+void
+port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	lane_enqueue(wm, &pm->first, pkts, n);
 }
 
 static void
@@ -351,25 +370,35 @@ to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 		drop_burst(w, out, pkts + sent, n - sent, DROP_RING_FULL);
 }
 
+/* By which w sends to the port; NULL: it hands over to the owner. */
+static inline struct lane *
+lane_of_worker(const struct worker *w, struct port_machine *pm)
+{
+	if (pm->port.owner == w->index)
+		return &pm->first;
+	return atomic_load_explicit(&pm->lanes_open, memory_order_acquire) ? pm->lane_of[w->index] : NULL;
+}
+
 static void
 output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct port_machine *pm = port_machine(out);
-	bool owner = out->owner == w->index;
-
+	struct lane *lane = lane_of_worker(w, pm);
 	/* Of another worker's tree as little is read as can be: it may change at any moment. */
-	if ((owner || !out->ops->queues) && !sched_has_root(out->tree)) {
+	struct sched_tree *tree = lane != NULL ? lane->tree : out->tree;
+
+	if ((lane != NULL || !out->ops->queues) && !sched_has_root(tree)) {
 		send_now(w->machine, pm, pkts, n);
 		return;
 	}
-	if (!owner || !sched_can_bypass(out->tree)) {
+	if (lane == NULL || !sched_can_bypass(tree)) {
 		struct classify_ctx ctx = { .now = w->now, .worker = w->index, .sink = &counters(w, out)->sink };
 
-		sched_classify(out->tree, &ctx, pkts, n);
+		sched_classify(tree, &ctx, pkts, n);
 		worker_stage(w, STAGE_OF_CLASSIFY);
 	}
-	if (owner) {
-		port_enqueue(w->machine, pm, pkts, n);
+	if (lane != NULL) {
+		lane_enqueue(w->machine, lane, pkts, n);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {

@@ -75,7 +75,7 @@ port_counters_sum(const struct port *port, struct port_counters *sum)
 uint64_t
 port_waiting(const struct port *port)
 {
-	return path_port_waiting(port) + port_machine(port)->held_count;
+	return path_port_waiting(port) + lanes_held(port_machine(port));
 }
 
 /* ---- names ---- */
@@ -148,7 +148,7 @@ port_choose_worker(const struct router *router, uint64_t pin, bool to_poll)
 static void
 run_at_owner(void *host_arg, void (*fn)(void *arg), void *arg)
 {
-	port_run_at_owner(host_arg, fn, arg);
+	lanes_run_change(port_machine(host_arg), fn, arg);
 }
 
 static uint64_t
@@ -172,6 +172,8 @@ make_tree(struct port *port, struct error *err)
 		.now = tree_now,
 		.observer = router->replay != NULL ? replay_watch_port(router->replay, port) : NULL,
 		.seed = router_random(router),
+		.lanes = port_machine(port)->lane_trees,
+		.lane_count = port_machine(port)->lane_count,
 	};
 
 	return sched_tree_create(&host, &port->tree, err);
@@ -303,11 +305,14 @@ finish(struct port_machine *pm, const struct port_conf *conf, struct error *err)
 		port->mtu = conf->mtu;
 	}
 	port->owner = wm->w.index;
-	rc = worker_grow_busy(wm, err);
+	rc = lanes_create(pm, err);
 	if (rc == 0)
 		rc = make_tree(port, err);
-	if (rc != 0)
+	if (rc != 0) {
+		lanes_destroy(pm);
 		return rc;
+	}
+	pm->first.tree = port->tree;
 	port_read_limits(pm);
 	publish(pm);
 	return 0;
@@ -398,15 +403,22 @@ flush_neighbours(void *arg)
 }
 
 static void
+drop_held(struct lane *lane, void *arg)
+{
+	const struct removal *removal = arg;
+
+	lane_purge(lane, false, removal->reason);
+}
+
+static void
 disown(void *arg)
 {
 	struct removal *removal = arg;
 	struct worker_machine *wm = removal->wm;
 	unsigned int kept = 0;
 
-	port_purge(wm, removal->pm, false, removal->reason);
 	for (unsigned int i = 0; i < wm->busy_count; i++)
-		if (wm->busy[i] != removal->pm)
+		if (wm->busy[i]->pm != removal->pm)
 			wm->busy[kept++] = wm->busy[i];
 	wm->busy_count = kept;
 }
@@ -429,8 +441,14 @@ remove_port(struct port_machine *pm, enum drop_reason reason)
 	worker_run(wm, flush_neighbours, &removal);
 	rib_link_remove(router->rib, port->ifindex);
 	unlink_port(pm);
-	worker_run(wm, disown, &removal);
+	lanes_each(pm, drop_held, &removal);
+	for (unsigned int i = 0; i < router->worker_count; i++) {
+		struct removal there = { router->workers[i], pm, reason };
+
+		worker_run(there.wm, disown, &there);
+	}
 	sched_tree_destroy(port->tree, reason);
+	lanes_destroy(pm);
 	if (port->ops->destroy != NULL)
 		port->ops->destroy(port);
 	if (port->ingress != NULL)
@@ -484,7 +502,7 @@ call_and_kick(void *arg)
 
 	if (call->fn != NULL)
 		call->fn(call->arg);
-	port_kick(call->pm);
+	lane_kick(&call->pm->first);
 }
 
 void

@@ -36,7 +36,22 @@ flush_all(void *arg)
 	struct purge *purge = arg;
 
 	flush_waiting(arg);
-	port_purge(purge->wm, purge->pm, true, purge->reason);
+	lane_purge(&purge->pm->first, true, purge->reason);
+}
+
+static void
+purge_other(struct lane *lane, void *arg)
+{
+	const struct purge *purge = arg;
+
+	if (lane != &purge->pm->first)
+		lane_purge(lane, true, purge->reason);
+}
+
+static void
+kick(struct lane *lane, void *arg)
+{
+	lane_kick(lane);
 }
 
 static void
@@ -56,7 +71,7 @@ update_carrier(struct port *port)
 
 		worker_run(purge.wm, flush_waiting, &purge);
 	} else {
-		port_run_at_owner(port, NULL, NULL);
+		lanes_each(port_machine(port), kick, NULL);
 	}
 	port_tell_rib(port);
 	if (router->events.link != NULL)
@@ -110,7 +125,7 @@ set_active(void *arg)
 	struct port_machine *pm = arg;
 
 	pm->active = true;
-	port_kick(pm);
+	lane_kick(&pm->first);
 }
 
 static void
@@ -128,7 +143,7 @@ bring_up(struct port *port, struct error *err)
 	if (rc != 0)
 		return rc;
 	if (port->ops->queues && !pm->default_root_set) {
-		rc = sched_set_default_root(port->tree, "pfifo_fast", err);
+		rc = sched_set_default_root(port->tree, lanes_default_root(pm), err);
 		if (rc != 0) {
 			if (port->ops->stop != NULL)
 				port->ops->stop(port);
@@ -158,7 +173,9 @@ port_bring_down(struct port *port, enum drop_reason reason)
 	worker_run(wm, set_inactive, pm);
 	/* From here on no worker takes it for up: what comes is dropped where it is routed. */
 	rcu_synchronize(port->router->rcu);
-	worker_run(wm, flush_all, &(struct purge){ wm, pm, reason });
+	struct purge purge = { wm, pm, reason };
+	worker_run(wm, flush_all, &purge);
+	lanes_each(pm, purge_other, &purge);
 	if (port->ops->stop != NULL)
 		port->ops->stop(port);
 	port_tell_rib(port);
@@ -218,6 +235,7 @@ port_set_mtu(struct port *port, uint32_t mtu, struct error *err)
 	port->mtu = mtu;
 	port_read_limits(pm);
 	sched_set_mtu(port->tree, mtu);
+	lanes_set_mtu(pm, mtu);
 	port_tell_rib(port);
 	return 0;
 }
@@ -274,6 +292,7 @@ port_set_tx_queue_len(struct port *port, uint32_t packets, struct error *err)
 		return error_set(err, ERANGE, "txqueuelen %u: give at most %d", packets, INT32_MAX);
 	port->tx_queue_len = packets;
 	sched_set_tx_queue_len(port->tree, packets);
+	lanes_set_tx_queue_len(port_machine(port), packets);
 	return 0;
 }
 

@@ -56,7 +56,7 @@ next_departure(const struct engine *e)
 	uint64_t earliest = SCHED_NEVER;
 
 	for (unsigned int i = 0; i < e->wm->busy_count; i++)
-		earliest = RTE_MIN(earliest, port_next_event(e->wm->busy[i], e->router->virtual_now));
+		earliest = RTE_MIN(earliest, lane_next_event(e->wm->busy[i], e->router->virtual_now));
 	return earliest;
 }
 
@@ -91,12 +91,12 @@ static void
 sort_busy(struct worker_machine *wm)
 {
 	for (unsigned int i = 1; i < wm->busy_count; i++) {
-		struct port_machine *pm = wm->busy[i];
+		struct lane *lane = wm->busy[i];
 		unsigned int j = i;
 
-		for (; j > 0 && wm->busy[j - 1]->port.ifindex > pm->port.ifindex; j--)
+		for (; j > 0 && wm->busy[j - 1]->pm->port.ifindex > lane->pm->port.ifindex; j--)
 			wm->busy[j] = wm->busy[j - 1];
-		wm->busy[j] = pm;
+		wm->busy[j] = lane;
 	}
 }
 
@@ -106,24 +106,24 @@ drop_idle(struct worker_machine *wm)
 	unsigned int kept = 0;
 
 	for (unsigned int i = 0; i < wm->busy_count; i++) {
-		struct port_machine *pm = wm->busy[i];
+		struct lane *lane = wm->busy[i];
 
-		pm->busy = pm->held_count != 0 || sched_backlog(pm->port.tree) != 0;
-		if (pm->busy)
-			wm->busy[kept++] = pm;
+		lane->busy = !lane_idle(lane);
+		if (lane->busy)
+			wm->busy[kept++] = lane;
 	}
 	wm->busy_count = kept;
 }
 
 /* A tree that promises a packet for now, and gives none, is asked later and later, and not for ever. */
 static void
-distrust(struct port_machine *pm, uint64_t now)
+distrust(struct lane *lane, uint64_t now)
 {
-	if (port_next_event(pm, now) > now)
+	if (lane_next_event(lane, now) > now)
 		return;
-	pm->next_ns =
-		pm->fruitless >= FRUITLESS_MAX - 1 ? SCHED_NEVER : now + (UINT64_C(1) << RTE_MIN(pm->fruitless, 40u));
-	pm->fruitless++;
+	lane->next_ns = lane->fruitless >= FRUITLESS_MAX - 1 ? SCHED_NEVER
+							      : now + (UINT64_C(1) << RTE_MIN(lane->fruitless, 40u));
+	lane->fruitless++;
 }
 
 static unsigned int
@@ -133,14 +133,14 @@ drain(struct engine *e, uint64_t now)
 
 	sort_busy(e->wm);
 	for (unsigned int i = 0; i < e->wm->busy_count; i++) {
-		struct port_machine *pm = e->wm->busy[i];
+		struct lane *lane = e->wm->busy[i];
 		unsigned int of_port = 0, sent;
 
-		while ((sent = port_drain(e->wm, pm, now)) != 0)
+		while ((sent = lane_drain(e->wm, lane, now)) != 0)
 			of_port += sent;
 		if (of_port != 0)
-			pm->fruitless = 0;
-		distrust(pm, now);
+			lane->fruitless = 0;
+		distrust(lane, now);
 		total += of_port;
 	}
 	drop_idle(e->wm);
@@ -170,7 +170,7 @@ run_scripts(struct engine *e, uint64_t now, struct error *err)
 			return error_set(err, ECANCELED, "the script %s failed with status %d", path, rc);
 		/* What it configured may let packets leave that could not before. */
 		for (struct port_machine *pm = e->router->first_port; pm != NULL; pm = pm->next)
-			pm->fruitless = 0;
+			pm->first.fruitless = 0;
 	}
 	return 0;
 }

@@ -400,7 +400,7 @@ router_totals(struct router *router, struct router_totals *totals)
 
 		port_counters_sum(&pm->port, &of_port);
 		port_counters_add(&sum, &of_port);
-		queued += sched_backlog(pm->port.tree) + path_port_waiting(&pm->port) + pm->held_count;
+		queued += port_queued(&pm->port) + port_waiting(&pm->port);
 	}
 	*totals = (struct router_totals){
 		.received = sum.rx_packets,

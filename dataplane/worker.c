@@ -94,14 +94,14 @@ worker_destroy(struct worker_machine *wm)
 
 struct busy_swap {
 	struct worker_machine *wm;
-	struct port_machine **list; /* the new one, then the old one */
+	struct lane **list; /* the new one, then the old one */
 };
 
 static void
 switch_busy(void *arg)
 {
 	struct busy_swap *swap = arg;
-	struct port_machine **old = swap->wm->busy;
+	struct lane **old = swap->wm->busy;
 
 	if (old != NULL)
 		memcpy(swap->list, old, swap->wm->busy_count * sizeof(*old));
@@ -112,11 +112,11 @@ switch_busy(void *arg)
 int
 worker_grow_busy(struct worker_machine *wm, struct error *err)
 {
-	unsigned int size = RTE_MAX(16u, wm->ports_owned * 2);
+	unsigned int size = RTE_MAX(16u, wm->lanes * 2);
 
-	if (wm->ports_owned < wm->busy_size)
+	if (wm->lanes < wm->busy_size)
 		return 0;
-	struct port_machine **grown = calloc(size, sizeof(struct port_machine *));
+	struct lane **grown = calloc(size, sizeof(struct lane *));
 	if (grown == NULL)
 		return error_set(err, ENOMEM, "no memory for one more port");
 	struct busy_swap swap = { wm, grown };
@@ -130,19 +130,22 @@ worker_grow_busy(struct worker_machine *wm, struct error *err)
 /* ---- commands ---- */
 
 void
-worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg)
+worker_ask(struct worker_machine *wm, void (*fn)(void *arg), void *arg)
 {
 	struct worker_command *command = &wm->command;
-	const struct timespec pause = { .tv_nsec = 10000 };
 
-	if (!atomic_load(&wm->running)) {
-		fn(arg);
-		return;
-	}
 	command->fn = fn;
 	command->arg = arg;
 	atomic_store_explicit(&command->state, 1, memory_order_release);
 	worker_wake(wm);
+}
+
+void
+worker_answered(struct worker_machine *wm)
+{
+	struct worker_command *command = &wm->command;
+	const struct timespec pause = { .tv_nsec = 10000 };
+
 	for (unsigned int spins = 0; atomic_load_explicit(&command->state, memory_order_acquire) != 2; spins++) {
 		if (spins < 200)
 			rte_pause();
@@ -150,6 +153,17 @@ worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg)
 			nanosleep(&pause, NULL);
 	}
 	atomic_store_explicit(&command->state, 0, memory_order_relaxed);
+}
+
+void
+worker_run(struct worker_machine *wm, void (*fn)(void *arg), void *arg)
+{
+	if (!atomic_load(&wm->running)) {
+		fn(arg);
+		return;
+	}
+	worker_ask(wm, fn, arg);
+	worker_answered(wm);
 }
 
 static inline bool
@@ -481,12 +495,14 @@ drain_ports(struct worker_machine *wm)
 	unsigned int sent = 0;
 
 	for (unsigned int i = 0; i < wm->busy_count;) {
-		struct port_machine *pm = wm->busy[i];
+		struct lane *lane = wm->busy[i];
 
-		sent += port_drain(wm, pm, wm->w.now);
-		if (pm->held_count == 0 && sched_backlog(pm->port.tree) == 0) {
-			pm->busy = false;
+		sent += lane_drain(wm, lane, wm->w.now);
+		if (lane_idle(lane)) {
+			lane->busy = false;
 			wm->busy[i] = wm->busy[--wm->busy_count];
+			if (lane == &lane->pm->first)
+				lanes_try_open(lane->pm);
 		} else {
 			i++;
 		}
@@ -502,7 +518,7 @@ worker_next_event_ns(struct worker_machine *wm)
 	if (wm->timers_stale)
 		next = RTE_MIN(next, wm->timers_asked_ns + TIMERS_EVERY_NS);
 	for (unsigned int i = 0; i < wm->busy_count; i++)
-		next = RTE_MIN(next, port_next_event(wm->busy[i], wm->w.now));
+		next = RTE_MIN(next, lane_next_event(wm->busy[i], wm->w.now));
 	return next;
 }
 

@@ -238,6 +238,10 @@ qdisc_random(struct qdisc *q)
 void
 qdisc_get_stats(const struct qdisc *q, struct sched_stats *stats)
 {
+	struct qdisc *root = q->tree->root;
+
+	if (root != NULL && root->ops->refresh != NULL)
+		root->ops->refresh(root);
 	*stats = (struct sched_stats){
 		.bytes = q->sent_bytes,
 		.packets = q->sent_packets,

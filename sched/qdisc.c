@@ -277,6 +277,8 @@ qdisc_evacuate(struct qdisc *q)
 	struct rte_mbuf *pkts[SCHED_BURST];
 	uint16_t n;
 
+	if (q->ops->refresh != NULL)
+		q->ops->refresh(q);
 	while (q->backlog_pkts != 0 && (n = qdisc_flush(q, pkts, SCHED_BURST)) != 0) {
 		for (uint16_t i = 0; i < n; i++) {
 			if (unlikely(!pkt_queue_push(&tree->moved, pkts[i], 0)))

@@ -442,6 +442,22 @@ sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint
 	}
 }
 
+bool
+sched_uses_lanes(const struct sched_tree *tree)
+{
+	return tree->root != NULL && tree->root->ops->uses_lanes;
+}
+
+void
+sched_take_back(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		pkt_of(pkts[i])->flags &= ~PKT_CLASSIFIED;
+		if (unlikely(!pkt_queue_push(&tree->moved, pkts[i], 0)))
+			qdisc_drop(tree->root, pkts[i], DROP_NO_BUFFER);
+	}
+}
+
 void
 sched_set_mtu(struct sched_tree *tree, uint32_t mtu)
 {

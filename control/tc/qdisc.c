@@ -59,7 +59,7 @@ put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port 
 		.tcm_ifindex = (int)port->ifindex,
 		.tcm_parent = parent,
 		.tcm_handle = handle,
-		.tcm_info = parent == TC_H_ROOT ? 2 : 1,
+		.tcm_info = parent == TC_H_ROOT && strcmp(kind, "mq") != 0 ? 2 : 1, /* references, as Linux counts them */
 	};
 	nl_put_string(msgs, TCA_KIND, kind);
 }
@@ -113,13 +113,35 @@ struct dump {
 	bool invisible; /* also what nobody configured */
 };
 
+/* Of mq, whose last queue is listed first. */
+struct leaves {
+	struct qdisc *of[WORKERS_MAX];
+	unsigned int count;
+};
+
+static int
+note_leaf(void *arg, struct class *c)
+{
+	struct leaves *leaves = arg;
+
+	if (leaves->count < WORKERS_MAX)
+		leaves->of[leaves->count++] = c->leaf;
+	return 0;
+}
+
 static int
 dump_qdisc(void *arg, struct qdisc *q)
 {
 	struct dump *d = arg;
+	struct leaves leaves = { 0 };
 
 	if (q->parent == NULL || q->handle != 0 || d->invisible)
 		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, q);
+	if (!q->ops->shows_leaves)
+		return 0;
+	sched_class_walk(q, note_leaf, &leaves);
+	while (leaves.count != 0)
+		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, leaves.of[--leaves.count]);
 	return 0;
 }
 

@@ -206,6 +206,8 @@ int port_set_tx_queue_len(struct port *port, uint32_t packets, struct error *err
 int port_set_ingress(struct port *port, bool present, struct error *err); /* the ingress qdisc ffff: */
 bool port_has_carrier(const struct port *port);
 void port_counters_sum(const struct port *port, struct port_counters *sum);
+/* Packets that its disciplines hold. */
+uint32_t port_queued(const struct port *port);
 /* Packets that wait for a neighbour on this port, in its rings and in tx. */
 uint64_t port_waiting(const struct port *port);
 

@@ -59,6 +59,12 @@ struct sched_host {
 	uint64_t (*now)(void *host_arg); /* for changes that come from control */
 	const struct sched_observer *observer;
 	uint64_t seed; /* of what is random: SFQ's perturbation */
+	/*
+	 * Trees of the port's transmit queues, which mq stands for: each has a default root that stays, and a worker of its own. One more thing
+	 * is asked of `run` then: nobody touches any of them while fn runs. Fewer than two: there can be no mq.
+	 */
+	struct sched_tree *const *lanes;
+	unsigned int lane_count;
 };
 
 /* A tree without a root (noqueue): sched_set_default_root gives it one. */
@@ -99,6 +105,9 @@ bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
 bool sched_can_bypass(const struct sched_tree *tree);
 void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 struct qdisc *sched_root(const struct sched_tree *tree);
+bool sched_uses_lanes(const struct sched_tree *tree); /* its root is mq: packets go to the trees of the lanes instead */
+/* In host.run, before fn: packets to be queued anew by the change that fn is, before those that it moves. */
+void sched_take_back(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n);
 
 /* ---- the tree, as control/ sees it (control thread) -------------------------------------------------------------- */
 
@@ -213,7 +222,10 @@ struct qdisc_ops {
 	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
 	void (*get_xstats)(
 		const struct qdisc *q, void *xstats); /* the kind's struct in weir/qdisc/KIND.h; NULL: none */
+	void (*refresh)(struct qdisc *q); /* control, owner in a change: counters that it keeps elsewhere; NULL: all are here */
 	bool bypass; /* an empty one may be bypassed */
+	bool uses_lanes; /* mq */
+	bool shows_leaves; /* dumps list its classes' leaves, whoever made them */
 	const struct class_ops *classes; /* NULL where the discipline is classless */
 };
 
