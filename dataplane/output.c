@@ -324,7 +324,9 @@ static void
 lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct port_machine *pm = lane->pm;
-	struct classify_ctx ctx = { .now = wm->w.now, .worker = wm->w.index, .sink = &counters(&wm->w, &pm->port)->sink };
+	struct classify_ctx ctx = {
+		.now = wm->w.now, .worker = wm->w.index, .sink = &counters(&wm->w, &pm->port)->sink
+	};
 	uint16_t done = 0;
 
 	if (unlikely(!pm->active)) { /* it went down while they were on the way */

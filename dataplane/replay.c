@@ -122,7 +122,7 @@ distrust(struct lane *lane, uint64_t now)
 	if (lane_next_event(lane, now) > now)
 		return;
 	lane->next_ns = lane->fruitless >= FRUITLESS_MAX - 1 ? SCHED_NEVER
-							      : now + (UINT64_C(1) << RTE_MIN(lane->fruitless, 40u));
+							     : now + (UINT64_C(1) << RTE_MIN(lane->fruitless, 40u));
 	lane->fruitless++;
 }
 

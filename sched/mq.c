@@ -111,8 +111,8 @@ mq_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 		return error_set(err, EOPNOTSUPP, "mq goes to the root of a port, not into a class");
 	if (lanes < 2)
 		return error_set(err, EOPNOTSUPP,
-			"mq: this port sends by one queue. It takes a device with several (weird --queues NAME=RX,TX), "
-			"several workers, and no rate= of the port's");
+			"mq: this port sends by one queue. It takes a device with several (--queues), several workers, "
+			"and a link that no --rate paces");
 	for (unsigned int i = 0; i < lanes; i++) {
 		int rc = class_create(q, q->handle | (i + 1), "pfifo_fast", NULL, &mq->classes[i], err);
 

@@ -19,5 +19,6 @@ static const struct qdisc_codec mq_codec = {
 	.parse = mq_parse,
 	.put = mq_put,
 	.classes = &mq_class_codec,
+	.one_reference = true,
 };
 QDISC_CODEC_REGISTER(mq_codec)

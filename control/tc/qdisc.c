@@ -59,7 +59,7 @@ put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port 
 		.tcm_ifindex = (int)port->ifindex,
 		.tcm_parent = parent,
 		.tcm_handle = handle,
-		.tcm_info = parent == TC_H_ROOT && strcmp(kind, "mq") != 0 ? 2 : 1, /* references, as Linux counts them */
+		.tcm_info = parent == TC_H_ROOT ? 2 : 1,
 	};
 	nl_put_string(msgs, TCA_KIND, kind);
 }
@@ -73,6 +73,8 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 	struct sched_stats stats;
 
 	put_head(msgs, type, flags, port, q->parent == NULL ? TC_H_ROOT : q->parent->classid, q->handle, q->ops->kind);
+	if (codec->one_reference)
+		((struct tcmsg *)nl_msg_body(msgs))->tcm_info = 1;
 	q->ops->get_conf(q, &conf);
 	codec->put(msgs, &conf);
 	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);

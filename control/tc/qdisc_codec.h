@@ -33,6 +33,7 @@ struct qdisc_codec {
 	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
 	size_t xstats_size;
 	const struct class_codec *classes; /* NULL: a class is shown by its handle alone */
+	bool one_reference; /* at the root, too: Linux counts two of other kinds (tc prints no refcnt then) */
 };
 
 void qdisc_codec_register(const struct qdisc_codec *codec);

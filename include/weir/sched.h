@@ -222,7 +222,8 @@ struct qdisc_ops {
 	void (*get_conf)(const struct qdisc *q, void *conf); /* as a dump prints it */
 	void (*get_xstats)(
 		const struct qdisc *q, void *xstats); /* the kind's struct in weir/qdisc/KIND.h; NULL: none */
-	void (*refresh)(struct qdisc *q); /* control, owner in a change: counters that it keeps elsewhere; NULL: all are here */
+	void (*refresh)(
+		struct qdisc *q); /* control, owner in a change: counters that it keeps elsewhere; NULL: all are here */
 	bool bypass; /* an empty one may be bypassed */
 	bool uses_lanes; /* mq */
 	bool shows_leaves; /* dumps list its classes' leaves, whoever made them */

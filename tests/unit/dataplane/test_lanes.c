@@ -92,9 +92,9 @@ free_outside(struct outside *o)
 static struct port *
 device(struct router *router, const char *name, const struct outside *o, uint64_t rate_Bps)
 {
-	const struct device_conf conf = { .devargs = o->name,
-		.rx_queues = (uint16_t)o->queues,
-		.tx_queues = (uint16_t)o->queues };
+	const struct device_conf conf = {
+		.devargs = o->name, .rx_queues = (uint16_t)o->queues, .tx_queues = (uint16_t)o->queues
+	};
 
 	return add_port(router, name, "device", &conf, rate_Bps);
 }
