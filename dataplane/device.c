@@ -2,7 +2,8 @@
 /*
  * Ports that DPDK drives: a NIC by its PCI address, or net_af_packet, net_tap, net_pcap, net_null, net_ring by their device arguments.
  *
- * Receive queues as configured; a transmit queue for each worker, the owner's the first, as far as there are (lane.c). Nothing is left to the NIC that the path does itself: checksums, segmentation.
+ * Receive queues as configured; a transmit queue for each worker, the owner's the first, as far as there are (lane.c).
+ * Nothing is left to the NIC that the path does itself: checksums, segmentation.
  */
 #include <net/if.h>
 #include <stdlib.h>

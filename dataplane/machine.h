@@ -97,9 +97,9 @@ struct worker_machine {
 /* ---- one port ---- */
 
 /*
- * A way out of a port: one worker, one transmit queue, what waits for it. The first is the owner's, and where only one queue or one worker is
- * there, the only one. Under mq each worker that has a queue of its own sends by its lane from a tree of its own, a pfifo_fast, and shares
- * nothing with the others (lane.c).
+ * A way out of a port: one worker, one transmit queue, what waits for it. The first is the owner's, and where only one
+ * queue or one worker is there, the only one. Under mq each worker that has a queue of its own sends by its lane from a
+ * tree of its own, a pfifo_fast, and shares nothing with the others (lane.c).
  */
 struct lane {
 	struct port_machine *pm;
@@ -273,7 +273,7 @@ lane_idle(const struct lane *lane)
 }
 
 /* lane.c */
-/* Makes the lanes of a port whose owner is known, and counts them at their workers. Control thread, as all below but lanes_try_open. */
+/* Makes the lanes of a port whose owner is known. Control thread, as all below but lanes_try_open. */
 int lanes_create(struct port_machine *pm, struct error *err);
 /* After the port's tree was destroyed. */
 void lanes_destroy(struct port_machine *pm);

@@ -60,8 +60,9 @@ struct sched_host {
 	const struct sched_observer *observer;
 	uint64_t seed; /* of what is random: SFQ's perturbation */
 	/*
-	 * Trees of the port's transmit queues, which mq stands for: each has a default root that stays, and a worker of its own. One more thing
-	 * is asked of `run` then: nobody touches any of them while fn runs. Fewer than two: there can be no mq.
+	 * Trees of the port's transmit queues, which mq stands for: each has a default root that stays, and a worker of
+	 * its own. One more thing is asked of `run` then: nobody touches any of them while fn runs. Fewer than two: there
+	 * can be no mq.
 	 */
 	struct sched_tree *const *lanes;
 	unsigned int lane_count;

@@ -15,7 +15,7 @@
 #define FRAME_BYTES 200
 #define NUMBER_AT   42 /* in a frame: the packet's place in its flow */
 
-/* The outside world at one end: a device of as many queues as rings, and the test behind them. A flow has a queue to itself. */
+/* The outside world at one end: a device of as many queues as rings. A flow has a receive queue to itself. */
 struct outside {
 	struct rte_ring *to[QUEUES_MAX], *from[QUEUES_MAX];
 	unsigned int queues;
@@ -318,7 +318,7 @@ a_worker_without_a_queue_sends_by_the_owner(void **state)
 	forward(3, 2);
 }
 
-/* Nobody takes from the device: 63 packets are in each of its rings, as many or fewer refused, the others in the lanes. */
+/* Nobody takes from the device: 63 packets are in each ring, as many or fewer refused, the others in the lanes. */
 static void
 fill(struct live *l, uint32_t each)
 {
@@ -398,7 +398,7 @@ take_unordered(struct live *l)
 static void
 changes_of_the_root_under_load_lose_nothing(void **state)
 {
-	static const char *const kinds[] = { "pfifo", "prio", "mq", "sfq" };
+	static const char *const kinds[] = { "pfifo", "prio", "mq", "bfifo" };
 	struct live l;
 	struct error err;
 
