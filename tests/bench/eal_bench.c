@@ -14,8 +14,8 @@
 
 #define HUGEPAGE_MB 2
 
-static unsigned int
-free_hugepages(void)
+unsigned int
+eal_bench_free_hugepages(void)
 {
 	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
 	unsigned int pages = 0;
@@ -31,7 +31,7 @@ free_hugepages(void)
 void
 eal_bench_start(unsigned int megabytes)
 {
-	unsigned int pages = free_hugepages();
+	unsigned int pages = eal_bench_free_hugepages();
 	bool huge = pages * HUGEPAGE_MB >= megabytes;
 	char lcores[16], memory[16];
 	char *argv[] = { (char[]){ "bench" }, (char[]){ "--lcores" }, lcores, (char[]){ "--no-pci" },

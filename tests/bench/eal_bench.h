@@ -7,6 +7,7 @@
 
 #include <rte_mbuf.h>
 
+unsigned int eal_bench_free_hugepages(void); /* of 2 MB */
 /* Starts EAL with memory for about `megabytes`, and notes in the report which pages it is on. */
 void eal_bench_start(unsigned int megabytes);
 /*

@@ -16,6 +16,7 @@
 #include <rte_udp.h>
 #include <rte_vect.h>
 
+#include "eal_bench.h"
 #include "report.h"
 
 #define SOURCE_BUFFERS   8191
@@ -233,20 +234,6 @@ add_gateway(struct null_router *n, unsigned int i)
 	bench_check(router_neighbour_set(n->router, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), "neighbour", &err);
 }
 
-static unsigned int
-free_hugepages(void)
-{
-	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
-	unsigned int pages = 0;
-
-	if (file != NULL) {
-		if (fscanf(file, "%u", &pages) != 1)
-			pages = 0;
-		fclose(file);
-	}
-	return pages;
-}
-
 void
 null_router_create(struct null_router *n, unsigned int workers)
 {
@@ -255,7 +242,7 @@ null_router_create(struct null_router *n, unsigned int workers)
 	struct port_conf out = { .name = "out", .kind = "device", .kind_conf = &sink };
 	struct error err = { 0 };
 
-	n->hugepages = free_hugepages() >= HUGEPAGES_NEEDED;
+	n->hugepages = eal_bench_free_hugepages() >= HUGEPAGES_NEEDED;
 	struct router_conf conf = { .workers = workers, .poll = POLL_BUSY, .hugepages = n->hugepages };
 	bench_check(router_create(&conf, &n->router, &err), "router", &err);
 	start_device();

@@ -136,21 +136,6 @@ PORT_REGISTER(backlog_ops)
 
 /* ---- the router */
 
-static struct port *
-add_port(struct router *router, const struct port_conf *conf, const char *address)
-{
-	struct rib_address a = { .family = AF_INET, .prefix_length = 24, .flags = IFA_F_PERMANENT };
-	struct error err = { 0 };
-	struct port *port;
-
-	bench_check(port_add(router, conf, &port, &err), conf->name, &err);
-	bench_check(port_set_flags(port, IFF_UP, IFF_UP, &err), conf->name, &err);
-	a.ifindex = port->ifindex;
-	a.local.v4 = a.peer.v4 = inet_addr(address);
-	bench_check(rib_address_add(router_rib(router), &a, false, &err), address, &err);
-	return port;
-}
-
 static void
 fill_headers(const struct port *in, const char *destination)
 {
@@ -180,7 +165,7 @@ make_ports(struct null_router *n)
 		.rate_Bps = SINK_Bps,
 		.tx_queue_len = 2 * BACKLOG,
 		.tx_queue_len_set = true };
-	struct port *sink = add_port(n->router, &out, "10.0.3.1");
+	struct port *sink = null_router_add_port(n->router, &out, "10.0.3.1");
 	struct neighbour_spec neighbour = { .ifindex = sink->ifindex,
 		.family = AF_INET,
 		.addr.v4 = inet_addr("10.0.3.2"),
@@ -194,7 +179,7 @@ make_ports(struct null_router *n)
 		"bench-backlog", POOL, 256, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	bench_check(source.pool == NULL ? -ENOMEM : 0, "pool", NULL);
 	source.sink = sink;
-	fill_headers(add_port(n->router, &in, "10.0.2.1"), "10.0.3.2");
+	fill_headers(null_router_add_port(n->router, &in, "10.0.2.1"), "10.0.3.2");
 	return sink;
 }
 
