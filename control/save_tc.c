@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Qdiscs, classes, filters and actions as tc lines. A kind is saved by its row in one of the tables below; one without
- * a row ends the report with an error, so that a script is never incomplete in silence.
+ * Qdiscs, classes, filters and actions as tc lines. A qdisc's options are its codec's to print; a filter or an action
+ * has a row in one of the tables below, and one without a row ends the report with an error, so that a script is never
+ * incomplete in silence.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -16,18 +17,9 @@
 #include <weir/action/skbedit.h>
 #include <weir/filter/fw.h>
 #include <weir/filter/u32.h>
-#include <weir/qdisc/fifo.h>
-#include <weir/qdisc/htb.h>
-#include <weir/qdisc/prio.h>
-#include <weir/qdisc/sfq.h>
-#include <weir/qdisc/tbf.h>
 
 #include "save.h"
-
-enum {
-	SFQ_DEPTH_DEFAULT = 127,
-	SFQ_FLOWS_DEFAULT = 128,
-};
+#include "tc/qdisc_codec.h"
 
 struct tc_save {
 	const struct save *save;
@@ -35,124 +27,6 @@ struct tc_save {
 	struct error *err;
 	char parent[24]; /* of the filters that are printed */
 	bool u32_tables; /* u32's hash tables are printed, and nothing else: before all filters, which lead there */
-};
-
-/* ---- qdiscs and classes ---------------------------------------------------------------------- */
-
-static void
-print_rate(FILE *out, const char *word, const struct rate_conf *rate)
-{
-	fprintf(out, " %s %" PRIu64 "bps", word, rate->Bps); /* tc's bps is bytes per second */
-}
-
-static void
-print_packet_size(FILE *out, const struct rate_conf *rate)
-{
-	if (rate->overhead != 0)
-		fprintf(out, " overhead %d", (int16_t)rate->overhead);
-	if (rate->mpu != 0)
-		fprintf(out, " mpu %u", rate->mpu);
-	if (rate->linklayer == TC_LINKLAYER_ATM)
-		fputs(" linklayer atm", out);
-}
-
-/* A bucket's size in bytes from its time at the rate; to the next byte, as tc rounds down when it reads it. */
-static uint64_t
-bucket_bytes(uint64_t ns, uint64_t Bps)
-{
-	return (uint64_t)(((unsigned __int128)ns * Bps + NS_PER_S - 1) / NS_PER_S);
-}
-
-static void
-print_fifo(FILE *out, const void *conf)
-{
-	fprintf(out, " limit %u", ((const struct fifo_conf *)conf)->limit);
-}
-
-static void
-print_prio(FILE *out, const void *conf)
-{
-	const struct prio_conf *c = conf;
-
-	fprintf(out, " bands %u priomap", c->bands);
-	for (unsigned int i = 0; i <= TC_PRIO_MAX; i++)
-		fprintf(out, " %u", c->priomap[i]);
-}
-
-static void
-print_sfq(FILE *out, const void *conf)
-{
-	const struct sfq_conf *c = conf;
-
-	fprintf(out, " quantum %u perturb %d limit %u divisor %u", c->quantum, c->perturb_s, c->limit, c->divisor);
-	/*
-	 * These ask for the long form of the options, under which the others' bounds differ: only where they are not
-	 * the defaults.
-	 */
-	if (c->depth != SFQ_DEPTH_DEFAULT)
-		fprintf(out, " depth %u", c->depth);
-	if (c->flows != SFQ_FLOWS_DEFAULT)
-		fprintf(out, " flows %u", c->flows);
-	if (c->headdrop)
-		fputs(" headdrop", out);
-	if (c->qth_min != 0)
-		fprintf(out, " redflowlimit %u min %u max %u probability %.9f%s%s", c->redflowlimit, c->qth_min,
-			c->qth_max, (double)c->red_max_p / 4294967296.0, c->red_flags & TC_RED_ECN ? " ecn" : "",
-			c->red_flags & TC_RED_HARDDROP ? " harddrop" : "");
-}
-
-static void
-print_tbf(FILE *out, const void *conf)
-{
-	const struct tbf_conf *c = conf;
-
-	print_rate(out, "rate", &c->rate);
-	fprintf(out, " burst %" PRIu64 " limit %u",
-		c->burst_bytes != 0 ? c->burst_bytes : bucket_bytes(c->burst_ns, c->rate.Bps), c->limit_bytes);
-	if (c->peak.Bps != 0) {
-		print_rate(out, "peakrate", &c->peak);
-		fprintf(out, " mtu %" PRIu64, c->mtu_bytes != 0 ? c->mtu_bytes : bucket_bytes(c->mtu_ns, c->peak.Bps));
-	}
-	print_packet_size(out, &c->rate);
-}
-
-static void
-print_htb(FILE *out, const void *conf)
-{
-	const struct htb_conf *c = conf;
-
-	fprintf(out, " default %x r2q %u", c->defcls, c->rate2quantum);
-	if (c->has_direct_qlen)
-		fprintf(out, " direct_qlen %u", c->direct_qlen);
-}
-
-static void
-print_htb_class(FILE *out, const void *conf)
-{
-	const struct htb_class_conf *c = conf;
-
-	print_rate(out, "rate", &c->rate);
-	print_rate(out, "ceil", &c->ceil);
-	fprintf(out, " burst %" PRIu64 " cburst %" PRIu64, bucket_bytes(c->burst_ns, c->rate.Bps),
-		bucket_bytes(c->cburst_ns, c->ceil.Bps));
-	if (c->level == 0)
-		fprintf(out, " prio %u quantum %u", c->prio, c->quantum);
-	print_packet_size(out, &c->rate);
-}
-
-static const struct {
-	const char *kind;
-	void (*print)(FILE *out, const void *conf); /* NULL: takes no options */
-	void (*print_class)(FILE *out, const void *conf); /* NULL: its classes come with it */
-} qdisc_kinds[] = {
-	{ "pfifo", print_fifo, NULL },
-	{ "bfifo", print_fifo, NULL },
-	{ "pfifo_fast", NULL, NULL },
-	{ "mq", NULL, NULL },
-	{ "prio", print_prio, NULL },
-	{ "sfq", print_sfq, NULL },
-	{ "tbf", print_tbf, NULL },
-	{ "htb", print_htb, print_htb_class },
 };
 
 /* ---- actions and filters --------------------------------------------------------------------- */
@@ -400,16 +274,16 @@ save_class(void *arg, struct class *c)
 	const struct class_ops *ops = c->qdisc->ops->classes;
 	_Alignas(16) char conf[ops->conf_size != 0 ? ops->conf_size : 1];
 
-	for (size_t k = 0; k < sizeof(qdisc_kinds) / sizeof(qdisc_kinds[0]); k++) {
-		if (strcmp(qdisc_kinds[k].kind, c->qdisc->ops->kind) != 0 || qdisc_kinds[k].print_class == NULL)
-			continue;
-		ops->get_conf(c, conf);
-		fprintf(ts->save->out, "tc class add dev %s parent %x:%x classid %x:%x %s", ts->port->name,
-			TC_H_MAJ(c->classid) >> 16, c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0,
-			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), c->qdisc->ops->kind);
-		qdisc_kinds[k].print_class(ts->save->out, conf);
-		putc('\n', ts->save->out);
-	}
+	const struct class_codec *codec = qdisc_codec_find(c->qdisc->ops->kind)->classes;
+
+	if (codec == NULL || codec->save == NULL)
+		return 0;
+	ops->get_conf(c, conf);
+	fprintf(ts->save->out, "tc class add dev %s parent %x:%x classid %x:%x %s", ts->port->name,
+		TC_H_MAJ(c->classid) >> 16, c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0,
+		TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), c->qdisc->ops->kind);
+	codec->save(ts->save->out, conf);
+	putc('\n', ts->save->out);
 	return 0;
 }
 
@@ -441,12 +315,10 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 {
 	FILE *out = ts->save->out;
 	_Alignas(16) char conf[q->ops->conf_size != 0 ? q->ops->conf_size : 1];
-	size_t k = 0;
+	const struct qdisc_codec *codec = qdisc_codec_find(q->ops->kind);
 	int rc;
 
-	while (k < sizeof(qdisc_kinds) / sizeof(qdisc_kinds[0]) && strcmp(qdisc_kinds[k].kind, q->ops->kind) != 0)
-		k++;
-	if (k == sizeof(qdisc_kinds) / sizeof(qdisc_kinds[0]))
+	if (codec == NULL)
 		return error_set(ts->err, EOPNOTSUPP, "'save' does not know the qdisc %s", q->ops->kind);
 	fprintf(out, "tc qdisc add dev %s ", ts->port->name);
 	if (q->parent != NULL)
@@ -456,9 +328,9 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 	fprintf(out, " handle %x:", q->handle >> 16);
 	print_stab(out, &q->stab);
 	fprintf(out, " %s", q->ops->kind);
-	if (qdisc_kinds[k].print != NULL) {
+	if (codec->save != NULL) {
 		q->ops->get_conf(q, conf);
-		qdisc_kinds[k].print(out, conf);
+		codec->save(out, conf);
 	}
 	putc('\n', out);
 	if (q->ops->classes == NULL)

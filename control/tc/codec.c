@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The registry of the disciplines' codecs and what several of them share. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,4 +62,29 @@ rate_put(const struct rate_conf *rate, struct tc_ratespec *spec)
 		.mpu = rate->mpu,
 		.rate = rate->Bps > UINT32_MAX ? UINT32_MAX : (uint32_t)rate->Bps,
 	};
+}
+
+void
+save_rate(FILE *out, const char *word, const struct rate_conf *rate)
+{
+	fprintf(out, " %s %" PRIu64 "bps", word, rate->Bps); /* tc's bps is bytes per second */
+}
+
+void
+save_packet_size(FILE *out, const struct rate_conf *rate)
+{
+	if (rate->overhead != 0)
+		fprintf(out, " overhead %d", (int16_t)rate->overhead);
+	if (rate->mpu != 0)
+		fprintf(out, " mpu %u", rate->mpu);
+	if (rate->linklayer == TC_LINKLAYER_ATM)
+		fputs(" linklayer atm", out);
+}
+
+uint64_t
+save_bucket_bytes(uint64_t ns, uint64_t Bps)
+{
+	const uint64_t second = 1000000000;
+
+	return (uint64_t)(((unsigned __int128)ns * Bps + second - 1) / second);
 }

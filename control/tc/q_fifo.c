@@ -25,7 +25,17 @@ fifo_put(struct nl_msgs *msgs, const void *conf)
 	nl_put(msgs, TCA_OPTIONS, &opt, sizeof(opt));
 }
 
-static const struct qdisc_codec pfifo_codec = { .kind = "pfifo", .parse = fifo_parse, .put = fifo_put };
-static const struct qdisc_codec bfifo_codec = { .kind = "bfifo", .parse = fifo_parse, .put = fifo_put };
+static void
+fifo_save(FILE *out, const void *conf)
+{
+	fprintf(out, " limit %u", ((const struct fifo_conf *)conf)->limit);
+}
+
+static const struct qdisc_codec pfifo_codec = {
+	.kind = "pfifo", .parse = fifo_parse, .put = fifo_put, .save = fifo_save
+};
+static const struct qdisc_codec bfifo_codec = {
+	.kind = "bfifo", .parse = fifo_parse, .put = fifo_put, .save = fifo_save
+};
 QDISC_CODEC_REGISTER(pfifo_codec)
 QDISC_CODEC_REGISTER(bfifo_codec)

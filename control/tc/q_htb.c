@@ -124,9 +124,34 @@ htb_class_put_xstats(struct nl_msgs *msgs, uint16_t attr, const void *xstats)
 	nl_put(msgs, attr, &wire, sizeof(wire));
 }
 
+static void
+htb_save(FILE *out, const void *conf)
+{
+	const struct htb_conf *c = conf;
+
+	fprintf(out, " default %x r2q %u", c->defcls, c->rate2quantum);
+	if (c->has_direct_qlen)
+		fprintf(out, " direct_qlen %u", c->direct_qlen);
+}
+
+static void
+htb_class_save(FILE *out, const void *conf)
+{
+	const struct htb_class_conf *c = conf;
+
+	save_rate(out, "rate", &c->rate);
+	save_rate(out, "ceil", &c->ceil);
+	fprintf(out, " burst %" PRIu64 " cburst %" PRIu64, save_bucket_bytes(c->burst_ns, c->rate.Bps),
+		save_bucket_bytes(c->cburst_ns, c->ceil.Bps));
+	if (c->level == 0)
+		fprintf(out, " prio %u quantum %u", c->prio, c->quantum);
+	save_packet_size(out, &c->rate);
+}
+
 static const struct class_codec htb_class_codec = {
 	.parse = htb_class_parse,
 	.put = htb_class_put,
+	.save = htb_class_save,
 	.put_xstats = htb_class_put_xstats,
 	.xstats_size = sizeof(struct htb_class_xstats),
 	.top_is_root = true,
@@ -135,6 +160,7 @@ static const struct qdisc_codec htb_codec = {
 	.kind = "htb",
 	.parse = htb_parse,
 	.put = htb_put,
+	.save = htb_save,
 	.classes = &htb_class_codec,
 };
 QDISC_CODEC_REGISTER(htb_codec)

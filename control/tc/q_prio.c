@@ -29,6 +29,16 @@ prio_put(struct nl_msgs *msgs, const void *conf)
 	nl_put(msgs, TCA_OPTIONS, &opt, sizeof(opt));
 }
 
+static void
+prio_save(FILE *out, const void *conf)
+{
+	const struct prio_conf *c = conf;
+
+	fprintf(out, " bands %u priomap", c->bands);
+	for (unsigned int i = 0; i <= TC_PRIO_MAX; i++)
+		fprintf(out, " %u", c->priomap[i]);
+}
+
 /* pfifo_fast takes no options; Linux ignores what a client sends all the same. */
 static int
 pfifo_fast_parse(const struct nlattr *options, void *conf, struct error *err)
@@ -41,6 +51,7 @@ static const struct qdisc_codec prio_codec = {
 	.kind = "prio",
 	.parse = prio_parse,
 	.put = prio_put,
+	.save = prio_save,
 	.classes = &prio_class_codec,
 };
 static const struct qdisc_codec pfifo_fast_codec = { .kind = "pfifo_fast", .parse = pfifo_fast_parse, .put = prio_put };

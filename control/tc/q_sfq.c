@@ -4,6 +4,9 @@
 
 #include "tc/qdisc_codec.h"
 
+#define SFQ_DEPTH_DEFAULT 127
+#define SFQ_FLOWS_DEFAULT 128
+
 static int
 sfq_parse(const struct nlattr *options, void *conf, struct error *err)
 {
@@ -69,6 +72,28 @@ sfq_put(struct nl_msgs *msgs, const void *conf)
 }
 
 static void
+sfq_save(FILE *out, const void *conf)
+{
+	const struct sfq_conf *c = conf;
+
+	fprintf(out, " quantum %u perturb %d limit %u divisor %u", c->quantum, c->perturb_s, c->limit, c->divisor);
+	/*
+	 * These ask for the long form of the options, under which the others' bounds differ: only where they are not
+	 * the defaults.
+	 */
+	if (c->depth != SFQ_DEPTH_DEFAULT)
+		fprintf(out, " depth %u", c->depth);
+	if (c->flows != SFQ_FLOWS_DEFAULT)
+		fprintf(out, " flows %u", c->flows);
+	if (c->headdrop)
+		fputs(" headdrop", out);
+	if (c->qth_min != 0)
+		fprintf(out, " redflowlimit %u min %u max %u probability %.9f%s%s", c->redflowlimit, c->qth_min,
+			c->qth_max, (double)c->red_max_p / 4294967296.0, c->red_flags & TC_RED_ECN ? " ecn" : "",
+			c->red_flags & TC_RED_HARDDROP ? " harddrop" : "");
+}
+
+static void
 sfq_class_put_xstats(struct nl_msgs *msgs, uint16_t attr, const void *xstats)
 {
 	const struct sfq_class_xstats *x = xstats;
@@ -85,6 +110,7 @@ static const struct qdisc_codec sfq_codec = {
 	.kind = "sfq",
 	.parse = sfq_parse,
 	.put = sfq_put,
+	.save = sfq_save,
 	.classes = &sfq_class_codec,
 };
 QDISC_CODEC_REGISTER(sfq_codec)

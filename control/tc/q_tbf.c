@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tbf: nested TCA_TBF_*. The rate tables (RTAB, PTAB) are what old kernels looked up; the rates say it all. */
+#include <inttypes.h>
+
 #include <weir/qdisc/tbf.h>
 
 #include "tc/qdisc_codec.h"
@@ -70,11 +72,28 @@ tbf_put(struct nl_msgs *msgs, const void *conf)
 	nl_nest_end(msgs, nest);
 }
 
+static void
+tbf_save(FILE *out, const void *conf)
+{
+	const struct tbf_conf *c = conf;
+
+	save_rate(out, "rate", &c->rate);
+	fprintf(out, " burst %" PRIu64 " limit %u",
+		c->burst_bytes != 0 ? c->burst_bytes : save_bucket_bytes(c->burst_ns, c->rate.Bps), c->limit_bytes);
+	if (c->peak.Bps != 0) {
+		save_rate(out, "peakrate", &c->peak);
+		fprintf(out, " mtu %" PRIu64,
+			c->mtu_bytes != 0 ? c->mtu_bytes : save_bucket_bytes(c->mtu_ns, c->peak.Bps));
+	}
+	save_packet_size(out, &c->rate);
+}
+
 static const struct class_codec tbf_class_codec = { .silent = true };
 static const struct qdisc_codec tbf_codec = {
 	.kind = "tbf",
 	.parse = tbf_parse,
 	.put = tbf_put,
+	.save = tbf_save,
 	.classes = &tbf_class_codec,
 };
 QDISC_CODEC_REGISTER(tbf_codec)

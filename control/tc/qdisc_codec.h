@@ -6,6 +6,8 @@
 #ifndef WEIR_CONTROL_QDISC_CODEC_H
 #define WEIR_CONTROL_QDISC_CODEC_H
 
+#include <stdio.h>
+
 #include <netlink/netlink.h>
 #include <weir/qdisc/tbf.h>
 #include <weir/sched.h>
@@ -16,6 +18,8 @@ struct class_codec {
 	/* TCA_OPTIONS of a class (NULL: absent) into the kind's class conf, which is zeroed. */
 	int (*parse)(const struct nlattr *options, void *conf, struct error *err);
 	void (*put)(struct nl_msgs *msgs, const void *conf); /* TCA_OPTIONS; NULL: none */
+	/* As qdisc_codec's; NULL: the classes come with the qdisc and are not saved. */
+	void (*save)(FILE *out, const void *conf);
 	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
 	size_t xstats_size; /* of the kind's struct; 0: none */
 	bool top_is_root; /* classes right under the qdisc name TC_H_ROOT as their parent, not the qdisc */
@@ -30,6 +34,11 @@ struct qdisc_codec {
 	 */
 	int (*parse)(const struct nlattr *options, void *conf, struct error *err);
 	void (*put)(struct nl_msgs *msgs, const void *conf); /* TCA_OPTIONS */
+	/*
+	 * For `weir save`: the options, each with a blank before it, as words that tc reads back to this conf; NULL:
+	 * the kind takes none.
+	 */
+	void (*save)(FILE *out, const void *conf);
 	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
 	size_t xstats_size;
 	const struct class_codec *classes; /* NULL: a class is shown by its handle alone */
@@ -56,6 +65,12 @@ union tc_conf {
 /* struct tc_ratespec and the 64-bit attribute that stands in for it from 2^32 bytes per second on. */
 int rate_parse(const struct tc_ratespec *spec, const struct nlattr *rate64, struct rate_conf *rate, struct error *err);
 void rate_put(const struct rate_conf *rate, struct tc_ratespec *spec);
+
+/* For save: " WORD RATE", and the overhead, mpu and link layer of a rate where they differ from none. */
+void save_rate(FILE *out, const char *word, const struct rate_conf *rate);
+void save_packet_size(FILE *out, const struct rate_conf *rate);
+/* For save: a bucket's size from its time at the rate; to the next byte, as tc rounds down when it reads it. */
+uint64_t save_bucket_bytes(uint64_t ns, uint64_t Bps);
 
 /*
  * The struct at the start of an attribute, copied; EINVAL if it is shorter. What is longer is ignored, as Linux does.
