@@ -22,10 +22,10 @@
 #define WEIR_SCHED_HTB_H
 
 #include <weir/qdisc/htb.h>
+#include <weir/rate.h>
 #include <weir/sched.h>
 
 #include "pkt_queue.h"
-#include "rate.h"
 #include "tree.h"
 #include "wheel.h"
 

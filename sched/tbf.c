@@ -8,9 +8,8 @@
 
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/tbf.h>
+#include <weir/rate.h>
 #include <weir/sched.h>
-
-#include "rate.h"
 
 #define TBF_BURST 64
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include <netlink/netlink.h>
-#include <weir/qdisc/tbf.h>
+#include <weir/rate.h>
 #include <weir/sched.h>
 
 struct sched_stats;

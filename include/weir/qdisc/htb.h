@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <weir/qdisc/tbf.h> /* struct rate_conf */
+#include <weir/rate.h>
 
 /* htb: tc-htb(8). */
 struct htb_conf {

@@ -4,14 +4,9 @@
 
 #include <stdint.h>
 
-/* tbf: tc-tbf(8). Rates in bytes per second; link layer as in tc_ratespec. */
-struct rate_conf {
-	uint64_t Bps;
-	uint16_t overhead; /* signed in tc: bytes added to each packet */
-	uint16_t mpu; /* bytes that a packet counts at least */
-	uint8_t linklayer; /* TC_LINKLAYER_ETHERNET, TC_LINKLAYER_ATM */
-};
+#include <weir/rate.h>
 
+/* tbf: tc-tbf(8). */
 struct tbf_conf {
 	struct rate_conf rate, peak; /* peak.Bps 0: none */
 	uint32_t limit_bytes; /* of the inner bfifo */
