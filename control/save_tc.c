@@ -16,6 +16,7 @@
 #include <weir/action/gact.h>
 #include <weir/action/skbedit.h>
 #include <weir/filter/fw.h>
+#include <weir/filter/tcindex.h>
 #include <weir/filter/u32.h>
 
 #include "save.h"
@@ -206,12 +207,35 @@ save_fw(const struct tc_save *ts, const struct filter_info *info)
 	return save_actions(ts, fw_actions(info->filter));
 }
 
+/* The settings are all filters': each brings them. Where there is none, the group by itself is a classifier. */
+static int
+save_tcindex(const struct tc_save *ts, const struct filter_info *info)
+{
+	FILE *out = ts->save->out;
+	struct tcindex_settings settings;
+
+	if (ts->u32_tables || (info->filter == NULL && !tcindex_is_empty(info->group)))
+		return 1;
+	tcindex_get_settings(info->group, &settings);
+	if (info->filter != NULL)
+		fprintf(out, " handle 0x%x", info->handle);
+	fprintf(out, " tcindex hash %u mask 0x%x shift %u %s", settings.hash, settings.mask, settings.shift,
+		settings.fall_through ? "fall_through" : "pass_on");
+	if (info->filter == NULL)
+		return 0;
+	if (tcindex_classid(info->filter) != 0)
+		print_classid(out, "classid", tcindex_classid(info->filter));
+	return save_actions(ts, tcindex_actions(info->filter));
+}
+
 static const struct {
 	const char *kind;
 	int (*save)(const struct tc_save *ts, const struct filter_info *info); /* 1: nothing to save after all */
+	bool groups; /* a group by itself is saved, too: filter NULL */
 } filter_kinds[] = {
-	{ "u32", save_u32 },
-	{ "fw", save_fw },
+	{ "u32", save_u32, false },
+	{ "fw", save_fw, false },
+	{ "tcindex", save_tcindex, true },
 };
 
 /* A filter goes into a line of its own, so it is printed apart and kept if there is something to keep. */
@@ -226,12 +250,12 @@ save_filter(void *arg, const struct filter_info *info)
 	size_t bytes = 0, k = 0;
 	int rc;
 
-	if (info->filter == NULL)
-		return 0;
 	while (k < sizeof(filter_kinds) / sizeof(filter_kinds[0]) && strcmp(filter_kinds[k].kind, info->kind) != 0)
 		k++;
 	if (k == sizeof(filter_kinds) / sizeof(filter_kinds[0]))
 		return error_set(ts->err, EOPNOTSUPP, "'save' does not know the filter %s", info->kind);
+	if (info->filter == NULL && !filter_kinds[k].groups)
+		return 0;
 	line.out = open_memstream(&text, &bytes);
 	if (line.out == NULL)
 		return error_code(ts->err, ENOMEM);
@@ -279,9 +303,11 @@ save_class(void *arg, struct class *c)
 	if (codec == NULL || codec->save == NULL)
 		return 0;
 	ops->get_conf(c, conf);
-	fprintf(ts->save->out, "tc class add dev %s parent %x:%x classid %x:%x %s", ts->port->name,
-		TC_H_MAJ(c->classid) >> 16, c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0,
-		TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), c->qdisc->ops->kind);
+	/* Rows of a table are there from the start. */
+	fprintf(ts->save->out, "tc class %s dev %s parent %x:%x classid %x:%x %s",
+		ops->change_row != NULL ? "change" : "add", ts->port->name, TC_H_MAJ(c->classid) >> 16,
+		c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0, TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid),
+		c->qdisc->ops->kind);
 	codec->save(ts->save->out, conf);
 	putc('\n', ts->save->out);
 	return 0;
@@ -320,11 +346,11 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 
 	if (codec == NULL)
 		return error_set(ts->err, EOPNOTSUPP, "'save' does not know the qdisc %s", q->ops->kind);
-	fprintf(out, "tc qdisc add dev %s ", ts->port->name);
+	fprintf(out, "tc qdisc add dev %s", ts->port->name);
 	if (q->parent != NULL)
-		fprintf(out, "parent %x:%x", TC_H_MAJ(q->parent->classid) >> 16, TC_H_MIN(q->parent->classid));
+		print_classid(out, "parent", q->place != 0 ? q->place : q->parent->classid);
 	else
-		fputs("root", out);
+		fputs(" root", out);
 	fprintf(out, " handle %x:", q->handle >> 16);
 	print_stab(out, &q->stab);
 	fprintf(out, " %s", q->ops->kind);
@@ -338,7 +364,11 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 	rc = sched_class_walk(q, save_class, ts);
 	if (rc == 0)
 		rc = save_chain(ts, q->chain, q->handle);
-	return rc != 0 ? rc : sched_class_walk(q, save_below_class, ts);
+	if (rc != 0)
+		return rc;
+	if (q->ops->classes->any_minor) /* a walk may give rows; the object has the leaf */
+		return save_below_class(ts, sched_class_find(q, q->handle));
+	return sched_class_walk(q, save_below_class, ts);
 }
 
 struct tc_walk {

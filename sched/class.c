@@ -63,11 +63,13 @@ struct class *
 sched_class_find(const struct qdisc *q, uint32_t classid)
 {
 	struct class **place;
+	struct class *c;
 
 	if (q->class_table == NULL || TC_H_MAJ(classid) != q->handle)
 		return NULL;
 	place = table_place(q->class_table, classid);
-	return place == NULL ? NULL : __atomic_load_n(place, __ATOMIC_ACQUIRE);
+	c = place == NULL ? NULL : __atomic_load_n(place, __ATOMIC_ACQUIRE);
+	return c == NULL && q->ops->classes->any_minor ? q->class_table->first : c;
 }
 
 int
@@ -281,6 +283,35 @@ sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **m
 	return 0;
 }
 
+struct row_change {
+	struct qdisc *q;
+	uint32_t minor;
+	const void *conf; /* NULL: reset */
+};
+
+static void
+change_row(struct sched_change *change)
+{
+	struct row_change *row = change->object;
+	const struct class_ops *ops = row->q->ops->classes;
+
+	change->result = row->conf != NULL ? ops->change_row(row->q, row->minor, row->conf, change->err)
+					   : ops->reset_row(row->q, row->minor, change->err);
+}
+
+static int
+run_row_change(struct row_change row, struct error *err)
+{
+	return sched_run_change(
+		&(struct sched_change){ .tree = row.q->tree, .fn = change_row, .object = &row, .err = err });
+}
+
+int
+sched_class_reset(struct qdisc *q, uint32_t classid, struct error *err)
+{
+	return run_row_change((struct row_change){ q, TC_H_MIN(classid), NULL }, err);
+}
+
 static void
 change_class(struct sched_change *change)
 {
@@ -295,6 +326,8 @@ sched_class_change(struct class *c, const struct class_spec *spec, struct error 
 	struct qdisc *q = c->qdisc;
 	uint32_t parentid = c->parent != NULL ? c->parent->classid : q->handle;
 
+	if (q->ops->classes->change_row != NULL)
+		return run_row_change((struct row_change){ q, TC_H_MIN(spec->classid), spec->conf }, err);
 	if (q->ops->classes->change == NULL)
 		return error_set(err, EOPNOTSUPP, "The classes of %s cannot be changed", q->ops->kind);
 	if (spec->parentid != 0 && spec->parentid != parentid && !(spec->parentid == TC_H_ROOT && c->parent == NULL))

@@ -34,11 +34,13 @@ class_snapshot_walk(const struct qdisc *q, int (*visit)(void *arg, struct class 
 	struct snapshot snapshot = {
 		.q = (struct qdisc *)(uintptr_t)q,
 		.stride = RTE_ALIGN_CEIL(sizeof(struct class) + q->ops->classes->size, _Alignof(struct class)),
-		/* Each holds a packet and has a minor of its own; what becomes busy meanwhile may be missing. */
-		.max = RTE_MIN(__atomic_load_n(&q->backlog_pkts, __ATOMIC_RELAXED), UINT16_MAX + 1u),
 	};
 	int rc = 0;
 
+	/* Each holds a packet and has a minor of its own; what becomes busy meanwhile may be missing. */
+	snapshot.max = q->ops->classes->snapshot_max != NULL
+			       ? q->ops->classes->snapshot_max(q)
+			       : RTE_MIN(__atomic_load_n(&q->backlog_pkts, __ATOMIC_RELAXED), UINT16_MAX + 1u);
 	if (snapshot.max == 0)
 		return 0;
 	snapshot.classes = aligned_alloc(_Alignof(struct class), snapshot.max * snapshot.stride);

@@ -379,6 +379,7 @@ sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct q
 			*err = own;
 		return -own.code;
 	}
+	graft.fresh->place = graft.at == NULL ? 0 : spec->parent;
 	if (made != NULL)
 		*made = graft.fresh;
 	graft_and_free(tree, &graft);
@@ -507,13 +508,14 @@ sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
 			error_set(err, EINVAL, "Specified class doesn't exist");
 			return NULL;
 		}
-		if (q->ops->classes->init == NULL) {
+		if (q->ops->classes->init == NULL && !q->ops->classes->any_minor) {
 			error_set(err, EINVAL,
 				"The classes of %s ask no filters: attach them to the qdisc, %x:", q->ops->kind,
 				q->handle >> 16);
 			return NULL;
 		}
-		place = &c->chain;
+		if (!q->ops->classes->any_minor)
+			place = &c->chain;
 	}
 	if (*place != NULL)
 		return *place;

@@ -339,6 +339,7 @@ tbf_grafted(struct class *c, uint64_t now)
 static const struct class_ops tbf_classes = {
 	.classify = tbf_classify,
 	.no_filters = true,
+	.any_minor = true,
 	.activate = tbf_child_turned,
 	.deactivate = tbf_child_turned,
 	.grafted = tbf_grafted,

@@ -52,7 +52,8 @@ put_class(struct nl_msgs *msgs, uint16_t type, const struct port *port, const st
 static void
 notify(const struct nl_request *req, struct nl_msgs *msgs)
 {
-	nl_notify(req->server, RTNLGRP_TC, msgs, req);
+	if (nl_msgs_bytes(msgs) != 0)
+		nl_notify(req->server, RTNLGRP_TC, msgs, req);
 	nl_msgs_destroy(msgs);
 }
 
@@ -150,6 +151,34 @@ request_start(struct class_request *r, const struct nl_request *req, struct erro
 	return 0;
 }
 
+/* One class into msgs: the object, or the row of the snapshot that has this id. */
+struct one_class {
+	struct nl_msgs *msgs;
+	uint16_t type;
+	const struct class_request *request;
+};
+
+static int
+put_row(void *arg, struct class *row)
+{
+	const struct one_class *one = arg;
+
+	if (row->classid == one->request->classid)
+		put_class(one->msgs, one->type, one->request->port, row);
+	return 0;
+}
+
+static void
+put_one(struct nl_msgs *msgs, uint16_t type, const struct class_request *r)
+{
+	struct one_class one = { msgs, type, r };
+
+	if (r->q->ops->classes->change_row != NULL)
+		sched_class_walk(r->q, put_row, &one);
+	else
+		put_class(msgs, type, r->port, r->c);
+}
+
 static int
 class_new(struct nl_request *req, struct error *err)
 {
@@ -186,7 +215,7 @@ class_new(struct nl_request *req, struct error *err)
 	if (rc == 0) {
 		struct nl_msgs *msgs = nl_msgs_create();
 
-		put_class(msgs, RTM_NEWTCLASS, r.port, r.c);
+		put_one(msgs, RTM_NEWTCLASS, &r);
 		notify(req, msgs);
 	}
 	return rc;
@@ -204,8 +233,10 @@ class_delete(struct nl_request *req, struct error *err)
 	if (r.c == NULL)
 		return error_code(err, ENOENT);
 	msgs = nl_msgs_create();
-	put_class(msgs, RTM_DELTCLASS, r.port, r.c);
-	if ((rc = sched_class_delete(r.c, err)) != 0)
+	put_one(msgs, RTM_DELTCLASS, &r);
+	rc = r.q->ops->classes->reset_row != NULL ? sched_class_reset(r.q, r.classid, err)
+						  : sched_class_delete(r.c, err);
+	if (rc != 0)
 		nl_msgs_destroy(msgs);
 	else
 		notify(req, msgs);
@@ -222,7 +253,7 @@ class_get(struct nl_request *req, struct error *err)
 		return rc;
 	if (r.c == NULL)
 		return error_code(err, ENOENT);
-	put_class(req->reply, RTM_NEWTCLASS, r.port, r.c);
+	put_one(req->reply, RTM_NEWTCLASS, &r);
 	return 0;
 }
 

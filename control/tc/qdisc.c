@@ -70,9 +70,10 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 	const struct qdisc_codec *codec = qdisc_codec_find(q->ops->kind);
 	union tc_conf conf = { 0 }, xstats = { 0 };
 	bool has_xstats = codec->put_xstats != NULL && q->ops->get_xstats != NULL;
+	uint32_t place = q->parent == NULL ? TC_H_ROOT : q->place != 0 ? q->place : q->parent->classid;
 	struct sched_stats stats;
 
-	put_head(msgs, type, flags, port, q->parent == NULL ? TC_H_ROOT : q->parent->classid, q->handle, q->ops->kind);
+	put_head(msgs, type, flags, port, place, q->handle, q->ops->kind);
 	if (codec->one_reference)
 		((struct tcmsg *)nl_msg_body(msgs))->tcm_info = 1;
 	q->ops->get_conf(q, &conf);

@@ -164,6 +164,8 @@ int sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class
 int sched_class_change(struct class *c, const struct class_spec *spec, struct error *err);
 int sched_class_delete(struct class *c,
 	struct error *err); /* EBUSY while it has children or filters point to it; packets are moved, not lost */
+/* What stands for the deletion of a class where classes are rows (class_ops.reset_row). */
+int sched_class_reset(struct qdisc *q, uint32_t classid, struct error *err);
 struct class *sched_class_find(const struct qdisc *q, uint32_t classid);
 int sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c), void *arg);
 
@@ -270,15 +272,28 @@ struct class_ops {
 	 */
 	bool inner_without_leaf;
 	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
+	/*
+	 * There is one class, made in init, and any minor finds it, as on Linux: what is grafted at 1:7 takes its leaf's
+	 * place.
+	 */
+	bool any_minor;
+	/*
+	 * (owner) Of a discipline with any_minor that keeps something by minor all the same (dsmark's marks): change or
+	 * reset that. `snapshot` lists it. NULL: nothing is kept.
+	 */
+	int (*change_row)(struct qdisc *q, uint32_t minor, const void *conf, struct error *err);
+	int (*reset_row)(struct qdisc *q, uint32_t minor, struct error *err);
 	void (*get_conf)(const struct class *c, void *conf);
 	void (*get_xstats)(const struct class *c, void *xstats);
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
 	/*
-	 * (owner) For a discipline whose classes come and go with its traffic (SFQ's flows), so that the core keeps no objects of them: fills at
-	 * most max classes, zeroed and stride bytes apart, in the order of their ids, for a dump; returns how many.
-	 * NULL: the core's objects.
+	 * (owner) For a discipline whose classes come and go with its traffic (SFQ's flows) or are rows of a table
+	 * (dsmark), so that the core keeps no objects of them: fills at most max classes, zeroed and stride bytes apart,
+	 * in the order of their ids, for a dump; returns how many. NULL: the core's objects.
 	 */
 	uint32_t (*snapshot)(struct qdisc *q, void *classes, size_t stride, uint32_t max);
+	/* How many snapshot may fill, asked by control; NULL: one for each queued packet. */
+	uint32_t (*snapshot_max)(const struct qdisc *q);
 };
 
 /*
@@ -290,6 +305,7 @@ struct qdisc {
 	uint64_t overlimits, requeues, drops_total;
 	uint64_t *drops; /* DROP__COUNT of them, elsewhere: so that thousands of qdiscs stand close together */
 	uint32_t handle; /* major << 16; 0: made by its parent, not listed */
+	uint32_t place; /* the classid under which it was asked for, as dumps name it; 0: its parent's */
 	uint64_t serial; /* order of creation in the tree: dumps keep it */
 	struct chain *chain; /* NULL: no filters yet */
 	struct sched_stab stab;

@@ -23,7 +23,6 @@ NOT_HERE = {
     '07': 'CBQ comes in a later issue',
     '08': 'TEQL comes in a later issue',
     '12': 'RED, GRED and choke come in a later issue',
-    '14': 'dsmark and tcindex come in a later issue',
     '21': 'rsvp comes in a later issue',
     '30': 'HFSC, DRR, fq_codel, CAKE and their like come in a later issue',
 }
@@ -37,6 +36,7 @@ LEFT_OUT = [
     ('13', r'^send ', 'its packets are dropped by policers, which come in a later issue'),
     ('13', r'police|fw |matchall|clsact|prio 70', 'police, matchall and clsact come in a later issue'),
     ('13', r'tc .*filter (show|ls) dev eth2', 'its filters are policers, which come in a later issue'),
+    ('14', r'cbq|dev eth0 parent 2:|(qdisc|class) show dev eth0', 'CBQ comes in a later issue'),
     ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
     ('18', r'police', 'the police action comes in a later issue'),
     ('18', r'prio [23] fw', 'Linux takes an empty fw filter, and cannot print it'),

@@ -3,8 +3,8 @@
 """behaviour.py BUILD [SCENARIO...]: what real Linux measured (../shared/golden/behaviour.json), measured again in replay.
 
 Each scenario's UDP flows are made as a capture, sent through a router whose eth0 carries the scenario's disciplines, and each flow's
-packets that left within the window are counted. They must agree with Linux within 2 % or two packets. Of tos-to-priority, which has no flows,
-a packet of each TOS is sent, and its class must be Linux's.
+packets that left within the window are counted. They must agree with Linux within 2 % or two packets. Where there are no flows, a packet of
+each TOS is sent, and its class and the TOS with which it leaves must be Linux's, and its IP checksum right.
 """
 import csv
 import json
@@ -16,10 +16,10 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../conformance'))
-from capture import START, udp_frame, write_capture  # noqa: E402
+from capture import START, checksum, udp_frame, write_capture  # noqa: E402
 from router import shared  # noqa: E402
 
-KINDS = ('htb-', 'tbf-', 'prio-', 'pfifo_fast-', 'sfq-', 'pfifo-')
+KINDS = ('htb-', 'tbf-', 'prio-', 'pfifo_fast-', 'sfq-', 'pfifo-', 'dsmark-', 'tcindex-mask', 'tcindex-hash')
 # Evenly spaced flows lock each other out of a full tail-drop queue, in Linux as here, by the phase at which they happen to meet it: only the
 # sum of such flows is the discipline's doing.
 SUM_ONLY = {'pfifo-4-unequal'}
@@ -85,21 +85,37 @@ def tos_of(packet):
 
 
 def one_of_each_tos(scenario):
-    return [(i * 1_000_000, udp_frame('10.2.0.2', '10.1.0.2', 40000, 9, 100, tos_of(packet)))
+    return [(i * 1_000_000, udp_frame('10.2.0.2', '10.1.0.2', 40000, packet.get('dport', 9), 100, tos_of(packet)))
             for i, packet in enumerate(scenario['measured']['packets'])]
 
 
-def read_classes(folder):
+def read_frames(path):
+    data, found, at = open(path, 'rb').read(), [], 24
+    while at < len(data):
+        caplen, = struct.unpack_from('<I', data, at + 8)
+        found.append(data[at + 16:at + 16 + caplen])
+        at += 16 + caplen
+    return found
+
+
+def read_each(folder):
+    """[(class, frame)]: they leave in the order in which they came."""
     with open(f'{folder}/out/packets.csv', newline='') as lines:
-        return [line['class'] for line in csv.DictReader(lines)]
+        return list(zip([line['class'] for line in csv.DictReader(lines)], read_frames(f'{folder}/eth0.pcap')))
 
 
-def compare_classes(scenario, classes):
-    packets = scenario['measured']['packets']
-    if len(classes) != len(packets):
-        return [f'{len(classes)} packets of {len(packets)} are in packets.csv']
-    return [f'TOS {packet["tos_in"]}: class {here}, Linux {packet["class"]}'
-            for packet, here in zip(packets, classes) if [here] != packet['class']]
+def compare_each(scenario, each):
+    packets, wrong = scenario['measured']['packets'], []
+    if len(each) != len(packets):
+        return [f'{len(each)} packets of {len(packets)} have left']
+    for packet, (where, frame) in zip(packets, each):
+        if 'class' in packet and [where] != packet['class']:
+            wrong.append(f'TOS {packet["tos_in"]}: class {where}, Linux {packet["class"]}')
+        if frame[15] != int(packet.get('tos_out', packet['tos_in']), 16):
+            wrong.append(f'TOS {packet["tos_in"]}: left with {frame[15]:#04x}, on Linux {packet["tos_out"]}')
+        if checksum(frame[14:34]) != 0:
+            wrong.append(f'TOS {packet["tos_in"]}: bad IP checksum')
+    return wrong
 
 
 def compare_shares(name, scenario, sent):
@@ -136,8 +152,8 @@ def main():
             sent, error = replay(build, scenario, traffic(scenario), lambda folder: read_capture(f'{folder}/eth0.pcap'))
             wrong = [f'replay failed: {error}'] if sent is None else compare_shares(name, scenario, sent)
         else:
-            classes, error = replay(build, scenario, one_of_each_tos(scenario), read_classes)
-            wrong = [f'replay failed: {error}'] if classes is None else compare_classes(scenario, classes)
+            each, error = replay(build, scenario, one_of_each_tos(scenario), read_each)
+            wrong = [f'replay failed: {error}'] if each is None else compare_each(scenario, each)
         passed, failed = passed + (not wrong), failed + bool(wrong)
         print(('pass ' if not wrong else 'fail ') + name)
         for line in wrong[:8]:
