@@ -23,6 +23,7 @@ struct qdisc;
 struct pkt_entry {
 	struct rte_mbuf *m;
 	uint32_t bytes; /* as the discipline counts them */
+	uint32_t stamp; /* the discipline's own, as when the packet came */
 };
 
 struct pkt_chunk {
@@ -71,7 +72,7 @@ pkt_chunk_put(struct pkt_pool *pool, struct pkt_chunk *chunk)
 
 /* False when memory is out: the packet is still the caller's. */
 static inline bool
-pkt_queue_push(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes)
+pkt_queue_push_stamped(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes, uint32_t stamp)
 {
 	if (queue->tail == NULL || queue->tail_index == PKT_CHUNK_ENTRIES) {
 		struct pkt_chunk *chunk = pkt_chunk_get(queue->pool);
@@ -89,9 +90,15 @@ pkt_queue_push(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes)
 		queue->tail = chunk;
 		queue->tail_index = 0;
 	}
-	queue->tail->entries[queue->tail_index++] = (struct pkt_entry){ .m = m, .bytes = bytes };
+	queue->tail->entries[queue->tail_index++] = (struct pkt_entry){ .m = m, .bytes = bytes, .stamp = stamp };
 	queue->count++;
 	return true;
+}
+
+static inline bool
+pkt_queue_push(struct pkt_queue *queue, struct rte_mbuf *m, uint32_t bytes)
+{
+	return pkt_queue_push_stamped(queue, m, bytes, 0);
 }
 
 /* The first packet; NULL: empty. */

@@ -54,6 +54,7 @@
 	X(FILTER, "filter", "a filter's or an action's verdict (drop)")                                                \
 	X(LOOP, "loop", "went through virtual ports more than eight times")                                            \
 	X(QUEUE_FULL, "queue_full", "a queueing discipline's limit")                                                   \
+	X(CODEL, "codel", "CoDel: the queue had been longer than its target for too long")                             \
 	X(TOO_LARGE, "too_large", "larger than a shaper's bucket can ever hold")                                       \
 	X(UNCLASSIFIED, "unclassified", "no class for it where there is no default")                                   \
 	X(BUFFERS_SHARED, "buffers_shared", "its queue held more than its share of the free buffers")                  \
