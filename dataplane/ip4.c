@@ -489,11 +489,12 @@ void
 ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n)
 {
 	struct routing routing;
-	struct rib_result results[BURST];
+	const struct rib_result *answers[BURST];
+	struct rib_result own[BURST];
 
 	if (n == 0)
 		return;
-	rib_lookup4(w->rib, keys, n, results);
+	rib_find4(w->rib, keys, n, answers, own);
 	worker_stage(w, STAGE_OF_ROUTE);
 	routing.in = in;
 	routing.forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
@@ -502,10 +503,10 @@ ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struc
 	outgoing_start(&routing.outgoing);
 	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local))
 		for (uint16_t i = 0; i < n; i++)
-			route(w, &routing, pkts[i], &results[i]);
+			route(w, &routing, pkts[i], answers[i]);
 	else
 		for (uint16_t i = 0; i < n; i++)
-			take_routed(w, &routing, pkts[i], &results[i]);
+			take_routed(w, &routing, pkts[i], answers[i]);
 	outgoing_flush(w, &routing.outgoing);
 }
 

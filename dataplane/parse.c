@@ -129,11 +129,12 @@ enum { HASH_NONE, HASH_ADDRESSES, HASH_PORTS };
 struct parsing {
 	struct pkt start; /* of a plain packet */
 	struct port *in;
-	uint64_t mac; /* the port's, as the first 8 bytes of a frame, shifted up by those behind it */
+	uint64_t mac, mac_mask; /* what a plain frame's first 8 bytes are, and which of their bits matter */
 	uint32_t mtu;
 	uint8_t hash_policy; /* of multipath routes; HASH_NONE: there are none */
 	bool any; /* every destination MAC is ours */
 	bool fresh; /* from outside, not through a virtual port */
+	bool finish; /* keys have fields that a plain packet of outside does not need */
 };
 
 static inline void
@@ -185,10 +186,21 @@ parse_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m)
 /* ---- plain packets ----------------------------------------------------------------------------------------------- */
 
 #define PLAIN_HEADERS (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr))
-#define TYPE_VERSION  RTE_BE32(0x08004500) /* ethertype, version and header length, with any TOS */
-#define TYPE_MASK     RTE_BE32(0xffffff00)
 
 _Static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "words of a frame are shifted as little-endian ones");
+
+/*
+ * A plain frame as words of 8 bytes, its first byte the lowest:
+ *
+ *	 0  destination MAC                                         | source MAC, 2
+ *	 8  source MAC, 4                 | ethertype     | ver len | TOS
+ *	16  total length  | ID            | fragment      | TTL     | protocol
+ *	24  checksum      | source address                | destination, 2
+ *	32  destination,2 | source port   | destination port
+ */
+#define TYPE_VERSION  (UINT64_C(0x450008) << 32) /* IPv4, a header of 20 bytes */
+#define TYPE_MASK     (UINT64_C(0xffffff) << 32)
+#define FRAGMENT_MASK ((uint64_t)RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK) << 32)
 
 static inline uint64_t
 load64(const uint8_t *from)
@@ -199,73 +211,75 @@ load64(const uint8_t *from)
 	return word;
 }
 
-static inline uint32_t
-load32(const uint8_t *from)
+static inline uint16_t
+load16(const uint8_t *from)
 {
-	uint32_t word;
+	uint16_t word;
 
 	memcpy(&word, from, sizeof(word));
 	return word;
 }
 
-/* Does the first byte of the address belong to hosts: none of 0/8, 127/8, 224/4 and 240/4? */
-static inline bool
-of_hosts(rte_be32_t address)
-{
-	uint8_t first = (uint8_t)address; /* little-endian: the first in memory */
+/* By an address's first byte: is it none of hosts, but of 0/8, 127/8, 224/4 or 240/4? */
+static const bool no_host[256] = { [0] = true, [127] = true, [224 ... 255] = true };
 
-	return (uint8_t)(first - 1) < 223 && first != 127;
-}
+/* All ones for the protocols whose ports rules know. */
+static const int8_t ports_mask[256] = { [IPPROTO_TCP] = -1, [IPPROTO_UDP] = -1, [IPPROTO_SCTP] = -1 };
 
-/* Do five words of a header add up to all ones (RFC 1071)? */
+/* Do a header's 20 bytes, as they lie in these four words, add up to all ones (RFC 1071)? */
 static inline bool
-sum_ok(uint64_t sum)
+sum_ok(uint64_t word1, uint64_t word2, uint64_t word3, uint16_t word4)
 {
+	uint64_t sum = (word1 >> 48) + (uint32_t)word2 + (word2 >> 32) + (uint32_t)word3 + (word3 >> 32) + word4;
 	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
 
 	return (half + (half << 16 | half >> 16)) >> 16 == 0xffff;
 }
 
-/* The ports of the transport header at `l4`, of which so many bytes are there, where rules know them. */
+/* The rest is 0. */
 static inline void
-set_ports(struct rib_key4 *key, const uint8_t *l4, uint32_t bytes)
+write_key(struct rib_key4 *key, uint64_t addresses, uint16_t iif, uint32_t ports, uint8_t dsfield, uint8_t protocol)
 {
-	uint8_t protocol = key->ip_protocol;
+	const uint64_t words[4] = { addresses, (uint64_t)iif << 32, (uint64_t)ports << 32,
+		dsfield | (uint32_t)protocol << 8 };
 
-	if (likely(bytes >= 4 && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP)))
-		memcpy(&key->sport, l4, 4);
+	_Static_assert(offsetof(struct rib_key4, iif) == 12 && offsetof(struct rib_key4, sport) == 20 &&
+			       offsetof(struct rib_key4, dsfield) == 24 && offsetof(struct rib_key4, ip_protocol) == 25,
+		"where the words have them");
+	memcpy(key, words, sizeof(*key));
 }
 
-/* Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off, and key what it is routed by. */
+/*
+ * Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off, and key what it is
+ * routed by, but for what finish_key knows. Reads 40 bytes, however many are the frame's: a buffer has them.
+ */
 static inline bool
 take_plain(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *key)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
-	uint32_t word[5] = { load32(ip), load32(ip + 4), load32(ip + 8), load32(ip + 12), load32(ip + 16) };
-	uint32_t total = rte_be_to_cpu_16((uint16_t)(word[0] >> 16)), available = m->data_len - RTE_ETHER_HDR_LEN;
-	bool ours = load64(frame) << 16 == parsing->mac || (parsing->any && (frame[0] & 1) == 0);
-	bool ip4 = (load32(frame + 12) & TYPE_MASK) == TYPE_VERSION;
-	bool whole = m->nb_segs == 1 && m->data_len >= PLAIN_HEADERS && total >= sizeof(struct rte_ipv4_hdr) &&
-		     total <= available && available <= parsing->mtu;
-	bool fragment = (word[1] & RTE_BE32(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t word0 = load64(frame), word1 = load64(frame + 8), word2 = load64(frame + 16);
+	uint64_t word3 = load64(frame + 24), word4 = load64(frame + 32), addresses = load64(frame + 26);
+	int total = rte_be_to_cpu_16((uint16_t)word2), available = m->data_len - RTE_ETHER_HDR_LEN;
+	uint8_t protocol = (uint8_t)(word2 >> 56);
+	uint64_t differ = ((word0 ^ parsing->mac) & parsing->mac_mask) | ((word1 ^ TYPE_VERSION) & TYPE_MASK) |
+			  (word2 & FRAGMENT_MASK) | (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) | (m->nb_segs ^ 1u);
 
-	if (unlikely(!ours || !ip4 || !whole || fragment || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0))
+	if (unlikely(differ != 0 || total < (int)sizeof(struct rte_ipv4_hdr) || total > available ||
+		     available > (int)parsing->mtu))
 		return false;
-	if (unlikely(!sum_ok((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4])))
+	if (unlikely(!sum_ok(word1, word2, word3, (uint16_t)word4)))
 		return false;
-	if (unlikely(!of_hosts(word[3]) || !of_hosts(word[4])))
+	if (unlikely(no_host[(uint8_t)addresses] | no_host[(uint8_t)(addresses >> 32)]))
 		return false;
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + total);
-	m->pkt_len = RTE_ETHER_HDR_LEN + total;
-	*key = (struct rib_key4){
-		.src = word[3],
-		.dst = word[4],
-		.iif = parsing->in->ifindex,
-		.ip_protocol = (uint8_t)(word[2] >> 8),
-		.dsfield = (uint8_t)(word[0] >> 8),
-	};
-	set_ports(key, ip + sizeof(struct rte_ipv4_hdr), total - (uint32_t)sizeof(struct rte_ipv4_hdr));
+	if (unlikely(total < available)) {
+		m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + total);
+		m->pkt_len = RTE_ETHER_HDR_LEN + (uint32_t)total;
+	}
+	uint32_t ports = (uint32_t)(word4 >> 16) & (uint32_t)ports_mask[protocol];
+	if (unlikely(total < (int)(sizeof(struct rte_ipv4_hdr) + sizeof(ports))))
+		ports = 0;
+	write_key(key, addresses, parsing->start.in_port, ports, (uint8_t)(word1 >> 56), protocol);
 	return true;
 }
 
@@ -289,56 +303,67 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, struct parsin
 		.any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router),
 		.fresh = fresh,
 	};
+	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
+	if (parsing->any) { /* but not for a group: its bit is the first byte's lowest (IEEE 802) */
+		parsing->mac_mask = 1;
+		return;
+	}
 	memcpy(&parsing->mac, in->mac, RTE_ETHER_ADDR_LEN);
-	parsing->mac <<= 16;
+	parsing->mac_mask = (UINT64_C(1) << 8 * RTE_ETHER_ADDR_LEN) - 1;
 }
 
-/* What take_plain leaves open. */
-static void
-finish_key(const struct parsing *parsing, const struct rte_mbuf *m, struct rib_key4 *key)
+/* What take_plain leaves open of a packet from a virtual port, and where multipath routes are. */
+static __rte_noinline void
+finish_plain(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *key)
 {
-	key->mark = pkt_of((struct rte_mbuf *)(uintptr_t)m)->mark;
+	fill(pkt_of(m), parsing);
+	key->mark = pkt_of(m)->mark;
 	if (parsing->hash_policy == HASH_PORTS)
 		key->flow_hash = path_flow_hash(m);
 	else if (parsing->hash_policy == HASH_ADDRESSES)
 		key->flow_hash = flow_hash_addresses(key->src, key->dst);
 }
 
+/* Any packet that is not plain; false: dropped. */
+static __rte_noinline bool
+take_other(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m)
+{
+	enum drop_reason reason = parse_one(w, parsing, m);
+
+	if (unlikely(reason != KEEP))
+		pkt_drop(&counters(w, parsing->in)->sink, m, reason);
+	return reason == KEEP;
+}
+
 uint16_t
 path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, struct parsed *parsed)
 {
-	struct pkt_sink *sink = &counters(w, in)->sink;
+	struct rib_key4 *key = parsed->keys;
 	struct parsing parsing;
-	uint16_t kept = 0;
-	bool finish;
+	uint16_t kept = 0, others = 0;
 
 	start_parsing(w, in, fresh, &parsing);
-	finish = !fresh || parsing.hash_policy != HASH_NONE;
-	parsed->plain = true;
 	for (uint16_t i = 0; i < RTE_MIN(n, PREFETCH); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		enum drop_reason reason;
 
 		if (i + PREFETCH < n) {
 			rte_prefetch0_write(pkt_of(pkts[i + PREFETCH]));
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH], void *));
 		}
-		if (likely(take_plain(&parsing, m, &parsed->keys[kept]))) {
-			fill(pkt_of(m), &parsing);
-			if (unlikely(finish))
-				finish_key(&parsing, m, &parsed->keys[kept]);
-			pkts[kept++] = m;
-			continue;
-		}
-		reason = parse_one(w, &parsing, m);
-		if (likely(reason == KEEP)) {
-			parsed->plain = false;
-			pkts[kept++] = m;
+		if (unlikely(!take_plain(&parsing, m, key))) {
+			if (!take_other(w, &parsing, m))
+				continue;
+			others++;
+		} else if (likely(!parsing.finish)) {
+			memcpy(pkt_of(m), &parsing.start, offsetof(struct pkt, scratch));
 		} else {
-			pkt_drop(sink, m, reason);
+			finish_plain(&parsing, m, key);
 		}
+		pkts[kept++] = m;
+		key++;
 	}
+	parsed->plain = others == 0;
 	return kept;
 }

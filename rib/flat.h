@@ -45,15 +45,15 @@ void flat_pool_destroy(struct flat_pool *pool);
 
 /*
  * values[i] is that of addrs[i], in host order, in the one table; or in its own, where flats[i] is not NULL. Any thread
- * under RCU.
+ * under RCU. flat_find_all gives all values, or-ed together: 0 if the table has nothing for anybody.
  */
-void flat_find_all(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
+uint32_t flat_find_all(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
 void flat_find_each(const struct flat *const *flats, const uint32_t *addrs, uint16_t n, uint32_t *values);
 
 /* For tests: the readers that this processor can use, NULL at the end. The functions above use the last. */
 struct flat_reader {
 	const char *name;
-	void (*find_all)(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
+	uint32_t (*find_all)(const struct flat *flat, const uint32_t *addrs, uint16_t n, uint32_t *values);
 	void (*find_each)(const struct flat *const *flats, const uint32_t *addrs, uint16_t n, uint32_t *values);
 };
 

@@ -16,7 +16,9 @@ struct burst {
 	const struct rib *rib;
 	const struct ruleset *set;
 	const void *keys; /* struct rib_key4 or struct rib_key */
-	struct rib_result *results;
+	const struct rib_result **answers; /* where each is: in its target, or in ... */
+	struct rib_result *own; /* ... this, where more than the target has a say */
+	uint8_t *lengths; /* of the prefixes found */
 	uint32_t bound; /* not 0: keys are bound to devices (oif) */
 	uint16_t count;
 	uint8_t index[LPM_BURST];
@@ -67,7 +69,7 @@ choose_hop(const struct burst *b, const struct group *group, uint8_t k)
 {
 	const uint32_t *key = key_at(b->set, b->keys, k);
 	uint32_t oif = key[b->set->layout->oif];
-	struct rib_result *result = &b->results[k];
+	struct rib_result *result = &b->own[k];
 
 	if (group != NULL) {
 		const struct group_member *m =
@@ -90,11 +92,23 @@ merge_realms(uint32_t route, uint32_t rule)
 	return route | ((route & 0xffff) == 0 ? rule & 0xffff : 0) | (route >> 16 == 0 ? rule & 0xffff0000 : 0);
 }
 
+/* The answer is not the target's alone: several hops, a packet that is bound to a device, a rule with realms. */
+static bool
+answer_own(const struct burst *b, const struct compiled_rule *rule, const struct target *target,
+	const struct group *group, uint8_t k)
+{
+	b->own[k] = target->result;
+	if ((group != NULL || b->bound != 0) && !choose_hop(b, group, k))
+		return false;
+	b->own[k].realm = merge_realms(b->own[k].realm, rule->realm);
+	b->answers[k] = &b->own[k];
+	return true;
+}
+
 /* Is the value an answer by this rule for key k? */
 static inline bool
 answer(const struct burst *b, const struct compiled_rule *rule, uint8_t k, uint32_t value)
 {
-	struct rib_result *result = &b->results[k];
 	const struct target *target;
 	const struct group *group;
 
@@ -104,12 +118,10 @@ answer(const struct burst *b, const struct compiled_rule *rule, uint8_t k, uint3
 	group = __atomic_load_n(&target->group, __ATOMIC_ACQUIRE);
 	if (unlikely(target->result.type == RTN_THROW))
 		return false;
-	*result = target->result;
-	if (unlikely(group != NULL || b->bound != 0) && !choose_hop(b, group, k))
-		return false;
-	result->prefix_length = lpm_value_length(value);
-	if (unlikely(rule->realm != 0))
-		result->realm = merge_realms(result->realm, rule->realm);
+	b->lengths[k] = lpm_value_length(value);
+	if (unlikely(group != NULL || b->bound != 0 || rule->realm != 0))
+		return answer_own(b, rule, target, group, k);
+	b->answers[k] = &target->result;
 	return true;
 }
 
@@ -182,8 +194,8 @@ flat_of(const struct table *table)
 	return likely(__atomic_load_n(&table->by_tos, __ATOMIC_RELAXED) == NULL) ? flat : NULL;
 }
 
-/* All keys ask the same table. */
-static void
+/* All keys ask the same table; false if it certainly has nothing for any of them. */
+static bool
 ask_together(struct burst *b, const struct table *table)
 {
 	const struct tos_lpms *by_tos = __atomic_load_n(&table->by_tos, __ATOMIC_ACQUIRE);
@@ -191,15 +203,16 @@ ask_together(struct burst *b, const struct table *table)
 	const struct flat *flat = flat_of(table);
 	uint8_t places[LPM_BURST];
 
-	if (flat != NULL) {
-		flat_find_all(flat, b->addr, b->count, b->value);
-	} else if (likely(is_v4(b) && lpm != NULL && by_tos == NULL)) {
+	if (flat != NULL)
+		return flat_find_all(flat, b->addr, b->count, b->value) != 0;
+	if (likely(is_v4(b) && lpm != NULL && by_tos == NULL)) {
 		lpm_lookup_v4(lpm, b->addr, b->count, b->value);
 	} else {
 		for (uint16_t i = 0; i < b->count; i++)
 			places[i] = (uint8_t)i;
 		ask_table(b, table, places, b->count, b->value);
 	}
+	return true;
 }
 
 /* Asks the table of the first of the places for all that want it; gives how many remain. */
@@ -266,22 +279,28 @@ settle(struct burst *b)
 	b->count = left;
 }
 
+/* The same where all have one rule, which takes everything. */
+static void
+settle_all(struct burst *b, const struct compiled_rule *rule)
+{
+	uint16_t left = 0;
+
+	for (uint16_t i = 0; i < b->count; i++) {
+		if (likely(answer(b, rule, b->index[i], b->value[i])))
+			continue;
+		b->index[left] = b->index[i];
+		b->addr[left++] = b->addr[i];
+	}
+	b->count = left;
+}
+
 /* The rules at the front that take everything: no matching at all. */
 static void
 lead(struct burst *b)
 {
-	for (uint32_t r = 0; r < b->set->leading && b->count > 0; r++) {
-		uint32_t some = 0;
-
-		ask_together(b, b->set->tables[r]);
-		for (uint16_t i = 0; i < b->count; i++)
-			some |= b->value[i];
-		if (some == 0) /* of the local table, most bursts want nothing */
-			continue;
-		for (uint16_t i = 0; i < b->count; i++)
-			b->rule[i] = r;
-		settle(b);
-	}
+	for (uint32_t r = 0; r < b->set->leading && b->count > 0; r++)
+		if (ask_together(b, b->set->tables[r])) /* the local table has nothing for most bursts */
+			settle_all(b, &b->set->rules[r]);
 	for (uint16_t i = 0; i < b->count; i++)
 		b->from[i] = b->set->leading;
 }
@@ -296,24 +315,28 @@ refusal(uint8_t action)
 static void
 settle_without_table(struct burst *b)
 {
+	static const struct rib_result no_route = { .type = RTN_UNSPEC };
 	const struct ruleset *set = b->set;
 	uint16_t left = 0;
 
 	for (uint16_t i = 0; i < b->count; i++) {
 		uint32_t rule = b->rule[i];
-		struct rib_result *result = &b->results[b->index[i]];
+		uint8_t k = b->index[i];
 
 		if (b->table[i] != NULL) {
-			b->index[left] = b->index[i];
+			b->index[left] = k;
 			b->addr[left] = b->addr[i];
 			b->table[left] = b->table[i];
 			b->rule[left++] = rule;
-		} else if (rule == set->count) {
-			*result = (struct rib_result){ .type = RTN_UNSPEC };
-		} else {
-			*result = (struct rib_result){ .type = refusal(set->rules[rule].action),
+			continue;
+		}
+		b->lengths[k] = 0;
+		b->answers[k] = &no_route;
+		if (rule != set->count) {
+			b->own[k] = (struct rib_result){ .type = refusal(set->rules[rule].action),
 				.realm = set->rules[rule].realm,
 				.by_rule = true };
+			b->answers[k] = &b->own[k];
 		}
 	}
 	b->count = left;
@@ -355,24 +378,64 @@ look_up(struct burst *b)
 	}
 }
 
-void
-rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results)
+static const uint8_t every_key[LPM_BURST] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+	21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+	49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63 };
+
+/* At most LPM_BURST. */
+static inline void
+find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, const struct rib_result **answers,
+	struct rib_result *own, uint8_t *lengths)
 {
 	struct burst b;
 
 	b.rib = rib;
 	b.set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
+	b.keys = keys;
+	b.answers = answers;
+	b.own = own;
+	b.lengths = lengths;
+	b.count = n;
+	b.bound = 0;
+	memcpy(b.index, every_key, sizeof(every_key));
+	for (uint16_t i = 0; i < n; i++) {
+		b.addr[i] = rte_be_to_cpu_32(keys[i].dst);
+		b.bound |= keys[i].oif;
+	}
+	look_up(&b);
+}
+
+void
+rib_find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, const struct rib_result **answers,
+	struct rib_result *own)
+{
+	uint8_t lengths[LPM_BURST];
+
+	for (uint16_t done = 0; done < n; done += LPM_BURST)
+		find4(rib, keys + done, RTE_MIN(n - done, LPM_BURST), answers + done, own + done, lengths);
+}
+
+static void
+copy_answers(const struct rib_result *const *answers, const uint8_t *lengths, uint16_t n, struct rib_result *results)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (answers[i] != &results[i])
+			results[i] = *answers[i];
+		results[i].prefix_length = lengths[i];
+	}
+}
+
+void
+rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results)
+{
+	const struct rib_result *answers[LPM_BURST];
+	uint8_t lengths[LPM_BURST];
+
 	for (uint16_t done = 0; done < n; done += LPM_BURST) {
-		b.keys = keys + done;
-		b.results = results + done;
-		b.count = RTE_MIN(n - done, LPM_BURST);
-		b.bound = 0;
-		for (uint16_t i = 0; i < b.count; i++) {
-			b.index[i] = (uint8_t)i;
-			b.addr[i] = rte_be_to_cpu_32(keys[done + i].dst);
-			b.bound |= keys[done + i].oif;
-		}
-		look_up(&b);
+		uint16_t count = RTE_MIN(n - done, LPM_BURST);
+
+		find4(rib, keys + done, count, answers, results + done, lengths);
+		copy_answers(answers, lengths, count, results + done);
 	}
 }
 
@@ -398,14 +461,18 @@ look_up_v4(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct
 static void
 look_up_v6(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results)
 {
-	struct burst b = { .rib = rib, .keys = keys, .results = results, .count = n };
+	const struct rib_result *answers[LPM_BURST];
+	uint8_t lengths[LPM_BURST];
+	struct burst b = {
+		.rib = rib, .keys = keys, .answers = answers, .own = results, .lengths = lengths, .count = n
+	};
 
 	b.set = __atomic_load_n(&rib->rules[1].compiled, __ATOMIC_ACQUIRE);
-	for (uint16_t i = 0; i < n; i++) {
-		b.index[i] = (uint8_t)i;
+	memcpy(b.index, every_key, sizeof(every_key));
+	for (uint16_t i = 0; i < n; i++)
 		b.bound |= keys[i].oif;
-	}
 	look_up(&b);
+	copy_answers(answers, lengths, n, results);
 }
 
 /* Runs of one family, which are mostly the whole. */

@@ -262,8 +262,13 @@ struct rib_result {
 
 /* Answers a burst. keys and results are arrays of n. */
 void rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct rib_result *results);
-/* The fast one: nothing is copied, so ask by whole bursts. */
 void rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, struct rib_result *results);
+/*
+ * The fast one: answers[i] is where the result is, good until the reader's next quiescent state, but for prefix_length,
+ * which is not told. Most are in the rib; own[i] is room for one that is the packet's alone.
+ */
+void rib_find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, const struct rib_result **answers,
+	struct rib_result *own);
 /* Is flow_hash of interest? False: no route has several hops. */
 bool rib_has_multipath(const struct rib *rib);
 
