@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <weir/filter/fw.h>
+#include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
@@ -45,7 +46,11 @@ note_place(void *arg, struct class *c)
 static int
 note_places(void *arg, struct qdisc *q)
 {
-	return q->ops->classes != NULL ? sched_class_walk(q, note_place, NULL) : 0;
+	if (q->ops->classes == NULL)
+		return 0;
+	if (q->ops->classes->any_minor)
+		return note_place(NULL, sched_class_find(q, q->handle));
+	return sched_class_walk(q, note_place, NULL);
 }
 
 static struct htb_class_conf
@@ -145,7 +150,11 @@ graft_random(uint32_t parent, uint32_t handle, unsigned int depth)
 	struct prio_conf prio = { .bands = 3 + draw(4), .priomap = { 1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1 } };
 	struct fifo_conf fifo = { .limit = 1 + draw(100) }, bytes = { .limit = 2000 + draw(60000) };
 
-	switch (draw(depth < 3 ? 10 : 5)) {
+	struct dsmark_conf dsmark = {
+		.indices = (uint16_t)(1u << draw(8)), .set_tc_index = draw(2), .has_default_index = draw(2)
+	};
+
+	switch (draw(depth < 3 ? 11 : 5)) {
 	case 0:
 		return add_qdisc(parent, handle, "pfifo", &fifo);
 	case 1:
@@ -160,6 +169,8 @@ graft_random(uint32_t parent, uint32_t handle, unsigned int depth)
 		return add_qdisc(parent, handle, "prio", &prio);
 	case 7:
 		return add_qdisc(parent, handle, "tbf", &tbf);
+	case 8:
+		return add_qdisc(parent, handle, "dsmark", &dsmark);
 	default:
 		return graft_htb(parent, handle);
 	}
@@ -203,10 +214,11 @@ check_backlog(void *arg, struct qdisc *q)
 	uint64_t bytes = 0, packets = 0;
 
 	/* htb has a queue of its own, for what no class is for. */
-	if (q->class_table == NULL || q->ops->classes->snapshot != NULL || strcmp(q->ops->kind, "htb") == 0)
+	if (q->class_table == NULL || (q->ops->classes->snapshot != NULL && !q->ops->classes->any_minor) ||
+		strcmp(q->ops->kind, "htb") == 0)
 		return 0;
 	places_count = 0;
-	sched_class_walk(q, note_place, NULL);
+	note_places(NULL, q);
 	for (uint32_t i = 0; i < places_count; i++) {
 		const struct qdisc *leaf = sched_class_find(q, places[i])->leaf;
 
