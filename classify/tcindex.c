@@ -2,11 +2,14 @@
 /*
  * tcindex: the packet's tc_index, masked and shifted, is the handle of the filter that it belongs to; tc-tcindex(8).
  *
- * A key has 16 bits, so workers find the filter by two loads: a page by the key's high byte, the filter by its low one.
- * Pages come when a filter needs them and go with the group. Linux has an array where `hash` is above every key, else a
+ * A key has 16 bits, so workers find the answer by two loads: a page by the key's high byte, the answer by its low one.
+ * Where there are no actions to run, that is the class itself. Pages come when a filter needs them and go with the
+ * group. Linux has an array where `hash` is above every key, else a
  * small hash table; what that shows of itself, the checks and the order of dumps, is kept.
  */
 #include <stdlib.h>
+
+#include <rte_branch_prediction.h>
 
 #include <weir/filter/tcindex.h>
 
@@ -38,9 +41,19 @@ union lookup {
 	uint32_t word;
 };
 
+/* 0: no filter; a class and CLASS_ONLY; or a pointer to the filter, whose actions are to run. */
+typedef uint64_t answer;
+
+#define CLASS_ONLY 1u
+
+struct page {
+	answer answers[PAGE_FILTERS];
+	struct tcindex_filter *filters[PAGE_FILTERS]; /* control's */
+};
+
 struct tcindex {
 	union lookup lookup;
-	struct tcindex_filter **pages[PAGES]; /* NULL: no filter there */
+	struct page *pages[PAGES]; /* NULL: no filter there */
 	/* control's */
 	struct tcindex_settings settings;
 	bool started; /* options have come: from then on settings must fit what is there */
@@ -49,12 +62,29 @@ struct tcindex {
 	uint64_t serial;
 };
 
-static inline struct tcindex_filter *
+static inline answer
 lookup_key(const struct tcindex *t, uint32_t key)
 {
-	struct tcindex_filter **page = load_acquire(&t->pages[key / PAGE_FILTERS]);
+	const struct page *page = load_acquire(&t->pages[key / PAGE_FILTERS]);
 
-	return page == NULL ? NULL : load_acquire(&page[key % PAGE_FILTERS]);
+	return page == NULL ? 0 : load_acquire(&page->answers[key % PAGE_FILTERS]);
+}
+
+static answer
+answer_of(const struct tcindex_filter *filter)
+{
+	if (filter == NULL)
+		return 0;
+	return filter->actions != NULL ? (uintptr_t)filter : (answer)filter->classid << 32 | CLASS_ONLY;
+}
+
+/* Control. */
+static struct tcindex_filter *
+filter_at(const struct tcindex *t, uint32_t key)
+{
+	const struct page *page = t->pages[key / PAGE_FILTERS];
+
+	return page == NULL ? NULL : page->filters[key % PAGE_FILTERS];
 }
 
 /* ---- settings */
@@ -130,7 +160,7 @@ does_something(const struct tcindex_filter *filter)
 static void *
 tcindex_find(const struct filter_group *group, uint32_t handle)
 {
-	struct tcindex_filter *filter = lookup_key(filter_group_priv(group), handle % KEYS);
+	struct tcindex_filter *filter = filter_at(filter_group_priv(group), handle % KEYS);
 
 	return filter != NULL && does_something(filter) ? filter : NULL;
 }
@@ -148,10 +178,13 @@ static void
 put(struct filter_group *group, uint32_t key, struct tcindex_filter *fresh)
 {
 	struct tcindex *t = filter_group_priv(group);
-	struct tcindex_filter *old = lookup_key(t, key);
+	struct tcindex_filter *old = filter_at(t, key);
+	struct page *page = t->pages[key / PAGE_FILTERS];
 
-	if (fresh != old && t->pages[key / PAGE_FILTERS] != NULL)
-		store_release(&t->pages[key / PAGE_FILTERS][key % PAGE_FILTERS], fresh);
+	if (fresh != old) {
+		page->filters[key % PAGE_FILTERS] = fresh;
+		store_release(&page->answers[key % PAGE_FILTERS], answer_of(fresh));
+	}
 	if (fresh != NULL) {
 		t->n++;
 		t->impure += !fresh->pure;
@@ -168,13 +201,13 @@ make(struct filter_group *group, uint32_t key, const struct tcindex_conf *conf, 
 	struct error *err)
 {
 	struct tcindex *t = filter_group_priv(group);
-	const struct tcindex_filter *old = lookup_key(t, key);
-	struct tcindex_filter ***page = &t->pages[key / PAGE_FILTERS], **fresh_page;
+	const struct tcindex_filter *old = filter_at(t, key);
+	struct page **page = &t->pages[key / PAGE_FILTERS], *fresh_page;
 	struct tcindex_filter *filter;
 	int rc;
 
 	if (*page == NULL) {
-		fresh_page = calloc(PAGE_FILTERS, sizeof(struct tcindex_filter *));
+		fresh_page = calloc(1, sizeof(*fresh_page));
 		if (fresh_page == NULL)
 			return error_code(err, ENOMEM);
 		store_release(page, fresh_page);
@@ -291,7 +324,7 @@ tcindex_walk(const struct filter_group *group, int (*visit)(void *arg, uint32_t 
 	if (sorted == NULL)
 		return -ENOMEM;
 	for (uint32_t key = 0; key < KEYS; key++) {
-		const struct tcindex_filter *filter = lookup_key(t, key);
+		const struct tcindex_filter *filter = filter_at(t, key);
 
 		if (filter != NULL)
 			sorted[n++] = (struct placed){ key % t->settings.hash, filter };
@@ -330,6 +363,17 @@ tcindex_actions(const void *filter)
 /* ---- classification */
 
 static void
+run_actions(
+	const struct tcindex_filter *filter, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
+{
+	struct verdict found = { .classid = filter->classid };
+
+	found.action = action_list_run(filter->actions, ctx, m, &found);
+	if (found.action != TC_ACT_UNSPEC)
+		*result = found;
+}
+
+static void
 tcindex_classify(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
 {
@@ -339,19 +383,14 @@ tcindex_classify(const struct filter_group *group, const struct classify_ctx *ct
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t key = (uint32_t)(pkt_of(pkts[i])->tc_index & lookup.mask) >> lookup.shift;
-		const struct tcindex_filter *filter = lookup_key(t, key);
-		struct verdict found;
+		answer found = lookup_key(t, key);
 
-		if (filter == NULL) {
-			if (lookup.fall_through)
-				results[i] = (struct verdict){ TC_ACT_OK, major | key };
-			continue;
-		}
-		found.classid = filter->classid;
-		found.action =
-			filter->actions == NULL ? TC_ACT_OK : action_list_run(filter->actions, ctx, pkts[i], &found);
-		if (found.action != TC_ACT_UNSPEC)
-			results[i] = found;
+		if (likely((found & CLASS_ONLY) != 0))
+			results[i] = (struct verdict){ TC_ACT_OK, (uint32_t)(found >> 32) };
+		else if (found != 0)
+			run_actions((const struct tcindex_filter *)(uintptr_t)found, ctx, pkts[i], &results[i]);
+		else if (lookup.fall_through)
+			results[i] = (struct verdict){ TC_ACT_OK, major | key };
 	}
 }
 

@@ -128,6 +128,13 @@ dsmark_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now
 	const struct dsmark *d = qdisc_priv(q);
 	uint16_t got = qdisc_dequeue(d->inner->leaf, pkts, n, now);
 
+	/* A packet that has waited is in no cache: all are fetched together, first what says where the header is. */
+	for (uint16_t i = 0; i < got; i++) {
+		rte_prefetch0(pkts[i]);
+		rte_prefetch0(pkt_of(pkts[i]));
+	}
+	for (uint16_t i = 0; i < got; i++)
+		rte_prefetch0(rte_pktmbuf_mtod_offset(pkts[i], const void *, sizeof(struct rte_ether_hdr)));
 	for (uint16_t i = 0; i < got; i++)
 		mark(d, pkts[i]);
 	return got;

@@ -384,6 +384,18 @@ plain_row(struct bench *b, const char *name, const char *work, void (*setup)(str
 	measure(&load, b->pool, BACKLOG, queue, &b->rte_ring, &row);
 }
 
+static void
+load_dsmark_1(struct load *load)
+{
+	load_dsmark(load, 1);
+}
+
+static void
+load_dsmark_10000(struct load *load)
+{
+	load_dsmark(load, FLOWS);
+}
+
 int
 main(void)
 {
@@ -405,6 +417,8 @@ main(void)
 	plain_row(&b, "tbf", "tbf, 10,000 flows, waiting for tokens", load_tbf, queue_only_one, 55, 45);
 	plain_row(&b, "prio", "prio, 3 bands, 10,000 flows", load_prio, queue_by_leaf, 50, 40);
 	plain_row(&b, "sfq", "sfq, 10,000 flows", load_sfq, queue_by_flow, 80, 70);
+	plain_row(&b, "dsmark-1", "dsmark, all packets marked alike", load_dsmark_1, queue_only_one, 0, 0);
+	plain_row(&b, "dsmark-10000", "dsmark, 10,000 marks", load_dsmark_10000, queue_only_one, 0, 0);
 	report_note("enqueue and dequeue in bursts of %d, %d packets of %d bytes waiting (htb of 100000 leaves: %d), "
 		    "each leaf known; TSC %.2f GHz",
 		BURST, BACKLOG, PACKET_BYTES, LARGE_BACKLOG, (double)rte_get_tsc_hz() / 1e9);

@@ -38,6 +38,7 @@ struct load {
 	uint32_t target_count, next_target;
 	uint64_t in, out;
 	uint32_t leaves; /* htb: leaf classes, else 0 */
+	uint32_t rows; /* dsmark: marks, else 0 */
 	bool own_bucket, borrows; /* what must have been true of every leaf of htb when all is done */
 };
 
@@ -54,6 +55,7 @@ void load_pfifo_fast(struct load *load);
 void load_tbf(struct load *load); /* at all times the bucket is what is waited for */
 void load_prio(struct load *load);
 void load_sfq(struct load *load);
+void load_dsmark(struct load *load, unsigned int rows); /* each row marks, and packets are of all rows */
 /* The target of packet i of the first backlog. */
 struct target load_first_target(const struct load *load, uint32_t i);
 struct class *load_leaf(const struct load *load, uint32_t i); /* htb's i-th leaf */

@@ -5,6 +5,7 @@
 
 #include <rte_common.h>
 
+#include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/sfq.h>
@@ -210,6 +211,34 @@ load_sfq(struct load *load)
 	*load = (struct load){ 0 };
 	start(load);
 	add_qdisc(load, TC_H_ROOT, 1, "sfq", &conf);
+}
+
+/* Its class by priority, 1:ROW, is the packet's tc_index when it is first classified, and stays so. */
+static struct target
+target_row(const struct load *load, uint32_t i)
+{
+	return (struct target){ .leaf = sched_class_find(sched_root(load->tree), 1 << 16)->slot,
+		.priority = 1 << 16 | (i % load->rows) };
+}
+
+void
+load_dsmark(struct load *load, unsigned int rows)
+{
+	struct dsmark_conf conf = { .indices = (uint16_t)rte_align32pow2(rows) };
+	struct dsmark_class_conf mark = { .has_mask = true, .mask = 0x03, .has_value = true };
+	struct error err = { 0 };
+	struct qdisc *q;
+
+	*load = (struct load){ .rows = rows };
+	start(load);
+	q = add_qdisc(load, TC_H_ROOT, 1, "dsmark", &conf);
+	for (uint32_t row = 0; row < rows; row++) {
+		struct class_spec spec = { .classid = 1 << 16 | row, .conf = &mark };
+
+		mark.value = (uint8_t)(row << 2);
+		require(sched_class_change(sched_class_find(q, spec.classid), &spec, &err) == 0, err.msg);
+	}
+	aim_at_random(load, FLOWS, target_row);
 }
 
 struct target
