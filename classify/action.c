@@ -36,6 +36,7 @@ struct action {
 struct action_list {
 	struct rcu *rcu;
 	unsigned int n;
+	bool bare;
 	struct action *actions[];
 };
 
@@ -217,6 +218,7 @@ action_list_create(struct filter_group *group, const struct action_spec *specs, 
 	if (list == NULL)
 		return error_code(err, ENOMEM);
 	list->rcu = filter_group_rcu(group);
+	list->bare = specs[0].bare;
 	for (; list->n < n; list->n++) {
 		int rc = bind_one(group, &specs[list->n], &list->actions[list->n], err);
 
@@ -259,6 +261,12 @@ action_list_count(const struct action_list *list)
 	return list != NULL ? list->n : 0;
 }
 
+bool
+action_list_bare(const struct action_list *list)
+{
+	return list != NULL && list->bare;
+}
+
 const struct action *
 action_list_at(const struct action_list *list, unsigned int i)
 {
@@ -277,7 +285,7 @@ count(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m)
 	struct action_stats *stats = action_stats_of(action, ctx->worker);
 
 	counter_add(&stats->packets, 1);
-	counter_add(&stats->bytes, m->pkt_len - (ctx->ingress ? pkt_of(m)->l3_off : 0));
+	counter_add(&stats->bytes, classify_bytes(ctx, m));
 	if (stats->first_used_ns == 0)
 		stats->first_used_ns = ctx->now;
 	stats->last_used_ns = ctx->now;
@@ -306,6 +314,29 @@ action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct
 		}
 	}
 	return answer;
+}
+
+int
+action_check_verdict(const char *kind, int32_t action, struct error *err)
+{
+	if (TC_ACT_EXT_CMP(action, TC_ACT_JUMP))
+		return 0;
+	if (TC_ACT_EXT_CMP(action, TC_ACT_GOTO_CHAIN))
+		return error_set(err, EOPNOTSUPP, "%s: there is only chain 0, so 'goto chain' has nowhere to go", kind);
+	switch (action) {
+	case TC_ACT_UNSPEC:
+	case TC_ACT_OK:
+	case TC_ACT_RECLASSIFY:
+	case TC_ACT_SHOT:
+	case TC_ACT_PIPE:
+	case TC_ACT_TRAP:
+		return 0;
+	default:
+		return error_set(err, EINVAL,
+			"invalid control action %d: one of reclassify, drop, continue, pass, pipe, jump, trap is "
+			"wanted",
+			action);
+	}
 }
 
 /* ---- actions by themselves ---------------------------------------------------------------------- */
@@ -447,6 +478,12 @@ void *
 action_priv(const struct action *action)
 {
 	return (void *)(uintptr_t)action->priv;
+}
+
+struct rcu *
+action_rcu(const struct action *action)
+{
+	return action->rcu;
 }
 
 uint64_t

@@ -15,41 +15,18 @@ struct gact {
 };
 
 static int
-check_verdict(int32_t action, struct error *err)
-{
-	if (TC_ACT_EXT_CMP(action, TC_ACT_JUMP))
-		return 0;
-	if (TC_ACT_EXT_CMP(action, TC_ACT_GOTO_CHAIN))
-		return error_set(err, EOPNOTSUPP, "gact: there is only chain 0, so 'goto chain' has nowhere to go");
-	switch (action) {
-	case TC_ACT_UNSPEC:
-	case TC_ACT_OK:
-	case TC_ACT_RECLASSIFY:
-	case TC_ACT_SHOT:
-	case TC_ACT_PIPE:
-	case TC_ACT_TRAP:
-		return 0;
-	default:
-		return error_set(err, EINVAL,
-			"invalid control action %d: one of reclassify, drop, continue, pass, pipe, jump, trap is "
-			"wanted",
-			action);
-	}
-}
-
-static int
 gact_init(struct action *action, const void *conf, struct error *err)
 {
 	struct gact *g = action_priv(action);
 	struct gact_conf c = *(const struct gact_conf *)conf;
-	int rc = check_verdict(c.action, err);
+	int rc = action_check_verdict("gact", c.action, err);
 
 	if (rc != 0)
 		return rc;
 	if (c.random_type > PGACT_DETERM)
 		return error_set(err, EINVAL, "gact: random type %u; netrand or determ is wanted", c.random_type);
 	if (c.random_type != PGACT_NONE) {
-		rc = check_verdict(c.random_action, err);
+		rc = action_check_verdict("gact", c.random_action, err);
 		if (rc != 0)
 			return rc;
 	}

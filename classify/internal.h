@@ -35,6 +35,13 @@ void class_uses_add(struct class_uses *uses, uint32_t classid);
 void class_uses_drop(struct class_uses *uses, uint32_t classid);
 void class_uses_free(struct class_uses *uses);
 
+/* A packet's length as classification counts it. */
+static inline uint32_t
+classify_bytes(const struct classify_ctx *ctx, struct rte_mbuf *m)
+{
+	return m->pkt_len - (ctx->ingress ? pkt_of(m)->l3_off : 0);
+}
+
 /* ---- chains ------------------------------------------------------------------------------------- */
 
 struct filter_group {

@@ -51,11 +51,25 @@ gact_put(struct nl_msgs *msgs, const struct action *action)
 	}
 }
 
+static void
+gact_save(FILE *out, const void *conf)
+{
+	const struct gact_conf *c = conf;
+
+	save_verdict(out, c->action);
+	if (c->random_type != PGACT_NONE) {
+		fprintf(out, " random %s", c->random_type == PGACT_NETRAND ? "netrand" : "determ");
+		save_verdict(out, c->random_action);
+		fprintf(out, " %u", c->every);
+	}
+}
+
 static const struct action_codec gact_codec = {
 	.kind = "gact",
 	.conf_size = sizeof(struct gact_conf),
 	.parse = gact_parse,
 	.put = gact_put,
+	.save = gact_save,
 	.times_attr = TCA_GACT_TM,
 };
 ACTION_CODEC_REGISTER(gact_codec)

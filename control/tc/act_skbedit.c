@@ -80,11 +80,30 @@ skbedit_put(struct nl_msgs *msgs, const struct action *action)
 		nl_put_u64(msgs, TCA_SKBEDIT_FLAGS, SKBEDIT_F_INHERITDSFIELD);
 }
 
+static void
+skbedit_save(FILE *out, const void *conf)
+{
+	const struct skbedit_conf *c = conf;
+
+	if (c->set & SKBEDIT_F_QUEUE_MAPPING)
+		fprintf(out, " queue_mapping %u", c->queue_mapping);
+	if (c->set & SKBEDIT_F_PRIORITY)
+		fprintf(out, " priority %x:%x", TC_H_MAJ(c->priority) >> 16, TC_H_MIN(c->priority));
+	if (c->set & SKBEDIT_F_MARK)
+		fprintf(out, " mark 0x%x", c->mark);
+	if (c->set & SKBEDIT_F_MASK)
+		fprintf(out, "/0x%x", c->mask);
+	if (c->set & SKBEDIT_F_PTYPE)
+		fprintf(out, " ptype %u", c->packet_type);
+	save_verdict(out, c->action);
+}
+
 static const struct action_codec skbedit_codec = {
 	.kind = "skbedit",
 	.conf_size = sizeof(struct skbedit_conf),
 	.parse = skbedit_parse,
 	.put = skbedit_put,
+	.save = skbedit_save,
 	.times_attr = TCA_SKBEDIT_TM,
 };
 ACTION_CODEC_REGISTER(skbedit_codec)

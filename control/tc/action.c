@@ -119,6 +119,24 @@ actions_parse(const struct nlattr *attr, struct actions *actions, struct error *
 	return rc;
 }
 
+int
+bare_police_parse(const struct nlattr *attr, struct actions *actions, struct error *err)
+{
+	struct action_spec *spec = &actions->specs[0];
+	bool given;
+
+	if (attr == NULL)
+		return 0;
+	actions->n = 1;
+	memset(spec, 0, sizeof(*spec));
+	memset(&actions->confs[0], 0, ACTION_CONF_MAX);
+	strcpy(actions->kinds[0], "police");
+	spec->kind = actions->kinds[0];
+	spec->conf = &actions->confs[0];
+	spec->bare = true;
+	return find_codec(spec->kind)->parse(attr, &actions->confs[0], &spec->index, &given, err);
+}
+
 /* ---- printing -------------------------------------------------------------------------------- */
 
 /* struct tcf_t counts in clock ticks of 10 ms (USER_HZ). */
@@ -157,16 +175,28 @@ put_stats(struct nl_msgs *msgs, const struct action_stats *stats)
 }
 
 static void
-put_one(struct nl_msgs *msgs, uint16_t attr, const struct action *action, uint64_t now)
+put_options(struct nl_msgs *msgs, uint16_t attr, const struct action *action, uint64_t now)
 {
 	const struct action_codec *codec = find_codec(action_ops_of(action)->kind);
-	size_t nest = nl_nest_start(msgs, attr), options;
+	size_t nest = nl_nest_start(msgs, attr);
+	struct action_stats stats;
+
+	action_stats_sum(action, &stats);
+	codec->put(msgs, action);
+	put_times(msgs, codec->times_attr, action, &stats, now);
+	nl_nest_end(msgs, nest);
+}
+
+static void
+put_one(struct nl_msgs *msgs, uint16_t attr, const struct action *action, uint64_t now)
+{
+	size_t nest = nl_nest_start(msgs, attr);
 	unsigned int cookie_bytes;
 	const uint8_t *cookie = action_cookie(action, &cookie_bytes);
 	struct action_stats stats;
 
 	action_stats_sum(action, &stats);
-	nl_put_string(msgs, TCA_ACT_KIND, codec->kind);
+	nl_put_string(msgs, TCA_ACT_KIND, action_ops_of(action)->kind);
 	put_stats(msgs, &stats);
 	if (cookie_bytes != 0)
 		nl_put(msgs, TCA_ACT_COOKIE, cookie, cookie_bytes);
@@ -176,10 +206,7 @@ put_one(struct nl_msgs *msgs, uint16_t attr, const struct action *action, uint64
 		nl_put(msgs, TCA_ACT_FLAGS, &flags, sizeof(flags));
 	}
 	nl_put_u32(msgs, TCA_ACT_IN_HW_COUNT, 0);
-	options = nl_nest_start(msgs, TCA_ACT_OPTIONS);
-	codec->put(msgs, action);
-	put_times(msgs, codec->times_attr, action, &stats, now);
-	nl_nest_end(msgs, options);
+	put_options(msgs, TCA_ACT_OPTIONS, action, now);
 	nl_nest_end(msgs, nest);
 }
 
@@ -188,12 +215,93 @@ actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list,
 {
 	size_t nest;
 
-	if (action_list_count(list) == 0)
+	if (action_list_count(list) == 0 || action_list_bare(list))
 		return;
 	nest = nl_nest_start(msgs, attr);
 	for (unsigned int i = 0; i < action_list_count(list); i++)
 		put_one(msgs, (uint16_t)(i + 1), action_list_at(list, i), now);
 	nl_nest_end(msgs, nest);
+}
+
+void
+bare_police_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now)
+{
+	if (action_list_bare(list))
+		put_options(msgs, attr, action_list_at(list, 0), now);
+}
+
+void
+bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list)
+{
+	struct action_stats stats;
+
+	if (!action_list_bare(list))
+		return;
+	action_stats_sum(action_list_at(list, 0), &stats);
+	struct tc_stats old = {
+		.bytes = stats.bytes,
+		.packets = (uint32_t)stats.packets,
+		.drops = (uint32_t)stats.drops,
+		.overlimits = (uint32_t)stats.overlimits,
+	};
+
+	nl_put(msgs, TCA_STATS, &old, sizeof(old));
+}
+
+/* ---- saving -----------------------------------------------------------------------------------*/
+
+const char *
+verdict_word(int32_t action)
+{
+	static const struct {
+		int32_t action;
+		const char *word;
+	} words[] = {
+		{ TC_ACT_OK, "ok" },
+		{ TC_ACT_SHOT, "drop" },
+		{ TC_ACT_RECLASSIFY, "reclassify" },
+		{ TC_ACT_PIPE, "pipe" },
+		{ TC_ACT_UNSPEC, "continue" },
+		{ TC_ACT_TRAP, "trap" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].action == action)
+			return words[i].word;
+	return NULL;
+}
+
+void
+save_verdict(FILE *out, int32_t action)
+{
+	const char *word = verdict_word(action);
+
+	if (word != NULL)
+		fprintf(out, " %s", word);
+	else
+		fprintf(out, " jump %u", (unsigned int)(action & TC_ACT_EXT_VAL_MASK));
+}
+
+static void
+save_one(FILE *out, const struct action *action)
+{
+	const struct action_ops *ops = action_ops_of(action);
+	_Alignas(16) char conf[ops->conf_size];
+
+	ops->get_conf(action, conf);
+	fprintf(out, " %s", ops->kind);
+	find_codec(ops->kind)->save(out, conf);
+	fprintf(out, " index %u", action_index(action));
+}
+
+void
+save_actions(FILE *out, const struct action_list *list)
+{
+	for (unsigned int i = 0; i < action_list_count(list); i++) {
+		if (!action_list_bare(list))
+			fputs(" action", out);
+		save_one(out, action_list_at(list, i));
+	}
 }
 
 /* ---- tc actions ------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 
 #include <control.h>
 #include <netlink/netlink.h>
+#include <save.h>
 #include <weir/action/gact.h>
 #include <weir/action/skbedit.h>
 #include <weir/classify.h>
@@ -36,6 +37,8 @@ struct action_codec {
 	int (*parse)(const struct nlattr *options, void *conf, uint32_t *index, bool *given, struct error *err);
 	void (*put)(struct nl_msgs *msgs,
 		const struct action *action); /* what stands in TCA_ACT_OPTIONS, but for the times */
+	/* For `weir save`: the options, each with a blank before it, as words that tc reads back to this conf. */
+	void (*save)(FILE *out, const void *conf);
 	uint16_t times_attr; /* TCA_KIND_TM */
 };
 
@@ -56,6 +59,17 @@ struct action_head action_head_of(const struct action *action, int32_t verdict);
 /* A nest of actions numbered from 1, as TCA_U32_ACT is; attr NULL: none. */
 int actions_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
 void actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
+/*
+ * The action of old that is no list, TCA_U32_POLICE and the like: parsed behind actions_parse, whose actions it takes the
+ * place of; attr NULL: none. Put in the filter's options, and its counters behind them.
+ */
+int bare_police_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
+void bare_police_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
+void bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list);
+
+const char *verdict_word(int32_t action); /* NULL: a jump */
+void save_verdict(FILE *out, int32_t action); /* " WORD" */
+void save_actions(FILE *out, const struct action_list *list);
 
 /* ---- filters --------------------------------------------------------------------------------- */
 
@@ -77,9 +91,17 @@ struct filter_codec {
 	int (*parse)(const struct nlattr *nest, struct filter_options *options, struct error *err);
 	void (*put)(
 		struct nl_msgs *msgs, const struct control *control, const struct filter_info *info); /* TCA_OPTIONS */
+	/*
+	 * For `weir save`: handle, kind and options, each with a blank before it, as words that tc reads back; false:
+	 * this one needs no line (a group, whose filters say all).
+	 */
+	bool (*save)(const struct save *save, const struct filter_info *info);
+	bool (*leads)(const struct filter_info *info); /* others lead to it, so it is saved before them; NULL: none */
 };
 
 void filter_codec_register(const struct filter_codec *codec);
+const struct filter_codec *filter_codec_find(const char *kind);
+void save_classid(FILE *out, const char *word, uint32_t classid); /* " WORD MAJOR:MINOR" */
 
 #define FILTER_CODEC_REGISTER(codec)                                                                                   \
 	__attribute__((constructor)) static void filter_codec_register_##codec(void)                                   \

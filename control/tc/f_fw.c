@@ -13,11 +13,9 @@ fw_parse(const struct nlattr *nest, struct filter_options *options, struct error
 		(rc = nl_get_u32(tb[TCA_FW_CLASSID], 0, &conf->classid, "classid", err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_FW_MASK], 0, &conf->mask, "mask of the mark", err)) != 0 ||
 		(rc = indev_parse(options->control, tb[TCA_FW_INDEV], &conf->in_port, err)) != 0 ||
-		(rc = actions_parse(tb[TCA_FW_ACT], &options->actions, err)) != 0)
+		(rc = actions_parse(tb[TCA_FW_ACT], &options->actions, err)) != 0 ||
+		(rc = bare_police_parse(tb[TCA_FW_POLICE], &options->actions, err)) != 0)
 		return rc;
-	if (tb[TCA_FW_POLICE] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"fw: 'police' is not offered here; shape with a class, or drop with 'action drop'");
 	options->classid = conf->classid;
 	conf->has_classid = tb[TCA_FW_CLASSID] != NULL;
 	conf->has_mask = tb[TCA_FW_MASK] != NULL;
@@ -39,12 +37,36 @@ fw_put(struct nl_msgs *msgs, const struct control *control, const struct filter_
 	if (conf.has_mask)
 		nl_put_u32(msgs, TCA_FW_MASK, conf.mask);
 	actions_put(msgs, TCA_FW_ACT, fw_actions(info->filter), control->now(control));
+	bare_police_put(msgs, TCA_FW_POLICE, fw_actions(info->filter), control->now(control));
 	nl_nest_end(msgs, nest);
+	bare_police_put_stats(msgs, fw_actions(info->filter));
+}
+
+static bool
+fw_save(const struct save *save, const struct filter_info *info)
+{
+	FILE *out = save->out;
+	struct fw_conf conf;
+
+	if (info->filter == NULL)
+		return false;
+	fw_get_conf(info->filter, &conf);
+	fprintf(out, " handle 0x%x", info->handle);
+	if (conf.has_mask)
+		fprintf(out, "/0x%x", conf.mask);
+	fputs(" fw", out);
+	if (conf.in_port != 0)
+		fprintf(out, " indev %s", save_port_name(save, conf.in_port));
+	if (conf.has_classid)
+		save_classid(out, "classid", conf.classid);
+	save_actions(out, fw_actions(info->filter));
+	return true;
 }
 
 static const struct filter_codec fw_codec = {
 	.kind = "fw",
 	.parse = fw_parse,
 	.put = fw_put,
+	.save = fw_save,
 };
 FILTER_CODEC_REGISTER(fw_codec)

@@ -50,9 +50,32 @@ tcindex_put(struct nl_msgs *msgs, const struct control *control, const struct fi
 	nl_nest_end(msgs, nest);
 }
 
+/* The settings are all filters': each brings them. Where there is none, the group by itself is a classifier. */
+static bool
+tcindex_save(const struct save *save, const struct filter_info *info)
+{
+	FILE *out = save->out;
+	struct tcindex_settings settings;
+
+	if (info->filter == NULL && !tcindex_is_empty(info->group))
+		return false;
+	tcindex_get_settings(info->group, &settings);
+	if (info->filter != NULL)
+		fprintf(out, " handle 0x%x", info->handle);
+	fprintf(out, " tcindex hash %u mask 0x%x shift %u %s", settings.hash, settings.mask, settings.shift,
+		settings.fall_through ? "fall_through" : "pass_on");
+	if (info->filter == NULL)
+		return true;
+	if (tcindex_classid(info->filter) != 0)
+		save_classid(out, "classid", tcindex_classid(info->filter));
+	save_actions(out, tcindex_actions(info->filter));
+	return true;
+}
+
 static const struct filter_codec tcindex_codec = {
 	.kind = "tcindex",
 	.parse = tcindex_parse,
 	.put = tcindex_put,
+	.save = tcindex_save,
 };
 FILTER_CODEC_REGISTER(tcindex_codec)

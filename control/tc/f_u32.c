@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The options of u32 filters, TCA_U32_*. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "tc/codec.h"
@@ -88,9 +89,6 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 		return rc;
 	if (conf->divisor != 0)
 		return 0;
-	if (tb[TCA_U32_POLICE] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: 'police' is not offered here; shape with a class, or drop with 'action drop'");
 	if ((rc = nl_get_u32(tb[TCA_U32_LINK], 0, &conf->link, "link", err)) != 0 ||
 		(rc = parse_selector(tb[TCA_U32_SEL], options, err)) != 0 ||
 		(rc = parse_mark(tb[TCA_U32_MARK], conf, err)) != 0 ||
@@ -98,7 +96,8 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 		(rc = nl_get_u32(tb[TCA_U32_HASH], 0, &conf->table, "hash table", err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_U32_FLAGS], 0, &conf->flags, "flags", err)) != 0 ||
 		(rc = indev_parse(options->control, tb[TCA_U32_INDEV], &conf->in_port, err)) != 0 ||
-		(rc = actions_parse(tb[TCA_U32_ACT], &options->actions, err)) != 0)
+		(rc = actions_parse(tb[TCA_U32_ACT], &options->actions, err)) != 0 ||
+		(rc = bare_police_parse(tb[TCA_U32_POLICE], &options->actions, err)) != 0)
 		return rc;
 	if ((conf->flags & ~(TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW | TCA_CLS_FLAGS_VERBOSE)) != 0 ||
 		(conf->flags & (TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW)) ==
@@ -175,6 +174,7 @@ put_filter(struct nl_msgs *msgs, const struct control *control, const struct fil
 		nl_put(msgs, TCA_U32_MARK, &mark, sizeof(mark));
 	}
 	actions_put(msgs, TCA_U32_ACT, u32_actions(info->filter), control->now(control));
+	bare_police_put(msgs, TCA_U32_POLICE, u32_actions(info->filter), control->now(control));
 	indev_put(msgs, control, TCA_U32_INDEV, conf.in_port);
 	put_counts(msgs, &conf, &counts);
 }
@@ -189,11 +189,76 @@ u32_put(struct nl_msgs *msgs, const struct control *control, const struct filter
 	else
 		put_filter(msgs, control, info);
 	nl_nest_end(msgs, nest);
+	if (!u32_is_table(info->handle))
+		bare_police_put_stats(msgs, u32_actions(info->filter));
+}
+
+/* Filters lead to hash tables. */
+static bool
+u32_leads(const struct filter_info *info)
+{
+	return info->filter != NULL && u32_is_table(info->handle);
+}
+
+/* Where a filter with a link leads on, in the words of tc-u32(8). */
+static void
+save_link(FILE *out, const struct u32_conf *conf)
+{
+	const struct u32_jump *jump = &conf->jump;
+
+	if (conf->has_link)
+		fprintf(out, " link %x:", TC_U32_USERHTID(conf->link));
+	if (jump->hash_mask != 0)
+		fprintf(out, " hashkey mask 0x%08x at %d", ntohl(jump->hash_mask), jump->hash_offset);
+	if ((conf->selector_flags & (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)) == 0)
+		return;
+	fputs(" offset", out);
+	if ((conf->selector_flags & TC_U32_VAROFFSET) != 0)
+		fprintf(out, " at %d mask 0x%04x shift %u", jump->at, ntohs(jump->mask), jump->shift);
+	if ((conf->selector_flags & TC_U32_OFFSET) != 0 || jump->plus != 0)
+		fprintf(out, " plus %u", jump->plus);
+	if ((conf->selector_flags & TC_U32_EAT) != 0)
+		fputs(" eat", out);
+}
+
+static bool
+u32_save(const struct save *save, const struct filter_info *info)
+{
+	FILE *out = save->out;
+	struct u32_conf conf;
+
+	if (info->filter == NULL)
+		return false;
+	if (u32_leads(info)) {
+		fprintf(out, " handle %x: u32 divisor %u", TC_U32_USERHTID(info->handle), u32_divisor(info->filter));
+		return !u32_is_root(info->filter); /* the root table comes by itself */
+	}
+	u32_get_conf(info->filter, &conf);
+	fputs(" u32", out);
+	if (!conf.in_root)
+		fprintf(out, " ht %x:%x:", TC_U32_USERHTID(conf.table), TC_U32_HASH(conf.table));
+	for (unsigned int i = 0; i < conf.n_keys; i++) {
+		const struct u32_key *key = &conf.keys[i];
+
+		fprintf(out, " match u32 0x%08x 0x%08x at %s%d", ntohl(key->value), ntohl(key->mask),
+			key->offset_mask != 0 ? "nexthdr+" : "", key->offset);
+	}
+	if (conf.has_mark)
+		fprintf(out, " match mark 0x%x 0x%x", conf.mark_value, conf.mark_mask);
+	save_link(out, &conf);
+	if (conf.in_port != 0)
+		fprintf(out, " indev %s", save_port_name(save, conf.in_port));
+	if (conf.has_classid)
+		save_classid(out, "flowid", conf.classid);
+	save_actions(out, u32_actions(info->filter));
+	return true;
 }
 
 static const struct filter_codec u32_codec = {
 	.kind = "u32",
 	.parse = u32_parse,
 	.put = u32_put,
+	.save = u32_save,
+	.leads = u32_leads,
 };
 FILTER_CODEC_REGISTER(u32_codec)

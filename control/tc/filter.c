@@ -27,13 +27,19 @@ filter_codec_register(const struct filter_codec *codec)
 	abort();
 }
 
-static const struct filter_codec *
-find_codec(const char *kind)
+const struct filter_codec *
+filter_codec_find(const char *kind)
 {
 	for (size_t i = 0; i < RTE_DIM(codecs) && codecs[i] != NULL; i++)
 		if (strcmp(codecs[i]->kind, kind) == 0)
 			return codecs[i];
 	return NULL;
+}
+
+void
+save_classid(FILE *out, const char *word, uint32_t classid)
+{
+	fprintf(out, " %s %x:%x", word, TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
 }
 
 int
@@ -99,7 +105,7 @@ put_filter(
 	nl_put_string(msgs, TCA_KIND, info->kind);
 	nl_put_u32(msgs, TCA_CHAIN, 0);
 	if (info->filter != NULL)
-		find_codec(info->kind)->put(msgs, place->control, info);
+		filter_codec_find(info->kind)->put(msgs, place->control, info);
 	nl_msg_end(msgs);
 }
 
@@ -236,7 +242,7 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 
 	if (nest == NULL || spec->kind == NULL)
 		return 0;
-	codec = find_codec(spec->kind);
+	codec = filter_codec_find(spec->kind);
 	if (codec == NULL)
 		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
 	options->control = req->context;

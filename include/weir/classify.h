@@ -214,6 +214,7 @@ struct action_spec {
 	uint32_t flags; /* TCA_ACT_FLAGS_*: kept for dumps */
 	uint8_t cookie[ACTION_COOKIE_MAX]; /* kept for dumps */
 	uint8_t cookie_bytes;
+	bool bare; /* a filter's own `police`, which is no list: kept for dumps */
 };
 
 #define ACTIONS_MAX 32 /* of one filter: TCA_ACT_MAX_PRIO */
@@ -231,6 +232,7 @@ bool action_list_pure(const struct action_list *list); /* NULL is pure */
 int32_t
 action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
 unsigned int action_list_count(const struct action_list *list);
+bool action_list_bare(const struct action_list *list); /* see action_spec */
 const struct action *action_list_at(const struct action_list *list, unsigned int i);
 
 /* Actions by themselves, as `tc actions` has them. flags: CHANGE_*. *made may be NULL. */
@@ -253,6 +255,9 @@ void action_stats_sum(const struct action *action, struct action_stats *sum);
 struct action_stats *
 action_stats_of(struct action *action, unsigned int worker); /* for act(): overlimits and the like */
 uint64_t action_created_ns(const struct action *action);
+struct rcu *action_rcu(const struct action *action);
+/* May an action answer so? EINVAL or EOPNOTSUPP with a sentence that begins with `kind`. */
+int action_check_verdict(const char *kind, int32_t verdict, struct error *err);
 
 void action_register(const struct action_ops *ops);
 const struct action_ops *action_find_ops(const char *kind);

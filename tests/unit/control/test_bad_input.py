@@ -306,7 +306,7 @@ def requests():
             ('tc filter add dev wan parent 1: protocol ip prio 65536 u32 match ip dport 80 0xffff flowid 1:10', 'priority'),
             ('tc filter add dev wan parent 1: protocol ip prio 9 frobnicate', 'frobnicate'),
             ('tc filter del dev wan parent 1: protocol ip prio 77 u32', 'not found|cannot find|Cannot find'),
-            ('tc filter add dev wan parent 1: protocol ip prio 9 u32 match ip dport 80 0xffff police rate 1mbit burst 10k flowid 1:10', 'police'),
+            ('tc filter add dev wan parent 1: protocol ip prio 9 u32 match ip dport 80 0xffff police rate 1mbit burst 10k pkts_rate 10 pkts_burst 1 flowid 1:10', 'not allowed'),
             ('ip route add 192.0.2.0/24 via 198.51.100.1', 'gateway|unreachable'),
             ('ip route add 192.0.2.0/24 via 198.51.100.1 dev wan', 'gateway|unreachable'),
             ('ip route add 192.0.2.0/24 dev none', 'none'),

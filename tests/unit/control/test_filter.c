@@ -281,7 +281,7 @@ refuses_what_is_malformed_or_not_offered(void **state)
 	assert_int_equal(add_u32(5, TCA_U32_DIVISOR, 512), EINVAL);
 	assert_int_equal(add_u32(5, TCA_U32_LINK, 0x200000), EINVAL);
 	assert_int_equal(add_u32(5, TCA_U32_LINK, 0x201000), EINVAL);
-	assert_int_equal(add_u32(5, TCA_U32_POLICE, 0), EOPNOTSUPP);
+	assert_int_equal(add_u32(5, TCA_U32_POLICE, 0), EINVAL);
 	assert_int_equal(add_u32(5, TCA_U32_FLAGS, TCA_CLS_FLAGS_SKIP_SW), EOPNOTSUPP);
 	begin(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, 5, 0, "u32");
 	nest = mnl_attr_nest_start(request, TCA_OPTIONS);

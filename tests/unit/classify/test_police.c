@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* police: what may pass is counted against the definition of a token bucket, and kept to by several workers together. */
+#include "support.h"
+
+#include <pthread.h>
+
+#include <weir/action/police.h>
+
+#define MS 1000000
+
+static struct chain *chain;
+static struct error err;
+
+static int
+start(void **state)
+{
+	chain = chain_create(NULL);
+	return chain != NULL ? 0 : -1;
+}
+
+static int
+end(void **state)
+{
+	chain_destroy(chain);
+	return action_find("police", 1) != NULL ? -1 : 0;
+}
+
+static int
+police(const struct police_conf *conf)
+{
+	struct action_spec spec[] = { { .kind = "police", .conf = conf } };
+
+	return add_fw_actions(chain, 1, 1, 1, spec, 1);
+}
+
+/* 8 mbit: 64 bytes take 64 us. */
+static struct police_conf
+mbit8(uint64_t burst_bytes)
+{
+	return (struct police_conf){
+		.exceed = TC_ACT_SHOT, .rate.Bps = 1000000, .burst_ns = burst_bytes * 1000, .mtu = 2040
+	};
+}
+
+/* Does a packet of 64 bytes pass at that time? */
+static bool
+passes(uint64_t now)
+{
+	struct classify_ctx ctx = { .now = 500 + now };
+	struct packet p;
+	struct verdict v;
+	struct rte_mbuf *m = &p.mbuf;
+
+	packet_udp(&p, 1);
+	chain_classify(chain, &ctx, &m, 1, &v);
+	assert_true(v.action == TC_ACT_SHOT || v.action == TC_ACT_OK);
+	return v.action == TC_ACT_OK;
+}
+
+/* The definition: tokens grow at the rate up to the burst; a packet passes if they cover it. In bytes times 1e9. */
+static void
+passes_what_a_bucket_holds(void **state)
+{
+	struct police_conf conf = mbit8(1000);
+	uint64_t now = 0, last = 0, tokens = 1000 * UINT64_C(1000000000), passed = 0;
+	uint32_t random = 1;
+
+	assert_int_equal(police(&conf), 0);
+	for (int i = 0; i < 100000; i++) {
+		random = random * 1664525 + 1013904223;
+		/* 64 us is the rate, 48 on the mean: a third is too much. Times that are no multiple of anything. */
+		now += random % 96001;
+		tokens += (now - last) * 1000000;
+		if (tokens > 1000 * UINT64_C(1000000000))
+			tokens = 1000 * UINT64_C(1000000000);
+		last = now;
+		bool expected = tokens >= 64 * UINT64_C(1000000000);
+		/* Within the rounding of one packet, 1/256 ns, either answer is right; these times have whole ns. */
+		assert_int_equal(passes(now), expected);
+		tokens -= expected ? 64 * UINT64_C(1000000000) : 0;
+		passed += expected;
+	}
+	assert_in_range(passed, now / 64000 - 1, now / 64000 + 16);
+}
+
+static void
+a_peak_rate_holds_back_a_full_bucket(void **state)
+{
+	struct police_conf conf = mbit8(100000);
+
+	conf.peak.Bps = 2000000;
+	conf.mtu = 128;
+	assert_int_equal(police(&conf), 0);
+	/* Two fit the peak's bucket; then one each 32 us. */
+	assert_true(passes(0));
+	assert_true(passes(0));
+	assert_false(passes(0));
+	assert_false(passes(31999));
+	assert_true(passes(32000));
+	assert_false(passes(32000));
+}
+
+/* What the rate refuses must not be taken from the peak's bucket. */
+static void
+a_refused_packet_costs_nothing(void **state)
+{
+	struct police_conf conf = mbit8(64);
+
+	conf.peak.Bps = 2000000;
+	conf.mtu = 64;
+	assert_int_equal(police(&conf), 0);
+	assert_true(passes(0));
+	for (int i = 0; i < 100; i++)
+		assert_false(passes(33000));
+	assert_true(passes(64000));
+}
+
+static void
+a_packet_above_the_mtu_exceeds(void **state)
+{
+	struct police_conf conf = mbit8(10000);
+
+	conf.mtu = 63;
+	assert_int_equal(police(&conf), 0);
+	assert_false(passes(0));
+}
+
+static void
+counts_packets_if_asked(void **state)
+{
+	struct police_conf conf = {
+		.exceed = TC_ACT_SHOT, .packets_per_s = 1000, .packet_burst_ns = 3 * MS, .mtu = UINT32_MAX
+	};
+
+	assert_int_equal(police(&conf), 0);
+	for (int i = 0; i < 3; i++)
+		assert_true(passes(0));
+	assert_false(passes(0));
+	assert_false(passes(MS - 1));
+	assert_true(passes(MS));
+	assert_false(passes(MS));
+}
+
+static void
+answers_as_asked_and_counts(void **state)
+{
+	struct police_conf conf = mbit8(64);
+	struct action_stats stats;
+	struct gact_conf drop = { .action = TC_ACT_SHOT };
+	struct action_spec list[] = { { .kind = "police", .conf = &conf }, { .kind = "gact", .conf = &drop } };
+
+	/* What exceeds goes on to the next action, what conforms is classified. */
+	conf.exceed = TC_ACT_PIPE;
+	conf.conform = TC_ACT_OK;
+	assert_int_equal(add_fw_actions(chain, 1, 1, 1, list, 2), 0);
+	assert_false(chain_pure(chain));
+	assert_true(passes(0));
+	assert_false(passes(0));
+	action_stats_sum(action_find("police", 1), &stats);
+	assert_int_equal(stats.packets, 2);
+	assert_int_equal(stats.overlimits, 1);
+	assert_int_equal(stats.drops, 0);
+	action_stats_sum(action_find("gact", 1), &stats);
+	assert_int_equal(stats.drops, 1);
+}
+
+static void
+a_change_starts_with_a_full_bucket(void **state)
+{
+	struct police_conf conf = mbit8(64), faster = mbit8(128);
+	struct action_spec spec = { .kind = "police", .index = 1, .conf = &faster };
+
+	assert_int_equal(police(&conf), 0);
+	assert_true(passes(0));
+	assert_false(passes(0));
+	assert_int_equal(action_add(NULL, &spec, REPLACE, 500, NULL, &err), 0);
+	assert_true(passes(0));
+	assert_true(passes(0));
+	assert_false(passes(0));
+}
+
+static void
+refuses_what_makes_no_sense(void **state)
+{
+	struct police_conf both = mbit8(64), peak = { .peak.Bps = 1000, .mtu = 64 }, verdict = mbit8(64);
+
+	both.packets_per_s = 1;
+	verdict.conform = 99;
+	assert_int_equal(police(&both), -EINVAL);
+	assert_int_equal(police(&peak), -EINVAL);
+	assert_int_equal(police(&verdict), -EINVAL);
+	assert_null(action_find("police", 1));
+}
+
+/* ---- several workers */
+
+#define THREADS 2
+#define ASKED   200000
+
+static void *
+ask_often(void *arg)
+{
+	uint64_t *passed = arg;
+
+	for (uint64_t i = 0; i < ASKED; i++)
+		*passed += passes(i * 100);
+	return NULL;
+}
+
+/* Together they may not get more than the bucket and the rate give, nor lose what it gives. */
+static void
+workers_share_one_bucket(void **state)
+{
+	struct police_conf conf = mbit8(6400);
+	pthread_t threads[THREADS];
+	uint64_t passed[THREADS] = { 0 }, most = 100 + ASKED * 100 / 64000;
+
+	assert_int_equal(police(&conf), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_often, &passed[i]), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_in_range(passed[0] + passed[1], most - 1, most);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(passes_what_a_bucket_holds, start, end),
+		cmocka_unit_test_setup_teardown(a_peak_rate_holds_back_a_full_bucket, start, end),
+		cmocka_unit_test_setup_teardown(a_refused_packet_costs_nothing, start, end),
+		cmocka_unit_test_setup_teardown(a_packet_above_the_mtu_exceeds, start, end),
+		cmocka_unit_test_setup_teardown(counts_packets_if_asked, start, end),
+		cmocka_unit_test_setup_teardown(answers_as_asked_and_counts, start, end),
+		cmocka_unit_test_setup_teardown(a_change_starts_with_a_full_bucket, start, end),
+		cmocka_unit_test_setup_teardown(refuses_what_makes_no_sense, start, end),
+		cmocka_unit_test_setup_teardown(workers_share_one_bucket, start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
