@@ -113,5 +113,6 @@ void save_classid(FILE *out, const char *word, uint32_t classid); /* " WORD MAJO
 int indev_parse(const struct control *control, const struct nlattr *attr, uint32_t *ifindex, struct error *err);
 void indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr,
 	uint32_t ifindex); /* nothing if it is 0 or gone */
+void indev_save(const struct save *save, uint32_t ifindex); /* likewise: " indev NAME" */
 
 #endif

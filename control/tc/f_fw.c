@@ -55,8 +55,7 @@ fw_save(const struct save *save, const struct filter_info *info)
 	if (conf.has_mask)
 		fprintf(out, "/0x%x", conf.mask);
 	fputs(" fw", out);
-	if (conf.in_port != 0)
-		fprintf(out, " indev %s", save_port_name(save, conf.in_port));
+	indev_save(save, conf.in_port);
 	if (conf.has_classid)
 		save_classid(out, "classid", conf.classid);
 	save_actions(out, fw_actions(info->filter));

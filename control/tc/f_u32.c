@@ -246,8 +246,7 @@ u32_save(const struct save *save, const struct filter_info *info)
 	if (conf.has_mark)
 		fprintf(out, " match mark 0x%x 0x%x", conf.mark_value, conf.mark_mask);
 	save_link(out, &conf);
-	if (conf.in_port != 0)
-		fprintf(out, " indev %s", save_port_name(save, conf.in_port));
+	indev_save(save, conf.in_port);
 	if (conf.has_classid)
 		save_classid(out, "flowid", conf.classid);
 	save_actions(out, u32_actions(info->filter));

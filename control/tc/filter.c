@@ -70,6 +70,15 @@ indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr, ui
 		nl_put_string(msgs, attr, port->name);
 }
 
+void
+indev_save(const struct save *save, uint32_t ifindex)
+{
+	const struct port *port = ifindex != 0 ? port_find(save->router, ifindex) : NULL;
+
+	if (port != NULL)
+		fprintf(save->out, " indev %s", port->name);
+}
+
 /* ---- messages -------------------------------------------------------------------------------- */
 
 /* Where the filters of a message live. */
