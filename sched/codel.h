@@ -27,6 +27,15 @@
 #define CODEL_NEVER_NS   UINT64_MAX
 #define CODEL_NEVER      UINT32_MAX /* ticks: no delay is longer */
 
+/* A buffer, and what a packet takes of them by its length: the mbuf has left the cache by the time it leaves. */
+#define CODEL_BUFFER_BYTES (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + sizeof(struct pkt))
+
+static inline uint32_t
+codel_buffers(uint32_t bytes)
+{
+	return (bytes + RTE_MBUF_DEFAULT_DATAROOM - 1) / RTE_MBUF_DEFAULT_DATAROOM;
+}
+
 /* What is configured. */
 struct codel_law {
 	uint32_t target, interval, ce_threshold; /* ticks */
@@ -59,6 +68,7 @@ struct codel_burst {
 	uint32_t frame; /* the longest that the port sends: with no more than that left, nothing is dropped */
 	uint64_t backlog; /* bytes in q, without those that this burst has taken */
 	uint64_t taken; /* bytes that are to leave */
+	uint32_t buffers; /* of all packets that were popped */
 };
 
 static inline uint32_t
@@ -125,6 +135,7 @@ codel_pop(struct codel_burst *burst, struct pkt_queue *queue, struct codel_state
 	}
 	state->delay = burst->now_ticks - first->stamp;
 	burst->backlog -= first->bytes;
+	burst->buffers += codel_buffers(first->bytes);
 	if (first->bytes > burst->counters->largest_bytes)
 		burst->counters->largest_bytes = first->bytes;
 	if (state->delay < burst->law->target || burst->backlog <= burst->frame)

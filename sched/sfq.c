@@ -12,10 +12,12 @@
  */
 #include <rte_prefetch.h>
 
+#include "arrivals.h"
 #include "ecn.h"
+#include "flow_choice.h"
 #include "sfq.h"
 
-#define SFQ_BURST           64
+#define SFQ_BURST           FLOW_CHOICE_BURST
 #define SFQ_LIMIT_DEFAULT   127u
 #define SFQ_FLOWS_DEFAULT   128u
 #define SFQ_BUCKETS_DEFAULT 1024u
@@ -23,71 +25,19 @@
 #define SFQ_PERTURB_MAX     8589934 /* seconds; no more fit Linux's timer at 250 Hz */
 #define SFQ_RED_FLAGS       (TC_RED_ECN | TC_RED_HARDDROP)
 
-/* What classification says in place of a bucket. */
-#define BUCKET_SHOT UINT32_MAX
-#define BUCKET_LOST (UINT32_MAX - 1) /* no filter gave it a bucket */
-
 /* ---- classification */
 
 static uint32_t
-bucket_by_verdict(const struct sfq *s, const struct verdict *verdict)
+bucket_by_hash(const struct qdisc *q, struct rte_mbuf *m)
 {
-	uint32_t bucket = TC_H_MIN(verdict->classid) - 1;
-
-	switch (verdict->action) {
-	case TC_ACT_OK:
-	case TC_ACT_PIPE:
-		return bucket <= s->bucket_mask ? bucket : BUCKET_LOST;
-	case TC_ACT_UNSPEC:
-	case TC_ACT_RECLASSIFY:
-		return BUCKET_LOST;
-	default:
-		return BUCKET_SHOT;
-	}
-}
-
-/* The filters have a say in what no priority has placed. */
-static void
-ask_filters(const struct qdisc *q, const struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint32_t *buckets)
-{
-	struct rte_mbuf *asked[SFQ_BURST];
-	struct verdict verdicts[SFQ_BURST];
-	uint16_t asked_at[SFQ_BURST], asked_count = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t priority = pkt_of(pkts[i])->priority, bucket = TC_H_MIN(priority) - 1;
-
-		if (TC_H_MAJ(priority) == q->handle && q->handle != 0 && bucket <= s->bucket_mask) {
-			buckets[i] = bucket;
-		} else {
-			asked_at[asked_count] = i;
-			asked[asked_count++] = pkts[i];
-		}
-	}
-	if (asked_count == 0)
-		return;
-	chain_classify(q->chain, qdisc_ctx(q), asked, asked_count, verdicts);
-	for (uint16_t i = 0; i < asked_count; i++)
-		buckets[asked_at[i]] = bucket_by_verdict(s, &verdicts[i]);
+	return sfq_bucket(q, qdisc_priv(q), m);
 }
 
 static void
 find_buckets(const struct qdisc *q, const struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint32_t *buckets)
 {
-	bool moving = qdisc_moving(q);
-
-	/*
-	 * What is moved has been through the filters before: it is not asked again where that could count or drop it
-	 * twice.
-	 */
-	if (q->chain != NULL && !chain_empty(q->chain) && !(moving && !chain_pure(q->chain))) {
-		ask_filters(q, s, pkts, n, buckets);
-		if (!moving)
-			return;
-		for (uint16_t i = 0; i < n; i++) {
-			if (buckets[i] > s->bucket_mask)
-				buckets[i] = sfq_bucket(q, s, pkts[i]);
-		}
+	if (flow_has_filters(q)) {
+		flow_choose(q, pkts, n, s->bucket_mask + 1, bucket_by_hash, buckets);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++)
@@ -151,25 +101,6 @@ admit(struct qdisc *q, struct sfq *s, uint16_t i, struct rte_mbuf *m)
 	return ADMIT;
 }
 
-/*
- * What was queued of a burst and is not in the books yet: they are kept by the burst as long as nothing that is
- * queued is dropped.
- */
-struct arrivals {
-	struct rte_mbuf **pkts;
-	uint16_t count;
-	uint64_t bytes;
-};
-
-static void
-enter_in_books(struct qdisc *q, struct arrivals *arrivals)
-{
-	qdisc_queued_burst(q, arrivals->pkts, arrivals->count, arrivals->bytes);
-	arrivals->pkts += arrivals->count;
-	arrivals->count = 0;
-	arrivals->bytes = 0;
-}
-
 /* Returns whether it was m, the latest arrival, that went. */
 static bool
 drop_from_longest(struct qdisc *q, struct sfq *s, const struct rte_mbuf *m)
@@ -196,7 +127,7 @@ perturb(struct qdisc *q, struct sfq *s, uint64_t now)
 	/* A division, but at most once a period of a second or more. */
 	s->perturb_at += s->perturb_ns * ((now - s->perturb_at) / s->perturb_ns + 1);
 	s->hash_key = sfq_random(s);
-	if (q->backlog_pkts != 0 && (q->chain == NULL || chain_empty(q->chain)))
+	if (q->backlog_pkts != 0 && !flow_has_filters(q))
 		sfq_rehash(q, s);
 }
 
@@ -231,14 +162,13 @@ enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket,
 		qdisc_drop(q, m, DROP_NO_BUFFER);
 		return 0;
 	}
-	arrivals->pkts[arrivals->count++] = m;
-	arrivals->bytes += bytes;
+	arrivals_add(arrivals, m, bytes);
 	if (admission == ADMIT_DROPPING_HEAD) {
-		enter_in_books(q, arrivals);
+		arrivals_enter_in_books(q, arrivals);
 		qdisc_drop_queued(q, sfq_flow_take(s, i, false), DROP_QUEUE_FULL);
 	}
 	if (q->backlog_pkts + arrivals->count > s->limit && !moving) {
-		enter_in_books(q, arrivals);
+		arrivals_enter_in_books(q, arrivals);
 		return !drop_from_longest(q, s, m);
 	}
 	return 1;
@@ -264,9 +194,9 @@ sfq_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			if (likely(buckets[i] <= s->bucket_mask))
 				queued += enqueue_one(q, s, m, buckets[i], &arrivals);
 			else
-				qdisc_drop(q, m, buckets[i] == BUCKET_SHOT ? DROP_FILTER : DROP_UNCLASSIFIED);
+				qdisc_drop(q, m, buckets[i] == FLOW_SHOT ? DROP_FILTER : DROP_UNCLASSIFIED);
 		}
-		enter_in_books(q, &arrivals);
+		arrivals_enter_in_books(q, &arrivals);
 	}
 	return queued;
 }

@@ -41,7 +41,8 @@ put_class(struct nl_msgs *msgs, uint16_t type, const struct port *port, const st
 		class_get_stats(c, &stats);
 		if (has_xstats)
 			ops->get_xstats(c, &xstats);
-		tc_put_stats(msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
+		(codec->queue_only ? tc_put_queue_stats : tc_put_stats)(
+			msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
 	} else {
 		/* Empty, as on Linux: tc ends the class's entry with an empty line for it. */
 		nl_nest_end(msgs, nl_nest_start(msgs, TCA_STATS2));

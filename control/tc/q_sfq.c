@@ -105,6 +105,7 @@ sfq_class_put_xstats(struct nl_msgs *msgs, uint16_t attr, const void *xstats)
 static const struct class_codec sfq_class_codec = {
 	.put_xstats = sfq_class_put_xstats,
 	.xstats_size = sizeof(struct sfq_class_xstats),
+	.queue_only = true,
 };
 static const struct qdisc_codec sfq_codec = {
 	.kind = "sfq",

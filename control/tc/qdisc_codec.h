@@ -24,6 +24,7 @@ struct class_codec {
 	size_t xstats_size; /* of the kind's struct; 0: none */
 	bool top_is_root; /* classes right under the qdisc name TC_H_ROOT as their parent, not the qdisc */
 	bool silent; /* shows no statistics of its own */
+	bool queue_only; /* of its statistics only what is queued: it counts nothing that it has sent */
 };
 
 struct qdisc_codec {

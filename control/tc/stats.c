@@ -10,9 +10,9 @@ clamp_u32(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-void
-tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats,
-	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats), const void *xstats)
+static void
+put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, bool counts_sent, put_xstats_fn *put_xstats,
+	const void *xstats)
 {
 	/* 16 bytes with the padding that libnl insists on. */
 	struct {
@@ -35,8 +35,9 @@ tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats,
 	};
 	size_t nest = nl_nest_start(msgs, TCA_STATS2);
 
-	nl_put(msgs, TCA_STATS_BASIC, &b, sizeof(b));
-	if (stats->packets > UINT32_MAX)
+	if (counts_sent)
+		nl_put(msgs, TCA_STATS_BASIC, &b, sizeof(b));
+	if (counts_sent && stats->packets > UINT32_MAX)
 		nl_put_u64(msgs, TCA_STATS_PKT64, stats->packets);
 	nl_put(msgs, TCA_STATS_QUEUE, &queue, sizeof(queue));
 	if (xstats != NULL)
@@ -45,4 +46,16 @@ tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats,
 	nl_put(msgs, TCA_STATS, &flat, sizeof(flat));
 	if (xstats != NULL)
 		put_xstats(msgs, TCA_XSTATS, xstats);
+}
+
+void
+tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats)
+{
+	put_stats(msgs, stats, true, put_xstats, xstats);
+}
+
+void
+tc_put_queue_stats(struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats)
+{
+	put_stats(msgs, stats, false, put_xstats, xstats);
 }

@@ -10,8 +10,12 @@
 
 /* The port that tcm_ifindex names; -ENODEV. */
 int tc_port(const struct nl_request *req, struct port **port, struct error *err);
+typedef void put_xstats_fn(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
+
 /* TCA_STATS2, TCA_STATS and, if xstats is not NULL, the kind's own. */
-void tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats,
-	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats), const void *xstats);
+void tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats);
+/* The same of a queue that counts nothing of what it has sent. */
+void tc_put_queue_stats(
+	struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats);
 
 #endif
