@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of CBQ share: cbq.c (classification and operations), cbq_class.c (configuration), cbq_estimator.h (who
+ * is over its limit, and until when), cbq_share.c (who may send, and whose turn it is) and cbq_serve.c (timers and
+ * sending).
+ *
+ * Sources: S. Floyd and V. Jacobson, "Link-sharing and Resource Management Models for Packet Networks", IEEE/ACM ToN
+ * 3(4), 1995; S. Floyd, "Notes on CBQ and Guaranteed Service", 1995, and "Notes on Class-Based Queueing: Setting
+ * Parameters", 1996; tc-cbq(8) and tc-cbq-details(8).
+ *
+ * A class that has used more than its rate of late is over its limit, and regulated: it waits, or borrows. The formal
+ * link-sharing guidelines of the paper say who may send:
+ *
+ *   1. a class that is not over its limit, or
+ *   2. one that has an ancestor at level i which is not over its limit, while there is no unsatisfied class (one that
+ *      is not over its limit and has somebody waiting) at a level below i.
+ *
+ * Whoever waits at level 0 under its own limit is unsatisfied itself, and so is an ancestor under its limit with
+ * somebody waiting to borrow. So the guidelines are kept by serving the lowest level that has anybody to serve:
+ *
+ *   rows:  level 2 (root)      prio 1..8     [root]---ring of those that borrow from the root
+ *          level 1             prio 1..8     [agency]---ring of those that borrow from the agency
+ *          level 0             prio 1..8     leaf  leaf  leaf     each at its own rate
+ *
+ * The root stands for the link. That it is over its limit only says that the link is faster than was said; so it always
+ * lends, last of all.
+ */
+#ifndef WEIR_SCHED_CBQ_H
+#define WEIR_SCHED_CBQ_H
+
+#include <weir/qdisc/cbq.h>
+#include <weir/rate.h>
+#include <weir/sched.h>
+
+#include "pkt_queue.h"
+#include "tree.h"
+#include "turns.h"
+#include "wheel.h"
+
+#define CBQ_LEVELS 9 /* the root's included */
+#define CBQ_PRIOS  9 /* 1..8; 0 is not used */
+#define CBQ_MINORS 65536u
+#define CBQ_PLACES (1 + CBQ_MINORS + CBQ_MINORS * CBQ_PRIOS)
+
+/* Where a class with somebody to serve stands. */
+enum cbq_standing {
+	CBQ_OWN, /* not over its limit: in the row of its level */
+	CBQ_BORROWS, /* in its parent's ring */
+	CBQ_WAITS, /* bounded: nowhere */
+};
+
+/* What a class waits for in the wheel, which knows it as the class's address with this in the lowest bits. */
+enum cbq_wait {
+	CBQ_WAIT_LIMIT, /* not to be over its limit any more */
+	CBQ_WAIT_PARKED, /* a packet from its leaf qdisc */
+	CBQ_WAIT_KINDS,
+};
+
+struct cbq_class {
+	/* the rest of struct class's hot line */
+	int64_t deficit; /* what its turn may still take: 2^-16 bytes */
+	uint64_t share; /* weight x allot: divided by the mean weight of its prio, the bytes of a turn */
+	uint16_t busy; /* a bit for each prio in which it has somebody to serve */
+	uint16_t minor;
+	uint8_t standing; /* enum cbq_standing; while it is busy */
+	uint8_t level;
+	uint8_t prio;
+	uint8_t ewma_log;
+	uint8_t armed; /* a bit for each enum cbq_wait that stands in the wheel; never later than what is waited for */
+	bool bounded, isolated;
+	bool regulated; /* over its limit, and somebody has been waiting ever since */
+	bool parked; /* its leaf has packets but gives none until the wheel says so */
+	bool lends; /* false: all of its rate is isolated classes' */
+	/* a line: the estimator */
+	int64_t avgidle; /* tokens, see weir/rate.h; at last_ns */
+	int64_t maxidle, minidle, offtime;
+	uint64_t last_ns; /* when it sent last */
+	uint64_t until_ns; /* it is over its limit until then: undertime */
+	struct rate rate;
+};
+
+/* What a class has while it has children, and the root always. */
+struct cbq_inner {
+	struct turn_ring rings[CBQ_PRIOS]; /* of those that borrow from it, its own queue among them */
+};
+
+/* What else there is of a class: class.more. */
+struct cbq_more {
+	uint32_t borrows, overactions;
+	uint64_t sent_bytes, sent_packets; /* of classes below it */
+	struct cbq_inner *inner; /* NULL until it has had a child */
+	/* cold */
+	uint64_t parked_ns, armed_ns; /* it is parked until then; when CBQ_WAIT_PARKED goes off */
+	uint64_t reserved_Bps; /* of isolated classes below it */
+	uint32_t given; /* CBQ_* but CBQ_SPLIT: what was said of it, then or later */
+	uint32_t split, defmap; /* the class that sends it these priorities; 0: none */
+	struct class *defaults[TC_PRIO_MAX + 1]; /* whom this class sends a priority to; NULL: nobody */
+	struct cbq_inner *parents_inner; /* from init to link: for a parent that has none */
+	struct wheel_chunk *chunks; /* likewise, for the wheel */
+	struct cbq_conf conf;
+};
+
+/* Classes of one prio: a turn is as long as weight and allot say, in proportion to the mean weight. */
+struct cbq_prio {
+	uint64_t factor; /* 2^48 / mean weight */
+	uint64_t weights; /* summed */
+	uint32_t classes;
+	uint32_t busy; /* leaves that have a turn */
+	uint32_t passed; /* turns since somebody could send */
+	uint8_t boost; /* all turns are 2^boost as long: while only classes of little weight are busy */
+};
+
+#define CBQ_AHEAD 16 /* turns */
+#define CBQ_FEW   64 /* so many busy classes, and what they touch, stay near the processor by themselves */
+
+/* Who will have a turn: to fetch ahead. */
+struct cbq_look_ahead {
+	const struct turn_ring *ring;
+	uint32_t scout; /* the next place to look at */
+	unsigned int count;
+	const struct class *seen[CBQ_AHEAD];
+};
+
+struct cbq {
+	uint16_t busy_levels; /* a bit for each level with a busy row */
+	uint16_t busy_rows[CBQ_LEVELS]; /* a bit for each prio with a class that can send */
+	struct turn_ring rows[CBQ_LEVELS][CBQ_PRIOS];
+	struct turn *turns; /* CBQ_PLACES of them */
+	const struct class_table *classes; /* by minor */
+	struct class *root;
+	struct cbq_prio prios[CBQ_PRIOS];
+	struct cbq_look_ahead ahead;
+	uint64_t served_ns; /* when it was last asked for packets */
+	struct class *flushing; /* where a flush goes on; NULL: at the first class */
+	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
+	struct wheel wheel;
+};
+
+static inline struct class *
+cbq_class_of(const struct cbq_class *cl)
+{
+	return (struct class *)((uintptr_t)cl - offsetof(struct class, priv));
+}
+
+static inline struct cbq_more *
+cbq_more(const struct cbq_class *cl)
+{
+	return cbq_class_of(cl)->more;
+}
+
+/* NULL: cl is the root. */
+static inline struct cbq_class *
+cbq_parent(const struct cbq *h, const struct cbq_class *cl)
+{
+	const struct class *c = cbq_class_of(cl);
+
+	if (c->parent != NULL)
+		return class_priv(c->parent);
+	return c == h->root ? NULL : class_priv(h->root);
+}
+
+static inline bool
+cbq_is_root(const struct cbq *h, const struct cbq_class *cl)
+{
+	return cbq_class_of(cl) == h->root;
+}
+
+/* The place of a leaf, or of a class's own queue; and of an inner class, one for each prio. */
+static inline uint32_t
+cbq_leaf_place(const struct cbq_class *cl)
+{
+	return 1u + cl->minor;
+}
+
+static inline uint32_t
+cbq_inner_place(const struct cbq_class *cl, unsigned int prio)
+{
+	return 1 + CBQ_MINORS + cl->minor * (uint32_t)CBQ_PRIOS + prio;
+}
+
+static inline struct class *
+cbq_class_at(const struct cbq *h, uint32_t place)
+{
+	uint32_t minor = place <= CBQ_MINORS ? place - 1 : (place - 1 - CBQ_MINORS) / CBQ_PRIOS;
+
+	return h->classes->pages[minor >> 8][minor & 0xff];
+}
+
+static inline unsigned int
+cbq_level_of(const struct class *c)
+{
+	return ((const struct cbq_class *)class_priv(c))->level;
+}
+
+/* Bytes of cl's turn, times 2^16. */
+static inline int64_t
+cbq_quantum(const struct cbq *h, const struct cbq_class *cl)
+{
+	int64_t quantum = (int64_t)((unsigned __int128)cl->share * h->prios[cl->prio].factor >> 32);
+
+	return quantum == 0 ? 1 : quantum;
+}
+
+/* ---- cbq_class.c: struct class_ops's, and the root's class */
+
+int cbq_root_init(struct qdisc *q, const struct cbq_conf *conf, uint64_t now, struct error *err);
+int cbq_class_init(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err);
+int cbq_class_change(struct class *c, const void *conf, uint64_t now, struct error *err);
+void cbq_class_link(struct class *c);
+void cbq_class_unlink(struct class *c);
+void cbq_class_destroy(struct class *c);
+
+/* ---- cbq_share.c: at the owner */
+
+/* The leaf qdisc has something to send, or nothing any more. */
+void cbq_leaf_busy(struct cbq *h, struct cbq_class *cl, uint64_t now);
+void cbq_leaf_idle(struct cbq *h, struct cbq_class *cl);
+/* Out of all rings, and in again: around a change of its prio, level, bounds or parent's need of it. */
+void cbq_take_out(struct cbq *h, struct cbq_class *cl);
+void cbq_put_in(struct cbq *h, struct cbq_class *cl, uint64_t now);
+/* Where does it stand now? To be called after a charge, or when the wheel says so. */
+void cbq_review(struct cbq *h, struct cbq_class *cl, uint64_t now);
+/*
+ * The leaf, or class with a queue of its own, whose turn it is in a busy row; *lender is at whose expense it sends, and
+ * *ring where it stands. A leaf at its own expense lends to itself.
+ */
+struct cbq_class *cbq_next_leaf(
+	struct cbq *h, unsigned int level, unsigned int prio, struct cbq_class **lender, const struct turn_ring **ring);
+/* It has sent `bytes`, none if it could not: what that leaves of its turn. */
+void cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes);
+
+/* ---- cbq_serve.c */
+
+void cbq_unpark(struct cbq *h, struct cbq_class *cl, uint64_t now);
+/* To be told when it is not over its limit any more. */
+void cbq_arm(struct cbq *h, struct cbq_class *cl);
+/* Out of the wheel, as before it goes. */
+void cbq_disarm(struct cbq *h, struct cbq_class *cl);
+uint16_t cbq_serve(struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* CBQ: timers and sending. */
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+
+#include "cbq.h"
+#include "cbq_estimator.h"
+
+#define WAIT_MASK   3u
+#define DUE_BURST   64 /* classes taken out of the wheel at a time */
+#define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
+
+/* ---- waiting */
+
+static inline uintptr_t
+wait_of(const struct cbq_class *cl, enum cbq_wait wait)
+{
+	return (uintptr_t)cl | wait;
+}
+
+static inline struct cbq_class *
+class_of_wait(uintptr_t who)
+{
+	return (struct cbq_class *)(who & ~(uintptr_t)WAIT_MASK);
+}
+
+/* A wait that is there already is left: it goes off early, and the class is looked at anew. */
+void
+cbq_arm(struct cbq *h, struct cbq_class *cl)
+{
+	if ((cl->armed & 1u << CBQ_WAIT_LIMIT) != 0 || !cl->lends)
+		return;
+	cl->armed |= 1u << CBQ_WAIT_LIMIT;
+	wheel_add(&h->wheel, cl->until_ns, wait_of(cl, CBQ_WAIT_LIMIT));
+}
+
+/* Its leaf qdisc, a shaper itself, gives nothing for now. */
+static void
+park(struct cbq *h, struct cbq_class *cl, uint64_t until_ns)
+{
+	struct cbq_more *more = cbq_more(cl);
+
+	if (!cl->parked)
+		cbq_leaf_idle(h, cl);
+	cl->parked = true;
+	more->parked_ns = until_ns;
+	if (until_ns == SCHED_NEVER)
+		return;
+	if ((cl->armed & 1u << CBQ_WAIT_PARKED) != 0) {
+		if (more->armed_ns <= until_ns)
+			return;
+		wheel_remove(&h->wheel, wait_of(cl, CBQ_WAIT_PARKED));
+	}
+	cl->armed |= 1u << CBQ_WAIT_PARKED;
+	more->armed_ns = until_ns;
+	wheel_add(&h->wheel, until_ns, wait_of(cl, CBQ_WAIT_PARKED));
+}
+
+void
+cbq_unpark(struct cbq *h, struct cbq_class *cl, uint64_t now)
+{
+	cl->parked = false;
+	cbq_leaf_busy(h, cl, now);
+}
+
+void
+cbq_disarm(struct cbq *h, struct cbq_class *cl)
+{
+	for (unsigned int wait = 0; wait < CBQ_WAIT_KINDS; wait++) {
+		if ((cl->armed & 1u << wait) != 0)
+			wheel_remove(&h->wheel, wait_of(cl, wait));
+	}
+	cl->armed = 0;
+}
+
+static void
+is_due(struct cbq *h, uintptr_t who, uint64_t now)
+{
+	struct cbq_class *cl = class_of_wait(who);
+	enum cbq_wait wait = who & WAIT_MASK;
+
+	cl->armed &= (uint8_t) ~(1u << wait);
+	if (likely(wait == CBQ_WAIT_LIMIT))
+		cbq_review(h, cl, now);
+	else if (cl->parked && cbq_more(cl)->parked_ns <= now)
+		cbq_unpark(h, cl, now);
+	else if (cl->parked)
+		park(h, cl, cbq_more(cl)->parked_ns);
+}
+
+static inline void
+prefetch_class(const struct cbq_class *cl)
+{
+	rte_prefetch0(cl);
+	rte_prefetch0(&cl->avgidle);
+}
+
+static inline void
+prefetch_leaf(const struct cbq_class *cl)
+{
+	qdisc_prefetch_self(cbq_class_of(cl)->leaf);
+}
+
+/* All that are due at a time go through each stage together, so that their memory comes together, too. */
+static void
+run_timers(struct cbq *h, uint64_t now)
+{
+	uintptr_t due[DUE_BURST];
+	unsigned int n;
+
+	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
+		for (unsigned int i = 0; i < n; i++)
+			prefetch_class(class_of_wait(due[i]));
+		for (unsigned int i = 0; i < n; i++) {
+			is_due(h, due[i], now);
+			prefetch_leaf(class_of_wait(due[i]));
+		}
+		for (unsigned int i = 0; i < n; i++)
+			qdisc_prefetch(cbq_class_of(class_of_wait(due[i]))->leaf, 0);
+	}
+}
+
+/*
+ * Until the next call, if that comes as long after this one as this one after the last: the qdiscs of who will be due
+ * then, and the classes of who will be at the call after.
+ */
+static void
+prefetch_due_later(struct cbq *h, uint64_t now)
+{
+	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
+	uintptr_t later[DUE_BURST / 2];
+	unsigned int n;
+
+	h->served_ns = now;
+	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_leaf(class_of_wait(later[i]));
+	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_class(class_of_wait(later[i]));
+}
+
+/* ---- looking ahead */
+
+static inline const struct class *
+seen(const struct cbq_look_ahead *ahead, unsigned int steps_ago)
+{
+	return ahead->seen[(ahead->count - steps_ago) % CBQ_AHEAD];
+}
+
+/*
+ * Before each turn in `ring`: the class a dozen turns on is fetched, then its leaf, that one's first entry and the
+ * packet. Who is seen may leave the ring before his turn comes, or others come: what is fetched is only more or less
+ * useful then.
+ */
+static inline void
+look_ahead(const struct cbq *h, struct cbq_look_ahead *ahead, const struct turn_ring *ring)
+{
+	uint32_t next = h->turns[ahead->scout].next;
+	const struct class *c = NULL;
+
+	if (unlikely(ahead->ring != ring || next == 0)) {
+		ahead->ring = ring;
+		next = ring->current;
+		for (unsigned int i = 0; i < CBQ_AHEAD - 4; i++)
+			next = h->turns[next].next;
+	}
+	ahead->scout = next;
+	if (likely(next <= CBQ_MINORS)) {
+		c = cbq_class_at(h, next);
+		rte_prefetch0(&c->qdisc);
+		rte_prefetch0(&((struct cbq_class *)class_priv(c))->avgidle);
+	}
+	ahead->seen[ahead->count++ % CBQ_AHEAD] = c;
+	if ((c = seen(ahead, 4)) != NULL)
+		qdisc_prefetch_self(c->leaf);
+	if ((c = seen(ahead, 8)) != NULL)
+		qdisc_prefetch(c->leaf, 0);
+	if ((c = seen(ahead, 10)) != NULL)
+		qdisc_prefetch(c->leaf, 1);
+}
+
+/* ---- sending */
+
+/*
+ * How many packets may be asked for at once, with the same outcome as if each were: all that there are, where its turn
+ * and what it has saved last for them; else one.
+ */
+static inline uint16_t
+packets_at_once(const struct cbq_class *cl, const struct qdisc *leaf, const struct cbq_class *lender, uint16_t room)
+{
+	if (leaf->backlog_pkts == 1 || lender != cl || cl->level != 0 || cl->regulated ||
+		leaf->backlog_bytes > (uint64_t)cl->deficit >> 16)
+		return 1;
+	return rate_cost(&cl->rate, leaf->backlog_bytes) <= cl->avgidle - (cl->avgidle >> cl->ewma_log) ? room : 1;
+}
+
+/*
+ * The classes above cl, where it is not isolated or borrows from there, have used their rates, too: "a class's usage
+ * is that of all of its descendants".
+ */
+static inline void
+charge_above(
+	struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, uint64_t bytes, uint32_t packets, uint64_t now)
+{
+	bool paid = cl == lender;
+
+	for (;;) {
+		struct cbq_class *above = cl->isolated && !paid ? lender : cbq_parent(h, cl);
+		struct cbq_more *more;
+
+		if (above == NULL || (cl->isolated && paid))
+			return;
+		cl = above;
+		more = cbq_more(cl);
+		paid = paid || cl == lender;
+		more->sent_bytes += bytes;
+		more->sent_packets += packets;
+		cbq_charge(cl, bytes, cl == lender || cl->busy != 0, now);
+		cbq_review(h, cl, now);
+	}
+}
+
+/* One turn of cl's, or a part of it: returns how many packets it gave. */
+static inline uint16_t
+serve_leaf(
+	struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct qdisc *leaf = cbq_class_of(cl)->leaf;
+	uint64_t before = leaf->sent_bytes, bytes;
+	uint16_t got = qdisc_dequeue(leaf, pkts, packets_at_once(cl, leaf, lender, n), now);
+
+	if (unlikely(got == 0)) {
+		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
+		if (leaf->backlog_pkts != 0)
+			park(h, cl, qdisc_next_event(leaf, now));
+		return 0;
+	}
+	bytes = leaf->sent_bytes - before;
+	cbq_use_turn(h, cl, bytes);
+	if (unlikely(lender != cl)) {
+		cbq_more(cl)->borrows += got;
+		cbq_more(lender)->borrows += got;
+	}
+	cbq_charge(cl, bytes, true, now);
+	cbq_review(h, cl, now);
+	charge_above(h, cl, lender, bytes, got, now);
+	return got;
+}
+
+uint16_t
+cbq_serve(struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	uint16_t got = 0;
+
+	run_timers(h, now);
+	while (got < n && h->busy_levels != 0) {
+		unsigned int level = (unsigned int)__builtin_ctz(h->busy_levels);
+		unsigned int prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
+		const struct turn_ring *ring;
+		struct cbq_class *lender, *cl = cbq_next_leaf(h, level, prio, &lender, &ring);
+
+		if (h->prios[prio].busy > CBQ_FEW)
+			look_ahead(h, &h->ahead, ring);
+		if (likely(cl->deficit > 0))
+			got += serve_leaf(h, cl, lender, pkts + got, n - got, now);
+		else
+			cbq_use_turn(h, cl, 0);
+	}
+	prefetch_due_later(h, now);
+	return got;
+}
