@@ -163,11 +163,11 @@ save_port_tc(void *arg, struct port *port)
 	/* The root that a link has by default has no handle. */
 	if (root != NULL && root->handle != 0)
 		rc = save_qdisc(&ts, root);
-	if (rc == 0 && port->ingress != NULL) {
-		fprintf(walk->save->out, "tc qdisc add dev %s ingress\n", port->name);
-		rc = save_chain(&ts, port->ingress, TC_H_MAKE(TC_H_INGRESS, 0));
-	}
-	return rc;
+	if (rc != 0 || port_hook_kind(port) == NULL)
+		return rc;
+	fprintf(walk->save->out, "tc qdisc add dev %s %s\n", port->name, port_hook_kind(port));
+	rc = save_chain(&ts, port->ingress, chain_parent(port->ingress));
+	return rc != 0 || port->egress == NULL ? rc : save_chain(&ts, port->egress, chain_parent(port->egress));
 }
 
 int

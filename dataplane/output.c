@@ -8,6 +8,7 @@
  */
 #include <rte_prefetch.h>
 
+#include "hook.h"
 #include "machine.h"
 
 #define LIVE_OVERHEAD    24 /* preamble and start delimiter 8, FCS 4, gap 12: IEEE 802.3 */
@@ -413,6 +414,14 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 	worker_stage(w, STAGE_OF_HANDOVER);
 }
 
+static inline uint16_t
+pass_hook(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct chain *egress = __atomic_load_n(&out->egress, __ATOMIC_ACQUIRE);
+
+	return likely(egress == NULL) || chain_empty(egress) ? n : hook_egress(w, out, egress, pkts, n);
+}
+
 void
 port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -420,8 +429,12 @@ port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t
 		drop_burst(w, out, pkts, n, (out->flags & IFF_UP) == 0 ? DROP_PORT_DOWN : DROP_NO_CARRIER);
 		return;
 	}
-	for (uint16_t done = 0; done < n; done += BURST)
-		output_burst(w, out, pkts + done, RTE_MIN(n - done, BURST));
+	for (uint16_t done = 0; done < n; done += BURST) {
+		uint16_t burst = pass_hook(w, out, pkts + done, RTE_MIN(n - done, BURST));
+
+		if (likely(burst != 0))
+			output_burst(w, out, pkts + done, burst);
+	}
 }
 
 void

@@ -4,6 +4,7 @@
  */
 #include <net/ethernet.h>
 
+#include "hook.h"
 #include "path.h"
 
 #define KEEP DROP__COUNT
@@ -55,25 +56,6 @@ path_sink(const struct worker *w, uint32_t ifindex)
 	return &counters(w, port)->sink;
 }
 
-/* The ingress hook: a verdict to drop is carried out here, marks and priorities are in struct pkt. */
-static uint16_t
-run_ingress(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
-{
-	struct pkt_sink *sink = &counters(w, in)->sink;
-	struct classify_ctx ctx = { .now = w->now, .worker = w->index, .ingress = true, .sink = sink };
-	struct verdict verdicts[BURST];
-	uint16_t kept = 0;
-
-	chain_classify(in->ingress, &ctx, pkts, n, verdicts);
-	for (uint16_t i = 0; i < n; i++) {
-		if (verdicts[i].action == TC_ACT_SHOT)
-			pkt_drop(sink, pkts[i], DROP_FILTER);
-		else
-			pkts[kept++] = pkts[i];
-	}
-	return kept;
-}
-
 /* To the network layers: runs of packets of the same protocol stay together and in order. */
 static void
 dispatch(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
@@ -105,7 +87,7 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	n = path_parse(w, in, pkts, n, fresh, &parsed);
 	worker_stage(w, STAGE_OF_PARSE);
 	if (n != 0 && ingress != NULL && !chain_empty(ingress)) {
-		n = run_ingress(w, in, pkts, n);
+		n = hook_ingress(w, in, ingress, pkts, n);
 		parsed.plain = false; /* marks are part of the keys */
 		worker_stage(w, STAGE_OF_INGRESS);
 	}

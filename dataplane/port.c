@@ -451,8 +451,8 @@ remove_port(struct port_machine *pm, enum drop_reason reason)
 	lanes_destroy(pm);
 	if (port->ops->destroy != NULL)
 		port->ops->destroy(port);
-	if (port->ingress != NULL)
-		chain_destroy(port->ingress);
+	if (port->hook != NULL)
+		port_set_hook(port, NULL, NULL);
 	port_counters_sum(port, &sum);
 	port_counters_add(&router->gone, &sum);
 	release(pm);

@@ -295,27 +295,3 @@ port_set_tx_queue_len(struct port *port, uint32_t packets, struct error *err)
 	lanes_set_tx_queue_len(port_machine(port), packets);
 	return 0;
 }
-
-static void
-free_chain(void *chain)
-{
-	chain_destroy(chain);
-}
-
-int
-port_set_ingress(struct port *port, bool present, struct error *err)
-{
-	struct rcu *rcu = port->router->rcu;
-	struct chain *old = port->ingress;
-
-	if (present == (old != NULL))
-		return present ? error_set(err, EEXIST, "Exclusivity flag on, cannot modify")
-			       : error_set(err, ENOENT, "Cannot find specified qdisc on specified device");
-	struct chain *made = present ? chain_create(rcu) : NULL;
-	if (present && made == NULL)
-		return error_set(err, ENOMEM, "no memory for the ingress hook of %s", port->name);
-	__atomic_store_n(&port->ingress, made, __ATOMIC_RELEASE);
-	if (old != NULL)
-		rcu_defer(rcu, free_chain, old);
-	return 0;
-}

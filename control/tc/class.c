@@ -181,6 +181,15 @@ put_one(struct nl_msgs *msgs, uint16_t type, const struct class_request *r)
 		put_class(msgs, type, r->port, r->c);
 }
 
+/* The hooks' classes, ffff:1 and the like, are names and nothing else. */
+static bool
+of_hook(const struct class_request *r, const struct nl_request *req)
+{
+	const struct tcmsg *tcm = req->body;
+
+	return r->port != NULL && port_hook_kind(r->port) != NULL && TC_H_MAJ(tcm->tcm_handle) == TC_H_MAJ(TC_H_CLSACT);
+}
+
 static int
 class_new(struct nl_request *req, struct error *err)
 {
@@ -194,7 +203,7 @@ class_new(struct nl_request *req, struct error *err)
 
 	if ((rc = nl_get_string(req->attrs[TCA_KIND], kind, sizeof(kind), "class kind", err)) != 0 ||
 		(rc = request_start(&r, req, err)) != 0)
-		return rc;
+		return rc == -ENOENT && of_hook(&r, req) ? error_code(err, EOPNOTSUPP) : rc;
 	if (r.c == NULL && (flags & NLM_F_CREATE) == 0)
 		return error_code(err, ENOENT);
 	if (r.c != NULL && (flags & NLM_F_EXCL) != 0)

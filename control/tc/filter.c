@@ -90,7 +90,7 @@ struct place {
 	struct chain *chain;
 	struct chain *elder; /* the qdisc's own, where chain is a class's */
 	uint32_t parent; /* as dumps name it */
-	bool hook; /* ingress, not the tree */
+	bool hook; /* ingress or egress, not the tree */
 };
 
 static void
@@ -152,18 +152,30 @@ is_hook(uint32_t parent)
 	return TC_H_MAJ(parent) == HOOK_MAJOR && parent != TC_H_ROOT;
 }
 
-/* Any minor names the one hook there is, as on Linux; ffff:fff3 would be egress, and that comes with clsact only. */
+/*
+ * Of an ingress qdisc any minor names the one hook there is, as on Linux; but for the egress hook's, which Linux takes for
+ * ingress too, and the user would not. Of clsact, ffff:fff2 and ffff:fff3 do.
+ */
 static int
 find_hook(struct place *place, struct error *err)
 {
+	const char *kind = port_hook_kind(place->port);
+	uint32_t minor = TC_H_MIN(place->tcm->tcm_parent);
+
 	place->hook = true;
 	place->parent = place->tcm->tcm_parent;
-	if (place->port->ingress == NULL)
+	if (kind == NULL)
 		return error_set(err, EINVAL, "Parent Qdisc doesn't exists");
-	if (place->parent == TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
-		return error_set(
-			err, EOPNOTSUPP, "there is no egress hook here; put the filter on the port's root qdisc");
-	place->chain = place->port->ingress;
+	if (strcmp(kind, "clsact") == 0) {
+		if (minor == 0)
+			return error_code(err, EINVAL);
+		if (minor != TC_H_MIN_INGRESS && minor != TC_H_MIN_EGRESS)
+			return error_set(err, EINVAL, "Specified class doesn't exist");
+	} else if (minor == TC_H_MIN_EGRESS) {
+		return error_set(err, EOPNOTSUPP,
+			"an ingress qdisc has no egress hook: delete it and add clsact, which has both");
+	}
+	place->chain = minor == TC_H_MIN_EGRESS ? place->port->egress : place->port->ingress;
 	chain_set_handle(place->chain, HOOK_MAJOR);
 	return 0;
 }

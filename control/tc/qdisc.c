@@ -10,7 +10,7 @@
 
 #include "tc/tc.h"
 
-#define INGRESS_HANDLE 0xffff0000u
+#define HOOK_HANDLE 0xffff0000u /* of ingress and clsact */
 
 /* What a message names: the tree place it speaks of and what is there now. */
 struct qdisc_request {
@@ -18,7 +18,7 @@ struct qdisc_request {
 	const struct tcmsg *tcm;
 	struct port *port;
 	char kind[32]; /* empty: not given */
-	bool ingress; /* the ingress hook, not the tree */
+	bool hook; /* ingress or clsact, not the tree */
 	struct qdisc *q; /* at the place; NULL: none, or one nobody configured */
 	struct qdisc *builtin; /* at the place, made by its parent (handle 0) */
 };
@@ -93,18 +93,26 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 }
 
 static void
-put_bare(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, uint32_t parent, uint32_t handle,
-	const char *kind)
+put_bare(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, const char *kind)
 {
 	struct sched_stats stats = { 0 };
-	size_t nest;
 
-	put_head(msgs, type, flags, port, parent, handle, kind);
-	if (parent == TC_H_INGRESS) {
-		nest = nl_nest_start(msgs, TCA_OPTIONS);
-		nl_nest_end(msgs, nest);
-	}
+	put_head(msgs, type, flags, port, TC_H_ROOT, 0, kind);
 	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
+	tc_put_stats(msgs, &stats, NULL, NULL);
+	nl_msg_end(msgs);
+}
+
+/* The port's hook qdisc, which is there. */
+static void
+put_hook(struct nl_msgs *msgs, uint16_t type, const struct port *port)
+{
+	struct sched_stats stats;
+
+	put_head(msgs, type, 0, port, TC_H_INGRESS, HOOK_HANDLE, port_hook_kind(port));
+	nl_nest_end(msgs, nl_nest_start(msgs, TCA_OPTIONS));
+	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
+	port_hook_stats(port, &stats);
 	tc_put_stats(msgs, &stats, NULL, NULL);
 	nl_msg_end(msgs);
 }
@@ -159,9 +167,9 @@ dump_port(void *arg, struct port *port)
 	if (sched_root(port->tree) != NULL)
 		sched_qdisc_walk(port->tree, dump_qdisc, d);
 	else if (port->activated) /* Linux does not list noop */
-		put_bare(d->msgs, RTM_NEWQDISC, 0, port, TC_H_ROOT, 0, "noqueue");
-	if (port->ingress != NULL)
-		put_bare(d->msgs, RTM_NEWQDISC, 0, port, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
+		put_bare(d->msgs, RTM_NEWQDISC, 0, port, "noqueue");
+	if (port_hook_kind(port) != NULL)
+		put_hook(d->msgs, RTM_NEWQDISC, port);
 	return 0;
 }
 
@@ -215,8 +223,8 @@ request_start(struct qdisc_request *r, const struct nl_request *req, struct erro
 		return rc;
 	if ((rc = nl_get_string(req->attrs[TCA_KIND], r->kind, sizeof(r->kind), "qdisc kind", err)) != 0)
 		return rc;
-	r->ingress = r->tcm->tcm_parent == TC_H_INGRESS ||
-		     (r->tcm->tcm_parent == 0 && TC_H_MAJ(r->tcm->tcm_handle) == INGRESS_HANDLE);
+	r->hook = r->tcm->tcm_parent == TC_H_INGRESS ||
+		  (r->tcm->tcm_parent == 0 && TC_H_MAJ(r->tcm->tcm_handle) == HOOK_HANDLE);
 	return 0;
 }
 
@@ -228,7 +236,7 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 	int rc;
 
 	if (tcm->tcm_parent != 0) {
-		if (tcm->tcm_parent != TC_H_ROOT && TC_H_MAJ(tcm->tcm_parent) == INGRESS_HANDLE)
+		if (tcm->tcm_parent != TC_H_ROOT && TC_H_MAJ(tcm->tcm_parent) == HOOK_HANDLE)
 			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
 		if ((rc = find_at_parent(r, tcm->tcm_parent, err)) != 0)
 			return rc;
@@ -246,49 +254,77 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 	return 0;
 }
 
-/* ---- ingress --------------------------------------------------------------------------------- */
+/* ---- the hooks: ingress and clsact -------------------------------------------------------------- */
 
 static void
-notify_ingress(const struct qdisc_request *r, uint16_t type)
+notify_hook(const struct qdisc_request *r, uint16_t type)
 {
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	put_bare(msgs, type, 0, r->port, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
+	put_hook(msgs, type, r->port);
 	nl_notify(r->req->server, RTNLGRP_TC, msgs, r->req);
 	nl_msgs_destroy(msgs);
 }
 
+/* What is at ffff:fff1; ENOENT or, where something was there once, EINVAL. */
 static int
-ingress_new(struct qdisc_request *r, struct error *err)
+find_hook(const struct qdisc_request *r, struct error *err)
+{
+	if (port_hook_kind(r->port) == NULL)
+		return r->port->was_hooked && r->tcm->tcm_handle != 0
+			       ? error_set(err, EINVAL, "Invalid handle.")
+			       : error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
+	if (r->kind[0] != '\0' && strcmp(r->kind, port_hook_kind(r->port)) != 0)
+		return error_set(err, EINVAL, "Invalid qdisc name.");
+	return 0;
+}
+
+static int
+hook_new(struct qdisc_request *r, struct error *err)
 {
 	uint16_t flags = r->req->header->nlmsg_flags;
 	int rc;
 
-	if (r->port->ingress != NULL) {
+	if (port_hook_kind(r->port) != NULL) {
 		if ((flags & NLM_F_EXCL) != 0)
 			return error_set(err, EEXIST, "Exclusivity flag on, cannot modify.");
-		if (r->kind[0] != '\0' && strcmp(r->kind, "ingress") != 0)
-			return error_set(err, EINVAL, "Invalid qdisc name.");
-		return 0;
+		return find_hook(r, err);
 	}
-	if (strcmp(r->kind, "ingress") != 0)
-		return error_set(err, ENOENT, "Specified qdisc kind is unknown.");
 	if ((flags & NLM_F_CREATE) == 0)
 		return error_set(err, ENOENT, "Qdisc not found. To create specify NLM_F_CREATE flag.");
-	if ((rc = port_set_ingress(r->port, true, err)) == 0)
-		notify_ingress(r, RTM_NEWQDISC);
+	if (sched_qdisc_find(r->port->tree, HOOK_HANDLE) != NULL)
+		return error_set(err, EINVAL, "Cannot move an existing qdisc to a different parent.");
+	if (strcmp(r->kind, "ingress") != 0 && strcmp(r->kind, "clsact") != 0)
+		return qdisc_find_ops(r->kind) == NULL
+			       ? error_set(err, ENOENT, "Specified qdisc kind is unknown.")
+			       : error_set(
+					 err, EINVAL, "Specified parent ID is reserved for ingress and clsact Qdiscs.");
+	if ((rc = port_set_hook(r->port, r->kind, err)) == 0)
+		notify_hook(r, RTM_NEWQDISC);
 	return rc;
 }
 
 static int
-ingress_delete(struct qdisc_request *r, struct error *err)
+hook_delete(struct qdisc_request *r, struct error *err)
 {
-	if (r->port->ingress == NULL)
-		return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
-	if (r->kind[0] != '\0' && strcmp(r->kind, "ingress") != 0)
-		return error_set(err, EINVAL, "Invalid qdisc name.");
-	notify_ingress(r, RTM_DELQDISC);
-	return port_set_ingress(r->port, false, err);
+	int rc = find_hook(r, err);
+
+	if (rc != 0)
+		return rc;
+	notify_hook(r, RTM_DELQDISC);
+	return port_set_hook(r->port, NULL, err);
+}
+
+/* ffff:fff2 and fff3 are no places for a qdisc, and ingress answers to any minor. */
+static int
+refuse_below_hook(const struct qdisc_request *r, struct error *err)
+{
+	const char *kind = port_hook_kind(r->port);
+	uint32_t minor = TC_H_MIN(r->tcm->tcm_parent);
+
+	if (kind != NULL && strcmp(kind, "clsact") == 0 && minor != TC_H_MIN_INGRESS && minor != TC_H_MIN_EGRESS)
+		return error_set(err, ENOENT, "Specified class not found.");
+	return error_code(err, EOPNOTSUPP);
 }
 
 /* ---- new, change, replace -------------------------------------------------------------------- */
@@ -465,16 +501,18 @@ qdisc_new(struct nl_request *req, struct error *err)
 	if (req->attrs[TCA_RATE] != NULL)
 		return error_set(err, EOPNOTSUPP,
 			"estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
-	if (r.ingress)
-		return ingress_new(&r, err);
+	if (r.hook)
+		return hook_new(&r, err);
 	if (r.tcm->tcm_parent == 0) {
 		if (r.tcm->tcm_handle == 0)
 			return error_set(err, EINVAL, "Handle cannot be zero.");
 		r.q = sched_qdisc_find(r.port->tree, TC_H_MAJ(r.tcm->tcm_handle));
 		return change(&r, err);
 	}
-	if (TC_H_MAJ(r.tcm->tcm_parent) == INGRESS_HANDLE && r.tcm->tcm_parent != TC_H_ROOT)
-		return error_code(err, EOPNOTSUPP);
+	if (TC_H_MAJ(r.tcm->tcm_parent) == HOOK_HANDLE && r.tcm->tcm_parent != TC_H_ROOT)
+		return refuse_below_hook(&r, err);
+	if (TC_H_MAJ(r.tcm->tcm_handle) == HOOK_HANDLE && port_hook_kind(r.port) != NULL)
+		return error_set(err, EINVAL, "Cannot move an existing qdisc to a different parent.");
 	if ((rc = find_at_parent(&r, r.tcm->tcm_parent, err)) != 0)
 		return rc;
 	if (r.tcm->tcm_handle != 0 && (r.q == NULL || r.q->handle != TC_H_MAJ(r.tcm->tcm_handle)))
@@ -497,8 +535,8 @@ qdisc_delete(struct nl_request *req, struct error *err)
 
 	if (rc != 0)
 		return rc;
-	if (r.ingress)
-		return ingress_delete(&r, err);
+	if (r.hook)
+		return hook_delete(&r, err);
 	if ((rc = find_named(&r, "Failed to find qdisc with specified handle.", err)) != 0)
 		return rc;
 	if (r.tcm->tcm_parent == 0)
@@ -522,16 +560,15 @@ qdisc_get(struct nl_request *req, struct error *err)
 
 	if (rc != 0)
 		return rc;
-	if (r.ingress) {
-		if (r.port->ingress == NULL)
-			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
-		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
-		return 0;
+	if (r.hook) {
+		if ((rc = find_hook(&r, err)) == 0)
+			put_hook(req->reply, RTM_NEWQDISC, r.port);
+		return rc;
 	}
 	if ((rc = find_named(&r, "Failed to find qdisc with specified handle.", err)) != 0)
 		return rc;
 	if (r.q == NULL && r.builtin == NULL)
-		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, TC_H_ROOT, 0, root_kind(r.port));
+		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, root_kind(r.port));
 	else
 		put_qdisc(req->reply, RTM_NEWQDISC, 0, r.port, r.q != NULL ? r.q : r.builtin);
 	return 0;

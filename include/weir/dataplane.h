@@ -106,7 +106,9 @@ struct port {
 	const struct port_ops *ops;
 	struct router *router;
 	struct sched_tree *tree; /* its root qdisc and all below; never NULL */
-	struct chain *ingress; /* NULL: no ingress qdisc */
+	struct chain *ingress; /* of received packets; NULL: no ingress or clsact qdisc */
+	struct chain *egress; /* of packets to be sent; NULL: no clsact qdisc */
+	struct port_hook *hook; /* whose chains these are; NULL: none */
 	struct port_counters *counters; /* [workers] */
 	struct port_settings settings;
 	void *priv; /* of the kind */
@@ -119,6 +121,7 @@ struct port {
 	uint32_t peer; /* ifindex of a veth's other end, 0: none */
 	uint32_t group;
 	uint32_t tx_queues, rx_queues;
+	bool was_hooked; /* has had an ingress or clsact qdisc: Linux answers otherwise then */
 	bool activated; /* has been up: its default root, or none (noqueue), is in place; before that Linux calls it noop */
 	uint64_t rate_Bps; /* the link's, 0: not known, never the bottleneck */
 };
@@ -203,7 +206,10 @@ int port_set_mac(struct port *port, const uint8_t mac[6], struct error *err);
 int port_set_name(struct port *port, const char *name,
 	struct error *err); /* EBUSY? Linux allows it also while up since 6.1: see there */
 int port_set_tx_queue_len(struct port *port, uint32_t packets, struct error *err);
-int port_set_ingress(struct port *port, bool present, struct error *err); /* the ingress qdisc ffff: */
+/* The qdisc ffff:, "ingress" or "clsact", with empty chains; NULL: it goes, and its filters with it. */
+int port_set_hook(struct port *port, const char *kind, struct error *err);
+const char *port_hook_kind(const struct port *port); /* NULL: none */
+void port_hook_stats(const struct port *port, struct sched_stats *stats);
 bool port_has_carrier(const struct port *port);
 void port_counters_sum(const struct port *port, struct port_counters *sum);
 /* Packets that its disciplines hold. */

@@ -71,7 +71,7 @@ clear(void **state)
 	struct error err;
 
 	if (port->ingress != NULL)
-		port_set_ingress(port, false, &err);
+		port_set_hook(port, NULL, &err);
 	return chain_filter_delete(sched_chain(port->tree, PARENT, &err), &all, NULL, NULL, &err);
 }
 
@@ -310,7 +310,7 @@ has_an_ingress_hook_only_with_its_qdisc(void **state)
 	begin(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, 5, 0, "u32");
 	request_tcm()->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 	assert_int_equal(serve(), EINVAL);
-	assert_int_equal(port_set_ingress(port, true, &err), 0);
+	assert_int_equal(port_set_hook(port, "ingress", &err), 0);
 	begin(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, 5, 0, "u32");
 	request_tcm()->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 	assert_int_equal(serve(), 0);

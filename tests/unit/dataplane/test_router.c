@@ -105,9 +105,9 @@ changes_reach_the_rib_and_bad_ones_do_not(void **state)
 	assert_int_equal(port_set_mac(eth0, group, &err), -EADDRNOTAVAIL);
 	assert_int_equal(port_set_mac(eth0, good, &err), 0);
 	assert_memory_equal(eth0->mac, good, 6);
-	assert_int_equal(port_set_ingress(eth0, false, &err), -ENOENT);
-	assert_int_equal(port_set_ingress(eth0, true, &err), 0);
-	assert_int_equal(port_set_ingress(eth0, true, &err), -EEXIST);
+	assert_int_equal(port_set_hook(eth0, NULL, &err), -ENOENT);
+	assert_int_equal(port_set_hook(eth0, "ingress", &err), 0);
+	assert_int_equal(port_set_hook(eth0, "ingress", &err), -EEXIST);
 	up(eth0);
 	assert_true((rib_link_find(router_rib(router), eth0->ifindex)->flags & (IFF_UP | IFF_RUNNING)) ==
 		    (IFF_UP | IFF_RUNNING));

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <linux/pkt_sched.h>
+
+#include "hook.h"
+
+/* Before any drop: what the hook drops it has seen, too. */
+static void
+count_seen(struct hook_counts *c, struct rte_mbuf **pkts, uint16_t n, bool ingress)
+{
+	uint64_t bytes = 0;
+
+	/* At ingress Linux counts from the network header on. */
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len - (ingress ? pkt_of(pkts[i])->l3_off : 0);
+	c->packets += n;
+	c->bytes += bytes;
+}
+
+static uint16_t
+run(struct worker *w, struct port *port, const struct chain *chain, struct rte_mbuf **pkts, uint16_t n, bool ingress)
+{
+	struct pkt_sink *sink = &counters(w, port)->sink;
+	struct classify_ctx ctx = { .now = w->now, .worker = w->index, .ingress = ingress, .sink = sink };
+	/* Gone since the chain was found: nobody can ask for the counts any more. */
+	struct port_hook *hook = __atomic_load_n(&port->hook, __ATOMIC_ACQUIRE);
+	struct verdict verdicts[BURST];
+	uint16_t kept = 0;
+
+	if (likely(hook != NULL))
+		count_seen(&hook->counts[w->index], pkts, n, ingress);
+	chain_classify(chain, &ctx, pkts, n, verdicts);
+	for (uint16_t i = 0; i < n; i++) {
+		if (verdicts[i].action == TC_ACT_SHOT) {
+			pkt_drop(sink, pkts[i], DROP_FILTER);
+			continue;
+		}
+		if (verdicts[i].action == TC_ACT_OK)
+			pkt_of(pkts[i])->tc_index = (uint16_t)TC_H_MIN(verdicts[i].classid);
+		pkts[kept++] = pkts[i];
+	}
+	if (likely(hook != NULL))
+		hook->counts[w->index].drops += n - kept;
+	return kept;
+}
+
+uint16_t
+hook_ingress(struct worker *w, struct port *in, const struct chain *chain, struct rte_mbuf **pkts, uint16_t n)
+{
+	return run(w, in, chain, pkts, n, true);
+}
+
+uint16_t
+hook_egress(struct worker *w, struct port *out, const struct chain *chain, struct rte_mbuf **pkts, uint16_t n)
+{
+	return run(w, out, chain, pkts, n, false);
+}
