@@ -34,7 +34,7 @@ run(struct worker *w, struct port *port, const struct chain *chain, struct rte_m
 			pkt_drop(sink, pkts[i], DROP_FILTER);
 			continue;
 		}
-		if (verdicts[i].action == TC_ACT_OK)
+		if (verdicts[i].action == TC_ACT_OK && verdicts[i].classid != 0)
 			pkt_of(pkts[i])->tc_index = (uint16_t)TC_H_MIN(verdicts[i].classid);
 		pkts[kept++] = pkts[i];
 	}

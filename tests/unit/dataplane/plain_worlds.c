@@ -46,8 +46,6 @@ filter(struct router *r, uint32_t preference, struct u32_key key, const char *ki
 		.selector_flags = TC_U32_TERMINAL,
 		.n_keys = 1,
 		.keys = &key,
-		.has_classid = true,
-		.classid = 0x10001,
 		.actions = &action,
 		.n_actions = 1 };
 	struct filter_spec spec = {
