@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/qdisc/fifo.h>
 #include <weir/sched.h>
 
 #include "class_snapshot.h"
@@ -137,7 +138,14 @@ class_free(struct class *c)
 struct qdisc *
 qdisc_default_leaf(struct class *c, struct error *err)
 {
-	return qdisc_create(c->qdisc->tree, c, "pfifo", NULL, NULL, 0, err);
+	const struct class_ops *ops = c->qdisc->ops->classes;
+	struct fifo_conf conf;
+
+	if (ops->default_leaf == NULL)
+		return qdisc_create(c->qdisc->tree, c, "pfifo", NULL, NULL, 0, err);
+	const char *kind = ops->default_leaf(c, &conf);
+
+	return qdisc_create(c->qdisc->tree, c, kind, &conf, NULL, 0, err);
 }
 
 int

@@ -299,6 +299,15 @@ tbf_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 	return qdisc_flush(t->inner->leaf, pkts, n);
 }
 
+static const char *
+tbf_default_leaf(const struct class *c, struct fifo_conf *conf)
+{
+	const struct tbf *t = qdisc_priv(c->qdisc);
+
+	conf->limit = t->conf.limit_bytes;
+	return "bfifo";
+}
+
 static void
 tbf_get_conf(const struct qdisc *q, void *conf)
 {
@@ -343,6 +352,7 @@ static const struct class_ops tbf_classes = {
 	.activate = tbf_child_turned,
 	.deactivate = tbf_child_turned,
 	.grafted = tbf_grafted,
+	.default_leaf = tbf_default_leaf,
 };
 
 static const struct qdisc_ops tbf_ops = {

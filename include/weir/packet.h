@@ -55,6 +55,7 @@
 	X(LOOP, "loop", "went through virtual ports more than eight times")                                            \
 	X(QUEUE_FULL, "queue_full", "a queueing discipline's limit")                                                   \
 	X(CODEL, "codel", "CoDel: the queue had been longer than its target for too long")                             \
+	X(EARLY, "early", "dropped by a discipline before its queue was full, to keep it short (RED)")                 \
 	X(TOO_LARGE, "too_large", "larger than a shaper's bucket can ever hold")                                       \
 	X(UNCLASSIFIED, "unclassified", "no class for it where there is no default")                                   \
 	X(BUFFERS_SHARED, "buffers_shared", "its queue held more than its share of the free buffers")                  \

@@ -26,6 +26,8 @@
 #include <weir/packet.h>
 #include <weir/rcu.h>
 
+struct fifo_conf;
+
 #define SCHED_NEVER UINT64_MAX
 
 struct qdisc;
@@ -267,6 +269,11 @@ struct class_ops {
 	void (*grafted)(struct class *c, uint64_t now);
 	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
 	/*
+	 * The FIFO that stands in c when what was grafted there is deleted: its kind, and conf to fill. NULL: a pfifo of
+	 * the port's queue length.
+	 */
+	const char *(*default_leaf)(const struct class *c, struct fifo_conf *conf);
+	/*
 	 * A class with children has no leaf qdisc: it goes with the first child, and a default one comes back when the
 	 * last child goes.
 	 */
@@ -440,7 +447,7 @@ void class_remove(struct class *c);
 /* Zeroed memory from the tree's arena, in control, and back: for what a discipline has many of. NULL: out of memory. */
 void *qdisc_alloc(struct qdisc *q, size_t bytes);
 void qdisc_dealloc(struct qdisc *q, void *object, size_t bytes);
-struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* a pfifo of the port's queue length, handle 0 */
+struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* class_ops.default_leaf's, with handle 0 */
 
 /*
  * What a discipline calls of its children: they know of packets that a peek took out and holds. Never call a child's ops->dequeue,

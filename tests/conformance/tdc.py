@@ -7,7 +7,22 @@ import sys
 
 from router import Router, shared
 
-FILES = ('cbq', 'dsmark', 'tcindex', 'ingress', 'fifo', 'pfifo_fast', 'tbf', 'sfq', 'prio', 'htb', 'u32', 'fw', 'police')
+FILES = (
+    'cbq',
+    'dsmark',
+    'fifo',
+    'fw',
+    'htb',
+    'ingress',
+    'pfifo_fast',
+    'police',
+    'prio',
+    'red',
+    'sfq',
+    'tbf',
+    'tcindex',
+    'u32',
+)
 # Cases that pass on Linux and need what weir does not have yet.
 LEFT_OUT = {
     '3d74': 'filter chains other than 0',

@@ -19,7 +19,21 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 from capture import START, checksum, udp_frame, write_capture  # noqa: E402
 from router import shared  # noqa: E402
 
-KINDS = ('cbq-', 'htb-', 'tbf-', 'prio-', 'pfifo_fast-', 'sfq-', 'pfifo-', 'dsmark-', 'tcindex-mask', 'tcindex-hash', 'fq_codel-', 'drr-')
+KINDS = (
+    'cbq-',
+    'drr-',
+    'dsmark-',
+    'fq_codel-',
+    'htb-',
+    'pfifo-',
+    'pfifo_fast-',
+    'prio-',
+    'red-',
+    'sfq-',
+    'tbf-',
+    'tcindex-hash',
+    'tcindex-mask',
+)
 # Evenly spaced flows lock each other out of a full tail-drop queue, in Linux as here, by the phase at which they happen to meet it: only the
 # sum of such flows is the discipline's doing.
 SUM_ONLY = {'pfifo-4-unequal'}

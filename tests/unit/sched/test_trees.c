@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random trees of htb, prio, tbf, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost,
+ * Random trees of htb, prio, tbf, red, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost,
  * the backlogs add up at every level, what may leave does leave at once, and each flow stays in order. Each seed is
  * printed; SEED=n in the environment plays that one only.
  */
@@ -11,6 +11,7 @@
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
+#include <weir/qdisc/red.h>
 #include <weir/qdisc/sfq.h>
 #include <weir/qdisc/tbf.h>
 
@@ -136,44 +137,90 @@ change_classes(void *arg, struct qdisc *q)
 }
 
 static struct qdisc *
-graft_random(uint32_t parent, uint32_t handle, unsigned int depth)
+graft_red(uint32_t parent, uint32_t handle)
 {
-	struct sfq_conf sfq = { .quantum = draw(2) ? 200 + draw(2000) : 0,
+	struct red_conf conf = {
+		.params = { .min_bytes = draw(20000), .max_p = draw(UINT32_MAX), .weight_log = draw(10) }
+	};
+
+	conf.params.max_bytes = conf.params.min_bytes + 1 + draw(40000);
+	conf.params.idle_decay = UINT64_C(1) << draw(60);
+	conf.limit_bytes = conf.params.max_bytes + draw(60000);
+	conf.flags = TC_RED_ECN | draw(16);
+	return add_qdisc(parent, handle, "red", &conf);
+}
+
+static struct qdisc *
+graft_pfifo(uint32_t parent, uint32_t handle)
+{
+	return add_qdisc(parent, handle, "pfifo", &(struct fifo_conf){ .limit = 1 + draw(100) });
+}
+
+static struct qdisc *
+graft_bfifo(uint32_t parent, uint32_t handle)
+{
+	return add_qdisc(parent, handle, "bfifo", &(struct fifo_conf){ .limit = 2000 + draw(60000) });
+}
+
+static struct qdisc *
+graft_pfifo_fast(uint32_t parent, uint32_t handle)
+{
+	return add_qdisc(parent, handle, "pfifo_fast", NULL);
+}
+
+static struct qdisc *
+graft_sfq(uint32_t parent, uint32_t handle)
+{
+	struct sfq_conf conf = { .quantum = draw(2) ? 200 + draw(2000) : 0,
 		.perturb_s = (int32_t)draw(3),
 		.limit = 2 + draw(200),
 		.has_v1 = true,
 		.headdrop = draw(2),
 		.depth = draw(60) };
-	struct tbf_conf tbf = { .rate = { .Bps = 10000 + draw(10000000) },
+
+	return add_qdisc(parent, handle, "sfq", &conf);
+}
+
+static struct qdisc *
+graft_prio(uint32_t parent, uint32_t handle)
+{
+	struct prio_conf conf = { .bands = 3 + draw(4), .priomap = { 1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1 } };
+
+	return add_qdisc(parent, handle, "prio", &conf);
+}
+
+static struct qdisc *
+graft_tbf(uint32_t parent, uint32_t handle)
+{
+	struct tbf_conf conf = { .rate = { .Bps = 10000 + draw(10000000) },
 		.limit_bytes = 3000 + draw(100000),
 		.burst_bytes = 1600 + draw(20000) };
-	struct prio_conf prio = { .bands = 3 + draw(4), .priomap = { 1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1 } };
-	struct fifo_conf fifo = { .limit = 1 + draw(100) }, bytes = { .limit = 2000 + draw(60000) };
 
-	struct dsmark_conf dsmark = {
+	return add_qdisc(parent, handle, "tbf", &conf);
+}
+
+static struct qdisc *
+graft_dsmark(uint32_t parent, uint32_t handle)
+{
+	struct dsmark_conf conf = {
 		.indices = (uint16_t)(1u << draw(8)), .set_tc_index = draw(2), .has_default_index = draw(2)
 	};
 
-	switch (draw(depth < 3 ? 11 : 5)) {
-	case 0:
-		return add_qdisc(parent, handle, "pfifo", &fifo);
-	case 1:
-		return add_qdisc(parent, handle, "bfifo", &bytes);
-	case 2:
-		return add_qdisc(parent, handle, "pfifo_fast", NULL);
-	case 3:
-	case 4:
-		return add_qdisc(parent, handle, "sfq", &sfq);
-	case 5:
-	case 6:
-		return add_qdisc(parent, handle, "prio", &prio);
-	case 7:
-		return add_qdisc(parent, handle, "tbf", &tbf);
-	case 8:
-		return add_qdisc(parent, handle, "dsmark", &dsmark);
-	default:
-		return graft_htb(parent, handle);
-	}
+	return add_qdisc(parent, handle, "dsmark", &conf);
+}
+
+/* A kind that stands here twice is drawn twice as often. */
+typedef struct qdisc *graft(uint32_t parent, uint32_t handle);
+static graft *const leaves[] = { graft_pfifo, graft_bfifo, graft_pfifo_fast, graft_sfq, graft_sfq, graft_red };
+/* At depth 3 a branch ends. */
+static graft *const inner[] = { graft_htb, graft_htb, graft_prio, graft_prio, graft_tbf, graft_dsmark };
+
+static struct qdisc *
+graft_random(uint32_t parent, uint32_t handle, unsigned int depth)
+{
+	uint32_t drawn = draw(RTE_DIM(leaves) + (depth < 3 ? RTE_DIM(inner) : 0));
+
+	return (drawn < RTE_DIM(leaves) ? leaves[drawn] : inner[drawn - RTE_DIM(leaves)])(parent, handle);
 }
 
 static unsigned int
