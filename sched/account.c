@@ -53,6 +53,15 @@ observe_queued(const struct sched_observer *observer, const struct qdisc *q, str
 }
 
 void
+qdisc_queued_below(struct qdisc *q, uint32_t packets, uint64_t bytes)
+{
+	uint64_t now = q->tree->now;
+
+	while (packets != 0 && q != NULL)
+		q = backlog_add(q, packets, bytes, now);
+}
+
+void
 qdisc_queued_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
 {
 	struct sched_tree *tree = q->tree;
@@ -61,8 +70,7 @@ qdisc_queued_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t
 		return;
 	if (unlikely(tree->host.observer != NULL))
 		observe_queued(tree->host.observer, q, pkts, n);
-	while (q != NULL)
-		q = backlog_add(q, n, bytes, tree->now);
+	qdisc_queued_below(q, n, bytes);
 }
 
 void
@@ -82,6 +90,18 @@ observe_left(
 }
 
 void
+qdisc_left_below(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now)
+{
+	const struct qdisc *peeking = q->tree->peeking;
+
+	while (packets != 0 && q != NULL && q != peeking) {
+		q->sent_bytes += bytes;
+		q->sent_packets += packets;
+		q = backlog_subtract(q, packets, bytes, now);
+	}
+}
+
+void
 qdisc_left_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now)
 {
 	struct sched_tree *tree = q->tree;
@@ -90,11 +110,7 @@ qdisc_left_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t b
 		return;
 	if (unlikely(tree->host.observer != NULL))
 		observe_left(tree->host.observer, q, pkts, n, now);
-	while (q != NULL && q != tree->peeking) {
-		q->sent_bytes += bytes;
-		q->sent_packets += n;
-		q = backlog_subtract(q, n, bytes, now);
-	}
+	qdisc_left_below(q, n, bytes, now);
 }
 
 void

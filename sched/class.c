@@ -94,25 +94,33 @@ sched_class_walk(const struct qdisc *q, int (*visit)(void *arg, struct class *c)
 
 /* ---- life */
 
+/* With the room before it. */
 static size_t
 class_bytes(const struct qdisc *q)
 {
-	return RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, alignof(struct class));
+	return CLASS_ROOM + RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, alignof(struct class));
+}
+
+static void
+free_memory(struct class *c)
+{
+	arena_free(&c->qdisc->tree->arena, class_room(c), class_bytes(c->qdisc));
 }
 
 static struct class *
 class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 {
-	struct class *c = arena_alloc(&q->tree->arena, class_bytes(q));
+	uint8_t *memory = arena_alloc(&q->tree->arena, class_bytes(q));
+	struct class *c = (struct class *)(memory + CLASS_ROOM);
 
-	if (c == NULL)
+	if (memory == NULL)
 		return NULL;
 	c->qdisc = q;
 	c->parent = parent;
 	c->classid = classid;
 	c->serial = q->tree->serial++;
 	if (tree_slot_get(q->tree, c) != 0) {
-		arena_free(&q->tree->arena, c, class_bytes(q));
+		free_memory(c);
 		return NULL;
 	}
 	return c;
@@ -132,7 +140,7 @@ class_free(struct class *c)
 		chain_destroy(c->chain);
 	}
 	tree_slot_put(tree, c);
-	arena_free(&tree->arena, c, class_bytes(c->qdisc));
+	free_memory(c);
 }
 
 struct qdisc *

@@ -8,20 +8,15 @@
 #include <weir/qdisc/fifo.h>
 #include <weir/sched.h>
 
-#include "pkt_queue.h"
-
-struct fifo {
-	struct pkt_queue queue;
-	uint32_t limit; /* packets or bytes */
-};
+#include "fifo.h"
 
 /* False when there was no memory for m, which has then been dropped. */
 static inline bool
-fifo_push(struct qdisc *q, struct fifo *f, struct rte_mbuf *m, uint64_t *sum)
+queue_packet(struct qdisc *q, struct fifo *f, struct rte_mbuf *m, uint64_t *sum)
 {
 	uint32_t bytes = qdisc_count_bytes(q, m);
 
-	if (unlikely(!pkt_queue_push(&f->queue, m, bytes))) {
+	if (unlikely(!fifo_push(f, m, bytes))) {
 		qdisc_drop(q, m, DROP_NO_BUFFER);
 		return false;
 	}
@@ -36,16 +31,10 @@ pfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	uint16_t queued = 0;
 	uint64_t bytes = 0;
 
-	/* Under many classes packets come one by one. */
-	if (likely(n == 1 && f->queue.count < f->limit)) {
-		queued = fifo_push(q, f, pkts[0], &bytes);
-		qdisc_queued_burst(q, pkts, queued, bytes);
-		return queued;
-	}
 	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(f->queue.count >= f->limit) && !qdisc_moving(q))
+		if (unlikely(q->backlog_pkts + queued >= f->limit) && !qdisc_moving(q))
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		else if (fifo_push(q, f, pkts[i], &bytes))
+		else if (queue_packet(q, f, pkts[i], &bytes))
 			pkts[queued++] = pkts[i];
 	}
 	qdisc_queued_burst(q, pkts, queued, bytes);
@@ -62,7 +51,7 @@ bfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(q->backlog_bytes + bytes + pkt_bytes(q, pkts[i]) > f->limit) && !qdisc_moving(q))
 			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		else if (fifo_push(q, f, pkts[i], &bytes))
+		else if (queue_packet(q, f, pkts[i], &bytes))
 			pkts[queued++] = pkts[i];
 	}
 	qdisc_queued_burst(q, pkts, queued, bytes);
@@ -74,18 +63,23 @@ fifo_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct fifo *f = qdisc_priv(q);
 	uint64_t bytes = 0;
-	uint16_t got = pkt_queue_pop_burst(&f->queue, pkts, n, &bytes);
+	uint16_t got = fifo_pop_burst(f, pkts, n, &bytes);
 
 	qdisc_left_burst(q, pkts, got, bytes, now);
 	return got;
 }
 
 static void
-fifo_prefetch(const struct qdisc *q, unsigned int step)
+fetch_ahead(const struct qdisc *q, unsigned int step)
 {
 	const struct fifo *f = qdisc_priv(q);
 
-	pkt_queue_prefetch(&f->queue, step);
+	if (step == 0)
+		fifo_prefetch(f);
+	else if (f->count != 0)
+		rte_prefetch0(f->near[f->first]);
+	else
+		pkt_queue_prefetch(&f->far, 1);
 }
 
 static struct rte_mbuf *
@@ -94,7 +88,9 @@ fifo_peek(struct qdisc *q, uint64_t now)
 	const struct fifo *f = qdisc_priv(q);
 
 	(void)now;
-	return f->queue.count == 0 ? NULL : pkt_queue_first(&f->queue)->m;
+	if (f->count != 0)
+		return f->near[f->first];
+	return f->far.count == 0 ? NULL : pkt_queue_first(&f->far)->m;
 }
 
 static uint16_t
@@ -102,7 +98,11 @@ fifo_peek_bytes(const struct qdisc *q, uint32_t *bytes, uint16_t n)
 {
 	const struct fifo *f = qdisc_priv(q);
 
-	return pkt_queue_peek_bytes(&f->queue, bytes, n);
+	uint16_t near = f->count < n ? f->count : n;
+
+	for (uint16_t i = 0; i < near; i++)
+		bytes[i] = f->bytes[(f->first + i) % FIFO_NEAR];
+	return near + pkt_queue_peek_bytes(&f->far, bytes + near, n - near);
 }
 
 static uint16_t
@@ -110,7 +110,12 @@ fifo_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct fifo *f = qdisc_priv(q);
 
-	return pkt_queue_flush(&f->queue, q, pkts, n);
+	uint64_t bytes = 0;
+	uint16_t got = fifo_pop_burst(f, pkts, n, &bytes);
+
+	for (uint16_t i = 0; i < got; i++)
+		qdisc_unqueued(q, pkts[i]);
+	return got;
 }
 
 static uint64_t
@@ -139,7 +144,7 @@ pfifo_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	struct fifo_conf defaults = { .limit = qdisc_tx_queue_len(q) };
 	struct fifo *f = qdisc_priv(q);
 
-	pkt_queue_init(&f->queue, q);
+	pkt_queue_init(&f->far, q);
 	return fifo_change(q, conf == NULL ? &defaults : conf, now, err);
 }
 
@@ -151,7 +156,7 @@ bfifo_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	struct fifo_conf defaults = { .limit = RTE_MIN(bytes, UINT32_MAX) };
 	struct fifo *f = qdisc_priv(q);
 
-	pkt_queue_init(&f->queue, q);
+	pkt_queue_init(&f->far, q);
 	return fifo_change(q, conf == NULL ? &defaults : conf, now, err);
 }
 
@@ -175,9 +180,10 @@ static const struct qdisc_ops pfifo_ops = {
 	.peek_bytes = fifo_peek_bytes,
 	.flush = fifo_flush,
 	.next_event = fifo_next_event,
-	.prefetch = fifo_prefetch,
+	.prefetch = fetch_ahead,
 	.get_conf = fifo_get_conf,
 	.bypass = true,
+	.plain_fifo = true,
 };
 QDISC_REGISTER(pfifo_ops)
 
@@ -193,7 +199,7 @@ static const struct qdisc_ops bfifo_ops = {
 	.peek_bytes = fifo_peek_bytes,
 	.flush = fifo_flush,
 	.next_event = fifo_next_event,
-	.prefetch = fifo_prefetch,
+	.prefetch = fetch_ahead,
 	.get_conf = fifo_get_conf,
 	.bypass = true,
 };

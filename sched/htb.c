@@ -11,6 +11,7 @@
 
 #include <weir/packet.h>
 
+#include "fifo.h"
 #include "htb.h"
 
 #define QUANTUM_MIN 1000 /* bytes: what rate / r2q is kept within, tc-htb(8) */
@@ -41,9 +42,16 @@ htb_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	pkt_queue_init(&h->direct, q);
 	wheel_init(&h->wheel, now);
 	h->classes = q->class_table;
-	/* Not the arena's: of this, only the pages that are touched are to be memory. */
+	/* Not the arena's: of these, only the pages that are touched are to be memory. */
 	h->turns = calloc(HTB_TURNS, sizeof(*h->turns));
-	return h->turns != NULL ? 0 : error_set(err, ENOMEM, "out of memory for the turns of htb's classes");
+	h->rounds = calloc((size_t)2 * HTB_PRIOS * HTB_MINORS, sizeof(struct htb_class *));
+	if (h->turns == NULL || h->rounds == NULL)
+		return error_set(err, ENOMEM, "out of memory for the turns of htb's classes");
+	for (size_t prio = 0; prio < HTB_PRIOS; prio++) {
+		h->leaf_rows[prio].now.leaves = h->rounds + 2 * prio * HTB_MINORS;
+		h->leaf_rows[prio].next.leaves = h->rounds + (2 * prio + 1) * HTB_MINORS;
+	}
+	return 0;
 }
 
 static void
@@ -55,6 +63,7 @@ htb_destroy(struct qdisc *q)
 	while ((chunk = wheel_take(&h->wheel)) != NULL)
 		qdisc_dealloc(q, chunk, sizeof(*chunk));
 	free(h->turns);
+	free(h->rounds);
 }
 
 static void
@@ -68,17 +77,45 @@ htb_get_conf(const struct qdisc *q, void *conf)
 	c->direct_pkts = h->direct_packets;
 }
 
-static void
+static bool
 enqueue_direct(struct qdisc *q, struct htb *h, struct rte_mbuf *m, uint64_t now)
 {
 	if (h->direct.count >= h->direct_limit && !qdisc_moving(q)) {
 		qdisc_drop(q, m, DROP_QUEUE_FULL);
-	} else if (unlikely(!pkt_queue_push(&h->direct, m, pkt_bytes(q, m)))) {
-		qdisc_drop(q, m, DROP_NO_BUFFER);
-	} else {
-		qdisc_queued(q, m);
-		h->direct_packets++;
+		return false;
 	}
+	if (unlikely(!pkt_queue_push(&h->direct, m, pkt_bytes(q, m)))) {
+		qdisc_drop(q, m, DROP_NO_BUFFER);
+		return false;
+	}
+	qdisc_queued(q, m);
+	h->direct_packets++;
+	return true;
+}
+
+/* Packets for the leaf of c that come together. Those whose books are still to be kept for q are added to *sums. */
+static inline uint16_t
+enqueue_leaf(struct htb *h, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint64_t now, struct htb_sums *sums)
+{
+	struct htb_class *cl = class_priv(c);
+	struct qdisc *leaf = c->leaf;
+	uint16_t queued = 0, taken = 0;
+
+	if (likely(leaf->plain)) {
+		bool idle = leaf->backlog_pkts == 0;
+
+		while (taken < n && fifo_take(leaf, pkts[taken], &sums->bytes))
+			taken++;
+		sums->packets += taken;
+		if (idle && taken != 0)
+			htb_leaf_busy(h, cl);
+	}
+	if (unlikely(taken < n))
+		queued = qdisc_enqueue(leaf, pkts + taken, n - taken, now);
+	/* What came may leave before what it was parked for. */
+	if (unlikely(cl->parked))
+		htb_unpark(h, cl);
+	return taken + queued;
 }
 
 static uint16_t
@@ -86,9 +123,9 @@ htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
 	const struct sched_tree *tree = q->tree;
-	uint32_t before = q->backlog_pkts;
 	struct class *next = tree_class_of(tree, q, pkts[0]);
-	uint16_t i = 0;
+	struct htb_sums sums = { 0 };
+	uint16_t i = 0, queued = 0;
 
 	while (i < n) {
 		struct class *c = next;
@@ -97,20 +134,15 @@ htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		/* A run of packets for the same class goes there together. */
 		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == c)
 			;
-		if (unlikely(c == NULL || c->leaf == NULL)) {
-			for (; first < i; first++)
-				enqueue_direct(q, h, pkts[first], now);
+		if (likely(c != NULL && c->leaf != NULL)) {
+			queued += enqueue_leaf(h, c, pkts + first, i - first, now, &sums);
 			continue;
 		}
-		qdisc_enqueue(c->leaf, pkts + first, i - first, now);
-
-		struct htb_class *cl = class_priv(c);
-
-		/* What came may leave before what it was parked for. */
-		if (unlikely(cl->parked))
-			htb_unpark(h, cl);
+		for (; first < i; first++)
+			queued += enqueue_direct(q, h, pkts[first], now);
 	}
-	return (uint16_t)(q->backlog_pkts - before);
+	qdisc_queued_below(q, sums.packets, sums.bytes);
+	return queued;
 }
 
 static uint16_t
@@ -445,7 +477,10 @@ htb_class_link(struct class *c)
 		if (htb_more(cl)->parents_inner != NULL)
 			htb_more(parent)->inner = htb_more(cl)->parents_inner;
 		htb_more(cl)->parents_inner = NULL;
+		/* As a leaf it may wait for its row. */
+		htb_take_out(h, parent);
 		parent->level = (uint8_t)inner_level(c->parent);
+		htb_put_in(h, parent, c->qdisc->tree->now);
 	}
 }
 

@@ -9,14 +9,15 @@
  * (classes without parent); borrowing from a lower level comes first, then the lower prio, and between classes of one level and
  * prio deficit round robin by quantum decides.
  *
- * What a packet touches of its leaf class: two neighbouring lines, and eight bytes by which the class stands in a ring.
+ * What a packet touches of its leaf class: two neighbouring lines, and eight bytes by which the class stands in a row.
  *
  *   struct class | struct htb_class
  *   ... cold ... | qdisc leaf parent id slot : counted quantum deficit mode ... | tokens depths rates |
  *         |      |<------------------------- line ----------------------------->|<----- line ------>|
  *         +-> struct htb_more: borrowing, children, configuration
  *
- *   turns, by minor:  ... | next previous | next previous | ...
+ *   leaves that can send:    row:   this round | class | class | ... | next round | class | ...
+ *   classes that may borrow: turns, by minor: ... | next previous | next previous | ...
  */
 #ifndef WEIR_SCHED_HTB_H
 #define WEIR_SCHED_HTB_H
@@ -41,11 +42,17 @@ enum htb_mode {
 
 /*
  * What a class waits for in the wheel: the end of a mode (enum htb_mode, but HTB_CAN_SEND), or a packet from its leaf
- * qdisc. The wheel knows it as the class's address with this in the lowest bits.
+ * qdisc. The wheel knows it as the class's address with this in the lowest bits, and a leaf's prio above it.
+ *
+ * HTB_WAIT_ROW is the end of HTB_CANNOT_SEND for a busy leaf of which it is known that it can send then: it goes to its
+ * row unseen, and its mode is mended when its turn comes.
  */
-#define HTB_WAIT_PARKED 2u
-#define HTB_WAITS       3u
-#define HTB_WAIT_MASK   3u
+#define HTB_WAIT_PARKED     2u
+#define HTB_WAIT_ROW        3u
+#define HTB_WAITS           4u
+#define HTB_WAIT_MASK       3u
+#define HTB_WAIT_PRIO_SHIFT 2
+#define HTB_WAIT_BITS       31u
 
 /*
  * A place in a ring of classes that take turns. Links are numbers of places, 0: none. A class's minor is the number of
@@ -66,6 +73,19 @@ struct htb_ring {
 	uint32_t returning; /* left while it was its turn: has it back if it comes before another one was served */
 	uint32_t count; /* of classes in it */
 	bool ended; /* who left was the last of the round: the class above has to pass its turn */
+};
+
+/*
+ * Leaves of one prio that can send, in the order of their turns. Who comes is the last of this round; who has had its
+ * turn goes to the next one. Arrays, as who is next is to be fetched ahead, and as hardly anyone leaves but the first.
+ */
+struct htb_round {
+	struct htb_class **leaves; /* HTB_MINORS places, used as a ring */
+	uint32_t first, count;
+};
+
+struct htb_row {
+	struct htb_round now, next; /* nobody is in `now`: nobody is in either */
 };
 
 /* What a class has while it has children. */
@@ -122,11 +142,19 @@ struct htb_look_ahead {
 	const struct htb_class *seen[HTB_AHEAD]; /* the last ones looked at, by count */
 };
 
+/* Packets that plain leaves took or gave, not yet counted by the qdisc of htb itself. */
+struct htb_sums {
+	uint32_t packets;
+	uint64_t bytes;
+};
+
 struct htb {
 	uint8_t busy_levels; /* a bit for each level with a busy row */
 	uint8_t busy_rows[HTB_LEVELS]; /* a bit for each prio with a class that can send */
-	struct htb_ring rows[HTB_LEVELS][HTB_PRIOS];
+	struct htb_row leaf_rows[HTB_PRIOS]; /* level 0 */
+	struct htb_ring rows[HTB_LEVELS][HTB_PRIOS]; /* from level 1 on */
 	struct htb_turn *turns; /* HTB_TURNS of them */
+	struct htb_class **rounds; /* the memory of leaf_rows */
 	const struct class_table *classes; /* by minor */
 	struct pkt_queue direct; /* what no class is for: sent first and unshaped, tc-htb(8) */
 	uint32_t direct_limit;
@@ -181,12 +209,32 @@ void htb_leaf_idle(struct htb *h, struct htb_class *cl);
  */
 void htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios);
 void htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios);
-/* The leaf whose turn it is in a busy row. */
+/* The leaf whose turn it is in a busy row from level 1 on. */
 struct htb_class *htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio);
-/* The ring in which cl waits for its turn; it is busy, and can send or may borrow. */
-struct htb_ring *htb_ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio);
+/* The ring in which cl waits for its turn to borrow. */
+struct htb_ring *htb_ring_of(const struct htb_class *cl, unsigned int prio);
 /* cl has had its turn; where an inner class's round ends by that, so does its own. */
 void htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio);
+/* A leaf whose mode need not say so yet comes to its row. */
+void htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio);
+/* Out of it, if it is there. */
+void htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio);
+
+static inline struct htb_class *
+htb_round_at(const struct htb_round *round, uint32_t i)
+{
+	return round->leaves[(round->first + i) % HTB_MINORS];
+}
+
+/* The leaf that has its turn in a row i turns from now if nobody leaves; NULL: there are not as many. */
+static inline struct htb_class *
+htb_row_at(const struct htb_row *row, uint32_t i)
+{
+	if (i < row->now.count)
+		return htb_round_at(&row->now, i);
+	i -= row->now.count;
+	return i < row->next.count ? htb_round_at(&row->next, i) : NULL;
+}
 
 /* ---- htb_serve.c */
 

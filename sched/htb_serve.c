@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * HTB: sending. Who is over a bucket waits in a timer wheel and stands in no ring. Each turn's leaf is charged once,
- * and what a few turns ahead will touch is fetched meanwhile, stage by stage: the class, its leaf qdisc, that one's
- * first entry, the packet.
+ * and what a few turns ahead will touch is fetched meanwhile: the class with its leaf, then what waits there behind the
+ * first packets.
  *
- *   ring:   current  +1  +2  ...      +4      ...      +8      ...     +12
- *           served                 packet       entry         leaf qdisc    class
+ *   wheel --due--> row:  first  +1  +2    +3     ...      +8
+ *                        served         queue        class and leaf
  */
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
+#include "fifo.h"
 #include "htb.h"
 
 /*
@@ -19,6 +20,8 @@
 #define DEBT_MAX_NS UINT64_C(60000000000)
 
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
+#define CLASS_AHEAD 8 /* turns in a row of leaves, before which a class and its leaf are fetched */
+#define QUEUE_AHEAD 3
 #define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 
 /* ---- buckets and modes */
@@ -71,13 +74,19 @@ mode_of(const struct htb_class *cl)
 static inline uintptr_t
 wait_of(const struct htb_class *cl, unsigned int wait)
 {
-	return (uintptr_t)cl | wait;
+	return (uintptr_t)cl | (unsigned int)cl->prio << HTB_WAIT_PRIO_SHIFT | wait;
 }
 
 static inline struct htb_class *
 class_of_wait(uintptr_t who)
 {
-	return (struct htb_class *)(who & ~(uintptr_t)HTB_WAIT_MASK);
+	return (struct htb_class *)(who & ~(uintptr_t)HTB_WAIT_BITS);
+}
+
+static inline unsigned int
+prio_of_wait(uintptr_t who)
+{
+	return (who & HTB_WAIT_BITS) >> HTB_WAIT_PRIO_SHIFT;
 }
 
 /*
@@ -87,12 +96,18 @@ class_of_wait(uintptr_t who)
 static inline void
 arm(struct htb *h, struct htb_class *cl)
 {
-	if (cl->mode == HTB_CAN_SEND || (cl->armed & 1u << cl->mode) != 0)
+	unsigned int wait = cl->mode;
+
+	if (wait == HTB_CAN_SEND)
 		return;
-	cl->armed |= (uint8_t)(1u << cl->mode);
+	if (wait == HTB_CANNOT_SEND && cl->level == 0 && cl->busy != 0 && cl->tokens >= cl->ceil_tokens)
+		wait = HTB_WAIT_ROW;
+	if ((cl->armed & (1u << wait | 1u << cl->mode)) != 0)
+		return;
+	cl->armed |= (uint8_t)(1u << wait);
 	wheel_add(&h->wheel,
 		cl->counted_ns + ns_from_tokens(-(cl->mode == HTB_CANNOT_SEND ? cl->ceil_tokens : cl->tokens)),
-		wait_of(cl, cl->mode));
+		wait_of(cl, wait));
 }
 
 static void
@@ -171,69 +186,20 @@ is_due(struct qdisc *q, struct htb *h, uintptr_t who, uint64_t now)
 		parked_is_due(h, cl, now);
 		return;
 	}
+	/* It is on its way to its row, or there. */
+	if ((cl->armed & 1u << HTB_WAIT_ROW) != 0)
+		return;
 	count_buckets(cl, now);
 	review_mode(q, h, cl);
 	/* It may have gone off early. */
 	arm(h, cl);
 }
 
+/* With a leaf that stands beside it. */
 static inline void
 prefetch_class(const struct htb_class *cl)
 {
-	rte_prefetch0(cl);
-	rte_prefetch0(&cl->tokens);
-}
-
-static inline void
-prefetch_leaf(const struct htb_class *cl)
-{
-	const struct qdisc *leaf = htb_class_of(cl)->leaf;
-
-	if (likely(leaf != NULL))
-		qdisc_prefetch_self(leaf);
-}
-
-/* All that are due at a time go through each stage together, so that their memory comes together, too. */
-static void
-run_timers(struct qdisc *q, struct htb *h, uint64_t now)
-{
-	uintptr_t due[DUE_BURST];
-	unsigned int n;
-
-	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
-		for (unsigned int i = 0; i < n; i++)
-			prefetch_class(class_of_wait(due[i]));
-		for (unsigned int i = 0; i < n; i++) {
-			is_due(q, h, due[i], now);
-			prefetch_leaf(class_of_wait(due[i]));
-		}
-		for (unsigned int i = 0; i < n; i++) {
-			const struct qdisc *leaf = htb_class_of(class_of_wait(due[i]))->leaf;
-
-			if (likely(leaf != NULL))
-				qdisc_prefetch(leaf, 0);
-		}
-	}
-}
-
-/*
- * Until the next call, if that comes as long after this one as this one after the last: the qdiscs of who will be due
- * then, and the classes of who will be at the call after.
- */
-static void
-prefetch_due_later(struct htb *h, uint64_t now)
-{
-	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
-	uintptr_t later[DUE_BURST / 2];
-	unsigned int n;
-
-	h->served_ns = now;
-	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_leaf(class_of_wait(later[i]));
-	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_class(class_of_wait(later[i]));
+	class_prefetch(htb_class_of(cl));
 }
 
 void
@@ -247,6 +213,9 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 	}
 	cl->armed = 0;
 	htb_deactivate_prios(h, cl, cl->busy);
+	/* It may stand there without its mode saying so. */
+	if (cl->level == 0)
+		htb_row_remove(h, cl, cl->prio);
 	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
 		struct htb_ring *ring = &htb_more(parent)->inner->rings[prio];
 
@@ -366,20 +335,20 @@ charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uin
 		charge_inner(q, h, parent, bytes, packets, level, now);
 }
 
-/* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends. */
-static void
-use_deficit(struct htb *h, struct htb_class *cl, uint32_t bytes, unsigned int level, unsigned int prio)
+/* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends: true. */
+static inline bool
+use_deficit(struct htb_class *cl, uint32_t bytes, unsigned int level)
 {
 	const int64_t least =
 		INT32_MIN / 2; /* a quantum below the packets' size lets the debt grow: enough is enough */
 	int32_t *deficit = level == 0 ? &cl->deficit : &htb_more(cl)->deficits[level];
 	int64_t left = (int64_t)*deficit - bytes;
+	bool ended = left < 0;
 
-	if (left < 0) {
+	if (ended)
 		left += cl->quantum;
-		htb_pass_turn(h, cl, prio);
-	}
 	*deficit = (int32_t)(left < least ? least : left);
+	return ended;
 }
 
 /*
@@ -400,12 +369,32 @@ packets_at_once(const struct htb *h, const struct htb_class *cl, const struct qd
 
 /* ---- looking ahead */
 
-static inline const struct qdisc *
-leaf_seen(const struct htb_look_ahead *ahead, unsigned int steps_ago)
+/* One that stands elsewhere: its class must be there. */
+static inline void
+prefetch_leaf(const struct htb_class *cl)
 {
-	const struct htb_class *cl = ahead->seen[(ahead->count - steps_ago) % HTB_AHEAD];
+	const struct class *c = htb_class_of(cl);
 
-	return cl == NULL ? NULL : htb_class_of(cl)->leaf;
+	if (unlikely(c->leaf != class_room(c)) && c->leaf != NULL)
+		qdisc_prefetch_self(c->leaf);
+}
+
+/* What its leaf, which must be there, will touch to give a packet; the packet itself is for who sends it to fetch. */
+static inline void
+prefetch_queue(const struct htb_class *cl)
+{
+	const struct qdisc *leaf = htb_class_of(cl)->leaf;
+
+	if (likely(leaf != NULL && leaf->plain))
+		fifo_prefetch(qdisc_priv(leaf));
+	else if (leaf != NULL)
+		qdisc_prefetch(leaf, 0);
+}
+
+static inline const struct htb_class *
+seen(const struct htb_look_ahead *ahead, unsigned int steps_ago)
+{
+	return ahead->seen[(ahead->count - steps_ago) % HTB_AHEAD];
 }
 
 static inline void
@@ -434,7 +423,7 @@ static inline void
 look_ahead(struct htb *h, const struct htb_ring *ring)
 {
 	struct htb_look_ahead *ahead = &h->ahead;
-	const struct qdisc *leaf;
+	const struct htb_class *cl;
 
 	if (unlikely(ahead->ring != ring || (ahead->scout == 0 && ahead->seen_in_ring == 0))) {
 		ahead->ring = ring;
@@ -446,31 +435,48 @@ look_ahead(struct htb *h, const struct htb_ring *ring)
 		look_further(h, ahead);
 	}
 	ahead->seen_in_ring -= ahead->seen_in_ring != 0;
-	leaf = leaf_seen(ahead, 4);
-	if (leaf != NULL)
-		qdisc_prefetch_self(leaf);
-	leaf = leaf_seen(ahead, 8);
-	if (leaf != NULL)
-		qdisc_prefetch(leaf, 0);
-	leaf = leaf_seen(ahead, 10);
-	if (leaf != NULL)
-		qdisc_prefetch(leaf, 1);
+	cl = seen(ahead, 6);
+	if (cl != NULL)
+		prefetch_leaf(cl);
+	cl = seen(ahead, 9);
+	if (cl != NULL)
+		prefetch_queue(cl);
 }
 
 /* ---- sending */
 
+/* At most n packets of cl's leaf; *bytes of them. */
+static inline uint16_t
+take_packets(struct htb *h, struct htb_class *cl, struct qdisc *leaf, struct rte_mbuf **pkts, uint16_t n,
+	uint64_t *bytes, struct htb_sums *sums, uint64_t now)
+{
+	uint64_t before = leaf->sent_bytes;
+	uint16_t got;
+
+	if (likely(leaf->plain)) {
+		got = fifo_give(leaf, pkts, n, &sums->bytes);
+		sums->packets += got;
+		if (leaf->backlog_pkts == 0)
+			htb_leaf_idle(h, cl);
+	} else {
+		got = qdisc_dequeue(leaf, pkts, n, now);
+	}
+	*bytes = leaf->sent_bytes - before;
+	return got;
+}
+
 /* One turn of cl's, or a part of it: returns how many packets it gave. */
 static inline uint16_t
 serve_leaf(struct qdisc *q, struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, unsigned int level,
-	unsigned int prio, uint64_t now)
+	unsigned int prio, struct htb_sums *sums, uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
-	uint64_t before = leaf->sent_bytes, backlog = leaf->backlog_bytes;
+	uint64_t backlog = leaf->backlog_bytes, bytes;
 	struct cost cost;
 
 	count_buckets(cl, now);
 	uint16_t wanted = packets_at_once(h, cl, leaf, level, n, &cost);
-	uint16_t got = qdisc_dequeue(leaf, pkts, wanted, now);
+	uint16_t got = take_packets(h, cl, leaf, pkts, wanted, &bytes, sums, now);
 
 	if (unlikely(got == 0)) {
 		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
@@ -478,25 +484,118 @@ serve_leaf(struct qdisc *q, struct htb *h, struct htb_class *cl, struct rte_mbuf
 			park(h, cl, qdisc_next_event(leaf, now));
 		return 0;
 	}
-	uint32_t bytes = (uint32_t)(leaf->sent_bytes - before);
-
 	if (wanted == 1 || bytes != backlog)
 		cost = cost_of(cl, bytes);
-	use_deficit(h, cl, bytes, level, prio);
-	charge(q, h, cl, bytes, got, level, cost, now);
+	bool ended = use_deficit(cl, (uint32_t)bytes, level);
+
+	/* In a row, who cannot send any more has left it by himself. */
+	if (level == 0) {
+		charge(q, h, cl, (uint32_t)bytes, got, level, cost, now);
+		ended &= cl->mode == HTB_CAN_SEND;
+	}
+	if (ended)
+		htb_pass_turn(h, cl, prio);
+	if (level != 0)
+		charge(q, h, cl, (uint32_t)bytes, got, level, cost, now);
 	return got;
+}
+
+/* ---- who is due */
+
+/* The ends of waits at `now`. Leaves that go to their row unseen are not touched: they are fetched before their turn. */
+static void
+wake(struct qdisc *q, struct htb *h, uint64_t now)
+{
+	uintptr_t due[DUE_BURST];
+	unsigned int count;
+
+	while ((count = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
+		for (unsigned int i = 0; i < count; i++) {
+			if (unlikely((due[i] & HTB_WAIT_MASK) != HTB_WAIT_ROW))
+				prefetch_class(class_of_wait(due[i]));
+		}
+		for (unsigned int i = 0; i < count; i++) {
+			if (likely((due[i] & HTB_WAIT_MASK) == HTB_WAIT_ROW))
+				htb_row_add(h, class_of_wait(due[i]), prio_of_wait(due[i]));
+			else
+				is_due(q, h, due[i], now);
+		}
+	}
+}
+
+/* Whose turn it is in a leaf row; NULL: who came unseen cannot send after all, or has nothing to send any more. */
+static inline struct htb_class *
+first_of_row(struct qdisc *q, struct htb *h, unsigned int prio, uint64_t now)
+{
+	const struct htb_row *row = &h->leaf_rows[prio];
+	const struct htb_class *ahead = htb_row_at(row, CLASS_AHEAD);
+	struct htb_class *cl = htb_round_at(&row->now, 0);
+
+	if (ahead != NULL)
+		prefetch_class(ahead);
+	ahead = htb_row_at(row, QUEUE_AHEAD);
+	if (ahead != NULL)
+		prefetch_queue(ahead);
+	if (likely(cl->mode == HTB_CAN_SEND))
+		return cl;
+	cl->armed &= (uint8_t) ~(1u << HTB_WAIT_ROW);
+	count_buckets(cl, now);
+	if (likely(cl->busy != 0 && mode_of(cl) == HTB_CAN_SEND)) {
+		cl->mode = HTB_CAN_SEND;
+		return cl;
+	}
+	htb_row_remove(h, cl, prio);
+	review_mode(q, h, cl);
+	arm(h, cl);
+	return NULL;
+}
+
+/*
+ * For the next call, if that comes as long after this one as this one after the last: the first who will have a turn
+ * then.
+ */
+static void
+prefetch_next_call(struct htb *h, uint64_t now)
+{
+	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
+	uintptr_t later[CLASS_AHEAD];
+	unsigned int n;
+
+	h->served_ns = now;
+	if (h->busy_levels != 0)
+		return;
+	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_class(class_of_wait(later[i]));
+}
+
+/* The leaf whose turn it is; NULL: it turned out that it is somebody else's. */
+static inline struct htb_class *
+next_turn(struct qdisc *q, struct htb *h, unsigned int level, unsigned int prio, uint64_t now)
+{
+	const struct htb_ring *ring;
+	struct htb_class *cl;
+
+	if (likely(level == 0))
+		return first_of_row(q, h, prio, now);
+	cl = htb_next_leaf(h, level, prio);
+	/* A leaf is in a ring of classes that may borrow. */
+	ring = htb_ring_of(cl, prio);
+	if (ring->count > HTB_FEW)
+		look_ahead(h, ring);
+	return cl;
 }
 
 uint16_t
 htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
+	struct htb_sums sums = { 0 };
 	unsigned int turns = 0;
 	uint16_t got = 0;
 
-	run_timers(q, h, now);
+	wake(q, h, now);
 	while (got < n) {
-		const struct htb_ring *ring;
 		unsigned int level, prio;
 		struct htb_class *cl;
 
@@ -506,22 +605,17 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			break;
 		level = (unsigned int)__builtin_ctz(h->busy_levels);
 		prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
-		ring = &h->rows[level][prio];
-		if (likely(level == 0)) {
-			cl = htb_class_at(h, ring->current);
-		} else {
-			cl = htb_next_leaf(h, level, prio);
-			ring = htb_ring_of(h, cl, prio);
-		}
-		if (ring->count > HTB_FEW)
-			look_ahead(h, ring);
-		got += serve_leaf(q, h, cl, pkts + got, n - got, level, prio, now);
+		cl = next_turn(q, h, level, prio, now);
+		if (unlikely(cl == NULL))
+			continue;
+		got += serve_leaf(q, h, cl, pkts + got, n - got, level, prio, &sums, now);
 		if (++turns == HTB_BURST || h->adjusted != 0) {
 			pay_bills(q, h, now);
 			turns = 0;
 		}
 	}
 	pay_bills(q, h, now);
-	prefetch_due_later(h, now);
+	qdisc_left_below(q, sums.packets, sums.bytes, now);
+	prefetch_next_call(h, now);
 	return got;
 }

@@ -2,7 +2,7 @@
 /*
  * HTB: whose turn it is. A busy class that can send stands in a row of its level and prio; one that may borrow stands
  * in its parent's ring for that prio, and makes the parent busy; one that cannot send stands nowhere. So the first busy
- * row of the lowest level leads, ring by ring, to the leaf that is next, and nothing is ever searched.
+ * row of the lowest level leads, ring by ring, to the leaf that is next, and nothing is searched.
  */
 #include <rte_branch_prediction.h>
 
@@ -78,10 +78,102 @@ ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 }
 
 struct htb_ring *
-htb_ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio)
+htb_ring_of(const struct htb_class *cl, unsigned int prio)
 {
-	return cl->mode == HTB_CAN_SEND ? &h->rows[cl->level][prio] : &htb_more(htb_parent(cl))->inner->rings[prio];
+	return &htb_more(htb_parent(cl))->inner->rings[prio];
 }
+
+static inline struct htb_ring *
+ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio)
+{
+	return cl->mode == HTB_CAN_SEND ? &h->rows[cl->level][prio] : htb_ring_of(cl, prio);
+}
+
+/* ---- rows of leaves */
+
+static inline void
+join(struct htb_round *round, struct htb_class *cl)
+{
+	round->leaves[(round->first + round->count++) % HTB_MINORS] = cl;
+}
+
+static inline void
+leave_first(struct htb_round *round)
+{
+	round->first = (round->first + 1) % HTB_MINORS;
+	round->count--;
+}
+
+/* Nobody is left in this round: the next one begins. */
+static inline void
+begin_round(struct htb_row *row)
+{
+	struct htb_round done = row->now;
+
+	row->now = row->next;
+	row->next = done;
+}
+
+/* Very seldom of another one than the first. */
+static __rte_noinline void
+leave(struct htb_round *round, const struct htb_class *cl)
+{
+	uint32_t i = 0;
+
+	while (i < round->count && htb_round_at(round, i) != cl)
+		i++;
+	if (i == round->count)
+		return;
+	round->count--;
+	for (; i < round->count; i++)
+		round->leaves[(round->first + i) % HTB_MINORS] = htb_round_at(round, i + 1);
+}
+
+void
+htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
+{
+	join(&h->leaf_rows[prio].now, cl);
+	h->busy_rows[0] |= (uint8_t)(1u << prio);
+	h->busy_levels |= 1;
+}
+
+void
+htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
+{
+	struct htb_row *row = &h->leaf_rows[prio];
+
+	if (row->now.count == 0)
+		return;
+	if (likely(htb_round_at(&row->now, 0) == cl)) {
+		leave_first(&row->now);
+	} else {
+		leave(&row->now, cl);
+		leave(&row->next, cl);
+	}
+	if (row->now.count != 0)
+		return;
+	begin_round(row);
+	if (row->now.count == 0)
+		h->busy_rows[0] &= (uint8_t) ~(1u << prio);
+	if (h->busy_rows[0] == 0)
+		h->busy_levels &= (uint8_t)~1;
+}
+
+/* The end of a leaf's turn. */
+static inline void
+pass_turn_in_row(struct htb *h, struct htb_class *cl, unsigned int prio)
+{
+	struct htb_row *row = &h->leaf_rows[prio];
+
+	if (row->now.count == 0 || htb_round_at(&row->now, 0) != cl)
+		return;
+	leave_first(&row->now);
+	join(&row->next, cl);
+	if (row->now.count == 0)
+		begin_round(row);
+}
+
+/* ---- whose turn it is */
 
 void
 htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio)
@@ -89,8 +181,12 @@ htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio)
 	bool ended = true;
 	uint32_t turn;
 
+	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND)) {
+		pass_turn_in_row(h, cl, prio);
+		return;
+	}
 	while (ended && h->turns[turn = turn_of(cl, prio)].next != 0) {
-		struct htb_ring *ring = htb_ring_of(h, cl, prio);
+		struct htb_ring *ring = ring_of(h, cl, prio);
 
 		if (ring->current != turn)
 			return;
@@ -124,19 +220,27 @@ htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 
 /* ---- busy and idle */
 
-static inline void
+static void
 row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
+	if (cl->level == 0) {
+		htb_row_add(h, cl, prio);
+		return;
+	}
 	ring_add(h->turns, &h->rows[cl->level][prio], turn_of(cl, prio));
 	h->busy_rows[cl->level] |= (uint8_t)(1u << prio);
 	h->busy_levels |= (uint8_t)(1u << cl->level);
 }
 
-static inline void
+static void
 row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	struct htb_ring *row = &h->rows[cl->level][prio];
 
+	if (cl->level == 0) {
+		htb_row_remove(h, cl, prio);
+		return;
+	}
 	ring_remove(h->turns, row, turn_of(cl, prio));
 	/* Who can no longer send at its own rate has had what is due to it. */
 	row->returning = 0;
@@ -182,7 +286,7 @@ htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 		return;
 	/* Far the most frequent: a leaf at its own rate. */
 	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND))
-		row_add(h, cl, cl->prio);
+		htb_row_add(h, cl, cl->prio);
 	else
 		activate_all(h, cl, prios);
 }
@@ -223,7 +327,7 @@ htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 		return;
 	/* Far the most frequent: a leaf at its own rate. */
 	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND))
-		row_remove(h, cl, cl->prio);
+		htb_row_remove(h, cl, cl->prio);
 	else
 		deactivate_all(h, cl, prios);
 }

@@ -159,13 +159,28 @@ qdisc_bytes(const struct qdisc_ops *ops)
 	return RTE_ALIGN_CEIL(offsetof(struct qdisc, priv) + ops->size, alignof(struct qdisc));
 }
 
+/* In the room of the class whose leaf it will be, if it is free and large enough. */
+static struct qdisc *
+alloc_memory(struct sched_tree *tree, struct class *parent, const struct qdisc_ops *ops)
+{
+	size_t bytes = qdisc_bytes(ops);
+
+	if (parent == NULL || parent->room_taken || bytes > CLASS_ROOM)
+		return arena_alloc(&tree->arena, bytes);
+	parent->room_taken = true;
+	return memset(class_room(parent), 0, bytes);
+}
+
 static void
 free_memory(struct qdisc *q)
 {
 	struct arena *arena = &q->tree->arena;
 
 	arena_free(arena, q->drops, DROP__COUNT * sizeof(*q->drops));
-	arena_free(arena, q, qdisc_bytes(q->ops));
+	if (q->parent != NULL && q == class_room(q->parent))
+		q->parent->room_taken = false;
+	else
+		arena_free(arena, q, qdisc_bytes(q->ops));
 }
 
 struct qdisc *
@@ -179,20 +194,20 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		error_set(err, ENOENT, "Specified qdisc kind is unknown");
 		return NULL;
 	}
-	q = arena_alloc(&tree->arena, qdisc_bytes(ops));
+	q = alloc_memory(tree, parent, ops);
 	if (q == NULL) {
 		error_set(err, ENOMEM, "out of memory for a qdisc");
-		return NULL;
-	}
-	q->drops = arena_alloc(&tree->arena, DROP__COUNT * sizeof(*q->drops));
-	if (q->drops == NULL) {
-		error_set(err, ENOMEM, "out of memory for a qdisc");
-		arena_free(&tree->arena, q, qdisc_bytes(ops));
 		return NULL;
 	}
 	q->ops = ops;
 	q->tree = tree;
 	q->parent = parent;
+	q->drops = arena_alloc(&tree->arena, DROP__COUNT * sizeof(*q->drops));
+	if (q->drops == NULL) {
+		error_set(err, ENOMEM, "out of memory for a qdisc");
+		free_memory(q);
+		return NULL;
+	}
 	q->handle = handle;
 	q->serial = tree->serial++;
 	if (ops->classes != NULL) {
@@ -208,10 +223,7 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		return NULL;
 	}
 	/* Before init, which may make leaves that inherit it. */
-	if (q->stab.set)
-		q->sizes = &q->stab;
-	else if (parent != NULL)
-		q->sizes = parent->qdisc->sizes;
+	qdisc_set_sizes(q, parent == NULL ? NULL : parent->qdisc->sizes);
 	if (ops->init(q, conf, tree->now, err) != 0) {
 		qdisc_free(q);
 		return NULL;
@@ -263,6 +275,7 @@ void
 qdisc_set_sizes(struct qdisc *q, const struct sched_stab *inherited)
 {
 	q->sizes = q->stab.set ? &q->stab : inherited;
+	q->plain = q->ops->plain_fifo && q->sizes == NULL && q->tree->host.observer == NULL;
 	for (struct class *c = q->class_table == NULL ? NULL : q->class_table->first; c != NULL; c = c->next) {
 		if (c->leaf != NULL)
 			qdisc_set_sizes(c->leaf, q->sizes);

@@ -350,7 +350,7 @@ fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n,
 		if (p->leaf < tree->slots_used) {
 			classes[i] = tree->slots[p->leaf];
 			if (likely(classes[i] != NULL))
-				rte_prefetch0(&classes[i]->qdisc);
+				class_prefetch(classes[i]);
 		}
 	}
 	return ready;
@@ -364,7 +364,8 @@ enqueue_burst(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 
 	if (likely(fetch_classes(tree, pkts, n, classes))) {
 		for (uint16_t i = 0; i < n; i++) {
-			if (likely(classes[i] != NULL) && classes[i]->leaf != NULL)
+			if (likely(classes[i] != NULL) && unlikely(classes[i]->leaf != class_room(classes[i])) &&
+				classes[i]->leaf != NULL)
 				qdisc_prefetch_self(classes[i]->leaf);
 		}
 	} else {
@@ -520,17 +521,18 @@ static void
 free_retired(struct sched_tree *tree)
 {
 	rcu_synchronize(tree->host.rcu);
-	while (tree->retired_classes != NULL) {
-		struct class *c = tree->retired_classes;
-
-		tree->retired_classes = c->next;
-		class_free(c);
-	}
+	/* Before the classes in whose rooms they may stand. */
 	while (tree->retired_qdiscs != NULL) {
 		struct qdisc *q = tree->retired_qdiscs;
 
 		tree->retired_qdiscs = q->next_listed;
 		qdisc_free(q);
+	}
+	while (tree->retired_classes != NULL) {
+		struct class *c = tree->retired_classes;
+
+		tree->retired_classes = c->next;
+		class_free(c);
 	}
 }
 

@@ -230,6 +230,7 @@ struct qdisc_ops {
 	void (*refresh)(
 		struct qdisc *q); /* control, owner in a change: counters that it keeps elsewhere; NULL: all are here */
 	bool bypass; /* an empty one may be bypassed */
+	bool plain_fifo; /* its state is sched/fifo.h's, and its limit counts packets */
 	bool uses_lanes; /* mq */
 	bool shows_leaves; /* dumps list its classes' leaves, whoever made them */
 	const struct class_ops *classes; /* NULL where the discipline is classless */
@@ -328,6 +329,7 @@ struct qdisc {
 	uint64_t sent_bytes, sent_packets;
 	uint32_t backlog_pkts;
 	bool holds; /* held is not NULL */
+	bool plain; /* a plain_fifo without size table or observer: its parent may use sched/fifo.h instead of its ops */
 	_Alignas(64) uint8_t priv[];
 };
 
@@ -345,6 +347,7 @@ struct class
 	 * together
 	 */
 	void *more;
+	bool room_taken; /* core's: its leaf stands in the room before the class, see tree.h */
 	/* hot */
 	_Alignas(128) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
