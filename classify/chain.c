@@ -67,6 +67,27 @@ filter_group_handle(const struct filter_group *group)
 	return load_relaxed(&group->chain->handle);
 }
 
+int
+filter_target_init(struct filter_group *group, struct filter_target *target, uint32_t classid,
+	const struct action_spec *actions, unsigned int n_actions, struct error *err)
+{
+	int rc = action_list_create(group, actions, n_actions, &target->actions, err);
+
+	if (rc != 0)
+		return rc;
+	target->classid = classid;
+	target->pure = action_list_pure(target->actions);
+	filter_group_bind(group, classid);
+	return 0;
+}
+
+void
+filter_target_release(struct filter_group *group, struct filter_target *target)
+{
+	filter_group_unbind(group, target->classid);
+	action_list_release(target->actions);
+}
+
 void
 filter_group_bind(struct filter_group *group, uint32_t classid)
 {

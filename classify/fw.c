@@ -8,79 +8,34 @@
 
 #include <weir/filter/fw.h>
 
-#include "internal.h"
+#include "key_table.h"
 
 struct fw_filter {
-	uint32_t mark;
-	uint32_t mask; /* the group's */
-	uint32_t classid;
+	struct keyed keyed; /* by mark */
+	struct filter_target target;
 	uint32_t in_port;
-	bool pure;
-	struct action_list *actions;
-};
-
-/* A slot, once a filter is in it, holds NULL never again: readers may probe while a filter is added or replaced. */
-struct fw_table {
-	uint32_t mask; /* of the mark */
-	uint32_t slot_mask; /* slots less one, slots being a power of two and twice the filters at least */
-	struct fw_filter *slots[];
 };
 
 struct fw {
-	struct fw_table *table; /* published; NULL: no filter yet, so the mark is the classid */
-	/* control's */
-	uint32_t n, impure;
+	struct key_table filters; /* empty: the mark is the classid */
+	uint32_t mask; /* of the mark; the same as long as there is a filter */
+	uint32_t impure; /* control's */
 };
-
-static uint32_t
-slot_of(const struct fw_table *table, uint32_t mark)
-{
-	uint32_t slot = ((mark * 0x9e3779b1U) >> 7) & table->slot_mask;
-	const struct fw_filter *filter;
-
-	while ((filter = load_acquire(&table->slots[slot])) != NULL && filter->mark != mark)
-		slot = (slot + 1) & table->slot_mask;
-	return slot;
-}
-
-/* Publishes a table with room for n filters that holds what the present one does, but for `without`. */
-static int
-publish(struct filter_group *group, uint32_t n, uint32_t mask, const struct fw_filter *without)
-{
-	struct fw *fw = filter_group_priv(group);
-	struct fw_table *old = fw->table, *table;
-	uint32_t slots = 4;
-
-	while (slots < 2 * n)
-		slots *= 2;
-	table = calloc(1, sizeof(*table) + slots * sizeof(table->slots[0]));
-	if (table == NULL)
-		return -ENOMEM;
-	table->mask = mask;
-	table->slot_mask = slots - 1;
-	for (uint32_t i = 0; old != NULL && i <= old->slot_mask; i++)
-		if (old->slots[i] != NULL && old->slots[i] != without)
-			table->slots[slot_of(table, old->slots[i]->mark)] = old->slots[i];
-	store_release(&fw->table, table);
-	if (old != NULL)
-		rcu_defer(filter_group_rcu(group), free, old);
-	return 0;
-}
 
 static void *
 fw_find(const struct filter_group *group, uint32_t handle)
 {
 	const struct fw *fw = filter_group_priv(group);
 
-	return fw->table != NULL ? fw->table->slots[slot_of(fw->table, handle)] : NULL;
+	return key_table_find(&fw->filters, handle);
 }
 
-/* An unpublished filter's actions and class are let go at once, its memory later. */
 static void
-retire(struct filter_group *group, struct fw_filter *filter)
+retire(void *group, struct keyed *keyed)
 {
-	filter_group_unbind(group, filter->classid);
-	action_list_release(filter->actions);
+	struct fw_filter *filter = (struct fw_filter *)keyed;
+
+	filter_target_release(group, &filter->target);
 	rcu_defer(filter_group_rcu(group), free, filter);
 }
 
@@ -92,26 +47,28 @@ make(struct filter_group *group, uint32_t mark, const struct fw_conf *conf, stru
 
 	if (filter == NULL)
 		return error_code(err, ENOMEM);
-	filter->mark = mark;
-	filter->mask = conf->has_mask ? conf->mask : UINT32_MAX;
-	filter->classid = conf->has_classid ? conf->classid : 0;
+	filter->keyed.key = mark;
 	filter->in_port = conf->in_port;
-	rc = action_list_create(group, conf->actions, conf->n_actions, &filter->actions, err);
-	if (rc != 0) {
+	rc = filter_target_init(
+		group, &filter->target, conf->has_classid ? conf->classid : 0, conf->actions, conf->n_actions, err);
+	if (rc != 0)
 		free(filter);
-		return rc;
-	}
-	filter->pure = action_list_pure(filter->actions);
-	filter_group_bind(group, filter->classid);
-	*made = filter;
-	return 0;
+	else
+		*made = filter;
+	return rc;
+}
+
+static uint32_t
+mask_of(const struct fw_conf *conf)
+{
+	return conf->has_mask ? conf->mask : UINT32_MAX;
 }
 
 static int
 check(const struct fw *fw, uint32_t handle, const struct fw_conf *conf, struct error *err)
 {
 	/* Linux says no more than EINVAL to a mask that differs, and scripts are compared with it word by word. */
-	if (conf == NULL || (fw->table != NULL && (conf->has_mask ? conf->mask : UINT32_MAX) != fw->table->mask))
+	if (conf == NULL || (fw->filters.n != 0 && mask_of(conf) != fw->mask))
 		return error_code(err, EINVAL);
 	if (handle == 0)
 		return error_set(err, EINVAL,
@@ -136,17 +93,15 @@ fw_change(struct filter_group *group, void *existing, uint32_t *handle, const vo
 		rc = make(group, *handle, conf, &filter, err);
 	if (rc != 0)
 		return rc;
-	if (old == NULL && (fw->table == NULL || 2 * (fw->n + 1) > fw->table->slot_mask + 1) &&
-		publish(group, fw->n + 1, filter->mask, NULL) != 0) {
-		retire(group, filter);
+	fw->mask = mask_of(conf);
+	if (key_table_put(filter_group_rcu(group), &fw->filters, &filter->keyed) != 0) {
+		retire(group, &filter->keyed);
 		return error_code(err, ENOMEM);
 	}
-	store_release(&fw->table->slots[slot_of(fw->table, filter->mark)], filter);
-	fw->n += old == NULL;
-	fw->impure += !filter->pure;
+	fw->impure += !filter->target.pure;
 	if (old != NULL) {
-		fw->impure -= !old->pure;
-		retire(group, old);
+		fw->impure -= !old->target.pure;
+		retire(group, &old->keyed);
 	}
 	*made = filter;
 	return 0;
@@ -156,15 +111,15 @@ static int
 fw_remove(struct filter_group *group, void *filter, bool *last, struct error *err)
 {
 	struct fw *fw = filter_group_priv(group);
+	struct fw_filter *going = filter;
 
-	*last = fw->n == 1;
+	*last = fw->filters.n == 1;
 	if (*last)
 		return 0; /* it goes with its group: without it the group would mean `fw` alone */
-	if (publish(group, fw->n - 1, fw->table->mask, filter) != 0)
+	if (key_table_remove(filter_group_rcu(group), &fw->filters, &going->keyed) != 0)
 		return error_code(err, ENOMEM);
-	fw->n--;
-	fw->impure -= !((const struct fw_filter *)filter)->pure;
-	retire(group, filter);
+	fw->impure -= !going->target.pure;
+	retire(group, &going->keyed);
 	return 0;
 }
 
@@ -173,21 +128,7 @@ fw_destroy(struct filter_group *group)
 {
 	struct fw *fw = filter_group_priv(group);
 
-	if (fw->table == NULL)
-		return;
-	for (uint32_t i = 0; i <= fw->table->slot_mask; i++)
-		if (fw->table->slots[i] != NULL)
-			retire(group, fw->table->slots[i]);
-	rcu_defer(filter_group_rcu(group), free, fw->table);
-}
-
-static int
-compare_marks(const void *a, const void *b)
-{
-	uint32_t left = (*(const struct fw_filter *const *)a)->mark,
-		 right = (*(const struct fw_filter *const *)b)->mark;
-
-	return (left > right) - (left < right);
+	key_table_destroy(filter_group_rcu(group), &fw->filters, retire, group);
 }
 
 /* By mark: the order in which Linux's small hash table comes out for marks below 256. */
@@ -195,21 +136,13 @@ static int
 fw_walk(const struct filter_group *group, int (*visit)(void *arg, uint32_t handle, const void *filter), void *arg)
 {
 	const struct fw *fw = filter_group_priv(group);
-	struct fw_filter **sorted;
-	uint32_t n = 0;
+	struct keyed **sorted = key_table_sorted(&fw->filters);
 	int rc = 0;
 
-	if (fw->n == 0)
-		return 0;
-	sorted = malloc(fw->n * sizeof(struct fw_filter *));
 	if (sorted == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i <= fw->table->slot_mask; i++)
-		if (fw->table->slots[i] != NULL)
-			sorted[n++] = fw->table->slots[i];
-	qsort(sorted, n, sizeof(struct fw_filter *), compare_marks);
-	for (uint32_t i = 0; rc == 0 && i < n; i++)
-		rc = visit(arg, sorted[i]->mark, sorted[i]);
+		return fw->filters.n == 0 ? 0 : -ENOMEM;
+	for (uint32_t i = 0; rc == 0 && i < fw->filters.n; i++)
+		rc = visit(arg, (uint32_t)sorted[i]->key, sorted[i]);
 	free(sorted);
 	return rc;
 }
@@ -232,21 +165,19 @@ fw_classify(const struct filter_group *group, const struct classify_ctx *ctx, st
 	struct verdict *results)
 {
 	const struct fw *fw = filter_group_priv(group);
-	const struct fw_table *table = load_acquire(&fw->table);
 
-	if (table == NULL) {
+	if (load_acquire(&fw->filters.slots) == NULL) {
 		take_marks_as_classids(group, pkts, n, results);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		const struct pkt *p = pkt_of(pkts[i]);
-		const struct fw_filter *filter = load_acquire(&table->slots[slot_of(table, p->mark & table->mask)]);
+		const struct fw_filter *filter = key_table_find(&fw->filters, p->mark & fw->mask);
 		struct verdict found;
 
 		if (filter == NULL || (filter->in_port != 0 && filter->in_port != p->in_port))
 			continue;
-		found.classid = filter->classid;
-		found.action = action_list_run(filter->actions, ctx, pkts[i], &found);
+		found = filter_target_answer(&filter->target, ctx, pkts[i]);
 		if (found.action != TC_ACT_UNSPEC)
 			results[i] = found;
 	}
@@ -259,15 +190,16 @@ fw_pure(const struct filter_group *group)
 }
 
 void
-fw_get_conf(const void *filter, struct fw_conf *conf)
+fw_get_conf(const struct filter_group *group, const void *filter, struct fw_conf *conf)
 {
 	const struct fw_filter *f = filter;
+	uint32_t mask = ((const struct fw *)filter_group_priv(group))->mask;
 
 	*conf = (struct fw_conf){
-		.has_classid = f->classid != 0,
-		.classid = f->classid,
-		.has_mask = f->mask != UINT32_MAX,
-		.mask = f->mask,
+		.has_classid = f->target.classid != 0,
+		.classid = f->target.classid,
+		.has_mask = mask != UINT32_MAX,
+		.mask = mask,
 		.in_port = f->in_port,
 	};
 }
@@ -275,7 +207,7 @@ fw_get_conf(const void *filter, struct fw_conf *conf)
 const struct action_list *
 fw_actions(const void *filter)
 {
-	return ((const struct fw_filter *)filter)->actions;
+	return ((const struct fw_filter *)filter)->target.actions;
 }
 
 static const struct filter_ops fw_ops = {

@@ -42,6 +42,27 @@ classify_bytes(const struct classify_ctx *ctx, struct rte_mbuf *m)
 	return m->pkt_len - (ctx->ingress ? pkt_of(m)->l3_off : 0);
 }
 
+/* What a filter says of a packet that it matches. */
+struct filter_target {
+	uint32_t classid; /* 0: none */
+	bool pure;
+	struct action_list *actions; /* NULL: none */
+};
+
+int filter_target_init(struct filter_group *group, struct filter_target *target, uint32_t classid,
+	const struct action_spec *actions, unsigned int n_actions, struct error *err);
+/* No new packet comes here: the class and the actions are let go at once; a grace period later their memory. */
+void filter_target_release(struct filter_group *group, struct filter_target *target);
+
+static inline struct verdict
+filter_target_answer(const struct filter_target *target, const struct classify_ctx *ctx, struct rte_mbuf *m)
+{
+	struct verdict answer = { .classid = target->classid };
+
+	answer.action = action_list_run(target->actions, ctx, m, &answer);
+	return answer;
+}
+
 /* ---- chains ------------------------------------------------------------------------------------- */
 
 struct filter_group {

@@ -109,6 +109,9 @@ void save_classid(FILE *out, const char *word, uint32_t classid); /* " WORD MAJO
 		filter_codec_register(&(codec));                                                                       \
 	}
 
+/* TCA_CLS_FLAGS_*: what leaves the filter to hardware, or makes no sense or not with the actions, is refused. */
+int hardware_flags_check(const char *kind, uint32_t flags, const struct actions *actions, struct error *err);
+
 /* `indev NAME`: the ifindex, 0 where attr is NULL. */
 int indev_parse(const struct control *control, const struct nlattr *attr, uint32_t *ifindex, struct error *err);
 void indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr,

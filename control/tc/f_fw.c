@@ -30,7 +30,7 @@ fw_put(struct nl_msgs *msgs, const struct control *control, const struct filter_
 	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
 	struct fw_conf conf;
 
-	fw_get_conf(info->filter, &conf);
+	fw_get_conf(info->group, info->filter, &conf);
 	if (conf.has_classid)
 		nl_put_u32(msgs, TCA_FW_CLASSID, conf.classid);
 	indev_put(msgs, control, TCA_FW_INDEV, conf.in_port);
@@ -50,7 +50,7 @@ fw_save(const struct save *save, const struct filter_info *info)
 
 	if (info->filter == NULL)
 		return false;
-	fw_get_conf(info->filter, &conf);
+	fw_get_conf(info->group, info->filter, &conf);
 	fprintf(out, " handle 0x%x", info->handle);
 	if (conf.has_mask)
 		fprintf(out, "/0x%x", conf.mask);

@@ -97,16 +97,9 @@ u32_parse(const struct nlattr *nest, struct filter_options *options, struct erro
 		(rc = nl_get_u32(tb[TCA_U32_FLAGS], 0, &conf->flags, "flags", err)) != 0 ||
 		(rc = indev_parse(options->control, tb[TCA_U32_INDEV], &conf->in_port, err)) != 0 ||
 		(rc = actions_parse(tb[TCA_U32_ACT], &options->actions, err)) != 0 ||
-		(rc = bare_police_parse(tb[TCA_U32_POLICE], &options->actions, err)) != 0)
+		(rc = bare_police_parse(tb[TCA_U32_POLICE], &options->actions, err)) != 0 ||
+		(rc = hardware_flags_check("cls_u32", conf->flags, &options->actions, err)) != 0)
 		return rc;
-	if ((conf->flags & ~(TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW | TCA_CLS_FLAGS_VERBOSE)) != 0 ||
-		(conf->flags & (TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW)) ==
-			(TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW))
-		return error_set(
-			err, EINVAL, "cls_u32: flags 0x%x; skip_hw or skip_sw may be given, not both", conf->flags);
-	if ((conf->flags & TCA_CLS_FLAGS_SKIP_SW) != 0)
-		return error_set(err, EOPNOTSUPP,
-			"cls_u32: 'skip_sw' leaves the filter to hardware, and no port here has any for it");
 	options->classid = conf->classid;
 	conf->has_classid = tb[TCA_U32_CLASSID] != NULL;
 	conf->has_link = tb[TCA_U32_LINK] != NULL;

@@ -36,6 +36,27 @@ filter_codec_find(const char *kind)
 	return NULL;
 }
 
+int
+hardware_flags_check(const char *kind, uint32_t flags, const struct actions *actions, struct error *err)
+{
+	const uint32_t both = TCA_CLS_FLAGS_SKIP_HW | TCA_CLS_FLAGS_SKIP_SW;
+
+	if ((flags & ~(both | TCA_CLS_FLAGS_VERBOSE)) != 0 || (flags & both) == both)
+		return error_set(err, EINVAL, "%s: flags 0x%x; skip_hw or skip_sw may be given, not both", kind, flags);
+	if ((flags & TCA_CLS_FLAGS_SKIP_SW) != 0)
+		return error_set(err, EOPNOTSUPP,
+			"%s: 'skip_sw' leaves the filter to hardware, and no port here has any for it", kind);
+	/* An action that stands by itself has its own mind about hardware; the words are Linux's. */
+	for (unsigned int i = 0; i < actions->n; i++) {
+		const struct action *action = action_find(actions->specs[i].kind, actions->specs[i].index);
+
+		if (action != NULL && action_refs(action) != action_binds(action) &&
+			((flags & TCA_CLS_FLAGS_SKIP_HW) != 0) != ((action_flags(action) & TCA_ACT_FLAGS_SKIP_HW) != 0))
+			return error_set(err, EINVAL, "Mismatch between action and filter offload flags");
+	}
+	return 0;
+}
+
 void
 save_classid(FILE *out, const char *word, uint32_t classid)
 {

@@ -37,8 +37,6 @@ LEFT_OUT = [
     ('14', r'cbq|dev eth0 parent 2:|(qdisc|class) show dev eth0', 'CBQ comes in a later issue'),
     ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
     ('18', r'prio 3 fw', 'Linux takes an empty fw filter, and cannot print it'),
-    ('20', r'\broute (to|from) |prio 100 route', 'the route classifier comes in a later issue'),
-    ('20', r'tc .*filter (show|del) dev eth1', 'of the route classifier, which comes in a later issue'),
     ('29', r'br0|bridge|ip neigh', 'bridges and single proxy entries come in a later issue'),
 ]
 

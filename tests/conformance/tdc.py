@@ -14,10 +14,12 @@ FILES = (
     'fw',
     'htb',
     'ingress',
+    'matchall',
     'pfifo_fast',
     'police',
     'prio',
     'red',
+    'route',
     'sfq',
     'tbf',
     'tcindex',
@@ -25,7 +27,7 @@ FILES = (
 )
 # Cases that pass on Linux and need what weir does not have yet.
 LEFT_OUT = {
-    '3d74': 'filter chains other than 0',
+    '3d74': 'filter chains other than 0', '6d63': 'filter chains other than 0',
 }
 
 

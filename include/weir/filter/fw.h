@@ -25,7 +25,7 @@ struct fw_conf {
 };
 
 /* Fills all but `actions`. */
-void fw_get_conf(const void *filter, struct fw_conf *conf);
+void fw_get_conf(const struct filter_group *group, const void *filter, struct fw_conf *conf);
 const struct action_list *fw_actions(const void *filter);
 
 #endif
