@@ -127,6 +127,7 @@ UNEQUAL = [
     (r'^(\d+): ', 'N: '),
     (r'@(if\d+|p\d)\b', ''),
     (r' link-netns far', ''),
+    (r'route chain 0 fh 0x8[0-9a-f]{3}', 'route chain 0 fh 0x8NNN'),  # a link's number
     (r'police 0x[0-9a-f]+ ', 'police N '),  # Linux gives an index free again only a moment after its action
     (r'  installed 0 sec used 0 sec', ' '),  # not a whole tick on one of them
     (r',"installed":0,"last_used":0', ''),
