@@ -70,10 +70,12 @@ struct cbq_class {
 	bool bounded, isolated;
 	bool regulated; /* over its limit, and somebody has been waiting ever since */
 	bool parked; /* its leaf has packets but gives none until the wheel says so */
+	bool delayed; /* it has an offtime */
 	bool lends; /* false: all of its rate is isolated classes' */
 	/* a line: the estimator */
 	int64_t avgidle; /* tokens, see weir/rate.h; at last_ns */
-	int64_t maxidle, minidle, offtime;
+	int64_t maxidle, minidle;
+	int64_t catch_up; /* maxidle's part while it is regulated: what it may save if it is served late */
 	uint64_t last_ns; /* when it sent last */
 	uint64_t until_ns; /* it is over its limit until then: undertime */
 	struct rate rate;
@@ -89,6 +91,7 @@ struct cbq_more {
 	uint32_t borrows, overactions;
 	uint64_t sent_bytes, sent_packets; /* of classes below it */
 	struct cbq_inner *inner; /* NULL until it has had a child */
+	int64_t offtime; /* tokens */
 	/* cold */
 	uint64_t parked_ns, armed_ns; /* it is parked until then; when CBQ_WAIT_PARKED goes off */
 	uint64_t reserved_Bps; /* of isolated classes below it */
@@ -192,13 +195,11 @@ cbq_level_of(const struct class *c)
 	return ((const struct cbq_class *)class_priv(c))->level;
 }
 
-/* Bytes of cl's turn, times 2^16. */
-static inline int64_t
+/* Bytes of cl's turn, times 2^48. */
+static inline unsigned __int128
 cbq_quantum(const struct cbq *h, const struct cbq_class *cl)
 {
-	int64_t quantum = (int64_t)((unsigned __int128)cl->share * h->prios[cl->prio].factor >> 32);
-
-	return quantum == 0 ? 1 : quantum;
+	return (unsigned __int128)cl->share * h->prios[cl->prio].factor;
 }
 
 /* ---- cbq_class.c: struct class_ops's, and the root's class */

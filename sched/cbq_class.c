@@ -5,8 +5,10 @@
 #include "cbq.h"
 #include "cbq_estimator.h"
 
-#define ALLOT_MAX    (UINT32_C(1) << 24) /* bytes; more than any turn needs */
-#define CBQ_PRIO_MAX 8 /* TC_CBQ_MAXPRIO: what a class has that was given none */
+#define ALLOT_MAX       (UINT32_C(1) << 24) /* bytes; more than any turn needs */
+#define CATCH_UP_FRAMES 2
+#define CATCH_UP_NS     UINT64_C(1000000)
+#define CBQ_PRIO_MAX    8 /* TC_CBQ_MAXPRIO: what a class has that was given none */
 
 /* ---- what a class is */
 
@@ -82,11 +84,16 @@ set_rate(struct cbq_class *cl)
 {
 	const struct cbq_more *more = cbq_more(cl);
 	struct rate_conf rate = more->conf.rate;
+	int64_t frames, most;
 
 	cl->lends = rate.Bps > more->reserved_Bps;
 	if (cl->lends)
 		rate.Bps -= more->reserved_Bps;
 	rate_init(&cl->rate, &rate);
+	/* Who has to let others' packets pass first is late by these. */
+	frames = rate_cost(&cl->rate, CATCH_UP_FRAMES * (qdisc_mtu(cbq_class_of(cl)->qdisc) + 14));
+	most = RTE_MAX(cl->maxidle, tokens_from_ns(CATCH_UP_NS));
+	cl->catch_up = RTE_MAX(frames, most) + more->offtime;
 }
 
 /* At the owner, or before the class can be seen. */
@@ -102,7 +109,8 @@ set_conf(struct cbq_class *cl, const struct cbq_conf *conf)
 	cl->share = (uint64_t)conf->weight * conf->allot;
 	cl->maxidle = tokens_from_ns(conf->maxidle_ns);
 	cl->minidle = -tokens_from_ns(conf->minidle_ns);
-	cl->offtime = tokens_from_ns(conf->offtime_ns);
+	cbq_more(cl)->offtime = tokens_from_ns(conf->offtime_ns);
+	cl->delayed = conf->offtime_ns != 0;
 	set_rate(cl);
 }
 

@@ -14,9 +14,9 @@
  *
  * An average forgets: the debt that w takes from it is sent too early, 1.6 % too much with the usual 1/32 (Linux: 0.9
  * %). So nothing is forgotten as long as the class is regulated, always has somebody waiting and sends when its time
- * has come: its rate is then exact, and what it may catch up if it is served late is a millisecond or maxidle. What it
- * sends before its time, by borrowing or at the expense of the classes below it, is averaged as the paper says, and so
- * is what it sends out of idleness: maxburst.
+ * has come: its rate is then exact, and if the link serves it late it may catch up a millisecond, two full frames or
+ * maxidle. What it sends before its time, by borrowing or at the expense of the classes below it, is averaged as the
+ * paper says, and so is what it sends out of idleness: maxburst.
  *
  * A departure is all that leaves at one time.
  */
@@ -25,8 +25,7 @@
 
 #include "cbq.h"
 
-#define CBQ_CATCH_UP_NS UINT64_C(1000000)
-#define CBQ_GAP_MAX_NS  (UINT64_C(1) << 40) /* 18 minutes: any debt is paid by then */
+#define CBQ_GAP_MAX_NS (UINT64_C(1) << 40) /* 18 minutes: any debt is paid by then */
 
 /* Not over its limit: it may send at its own expense, or lend. */
 static inline bool
@@ -35,28 +34,20 @@ cbq_under_limit(const struct cbq_class *cl, uint64_t now)
 	return cl->until_ns <= now && cl->lends;
 }
 
-/* What it may have saved. */
-static inline int64_t
-cbq_most(const struct cbq_class *cl, bool exact)
-{
-	const int64_t catch_up = (int64_t)(CBQ_CATCH_UP_NS << TOKENS_SHIFT);
-
-	if (!exact)
-		return cl->maxidle;
-	return (cl->maxidle > catch_up ? cl->maxidle : catch_up) + cl->offtime;
-}
-
 /*
- * `bytes` have left at its expense, or at the expense of who is below it; waited: somebody waited for it to be under its
- * limit.
+ * `bytes` have left at its expense, or at the expense of who is below it; waited: somebody waited for it to be under
+ * its limit.
  */
 static inline void
 cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
 {
 	bool in_time = cl->until_ns <= now, exact = cl->regulated && in_time && waited;
 	uint64_t gap_ns = now > cl->last_ns ? now - cl->last_ns : 0, until_ns;
-	int64_t cost = rate_cost(&cl->rate, bytes), most = cbq_most(cl, exact), avgidle = cl->avgidle;
+	int64_t cost = rate_cost(&cl->rate, bytes), most = exact ? cl->catch_up : cl->maxidle, avgidle = cl->avgidle,
+		offtime = 0;
 
+	if (unlikely(cl->delayed))
+		offtime = cbq_more(cl)->offtime;
 	if (!exact)
 		avgidle -= avgidle >> cl->ewma_log;
 	avgidle += (int64_t)((gap_ns < CBQ_GAP_MAX_NS ? gap_ns : CBQ_GAP_MAX_NS) << TOKENS_SHIFT) - cost;
@@ -72,7 +63,7 @@ cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
 	 * Regulated, it also waits for its time where there is no debt: packets that are due one by one leave one by
 	 * one.
 	 */
-	until_ns = cl->regulated && avgidle < cost ? now + ns_from_tokens(cost - avgidle + cl->offtime) : now;
+	until_ns = cl->regulated && avgidle < cost ? now + ns_from_tokens(cost - avgidle + offtime) : now;
 	/* Sending before its time never brings that nearer. */
 	cl->until_ns = in_time || until_ns > cl->until_ns ? until_ns : cl->until_ns;
 }

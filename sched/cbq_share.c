@@ -30,13 +30,29 @@ outer_ring(struct cbq *h, const struct cbq_class *cl, unsigned int prio)
 
 /* ---- turns */
 
-/* So many doublings make its turns about a kilobyte long at least. */
+#define TURN_MAX      (INT64_C(1) << 48) /* 4 gigabytes */
+#define KILOBYTE_BITS 58 /* 2^10 bytes times 2^48 */
+
+/* So many doublings make its turns a kilobyte long. */
 static unsigned int
 boost_for(const struct cbq *h, const struct cbq_class *cl)
 {
-	unsigned int bits = 64 - (unsigned int)__builtin_clzll((uint64_t)cbq_quantum(h, cl));
+	unsigned __int128 quantum = cbq_quantum(h, cl);
+	uint64_t high = (uint64_t)(quantum >> 64), low = (uint64_t)quantum | 1;
+	unsigned int bits =
+		high != 0 ? 127 - (unsigned int)__builtin_clzll(high) : 63 - (unsigned int)__builtin_clzll(low);
 
-	return bits > 26 ? 0 : 26 - bits;
+	return bits > KILOBYTE_BITS ? 0 : KILOBYTE_BITS - bits;
+}
+
+/* Its turn as deficits are kept. */
+static inline int64_t
+turn_of(const struct cbq *h, const struct cbq_class *cl, unsigned int boost)
+{
+	unsigned __int128 turn = cbq_quantum(h, cl);
+
+	turn = boost <= 32 ? turn >> (32 - boost) : turn << (boost - 32);
+	return turn > TURN_MAX ? TURN_MAX : turn == 0 ? 1 : (int64_t)turn;
 }
 
 static inline void
@@ -75,13 +91,13 @@ cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes)
 	cl->deficit -= (int64_t)(bytes << 16);
 	if (bytes != 0)
 		p->passed = 0;
-	else if (++p->passed > p->busy && p->boost < 40) {
+	else if (++p->passed > p->busy && p->boost < KILOBYTE_BITS) {
 		p->passed = 0;
 		p->boost++;
 	}
 	if (cl->deficit > 0)
 		return;
-	cl->deficit += cbq_quantum(h, cl) << p->boost;
+	cl->deficit += turn_of(h, cl, p->boost);
 	/* It may have left the ring with its last packet. */
 	if (h->turns[place].next == 0)
 		return;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random trees of htb, prio, tbf, red, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost,
+ * Random trees of htb, cbq, prio, tbf, red, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost,
  * the backlogs add up at every level, what may leave does leave at once, and each flow stays in order. Each seed is
  * printed; SEED=n in the environment plays that one only.
  */
 #include <stdlib.h>
 
 #include <weir/filter/fw.h>
+#include <weir/qdisc/cbq.h>
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/htb.h>
@@ -117,7 +118,52 @@ graft_htb(uint32_t parent, uint32_t handle)
 	return q;
 }
 
-/* Some class of some htb gets other rates. */
+static struct cbq_conf
+random_cbq_class(uint64_t most)
+{
+	return (struct cbq_conf){ .given =
+					  CBQ_RATE | CBQ_WRR | CBQ_LINK_SHARING | CBQ_FLAGS | CBQ_MAXIDLE | CBQ_OFFTIME,
+		.rate = { .Bps = most / 2 + draw((uint32_t)most / 2) },
+		.cell_log = 3,
+		.bounded = draw(3) == 0,
+		.isolated = draw(4) == 0,
+		.maxidle_ns = draw(20000000),
+		.offtime_ns = draw(4) == 0 ? draw(5000000) : 0,
+		.prio = (uint8_t)(1 + draw(8)),
+		.allot = 1 + draw(5000),
+		.weight = 1 + draw(1 << 20) };
+}
+
+/* As graft_htb. A rate may not be above the parent's: by minor, they halve. */
+static struct qdisc *
+graft_cbq(uint32_t parent, uint32_t handle)
+{
+	struct cbq_conf conf = { .given = CBQ_RATE, .rate = { .Bps = 2000000 }, .cell_log = 3, .ewma_log = 5 };
+	const struct qdisc *there = sched_qdisc_at(bed.tree, parent);
+	struct qdisc *q;
+	uint32_t minor = 1;
+
+	/*
+	 * Packets that move here before its classes are made wait in the link's own queue, and later ones in the
+	 * classes overtake them. (htb's direct queue goes first.)
+	 */
+	if (there != NULL && there->backlog_pkts != 0)
+		return graft_htb(parent, handle);
+	q = add_qdisc(parent, handle, "cbq", &conf);
+
+	for (; minor <= 1 + draw(4); minor++) {
+		conf = random_cbq_class(2000000 >> minor);
+		add_class(handle | (minor - 1), handle | minor, &conf);
+	}
+	for (uint32_t leaf = 11; leaf <= 13 + draw(2); leaf++) {
+		conf = random_cbq_class(20000);
+		add_class(handle | draw(minor), handle | leaf, &conf);
+	}
+	add_marks(q);
+	return q;
+}
+
+/* Some class of some htb or cbq gets other rates. */
 static void
 change_class_somewhere(struct qdisc *q)
 {
@@ -128,11 +174,23 @@ change_class_somewhere(struct qdisc *q)
 		change_class(c, &conf);
 }
 
+static void
+change_cbq_class_somewhere(struct qdisc *q)
+{
+	struct class *c = sched_class_find(q, q->handle | (draw(2) ? 1 : 11 + draw(4)));
+	struct cbq_conf conf = random_cbq_class(TC_H_MIN(c == NULL ? 0 : c->classid) == 1 ? 1000000 : 20000);
+
+	if (c != NULL)
+		change_class(c, &conf);
+}
+
 static int
 change_classes(void *arg, struct qdisc *q)
 {
 	if (strcmp(q->ops->kind, "htb") == 0)
 		change_class_somewhere(q);
+	else if (strcmp(q->ops->kind, "cbq") == 0)
+		change_cbq_class_somewhere(q);
 	return 0;
 }
 
@@ -213,7 +271,8 @@ graft_dsmark(uint32_t parent, uint32_t handle)
 typedef struct qdisc *graft(uint32_t parent, uint32_t handle);
 static graft *const leaves[] = { graft_pfifo, graft_bfifo, graft_pfifo_fast, graft_sfq, graft_sfq, graft_red };
 /* At depth 3 a branch ends. */
-static graft *const inner[] = { graft_htb, graft_htb, graft_prio, graft_prio, graft_tbf, graft_dsmark };
+static graft *const inner[] = { graft_htb, graft_htb, graft_cbq, graft_cbq, graft_prio, graft_prio, graft_tbf,
+	graft_dsmark };
 
 static struct qdisc *
 graft_random(uint32_t parent, uint32_t handle, unsigned int depth)
