@@ -31,8 +31,7 @@ KINDS = (
     'red-',
     'sfq-',
     'tbf-',
-    'tcindex-hash',
-    'tcindex-mask',
+    'tcindex-',
 )
 # Evenly spaced flows lock each other out of a full tail-drop queue, in Linux as here, by the phase at which they happen to meet it: only the
 # sum of such flows is the discipline's doing.
