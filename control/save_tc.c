@@ -76,7 +76,8 @@ save_class(void *arg, struct class *c)
 
 	const struct class_codec *codec = qdisc_codec_find(c->qdisc->ops->kind)->classes;
 
-	if (codec == NULL || codec->save == NULL)
+	/* A root class comes with its qdisc. */
+	if (codec == NULL || codec->save == NULL || c->classid == c->qdisc->handle)
 		return 0;
 	ops->get_conf(c, conf);
 	/* Rows of a table are there from the start. */

@@ -165,10 +165,12 @@ class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const voi
 	if (c == NULL)
 		return error_set(
 			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
-	c->leaf = qdisc_create(q->tree, c, leaf_kind, leaf_conf, NULL, 0, err);
-	if (c->leaf == NULL) {
-		class_free(c);
-		return -(err != NULL ? err->code : EINVAL);
+	if (leaf_kind != NULL) {
+		c->leaf = qdisc_create(q->tree, c, leaf_kind, leaf_conf, NULL, 0, err);
+		if (c->leaf == NULL) {
+			class_free(c);
+			return -(err != NULL ? err->code : EINVAL);
+		}
 	}
 	if (class_table_add(q->class_table, c) != 0) {
 		class_free(c);
@@ -253,6 +255,9 @@ check_class_spec(struct qdisc *q, const struct class_spec *spec, struct class **
 		return error_set(err, EINVAL, "Class %x:%x does not belong to qdisc %x:", TC_H_MAJ(spec->classid) >> 16,
 			TC_H_MIN(spec->classid), q->handle >> 16);
 	if (sched_class_find(q, spec->classid) != NULL)
+		return error_code(err, EEXIST);
+	/* The place of a discipline's own root class is taken. */
+	if (spec->parentid == TC_H_ROOT && sched_class_find(q, q->handle) != NULL)
 		return error_code(err, EEXIST);
 	if (spec->parentid == 0 || spec->parentid == TC_H_ROOT || spec->parentid == q->handle)
 		return 0;

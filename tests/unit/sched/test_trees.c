@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random trees of htb, cbq, prio, tbf, red, sfq and FIFOs under random traffic and changes. Whatever happens: nothing is lost,
+ * Random trees of most kinds under random traffic and changes. Whatever happens: nothing is lost,
  * the backlogs add up at every level, what may leave does leave at once, and each flow stays in order. Each seed is
  * printed; SEED=n in the environment plays that one only.
  */
@@ -10,6 +10,7 @@
 #include <weir/qdisc/cbq.h>
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
+#include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/red.h>
@@ -163,6 +164,60 @@ graft_cbq(uint32_t parent, uint32_t handle)
 	return q;
 }
 
+static struct hfsc_curve_conf
+random_curve(void)
+{
+	return (struct hfsc_curve_conf){ .m1_Bps = draw(2) * draw(2000000),
+		.d_ns = (uint64_t)draw(2) * draw(50000000),
+		.m2_Bps = 10000 + draw(2000000) };
+}
+
+/* No class that could wait for ever: each has something, and all of it goes on. */
+static struct hfsc_class_conf
+random_hfsc_class(void)
+{
+	struct hfsc_class_conf conf = { 0 };
+	bool limited = draw(3) == 0;
+
+	if (limited || draw(2))
+		conf.link_share = random_curve();
+	if (conf.link_share.m2_Bps == 0 || draw(2))
+		conf.real_time = random_curve();
+	if (limited)
+		conf.upper_limit = random_curve();
+	return conf;
+}
+
+static struct qdisc *
+graft_hfsc(uint32_t parent, uint32_t handle)
+{
+	struct hfsc_conf conf = { .defcls = draw(2) ? 11 : 0 };
+	struct qdisc *q = add_qdisc(parent, handle, "hfsc", &conf);
+	uint32_t minor = 1;
+	struct hfsc_class_conf class;
+
+	for (; minor <= 1 + draw(4); minor++) {
+		class = random_hfsc_class();
+		add_class(minor == 1 ? handle : handle | (minor - 1), handle | minor, &class);
+	}
+	for (uint32_t leaf = 11; leaf <= 13 + draw(2); leaf++) {
+		class = random_hfsc_class();
+		add_class(handle | draw(minor), handle | leaf, &class);
+	}
+	add_marks(q);
+	return q;
+}
+
+static void
+change_hfsc_class_somewhere(struct qdisc *q)
+{
+	struct class *c = sched_class_find(q, q->handle | (draw(2) ? 1 : 11 + draw(4)));
+	struct hfsc_class_conf conf = random_hfsc_class();
+
+	if (c != NULL)
+		change_class(c, &conf);
+}
+
 /* Some class of some htb or cbq gets other rates. */
 static void
 change_class_somewhere(struct qdisc *q)
@@ -191,6 +246,8 @@ change_classes(void *arg, struct qdisc *q)
 		change_class_somewhere(q);
 	else if (strcmp(q->ops->kind, "cbq") == 0)
 		change_cbq_class_somewhere(q);
+	else if (strcmp(q->ops->kind, "hfsc") == 0)
+		change_hfsc_class_somewhere(q);
 	return 0;
 }
 
@@ -271,8 +328,8 @@ graft_dsmark(uint32_t parent, uint32_t handle)
 typedef struct qdisc *graft(uint32_t parent, uint32_t handle);
 static graft *const leaves[] = { graft_pfifo, graft_bfifo, graft_pfifo_fast, graft_sfq, graft_sfq, graft_red };
 /* At depth 3 a branch ends. */
-static graft *const inner[] = { graft_htb, graft_htb, graft_cbq, graft_cbq, graft_prio, graft_prio, graft_tbf,
-	graft_dsmark };
+static graft *const inner[] = { graft_htb, graft_htb, graft_cbq, graft_cbq, graft_hfsc, graft_hfsc, graft_prio, graft_prio,
+	graft_tbf, graft_dsmark };
 
 static struct qdisc *
 graft_random(uint32_t parent, uint32_t handle, unsigned int depth)

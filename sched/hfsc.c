@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hfsc: the hierarchical fair service curve (tc-hfsc(7), tc-hfsc(8); Stoica, Zhang and Ng, SIGCOMM 1997). This file is
+ * its configuration, its classification and its operations; hfsc_serve.c chooses and counts, hfsc_curve.h calculates.
+ */
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+
+#include <weir/packet.h>
+
+#include "hfsc.h"
+#include "tree.h"
+
+#define LAG_MAX_NS UINT64_C(1000000)
+#define HEAP_MIN   16 /* slots */
+
+_Static_assert(
+	(offsetof(struct class, priv) + offsetof(struct hfsc_class, virtual_ns)) % RTE_CACHE_LINE_SIZE == 0 &&
+		(offsetof(struct class, priv) + offsetof(struct hfsc_class, real_time)) % RTE_CACHE_LINE_SIZE == 0,
+	"link sharing and real time have a line each");
+
+/* ---- the qdisc */
+
+static int
+check_conf(const struct hfsc_conf *conf, struct error *err)
+{
+	return conf != NULL ? 0 : error_set(err, EINVAL, "hfsc was given no options: tc sends at least the default");
+}
+
+static int
+hfsc_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
+{
+	struct hfsc *h = qdisc_priv(q);
+	int rc = check_conf(conf, err);
+
+	if (rc != 0)
+		return rc;
+	h->conf = *(const struct hfsc_conf *)conf;
+	wheel_init(&h->wheel, now);
+	rc = class_create(q, q->handle, NULL, NULL, &h->root, err);
+	if (rc != 0)
+		return rc;
+	h->root->more = qdisc_alloc(q, sizeof(struct hfsc_more));
+	return h->root->more != NULL ? 0 : error_set(err, ENOMEM, "out of memory for the root class of hfsc");
+}
+
+static int
+hfsc_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
+{
+	struct hfsc *h = qdisc_priv(q);
+	int rc = check_conf(conf, err);
+
+	(void)now;
+	if (rc == 0)
+		h->conf = *(const struct hfsc_conf *)conf;
+	return rc;
+}
+
+static void
+free_heap(struct qdisc *q, struct min_heap *heap)
+{
+	qdisc_dealloc(q, heap->slots, heap->size * sizeof(*heap->slots));
+	*heap = (struct min_heap){ 0 };
+}
+
+static void
+hfsc_destroy(struct qdisc *q)
+{
+	struct hfsc *h = qdisc_priv(q);
+	struct wheel_chunk *chunk;
+
+	while ((chunk = wheel_take(&h->wheel)) != NULL)
+		qdisc_dealloc(q, chunk, sizeof(*chunk));
+	free_heap(q, &h->deadlines);
+}
+
+static void
+hfsc_get_conf(const struct qdisc *q, void *conf)
+{
+	const struct hfsc *h = qdisc_priv(q);
+
+	*(struct hfsc_conf *)conf = h->conf;
+}
+
+static uint16_t
+hfsc_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct hfsc *h = qdisc_priv(q);
+	const struct sched_tree *tree = q->tree;
+	struct class *next = tree_class_of(tree, q, pkts[0]);
+	uint16_t queued = 0, i = 0;
+
+	while (i < n) {
+		struct class *c = next;
+		uint16_t first = i;
+
+		/* A run of packets for the same class goes there together. */
+		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == c)
+			;
+		if (unlikely(c == NULL || c->leaf == NULL)) {
+			for (; first < i; first++)
+				qdisc_drop(q, pkts[first], DROP_UNCLASSIFIED);
+			continue;
+		}
+		queued += qdisc_enqueue(c->leaf, pkts + first, i - first, now);
+
+		struct hfsc_class *cl = class_priv(c);
+
+		/* What came may leave before what it was parked for. */
+		if (unlikely(cl->parked))
+			hfsc_unpark(h, cl);
+	}
+	hfsc_settle(h, now);
+	return queued;
+}
+
+static uint16_t
+hfsc_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	return hfsc_serve(q, pkts, n, now);
+}
+
+/* Class by class, each once: the next call goes on where this one stopped. */
+static uint16_t
+hfsc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct hfsc *h = qdisc_priv(q);
+	uint16_t got = 0;
+
+	for (uint32_t left = q->class_table->count; left > 0 && got < n && q->backlog_pkts != 0; left--) {
+		struct class *c = h->flushing != NULL ? h->flushing : q->class_table->first;
+
+		if (c->leaf != NULL && c->leaf->backlog_pkts != 0)
+			got += qdisc_flush(c->leaf, pkts + got, n - got);
+		h->flushing = got < n ? c->next : c;
+	}
+	return got;
+}
+
+static uint64_t
+hfsc_next_event(const struct qdisc *q, uint64_t now)
+{
+	struct hfsc *h = qdisc_priv(q);
+	uint64_t next;
+
+	if (q->backlog_pkts == 0)
+		return SCHED_NEVER;
+	if (hfsc_may_send(h, now))
+		return now;
+	next = wheel_next(&h->wheel);
+	return next > now ? next : now;
+}
+
+/* ---- classification */
+
+/* The class by its minor, if packets may be put there. */
+static struct class *
+default_class(const struct qdisc *q)
+{
+	const struct hfsc *h = qdisc_priv(q);
+	struct class *c = h->conf.defcls == 0 ? NULL : sched_class_find(q, q->handle | h->conf.defcls);
+
+	return c == NULL || __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) == NULL ? NULL : c;
+}
+
+/*
+ * What a verdict of q's chain or of an inner class's means: a leaf is the answer, an inner class's own chain is asked
+ * next. Filters only lead down: one that names a class which is not below the one that it stands at, or none that is
+ * there, leaves the packet to the default class. Without that it is dropped.
+ */
+static struct class *
+follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict verdict)
+{
+	uint32_t level = UINT32_MAX;
+
+	for (;;) {
+		const struct chain *chain;
+		struct class *c;
+
+		if (verdict.action == TC_ACT_UNSPEC)
+			return default_class(q);
+		if (verdict.action != TC_ACT_OK) {
+			pkt_of(m)->flags |= PKT_SHOT;
+			return NULL;
+		}
+		c = sched_class_find(q, verdict.classid);
+		if (c == NULL || ((struct hfsc_more *)c->more)->level >= level)
+			return default_class(q);
+		if (__atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) != NULL)
+			return c;
+		level = ((struct hfsc_more *)c->more)->level;
+		chain = __atomic_load_n(&c->chain, __ATOMIC_ACQUIRE);
+		verdict = (struct verdict){ .action = TC_ACT_UNSPEC };
+		if (chain != NULL)
+			chain_classify(chain, ctx, &m, 1, &verdict);
+	}
+}
+
+/* A priority that is the id of a leaf class decides at once; else the root chain is asked. */
+static void
+hfsc_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
+	struct class **classes)
+{
+	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
+	struct rte_mbuf *asked[SCHED_BURST];
+	struct verdict verdicts[SCHED_BURST];
+	uint16_t places[SCHED_BURST], count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct class *c = sched_class_find(q, pkt_of(pkts[i])->priority);
+
+		classes[i] = c;
+		if (c != NULL && __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) != NULL)
+			continue;
+		verdicts[count].action = TC_ACT_UNSPEC;
+		asked[count] = pkts[i];
+		places[count++] = i;
+	}
+	if (chain != NULL && count != 0 && !chain_empty(chain))
+		chain_classify(chain, ctx, asked, count, verdicts);
+	for (uint16_t i = 0; i < count; i++)
+		classes[places[i]] = follow(q, ctx, asked[i], verdicts[i]);
+}
+
+/* ---- classes */
+
+static bool
+has_curve(const struct hfsc_curve_conf *curve)
+{
+	return curve->m1_Bps != 0 || curve->m2_Bps != 0;
+}
+
+static int
+check_curve(const struct hfsc_curve_conf *curve, const char *name, struct error *err)
+{
+	if (RTE_MAX(curve->m1_Bps, curve->m2_Bps) > HFSC_BPS_MAX)
+		return error_set(err, EINVAL, "hfsc: %s: a rate may be %u gbit at most", name,
+			(unsigned int)(HFSC_BPS_MAX * 8 / 1000000000));
+	return 0;
+}
+
+static int
+check_class_conf(const struct hfsc_class_conf *conf, struct error *err)
+{
+	int rc = check_curve(&conf->real_time, "rt", err);
+
+	if (rc == 0)
+		rc = check_curve(&conf->link_share, "ls", err);
+	return rc == 0 ? check_curve(&conf->upper_limit, "ul", err) : rc;
+}
+
+/*
+ * An inner class shares the link in any case: without a link-share curve by its real-time curve, which as such means
+ * nothing there (tc-hfsc(7)). A share of nothing is the smallest share that there is.
+ */
+static void
+set_shapes(struct class *c, bool inner)
+{
+	struct hfsc_class *cl = class_priv(c);
+	struct hfsc_more *more = c->more;
+	const struct hfsc_class_conf *conf = &more->conf;
+	struct hfsc_curve_conf share = conf->link_share;
+
+	if (inner && !has_curve(&share))
+		share = conf->real_time;
+	cl->has_link_share = has_curve(&share);
+	if (share.m2_Bps == 0)
+		share.m2_Bps = 1;
+	cl->has_real_time = has_curve(&conf->real_time);
+	cl->has_upper_limit = has_curve(&conf->upper_limit);
+	cl->convex = conf->real_time.d_ns != 0 && conf->real_time.m1_Bps < conf->real_time.m2_Bps;
+	hfsc_shape_init(&more->real_time, &conf->real_time);
+	hfsc_shape_init(&more->link_share, &share);
+	hfsc_shape_init(&more->upper_limit, &conf->upper_limit);
+	more->lag_max_ns = LAG_MAX_NS;
+	if (conf->upper_limit.m2_Bps != 0)
+		more->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, more->upper_limit.cost2));
+}
+
+/* Room for `entries` in a heap that has `size` slots: a larger one, or none if there is no need. */
+static int
+allocate_heap(struct qdisc *q, struct min_heap *fresh, uint32_t size, uint32_t entries)
+{
+	uint32_t wanted = RTE_MAX(size, (uint32_t)HEAP_MIN);
+
+	if (size >= heap_slots_for(entries))
+		return 0;
+	while (wanted < heap_slots_for(entries))
+		wanted *= 2;
+	fresh->slots = qdisc_alloc(q, wanted * sizeof(*fresh->slots));
+	fresh->size = wanted;
+	fresh->end = HEAP_ROOT;
+	return fresh->slots != NULL ? 0 : -ENOMEM;
+}
+
+/* (owner) What was allocated takes the place of the heap's memory, which is left in it, to be freed by control. */
+static void
+enlarge_heap(struct min_heap *heap, struct min_heap *fresh)
+{
+	struct min_heap old = *heap;
+
+	if (fresh->size == 0)
+		return;
+	*heap = *fresh;
+	for (uint32_t i = HEAP_ROOT; i < old.end; i++)
+		heap->slots[heap->end++] = old.slots[i];
+	*fresh = old;
+}
+
+/* All that it takes to link the class. */
+static int
+allocate(struct class *c, const struct class *parent)
+{
+	struct hfsc *h = qdisc_priv(c->qdisc);
+	const struct hfsc_class *above = class_priv(parent);
+	const struct hfsc_more *parents = parent->more;
+	uint32_t classes = c->qdisc->class_table->count + 1, chunks = wheel_chunks_for(classes * HFSC_WAITS);
+	struct hfsc_more *more = c->more = qdisc_alloc(c->qdisc, sizeof(*more));
+	int rc;
+
+	if (more == NULL)
+		return -ENOMEM;
+	rc = allocate_heap(c->qdisc, &more->parents_heap,
+		parents->children == 0 && parent != h->root ? 0 : above->inner.children.size, parents->children + 1);
+	if (rc == 0)
+		rc = allocate_heap(c->qdisc, &more->deadlines, h->deadlines.size, classes);
+	for (; rc == 0 && h->chunks < chunks; h->chunks++) {
+		struct wheel_chunk *chunk = qdisc_alloc(c->qdisc, sizeof(*chunk));
+
+		if (chunk == NULL)
+			return -ENOMEM;
+		chunk->next = more->chunks;
+		more->chunks = chunk;
+	}
+	return rc;
+}
+
+static void
+hfsc_class_destroy(struct class *c)
+{
+	struct hfsc *h = qdisc_priv(c->qdisc);
+	struct hfsc_more *more = c->more;
+
+	if (more == NULL)
+		return;
+	while (more->chunks != NULL) {
+		struct wheel_chunk *chunk = more->chunks;
+
+		more->chunks = chunk->next;
+		qdisc_dealloc(c->qdisc, chunk, sizeof(*chunk));
+		h->chunks--;
+	}
+	free_heap(c->qdisc, &more->parents_heap);
+	free_heap(c->qdisc, &more->deadlines);
+	free_heap(c->qdisc, &more->leftover);
+	if (more->children != 0 || c == h->root)
+		free_heap(c->qdisc, &((struct hfsc_class *)class_priv(c))->inner.children);
+	qdisc_dealloc(c->qdisc, more, sizeof(*more));
+}
+
+static int
+hfsc_class_init(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err)
+{
+	const struct hfsc *h = qdisc_priv(c->qdisc);
+	const struct hfsc_class_conf *given = conf;
+	int rc;
+
+	(void)now;
+	if (given == NULL || (!has_curve(&given->real_time) && !has_curve(&given->link_share)))
+		return error_set(
+			err, EINVAL, "hfsc: a class needs a curve, rt or ls (sc is both), as in 'sc rate 1mbit'");
+	if ((rc = check_class_conf(given, err)) != 0)
+		return rc;
+	if (allocate(c, parent != NULL ? parent : h->root) != 0)
+		return error_set(
+			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
+	((struct hfsc_more *)c->more)->conf = *given;
+	set_shapes(c, false);
+	return 0;
+}
+
+static int
+hfsc_class_change(struct class *c, const void *conf, uint64_t now, struct error *err)
+{
+	struct hfsc *h = qdisc_priv(c->qdisc);
+	const struct hfsc_class_conf *given = conf;
+	struct hfsc_class *cl = class_priv(c);
+	struct hfsc_more *more = c->more;
+	int rc = check_class_conf(given, err);
+	bool real_time = has_curve(&given->real_time), share = has_curve(&given->link_share),
+	     limit = has_curve(&given->upper_limit);
+
+	if (rc != 0)
+		return rc;
+	if (real_time)
+		more->conf.real_time = given->real_time;
+	if (share)
+		more->conf.link_share = given->link_share;
+	if (limit)
+		more->conf.upper_limit = given->upper_limit;
+	/* The root class has no sisters to share with: its curves are only shown, as on Linux. */
+	if (c == h->root)
+		return 0;
+	hfsc_take_out(h, cl);
+	set_shapes(c, c->leaf == NULL);
+	share = share || (c->leaf == NULL && !has_curve(&more->conf.link_share));
+	hfsc_restart_curves(h, cl, real_time, share, limit, now);
+	return 0;
+}
+
+/* (owner) c has got its first child, or has lost its last one; what there was to send has been taken out of it. */
+static void
+turn_inner(struct hfsc *h, struct class *c, bool inner)
+{
+	struct hfsc_class *cl = class_priv(c);
+	struct hfsc_class *parent = hfsc_parent(h, cl);
+
+	if (c == h->root)
+		return;
+	hfsc_take_out(h, cl);
+	memset(&cl->inner, 0, sizeof(cl->inner));
+	set_shapes(c, inner);
+	hfsc_curve_start(&cl->link_share, &hfsc_more(cl)->link_share, cl->virtual_ns, cl->total);
+	if (!inner)
+		hfsc_curve_start(&cl->real_time.deadline, &hfsc_more(cl)->real_time, 0, cl->real_time_total);
+	if (parent->inner.ahead == cl)
+		parent->inner.ahead = NULL;
+}
+
+/* One more than the highest of its children's. */
+static uint32_t
+level_by_children(const struct qdisc *q, const struct class *c, const struct class *but)
+{
+	const struct hfsc *h = qdisc_priv(q);
+	uint32_t level = 0;
+
+	for (const struct class *child = q->class_table->first; child != NULL; child = child->next) {
+		const struct class *parent = child->parent != NULL ? child->parent : h->root;
+
+		if (parent == c && child != c && child != but)
+			level = RTE_MAX(level, ((struct hfsc_more *)child->more)->level + 1);
+	}
+	return level;
+}
+
+static void
+hfsc_class_link(struct class *c)
+{
+	struct hfsc *h = qdisc_priv(c->qdisc);
+	struct hfsc_class *cl = class_priv(c), *parent = hfsc_parent(h, cl);
+	struct hfsc_more *more = c->more;
+	uint32_t level = 0;
+
+	while (more->chunks != NULL) {
+		struct wheel_chunk *chunk = more->chunks;
+
+		more->chunks = chunk->next;
+		wheel_give(&h->wheel, chunk);
+	}
+	enlarge_heap(&h->deadlines, &more->deadlines);
+	if (hfsc_more(parent)->children++ == 0)
+		turn_inner(h, hfsc_class_of(parent), true);
+	enlarge_heap(&parent->inner.children, &more->parents_heap);
+	cl->epoch = parent->inner.epoch;
+	cl->virtual_ns = parent->inner.clock;
+	hfsc_curve_start(&cl->link_share, &more->link_share, cl->virtual_ns, 0);
+	hfsc_curve_start(&cl->upper_limit, &more->upper_limit, 0, 0);
+	hfsc_curve_start(&cl->real_time.deadline, &more->real_time, 0, 0);
+	for (; parent != NULL && hfsc_more(parent)->level <= level; parent = hfsc_parent(h, parent))
+		hfsc_more(parent)->level = ++level;
+}
+
+static void
+hfsc_class_unlink(struct class *c)
+{
+	struct hfsc *h = qdisc_priv(c->qdisc);
+	struct hfsc_class *cl = class_priv(c), *parent = hfsc_parent(h, cl);
+
+	hfsc_take_out(h, cl);
+	h->flushing = NULL;
+	if (parent->inner.ahead == cl)
+		parent->inner.ahead = NULL;
+	if (--hfsc_more(parent)->children == 0) {
+		/* The heap's memory goes with its last member, to be freed by control; the root class keeps its own. */
+		if (parent != class_priv(h->root)) {
+			hfsc_more(cl)->leftover = parent->inner.children;
+			turn_inner(h, hfsc_class_of(parent), false);
+		}
+	}
+	for (const struct class *gone = c; parent != NULL; gone = NULL, parent = hfsc_parent(h, parent))
+		hfsc_more(parent)->level = level_by_children(c->qdisc, hfsc_class_of(parent), gone);
+}
+
+static int
+hfsc_check_delete(const struct class *c, struct error *err)
+{
+	const struct hfsc *h = qdisc_priv(c->qdisc);
+
+	return c == h->root ? error_code(err, EBUSY) : 0;
+}
+
+static void
+hfsc_activate(struct class *c, uint64_t now)
+{
+	hfsc_leaf_busy(qdisc_priv(c->qdisc), class_priv(c), now);
+}
+
+static void
+hfsc_deactivate(struct class *c, uint64_t now)
+{
+	(void)now;
+	hfsc_leaf_idle(qdisc_priv(c->qdisc), class_priv(c));
+}
+
+/* What it was parked for may come sooner now. */
+static void
+hfsc_grafted(struct class *c, uint64_t now)
+{
+	struct hfsc *h = qdisc_priv(c->qdisc);
+	struct hfsc_class *cl = class_priv(c);
+
+	if (!cl->parked)
+		return;
+	hfsc_unpark(h, cl);
+	hfsc_settle(h, now);
+}
+
+static bool
+hfsc_may_graft(const struct class *c, struct error *err)
+{
+	const struct hfsc *h = qdisc_priv(c->qdisc);
+
+	if (c != h->root && c->children == 0)
+		return true;
+	error_set(err, EINVAL, "hfsc: only a leaf class can have a qdisc, and %x:%x is %s", TC_H_MAJ(c->classid) >> 16,
+		TC_H_MIN(c->classid), c == h->root ? "the root class" : "none");
+	return false;
+}
+
+static void
+hfsc_class_get_conf(const struct class *c, void *conf)
+{
+	*(struct hfsc_class_conf *)conf = ((struct hfsc_more *)c->more)->conf;
+}
+
+static void
+hfsc_class_get_xstats(const struct class *c, void *xstats)
+{
+	const struct hfsc_class *cl = class_priv(c);
+	const struct hfsc_more *more = c->more;
+
+	*(struct hfsc_class_xstats *)xstats = (struct hfsc_class_xstats){
+		.work = cl->total,
+		.real_time_work = cl->real_time_total,
+		.period = more->period,
+		.level = more->level,
+	};
+}
+
+/* An inner class shows nothing but what its xstats tell, as on Linux. */
+static void
+hfsc_class_get_stats(const struct class *c, struct sched_stats *stats)
+{
+	*stats = (struct sched_stats){ .bytes = c->past_bytes, .packets = c->past_packets, .drops = c->past_drops };
+	if (c->leaf == NULL)
+		return;
+	stats->bytes += c->leaf->sent_bytes;
+	stats->packets += c->leaf->sent_packets;
+	stats->drops += c->leaf->drops_total;
+	stats->backlog_bytes = c->leaf->backlog_bytes;
+	stats->backlog_pkts = c->leaf->backlog_pkts;
+}
+
+static const struct class_ops hfsc_classes = {
+	.size = sizeof(struct hfsc_class),
+	.conf_size = sizeof(struct hfsc_class_conf),
+	.init = hfsc_class_init,
+	.change = hfsc_class_change,
+	.link = hfsc_class_link,
+	.check_delete = hfsc_check_delete,
+	.unlink = hfsc_class_unlink,
+	.destroy = hfsc_class_destroy,
+	.classify = hfsc_classify,
+	.activate = hfsc_activate,
+	.deactivate = hfsc_deactivate,
+	.grafted = hfsc_grafted,
+	.may_graft = hfsc_may_graft,
+	.inner_without_leaf = true,
+	.get_conf = hfsc_class_get_conf,
+	.get_xstats = hfsc_class_get_xstats,
+	.get_stats = hfsc_class_get_stats,
+};
+
+static const struct qdisc_ops hfsc_ops = {
+	.kind = "hfsc",
+	.size = sizeof(struct hfsc),
+	.conf_size = sizeof(struct hfsc_conf),
+	.init = hfsc_init,
+	.change = hfsc_change,
+	.destroy = hfsc_destroy,
+	.enqueue = hfsc_enqueue,
+	.dequeue = hfsc_dequeue,
+	.flush = hfsc_flush,
+	.next_event = hfsc_next_event,
+	.get_conf = hfsc_get_conf,
+	.classes = &hfsc_classes,
+};
+QDISC_REGISTER(hfsc_ops)

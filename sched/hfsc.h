@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of HFSC share: hfsc.c (configuration, classification, operations) and hfsc_serve.c (who is next, and
+ * what its packet counts).
+ *
+ * The terms are those of Stoica, Zhang and Ng's paper and of tc-hfsc(7). Two criteria choose the next packet:
+ *
+ *   real time    Of the leaves whose real-time curve would be behind without it (their eligible time has come), the one
+ *                with the earliest deadline. Who is not eligible yet waits in the timer wheel; who is stands in a heap
+ *                by deadline.
+ *   link share   If there is none: from the root down, the child with the least virtual time, which is the work that it
+ *                has got, drawn through its link-share curve. Each inner class has a heap of its children. A class that
+ *                is over its upper limit waits in the wheel until its fit time, and stands in no heap meanwhile.
+ *
+ * A heap of children is put right only where it shows: an entry may be there of a class that has nothing to send any
+ * more, or with a virtual time that the class has left behind. Both are seen when the entry comes first, and virtual
+ * times only grow, so that nobody else's turn is missed by it.
+ */
+#ifndef WEIR_SCHED_HFSC_H
+#define WEIR_SCHED_HFSC_H
+
+#include <weir/qdisc/hfsc.h>
+#include <weir/sched.h>
+
+#include "hfsc_curve.h"
+#include "min_heap.h"
+#include "wheel.h"
+
+/* What a class waits for in the wheel, which knows it as the class's address with this in the lowest bits. */
+#define HFSC_WAIT_ELIGIBLE 0u
+#define HFSC_WAIT_FIT      1u
+#define HFSC_WAIT_PARKED   2u /* its leaf qdisc, a shaper itself, gives nothing until then */
+#define HFSC_WAITS         3u
+#define HFSC_WAIT_MASK     3u
+
+/* What an inner class keeps of its children's virtual times. */
+struct hfsc_inner {
+	struct min_heap children; /* those that may be next, by virtual time */
+	uint64_t clock; /* virtual time of the child that was served last, before it was */
+	uint64_t reached; /* the furthest that any child has come */
+	const struct hfsc_class
+		*ahead; /* an active child that is furthest ahead, as far as is known; NULL: not known */
+	uint64_t ahead_ns; /* its virtual time */
+	uint32_t epoch; /* grows when the clock comes to a multiple of 2^62: who did not see that has an old time */
+	uint32_t active; /* children with something to share the link for */
+};
+
+/* A leaf's real-time curve: the deadline curve of the paper, and by its line (convex) or itself the eligible curve. */
+struct hfsc_real_time {
+	struct hfsc_curve deadline;
+};
+
+struct hfsc_class {
+	/* the rest of struct class's hot line */
+	uint64_t total; /* bytes sent by it and all below it */
+	uint64_t real_time_total; /* of these, by its own real-time curve */
+	struct hfsc_class *next_turned; /* in hfsc.turned */
+	bool busy; /* a leaf with packets */
+	bool turned; /* stands in hfsc.turned */
+	bool active; /* has something to share the link for */
+	bool parked; /* its leaf qdisc has packets but gives none yet */
+	bool unfit; /* over its upper limit until its fit time */
+	bool queued; /* has an entry in its parent's heap */
+	bool eligible; /* has an entry in the heap of deadlines */
+	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
+	/* a line of link sharing */
+	uint64_t virtual_ns;
+	uint32_t epoch; /* its parent's, when virtual_ns was set */
+	bool has_real_time, has_link_share, has_upper_limit, convex; /* convex: of the real-time curve */
+	struct hfsc_curve link_share; /* over virtual time */
+	/* a line of a leaf, or of an inner class */
+	union {
+		struct hfsc_real_time real_time;
+		struct hfsc_inner inner;
+	};
+	struct hfsc_curve upper_limit;
+};
+
+/* What is not touched for each packet: class.more. */
+struct hfsc_more {
+	struct hfsc_shape real_time, link_share, upper_limit;
+	uint64_t parked_ns, armed_ns; /* it is parked until then; when HFSC_WAIT_PARKED goes off */
+	uint64_t lag_max_ns; /* what a class that could not use its upper limit may make up for */
+	uint32_t period;
+	uint32_t level; /* 0: a leaf */
+	uint32_t children;
+	/*
+	 * From init to link: memory that the parent, the heap of deadlines and the wheel need for one class more;
+	 * afterwards what these had before, until it can be freed.
+	 */
+	struct min_heap parents_heap, deadlines;
+	struct min_heap leftover; /* the heap of a parent that has lost its last child with this class; likewise */
+	struct wheel_chunk *chunks;
+	struct hfsc_class_conf conf;
+};
+
+struct hfsc {
+	struct min_heap deadlines; /* of eligible leaves */
+	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and stand in no heap yet */
+	struct class *root;
+	struct class *flushing; /* where a flush goes on; NULL: at the first class */
+	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
+	struct hfsc_conf conf;
+	struct wheel wheel;
+};
+
+static inline struct class *
+hfsc_class_of(const struct hfsc_class *cl)
+{
+	return (struct class *)((uintptr_t)cl - offsetof(struct class, priv));
+}
+
+static inline struct hfsc_more *
+hfsc_more(const struct hfsc_class *cl)
+{
+	return hfsc_class_of(cl)->more;
+}
+
+/* NULL: cl is the root class. */
+static inline struct hfsc_class *
+hfsc_parent(const struct hfsc *h, const struct hfsc_class *cl)
+{
+	const struct class *c = hfsc_class_of(cl);
+
+	return c->parent != NULL ? class_priv(c->parent) : c == h->root ? NULL : class_priv(h->root);
+}
+
+/* ---- hfsc_serve.c: all of it at the owner */
+
+void hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
+void hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl);
+/* A parked leaf may have something to give now. */
+void hfsc_unpark(struct hfsc *h, struct hfsc_class *cl);
+/* Those that have turned busy go where they belong. */
+void hfsc_settle(struct hfsc *h, uint64_t now);
+/* Its curves begin anew, with what was sent up to now behind them: real_time, link_share, upper_limit say which. */
+void hfsc_restart_curves(
+	struct hfsc *h, struct hfsc_class *cl, bool real_time, bool link_share, bool upper_limit, uint64_t now);
+/* cl stands in no heap and not in the wheel, whatever it waited for: before it goes, or is a leaf no longer. */
+void hfsc_take_out(struct hfsc *h, struct hfsc_class *cl);
+uint16_t hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+/* Could a packet leave now? */
+bool hfsc_may_send(struct hfsc *h, uint64_t now);
+
+#endif

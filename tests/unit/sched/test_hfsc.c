@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hfsc: classes, classification, rates and changes. What the paper promises is in test_hfsc_paper.c. */
+#include <math.h>
+
+#include <weir/filter/fw.h>
+#include <weir/qdisc/fifo.h>
+#include <weir/qdisc/hfsc.h>
+#include <weir/qdisc/tbf.h>
+
+#include "support.h"
+
+static const struct hfsc_conf no_default = { 0 };
+
+static struct hfsc_curve_conf
+line(uint64_t Bps)
+{
+	return (struct hfsc_curve_conf){ .m2_Bps = Bps };
+}
+
+static struct hfsc_class_conf
+shares(uint64_t Bps)
+{
+	return (struct hfsc_class_conf){ .link_share = line(Bps) };
+}
+
+static struct hfsc_class_conf
+limited(uint64_t share, uint64_t limit)
+{
+	return (struct hfsc_class_conf){ .link_share = line(share), .upper_limit = line(limit) };
+}
+
+static struct hfsc_class_conf
+assured(uint64_t Bps)
+{
+	return (struct hfsc_class_conf){ .real_time = line(Bps) };
+}
+
+static struct class *
+add(uint32_t parent, uint32_t minor, struct hfsc_class_conf conf)
+{
+	return add_class(CLASSID(1, parent), CLASSID(1, minor), &conf);
+}
+
+static void
+offer_many(uint32_t n, uint32_t bytes, uint32_t minor)
+{
+	for (uint32_t i = 0; i < n; i++)
+		offer_packet(packet(bytes, minor, CLASSID(1, minor), 0));
+}
+
+static uint64_t
+bytes_of(uint32_t flow)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < bed.taken_count; i++)
+		sum += bed.taken[i].flow == flow ? bed.taken[i].bytes : 0;
+	return sum;
+}
+
+static struct hfsc_class_xstats
+xstats_of(uint32_t minor)
+{
+	struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, minor));
+	struct hfsc_class_xstats x;
+
+	assert_non_null(c);
+	c->qdisc->ops->classes->get_xstats(c, &x);
+	return x;
+}
+
+/* ---- classification */
+
+static void
+what_no_filter_chooses_a_class_for_goes_to_the_default_or_is_dropped(void **state)
+{
+	struct qdisc *q;
+
+	bed_make();
+	q = make_qdisc("hfsc", &no_default);
+	add(0, 5, shares(MBIT(1)));
+	offer(100);
+	assert_int_equal(q->drops[DROP_UNCLASSIFIED], 1);
+	change_qdisc(q, &(struct hfsc_conf){ .defcls = 5 });
+	offer(100);
+	assert_int_equal(take(10, 0), 1);
+	/* An inner class and one that is not there are no default. */
+	add(5, 6, shares(MBIT(1)));
+	offer(100);
+	change_qdisc(q, &(struct hfsc_conf){ .defcls = 7 });
+	offer(100);
+	assert_int_equal(q->drops[DROP_UNCLASSIFIED], 3);
+	bed_end();
+}
+
+static void
+filter_to(uint32_t parent, uint32_t mark, uint32_t classid)
+{
+	struct fw_conf conf = { .has_classid = true, .classid = classid };
+	struct filter_spec filter = {
+		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
+	};
+	struct error err = { 0 };
+	struct chain *chain = sched_chain(bed.tree, parent, &err);
+
+	assert_non_null(chain);
+	if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
+		fail_msg("filter add: %s (%d)", err.msg, err.code);
+	sched_chain_changed(bed.tree);
+}
+
+static uint32_t
+class_that_got(uint32_t mark)
+{
+	const struct qdisc *root = sched_root(bed.tree);
+	uint32_t found = 0;
+
+	offer_packet(packet(100, 1, 0, mark));
+	for (uint32_t minor = 1; minor < 30; minor++) {
+		const struct class *c = sched_class_find(root, CLASSID(1, minor));
+
+		if (c != NULL && c->leaf != NULL && c->leaf->backlog_pkts != 0)
+			found = minor;
+	}
+	take_all(SCHED_NEVER - 1);
+	return found;
+}
+
+static void
+filters_lead_down_the_tree(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &(struct hfsc_conf){ .defcls = 9 });
+	add(0, 9, shares(MBIT(1)));
+	add(0, 1, shares(MBIT(1)));
+	add(1, 2, shares(MBIT(1)));
+	add(2, 3, shares(MBIT(1)));
+	add(2, 4, shares(MBIT(1)));
+	filter_to(CLASSID(1, 0), 1, CLASSID(1, 3)); /* a leaf at once */
+	filter_to(CLASSID(1, 0), 2, CLASSID(1, 2)); /* whose filters say more */
+	filter_to(CLASSID(1, 0), 3, CLASSID(1, 1)); /* has no filters */
+	filter_to(CLASSID(1, 0), 4, CLASSID(1, 20)); /* is not there */
+	filter_to(CLASSID(1, 0), 5, CLASSID(1, 2));
+	filter_to(CLASSID(1, 2), 2, CLASSID(1, 4));
+	filter_to(CLASSID(1, 2), 5, CLASSID(1, 1)); /* would lead up */
+	assert_int_equal(class_that_got(1), 3);
+	assert_int_equal(class_that_got(2), 4);
+	assert_int_equal(class_that_got(3), 9);
+	assert_int_equal(class_that_got(4), 9);
+	assert_int_equal(class_that_got(5), 9);
+	bed_end();
+}
+
+/* ---- rates */
+
+/* Error of the rate at which n packets leave, the first at 0. */
+static double
+rate_error(double Bps, uint32_t bytes)
+{
+	double seconds = (double)bed.taken[bed.taken_count - 1].time_ns / 1e9;
+
+	return (double)(bed.taken_count - 1) * bytes / seconds / Bps - 1;
+}
+
+static void
+check_rate(uint64_t Bps, uint32_t bytes, struct hfsc_class_conf conf, bool below)
+{
+	const uint32_t n = 20000;
+	uint32_t minor = 1;
+
+	bed_make();
+	sched_set_tx_queue_len(bed.tree, n);
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, conf);
+	if (below) {
+		add(1, 2, shares(KBIT(10)));
+		minor = 2;
+	}
+	offer_many(n, bytes, minor);
+	assert_int_equal(take_all(SCHED_NEVER - 1), n);
+	if (fabs(rate_error((double)Bps, bytes)) > 0.001)
+		fail_msg("%llu B/s, %u bytes: %.4f %%", (unsigned long long)Bps, bytes,
+			100 * rate_error((double)Bps, bytes));
+	bed_end();
+}
+
+static void
+rates_are_exact_from_8_kbit_to_40_gbit(void **state)
+{
+	static const uint64_t rates[] = { KBIT(8), KBIT(64), 123457, MBIT(1), MBIT(100), MBIT(1000), MBIT(10000),
+		MBIT(33333), MBIT(40000) };
+	static const uint32_t lengths[] = { 64, 333, 1514 };
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		for (size_t k = 0; k < 3; k++) {
+			check_rate(rates[i], lengths[k], limited(MBIT(1), rates[i]), false);
+			check_rate(rates[i], lengths[k], limited(MBIT(1), rates[i]), true);
+			check_rate(rates[i], lengths[k], assured(rates[i]), false);
+		}
+	}
+}
+
+static void
+without_limits_the_link_is_never_idle(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, shares(KBIT(8)));
+	add(0, 2, (struct hfsc_class_conf){ .real_time = line(KBIT(8)), .link_share = line(KBIT(8)) });
+	offer_many(100, 1500, 1);
+	offer_many(100, 1500, 2);
+	assert_int_equal(take(1000, 0), 200);
+	bed_end();
+}
+
+/*
+ * Bytes in any window are at most what the limit gives in it, what may be made up for (1 ms, or the time of a frame),
+ * the packet that shows how late it is, and the one that ends it.
+ */
+static void
+assert_never_over(uint32_t flow, double Bps, double lag_s, uint32_t largest)
+{
+	for (uint32_t i = 0; i < bed.taken_count; i++) {
+		uint64_t bytes = 0;
+
+		for (uint32_t k = i; k < bed.taken_count; k++) {
+			double seconds = (double)(bed.taken[k].time_ns - bed.taken[i].time_ns) / 1e9;
+
+			bytes += bed.taken[k].flow == flow ? bed.taken[k].bytes : 0;
+			if ((double)bytes > Bps * (seconds + lag_s) + 2 * largest + 1)
+				fail_msg("%llu bytes in %.6f s", (unsigned long long)bytes, seconds);
+		}
+	}
+}
+
+static void
+a_class_that_was_held_back_does_not_go_over_its_limit_later(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	/* 1 is to have a quarter of the parent, half of its limit, until 2 has no more to send. */
+	add(0, 9, limited(MBIT(4), MBIT(4)));
+	add(9, 1, limited(MBIT(1), MBIT(2)));
+	add(9, 2, shares(MBIT(3)));
+	offer_many(900, 1000, 1);
+	offer_many(600, 1000, 2);
+	take_all(SCHED_NEVER - 1);
+	assert_int_equal(bed.taken_count, 1500);
+	assert_never_over(1, 250000, 1514.0 / 250000, 1000);
+	bed_end();
+}
+
+static void
+the_parent_shares_by_the_curves(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 9, limited(MBIT(4), MBIT(4)));
+	add(9, 1, (struct hfsc_class_conf){ .real_time = line(MBIT(3)), .link_share = line(MBIT(3)) });
+	add(9, 2, (struct hfsc_class_conf){ .real_time = line(MBIT(1)), .link_share = line(MBIT(1)) });
+	offer_many(990, 1000, 1);
+	offer_many(990, 1000, 2);
+	take_all(SECONDS(1));
+	assert_in_range(bytes_of(1), 373000, 377000);
+	assert_in_range(bytes_of(2), 123000, 127000);
+	assert_int_equal(xstats_of(1).work, bytes_of(1));
+	assert_int_equal(xstats_of(9).work, bytes_of(1) + bytes_of(2));
+	/* All that it is assured of it has got in time. */
+	assert_in_range(xstats_of(1).real_time_work, 371000, 377000);
+	assert_int_equal(xstats_of(1).period, 1);
+	assert_int_equal(xstats_of(9).level, 1);
+	bed_end();
+}
+
+static void
+real_time_goes_before_shares_and_over_limits(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 9, limited(MBIT(1), MBIT(1)));
+	add(9, 1, (struct hfsc_class_conf){ .real_time = line(MBIT(2)), .link_share = line(KBIT(8)) });
+	add(9, 2, shares(MBIT(1)));
+	offer_many(900, 1000, 1);
+	offer_many(100, 1000, 2);
+	take_all(SECONDS(1));
+	assert_in_range(bytes_of(1), 249000, 252000);
+	/* The parent is over its limit all the time. */
+	assert_in_range(bytes_of(2), 0, 2000);
+	bed_end();
+}
+
+/* ---- changes */
+
+static void
+a_change_of_curves_takes_effect_at_once_and_loses_nothing(void **state)
+{
+	struct class *c;
+	struct hfsc_class_conf conf = limited(MBIT(1), MBIT(1));
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	c = add(0, 1, conf);
+	offer_many(900, 1000, 1);
+	take_all(SECONDS(1));
+	assert_in_range(bytes_of(1), 124000, 126000);
+	bed.now = SECONDS(1);
+	conf = limited(MBIT(1), MBIT(4));
+	change_class(c, &conf);
+	take_all(SECONDS(2));
+	assert_in_range(bytes_of(1), 499000, 502000);
+	/* A curve that the change does not name stays; another one comes with it. */
+	bed.now = SECONDS(2);
+	conf = assured(MBIT(8));
+	change_class(c, &conf);
+	take_all(SCHED_NEVER - 1);
+	assert_in_range(bytes_of(1), 273000, 277000);
+	assert_in_range(bed.taken[bed.taken_count - 1].time_ns, MS(2270), MS(2280));
+	bed_end();
+}
+
+static void
+deleting_a_class_moves_its_packets(void **state)
+{
+	struct class *gone;
+
+	bed_make();
+	make_qdisc("hfsc", &(struct hfsc_conf){ .defcls = 2 });
+	add(0, 9, limited(MBIT(1), MBIT(1)));
+	gone = add(9, 1, shares(MBIT(1)));
+	add(0, 2, shares(MBIT(1)));
+	offer_many(50, 1000, 1);
+	take_all(MS(20));
+	delete_class(gone);
+	assert_int_equal(sched_backlog(bed.tree), 50 - bed.taken_count);
+	assert_int_equal(xstats_of(9).level, 0);
+	/* Its parent is a leaf again, and may send. */
+	offer_many(3, 1000, 9);
+	take_all(SCHED_NEVER - 1);
+	assert_int_equal(bytes_of(9), 3000);
+	bed_end();
+}
+
+static void
+a_leaf_that_gets_a_child_hands_its_packets_on(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &(struct hfsc_conf){ .defcls = 2 });
+	add(0, 2, shares(MBIT(1)));
+	add(0, 1, (struct hfsc_class_conf){ .real_time = line(MBIT(1)) });
+	offer_many(20, 1000, 1);
+	take(2, 0);
+	add(1, 11, shares(MBIT(1)));
+	assert_int_equal(sched_backlog(bed.tree), 19);
+	/* 1 shares the link by its real-time curve now. */
+	offer_many(5, 1000, 11);
+	take_all(0);
+	assert_int_equal(bytes_of(11), 5000);
+	assert_int_equal(bytes_of(1), 19000);
+	bed_end();
+}
+
+static void
+a_shaper_below_a_class_is_waited_for_exactly(void **state)
+{
+	struct tbf_conf tbf = { .rate = { .Bps = MBIT(1) }, .limit_bytes = 100000, .burst_bytes = 1600 };
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, (struct hfsc_class_conf){ .real_time = line(MBIT(2)), .link_share = line(MBIT(2)) });
+	add(0, 2, shares(MBIT(1)));
+	add_qdisc(CLASSID(1, 1), 16 << 16, "tbf", &tbf);
+	offer_many(50, 1000, 1);
+	offer_many(1, 1000, 2);
+	take_all(SCHED_NEVER - 1);
+	assert_int_equal(bed.taken_count, 51);
+	assert_int_equal(bytes_of(2), 1000);
+	/* 50 packets, of which the bucket pays for 1600 bytes at once. */
+	assert_in_range(bed.taken[50].time_ns, MS(387), MS(388));
+	bed_end();
+}
+
+/* ---- refusals */
+
+static void
+assert_refused(uint32_t parent, uint32_t minor, struct hfsc_class_conf conf, int code)
+{
+	struct class_spec spec = { .parentid = parent, .classid = CLASSID(1, minor), .conf = &conf };
+	struct error err = { 0 };
+
+	assert_int_equal(sched_class_add(sched_root(bed.tree), &spec, NULL, &err), -code);
+	assert_int_equal(err.code, code);
+}
+
+static void
+what_linux_refuses_is_refused(void **state)
+{
+	struct error err = { 0 };
+	struct class *root;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, shares(MBIT(1)));
+	assert_refused(TC_H_ROOT, 2, shares(MBIT(1)), EEXIST);
+	assert_refused(CLASSID(1, 0), 1, shares(MBIT(1)), EEXIST);
+	assert_refused(CLASSID(1, 7), 2, shares(MBIT(1)), ENOENT);
+	assert_refused(CLASSID(1, 0), 2, (struct hfsc_class_conf){ 0 }, EINVAL);
+	assert_refused(CLASSID(1, 0), 2, (struct hfsc_class_conf){ .upper_limit = line(1000) }, EINVAL);
+	assert_refused(CLASSID(1, 0), 2, shares(UINT64_C(1) << 35), EINVAL);
+	root = sched_class_find(sched_root(bed.tree), CLASSID(1, 0));
+	assert_non_null(root);
+	assert_int_equal(sched_class_delete(root, &err), -EBUSY);
+	bed_end();
+}
+
+static void
+levels_follow_the_tree(void **state)
+{
+	struct class *deepest;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, shares(1000));
+	add(1, 2, shares(1000));
+	add(1, 3, shares(1000));
+	deepest = add(2, 4, shares(1000));
+	assert_int_equal(xstats_of(0).level, 3);
+	assert_int_equal(xstats_of(1).level, 2);
+	assert_int_equal(xstats_of(2).level, 1);
+	assert_int_equal(xstats_of(3).level, 0);
+	delete_class(deepest);
+	assert_int_equal(xstats_of(0).level, 2);
+	assert_int_equal(xstats_of(1).level, 1);
+	assert_int_equal(xstats_of(2).level, 0);
+	bed_end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_no_filter_chooses_a_class_for_goes_to_the_default_or_is_dropped),
+		cmocka_unit_test(filters_lead_down_the_tree),
+		cmocka_unit_test(rates_are_exact_from_8_kbit_to_40_gbit),
+		cmocka_unit_test(without_limits_the_link_is_never_idle),
+		cmocka_unit_test(a_class_that_was_held_back_does_not_go_over_its_limit_later),
+		cmocka_unit_test(the_parent_shares_by_the_curves),
+		cmocka_unit_test(real_time_goes_before_shares_and_over_limits),
+		cmocka_unit_test(a_change_of_curves_takes_effect_at_once_and_loses_nothing),
+		cmocka_unit_test(deleting_a_class_moves_its_packets),
+		cmocka_unit_test(a_leaf_that_gets_a_child_hands_its_packets_on),
+		cmocka_unit_test(a_shaper_below_a_class_is_waited_for_exactly),
+		cmocka_unit_test(what_linux_refuses_is_refused),
+		cmocka_unit_test(levels_follow_the_tree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
