@@ -256,9 +256,8 @@ check_class_spec(struct qdisc *q, const struct class_spec *spec, struct class **
 			TC_H_MIN(spec->classid), q->handle >> 16);
 	if (sched_class_find(q, spec->classid) != NULL)
 		return error_code(err, EEXIST);
-	/* The place of a discipline's own root class is taken. */
-	if (spec->parentid == TC_H_ROOT && sched_class_find(q, q->handle) != NULL)
-		return error_code(err, EEXIST);
+	if (spec->parentid == TC_H_ROOT && ops->root_taken != 0)
+		return error_code(err, ops->root_taken);
 	if (spec->parentid == 0 || spec->parentid == TC_H_ROOT || spec->parentid == q->handle)
 		return 0;
 	*parent = sched_class_find(q, spec->parentid);

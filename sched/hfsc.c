@@ -587,6 +587,7 @@ static const struct class_ops hfsc_classes = {
 	.grafted = hfsc_grafted,
 	.may_graft = hfsc_may_graft,
 	.inner_without_leaf = true,
+	.root_taken = EEXIST,
 	.get_conf = hfsc_class_get_conf,
 	.get_xstats = hfsc_class_get_xstats,
 	.get_stats = hfsc_class_get_stats,

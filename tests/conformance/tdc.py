@@ -12,6 +12,7 @@ FILES = (
     'dsmark',
     'fifo',
     'fw',
+    'hfsc',
     'htb',
     'ingress',
     'matchall',

@@ -24,6 +24,7 @@ KINDS = (
     'drr-',
     'dsmark-',
     'fq_codel-',
+    'hfsc-',
     'htb-',
     'pfifo-',
     'pfifo_fast-',
