@@ -301,6 +301,7 @@ cbq_get_xstats(const struct qdisc *q, void *xstats)
 }
 
 static const struct class_ops cbq_classes = {
+	.root_taken = EINVAL,
 	.size = sizeof(struct cbq_class),
 	.conf_size = sizeof(struct cbq_conf),
 	.init = cbq_class_init,
