@@ -4,6 +4,7 @@
  * of RFC 8289, with its Linux variant of where the count of drops starts; codel.h has what fq_codel shares.
  */
 #include "codel.h"
+#include "ds_field.h"
 #include "ecn.h"
 #include "tree.h"
 
@@ -124,7 +125,7 @@ codel_pass_threshold(struct codel_burst *burst, struct rte_mbuf *m)
 {
 	const struct codel_law *law = burst->law;
 
-	if ((law->ce_mask == 0 || (ecn_ds_field(m) & law->ce_mask) == law->ce_selector) && ecn_mark(m))
+	if ((law->ce_mask == 0 || (ds_get(m) & law->ce_mask) == law->ce_selector) && ecn_mark(m))
 		burst->counters->ce_marks++;
 }
 

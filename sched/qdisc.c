@@ -521,6 +521,10 @@ sched_chain(struct sched_tree *tree, uint32_t parent, struct error *err)
 			error_set(err, EINVAL, "Specified class doesn't exist");
 			return NULL;
 		}
+		if (q->ops->classes->no_class_filters != NULL) {
+			error_set(err, EINVAL, "%s", q->ops->classes->no_class_filters);
+			return NULL;
+		}
 		if (q->ops->classes->init == NULL && !q->ops->classes->any_minor) {
 			error_set(err, EINVAL,
 				"The classes of %s ask no filters: attach them to the qdisc, %x:", q->ops->kind,

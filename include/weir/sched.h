@@ -281,6 +281,7 @@ struct class_ops {
 	bool inner_without_leaf;
 	int root_taken; /* errno for who wants a class at the root, where the discipline has one of its own; 0: may be */
 	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
+	const char *no_class_filters; /* why a chain may not be attached to a class; NULL: it may */
 	/*
 	 * There is one class, made in init, and any minor finds it, as on Linux: what is grafted at 1:7 takes its leaf's
 	 * place.

@@ -104,8 +104,8 @@ sparse_flows_go_ahead_but_starve_nobody(void **state)
 }
 
 /*
- * Deficit round robin: while flows are busy, what they have sent differs by less than three quanta and a packet
- * (Shreedhar and Varghese 1995, theorem 2, with a quantum for the credit that Linux gives to the last packet of a turn).
+ * Deficit round robin: while two flows are busy, what they have sent differs by at most a quantum and two packets
+ * (Shreedhar and Varghese 1995), whether a turn's last packet has to fit or may be sent on credit, as here.
  */
 static void
 check_shares(uint32_t quantum_bytes)
@@ -132,7 +132,7 @@ check_shares(uint32_t quantum_bytes)
 			least = RTE_MIN(least, sent[flow]);
 			most = RTE_MAX(most, sent[flow]);
 		}
-		assert_true(most - least <= 3 * (uint64_t)quantum_bytes + 1514);
+		assert_true(most - least <= quantum_bytes + 2 * UINT64_C(1514));
 	}
 	take_all(0);
 	bed_end();
