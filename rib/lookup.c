@@ -148,7 +148,7 @@ ask_lpm(const struct burst *b, const struct lpm *lpm, const uint8_t *places, uin
 
 		for (uint16_t i = 0; i < n; i++)
 			dsts[i] = lpm_key(&keys[b->index[places[i]]].dst);
-		lpm_lookup(lpm, dsts, n, values);
+		lpm_lookup_v6(lpm, dsts, n, values);
 	}
 }
 

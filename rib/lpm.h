@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Longest prefix match for both families: a root indexed by the address's first bits, then five bits a step. An entry
- * stands for 32 slots and keeps one word for every run of equal slots (the counting of "Poptrie", H. Asai and Y. Ohara,
- * SIGCOMM 2015, under a wide root as in "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012). The root grows with the table,
- * from 4 bits to 19: ten routes take about a kilobyte; a million of IPv4 ten megabytes, where a lookup mostly reads two
- * cache lines.
+ * Longest prefix match: a root indexed by the address's first bits, that grows with the table from 4 bits to 20 (as in
+ * "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012), and below it what suits the family's addresses.
+ *
+ * IPv4 is dense: five bits a step. An entry stands for 32 slots and keeps one word for every run of equal slots (the
+ * counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015). Ten routes take about a kilobyte; a million ten megabytes,
+ * where a lookup mostly reads two cache lines.
+ *
+ * IPv6 is sparse: search trees over the ends of runs, one cache line a node (lpm_tree.h).
  *
  * One writer; readers are lock-free under RCU. What readers can see is changed by single words only: an update writes
- * an entry's words anew, stores the entry, and reuses the old ones after a grace period.
+ * anew what changes, stores the word that leads to it, and reuses the old after a grace period.
  */
 #ifndef WEIR_RIB_LPM_H
 #define WEIR_RIB_LPM_H
@@ -54,7 +57,8 @@ lpm_key(const struct ip_addr *addr)
 
 struct lpm;
 
-struct lpm *lpm_create(struct rcu *rcu);
+/* family: AF_INET or AF_INET6. */
+struct lpm *lpm_create(struct rcu *rcu, uint8_t family);
 /* The caller has unpublished it; readers may still be in it: freed after a grace period. */
 void lpm_destroy(struct lpm *lpm);
 
@@ -68,8 +72,8 @@ void lpm_set_routes(struct lpm *lpm, uint32_t routes);
 
 /* Burst lookups, any thread under RCU: values[i] is keys[i]'s value, or 0. n at most LPM_BURST. */
 #define LPM_BURST 64
-void lpm_lookup(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
-/* The same for IPv4 addresses in host order: less to load, fewer levels. */
+void lpm_lookup_v6(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
+/* Addresses in host order. */
 void lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values);
 
 size_t lpm_bytes(const struct lpm *lpm);

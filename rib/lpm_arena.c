@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's arena: blocks of 1 to 32 units in one array, exact-fit free lists, and a ring of blocks in limbo that
- * readers may still see. When the array is full it is copied to a larger one (lpm_pack.c packs it at times).
+ * The arena: blocks of 1 to 32 units in one array, exact-fit free lists, and a ring of blocks in limbo that readers may
+ * still see. When the array is full it is copied to a larger one (and packed at times: lpm.c).
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 #include "memory.h"
 
 #define HUGE_BYTES  (2u << 20)
-#define FIRST_UNITS 48
+#define FIRST_BYTES 384
 #define LINE_UNITS  (RTE_CACHE_LINE_SIZE / LPM_UNIT)
 #define SPARE_UNITS 1 /* at the end: readers load 8 bytes where 4 are meant */
 
@@ -54,17 +54,25 @@ lpm_unmap(void *memory, size_t bytes)
 }
 
 static struct lpm_view *
-make_view(uint32_t root_bits, uint32_t units)
+make_view(uint32_t root_bits, uint32_t unit_bytes, uint32_t units)
 {
 	struct lpm_view *view = rib_zalloc(sizeof(*view));
 
-	if ((size_t)units * LPM_UNIT >= HUGE_BYTES) /* whole pages */
-		units = RTE_ALIGN_CEIL(units, HUGE_BYTES / LPM_UNIT);
-	*view = (struct lpm_view){ .arena = lpm_map((size_t)units * LPM_UNIT),
+	units += FIRST_BYTES / unit_bytes;
+	if ((size_t)units * unit_bytes >= HUGE_BYTES) /* whole pages */
+		units = RTE_ALIGN_CEIL(units, HUGE_BYTES / unit_bytes);
+	*view = (struct lpm_view){ .arena = lpm_map((size_t)units * unit_bytes),
 		.root = lpm_map(sizeof(lpm_entry) << root_bits),
 		.root_bits = root_bits,
-		.arena_units = units };
+		.arena_units = units,
+		.unit_bytes = unit_bytes };
 	return view;
+}
+
+static uint64_t *
+unit_at(const struct lpm_view *view, uint32_t offset)
+{
+	return view->arena + (size_t)offset * (view->unit_bytes / sizeof(uint64_t));
 }
 
 void
@@ -72,16 +80,16 @@ lpm_view_free(void *arg)
 {
 	struct lpm_view *view = arg;
 
-	lpm_unmap(view->arena, (size_t)view->arena_units * LPM_UNIT);
+	lpm_unmap(view->arena, (size_t)view->arena_units * view->unit_bytes);
 	lpm_unmap(view->root, sizeof(lpm_entry) << view->root_bits);
 	free(view);
 }
 
 void
-lpm_view_new(struct lpm *lpm, uint32_t root_bits, uint32_t units)
+lpm_view_new(struct lpm *lpm, uint32_t root_bits, uint32_t unit_bytes, uint32_t units)
 {
 	lpm->used_units = 1; /* offset 0 ends the free lists */
-	lpm->view = make_view(root_bits, units + FIRST_UNITS);
+	lpm->view = make_view(root_bits, unit_bytes, units);
 }
 
 void
@@ -93,10 +101,22 @@ lpm_publish(struct lpm *lpm, struct lpm_view *view)
 	rcu_defer(lpm->rcu, lpm_view_free, old);
 }
 
+void
+lpm_replace(struct lpm *lpm, const struct lpm *by)
+{
+	lpm_publish(lpm, by->view);
+	lpm->used_units = by->used_units;
+	lpm->free_units = by->free_units;
+	memcpy(lpm->free_heads, by->free_heads, sizeof(lpm->free_heads));
+	free(lpm->limbo);
+	lpm->limbo = NULL;
+	lpm->limbo_size = lpm->limbo_head = lpm->limbo_count = lpm->limbo_pending = 0;
+}
+
 static void
 free_block(struct lpm *lpm, uint32_t offset, uint32_t units)
 {
-	lpm->view->arena[offset] = lpm->free_heads[units];
+	*unit_at(lpm->view, offset) = lpm->free_heads[units];
 	lpm->free_heads[units] = offset;
 }
 
@@ -115,12 +135,8 @@ reclaim(struct lpm *lpm)
 }
 
 void
-lpm_release(struct lpm *lpm, lpm_entry entry)
+lpm_release(struct lpm *lpm, uint32_t offset, uint32_t units)
 {
-	uint32_t units = lpm_entry_units(entry);
-
-	if (units == 0)
-		return;
 	if (lpm->limbo_count == lpm->limbo_size) {
 		uint32_t size = lpm->limbo_size == 0 ? 16 : lpm->limbo_size * 2;
 		struct lpm_limbo *ring = rib_zalloc(size * sizeof(*ring));
@@ -133,7 +149,7 @@ lpm_release(struct lpm *lpm, lpm_entry entry)
 		lpm->limbo_head = 0;
 	}
 	lpm->limbo[(lpm->limbo_head + lpm->limbo_count++) & (lpm->limbo_size - 1)] =
-		(struct lpm_limbo){ .offset = (lpm_entry_base(entry) & ~LPM_ENTRIES) / LPM_UNIT_WORDS, .units = units };
+		(struct lpm_limbo){ .offset = offset, .units = units };
 	lpm->limbo_pending++;
 	lpm->free_units += units;
 }
@@ -160,9 +176,10 @@ grow(struct lpm *lpm, uint32_t needed)
 {
 	const struct lpm_view *old = lpm->view;
 	struct lpm_view *view =
-		make_view(old->root_bits, old->arena_units + old->arena_units / 4 + FIRST_UNITS + needed);
+		make_view(old->root_bits, old->unit_bytes, old->arena_units + old->arena_units / 4 + needed);
 
-	memcpy(view->arena, old->arena, (size_t)lpm->used_units * LPM_UNIT);
+	view->height = old->height;
+	memcpy(view->arena, old->arena, (size_t)lpm->used_units * old->unit_bytes);
 	memcpy(view->root, old->root, sizeof(lpm_entry) << old->root_bits);
 	lpm_publish(lpm, view);
 }
@@ -177,7 +194,7 @@ lpm_alloc(struct lpm *lpm, uint32_t units)
 		offset = lpm->free_heads[units];
 	}
 	if (offset != 0) {
-		lpm->free_heads[units] = (uint32_t)lpm->view->arena[offset];
+		lpm->free_heads[units] = (uint32_t)*unit_at(lpm->view, offset);
 		lpm->free_units -= units;
 		return offset;
 	}

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's readers for processors with AVX-512 and its population count: 16 lookups are one vector, and the loads of
- * two vectors are under way together.
+ * Readers for processors with AVX-512: of IPv4's trie, where 16 lookups are one vector, and of IPv6's trees, where a line
+ * is one.
  */
-#include "lpm_internal.h"
+#include "lpm_tree_read.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define VECTOR __attribute__((target("avx512f,avx512dq,avx512vpopcntdq")))
+#define VECTOR __attribute__((target("avx512f,avx512dq,avx512vl,avx512vpopcntdq,bmi,bmi2,popcnt")))
 #define INLINE VECTOR __attribute__((always_inline)) static inline
 
-#define LANES   16
-#define VECTORS 2 /* that descend together */
-#define BLOCK   (LANES * VECTORS)
-
-bool
-lpm_avx512_usable(void)
-{
-	__builtin_cpu_init();
-	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-	       __builtin_cpu_supports("avx512vpopcntdq");
-}
+#define LANES 16
 
 /* 16 entries, taken apart; where runs is 0 base is the value. */
 struct entries {
@@ -110,8 +100,8 @@ descend_v4(const uint64_t *arena, struct entries e, __m512i windows)
 	return e.base;
 }
 
-VECTOR static void
-look_up_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
+VECTOR void
+lpm_lookup_v4_avx512(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
 	const __m512i fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED));
@@ -133,80 +123,36 @@ look_up_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *v
 	}
 }
 
-/* ---- any address ---- */
+/* ---- IPv6 ---- */
 
-/* 16 addresses by words of 32 bits, the first on top. */
-struct addresses {
-	__m512i words[4];
-};
-
-INLINE struct addresses
-load_addresses(const struct lpm_key *keys, int n)
+INLINE uint32_t
+inner(const struct lpm_line *line, uint32_t window)
 {
-	/* In memory the words are 1, 0, 3, 2, as a key is two numbers of 64 bits. */
-	const __m512i upper = _mm512_set_epi32(28, 24, 20, 16, 12, 8, 4, 0, 29, 25, 21, 17, 13, 9, 5, 1);
-	const __m512i lower = _mm512_set_epi32(30, 26, 22, 18, 14, 10, 6, 2, 31, 27, 23, 19, 15, 11, 7, 3);
-	__m512i rows[4], a, b;
-	struct addresses addrs;
+	const __mmask16 keys = (1u << LPM_BASE) - 1;
+	__mmask16 before = _mm512_mask_cmpgt_epu32_mask(keys, _mm512_set1_epi32((int)window), _mm512_load_si512(line));
 
-	for (int i = 0; i < 4; i++)
-		rows[i] = _mm512_maskz_loadu_epi32(first_lanes(4 * n - i * LANES), keys + 4 * i);
-	a = _mm512_permutex2var_epi32(rows[0], upper, rows[1]);
-	b = _mm512_permutex2var_epi32(rows[2], upper, rows[3]);
-	addrs.words[0] = _mm512_shuffle_i64x2(a, b, 0x44);
-	addrs.words[1] = _mm512_shuffle_i64x2(a, b, 0xee);
-	a = _mm512_permutex2var_epi32(rows[0], lower, rows[1]);
-	b = _mm512_permutex2var_epi32(rows[2], lower, rows[3]);
-	addrs.words[2] = _mm512_shuffle_i64x2(a, b, 0x44);
-	addrs.words[3] = _mm512_shuffle_i64x2(a, b, 0xee);
-	return addrs;
+	return line->words[LPM_BASE] + (uint32_t)__builtin_popcount(before);
 }
 
-/* The 32 bits from `depth` on. */
-INLINE __m512i
-windows_at(const struct addresses *addrs, uint32_t depth)
+INLINE uint32_t
+leaf(const struct lpm_line *line, uint32_t window)
 {
-	__m512i windows = _mm512_sll_epi32(addrs->words[depth / 32], _mm_cvtsi32_si128((int)(depth % 32)));
+	__mmask8 behind = _mm256_cmple_epu32_mask(
+		_mm256_set1_epi32((int)window), _mm256_load_si256((const __m256i *)line->words));
 
-	if (depth % 32 > 32 - LPM_SLOT_BITS && depth / 32 < 3)
-		windows = _mm512_or_si512(windows,
-			_mm512_srl_epi32(addrs->words[depth / 32 + 1], _mm_cvtsi32_si128((int)(32 - depth % 32))));
-	return windows;
+	return line->words[LPM_LINE_WORDS - 1 - LPM_LEAF_KEYS + (size_t)__builtin_popcount(behind)];
 }
 
-VECTOR static void
-look_up(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
+VECTOR static uint32_t
+follow(const struct lpm_line *lines, uint32_t link, uint32_t window)
 {
-	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	const __m512i fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED));
-
-	for (int done = 0; done < n; done += BLOCK) {
-		struct addresses addrs[VECTORS];
-		struct entries e[VECTORS];
-		uint32_t depth = view->root_bits;
-
-		for (int v = 0; v < VECTORS; v++) {
-			addrs[v] = load_addresses(keys + done + v * LANES, n - done - v * LANES);
-			e[v] = root_entries(view, addrs[v].words[0], first_lanes(n - done - v * LANES));
-		}
-		for (; any_goes_on(e[0]) || any_goes_on(e[1]); depth += LPM_SLOT_BITS)
-			for (int v = 0; v < VECTORS; v++)
-				step(&e[v], view->arena, windows_at(&addrs[v], depth));
-		for (int v = 0; v < VECTORS; v++)
-			store(values + done + v * LANES, e[v].base, fallback, first_lanes(n - done - v * LANES));
-	}
+	return lpm_tree_follow(lines, link, window, inner, leaf);
 }
 
-const struct lpm_reader lpm_avx512 = { "AVX-512", look_up, look_up_v4 };
-
-#else
-
-bool
-lpm_avx512_usable(void)
+VECTOR void
+lpm_lookup_v6_avx512(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
 {
-	return false;
+	lpm_tree_look_up(lpm, keys, n, values, inner, leaf, follow);
 }
-
-const struct lpm_reader lpm_avx512 = { 0 };
 
 #endif

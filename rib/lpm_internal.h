@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's layout, shared by its writer (lpm.c, lpm_pack.c), its arena (lpm_arena.c) and its readers (lpm_lookup.c,
- * lpm_avx512.c).
+ * What both families share: the root, the arena (lpm_arena.c), the parts of an update (lpm.c); and the layout of IPv4's
+ * trie, for its writer (lpm_trie.c, lpm_trie_pack.c) and its readers (lpm_lookup.c, lpm_avx512.c).
  */
 #ifndef WEIR_RIB_LPM_INTERNAL_H
 #define WEIR_RIB_LPM_INTERNAL_H
@@ -27,10 +27,10 @@
 /* In a base: there are entries; the rest of it is the place in the arena, in words of 4 bytes. */
 #define LPM_ENTRIES 0x80000000u
 
-/* Blocks of the arena are of units of 8 bytes. */
+/* Blocks of the arena are of units; the trie's are of 8 bytes, the size of an entry. */
 #define LPM_UNIT       8
 #define LPM_UNIT_WORDS (LPM_UNIT / sizeof(uint32_t))
-#define LPM_BLOCK_MAX  LPM_SLOTS
+#define LPM_BLOCK_MAX  LPM_SLOTS /* units */
 
 /* One 64-bit word, so that it changes at once: runs in the lower half, base in the upper. */
 typedef uint64_t lpm_entry;
@@ -53,7 +53,13 @@ lpm_entry_base(lpm_entry entry)
 	return (uint32_t)(entry >> 32);
 }
 
-/* How many units the block at its base has. */
+/* Where in the arena the block at its base is, and how many units it has. */
+static inline uint32_t
+lpm_entry_offset(lpm_entry entry)
+{
+	return (lpm_entry_base(entry) & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
+}
+
 static inline uint32_t
 lpm_entry_units(lpm_entry entry)
 {
@@ -67,7 +73,8 @@ struct lpm_view {
 	uint64_t *arena;
 	lpm_entry *root; /* 1 << root_bits */
 	uint32_t root_bits; /* k */
-	uint32_t arena_units; /* for freeing */
+	uint32_t height; /* IPv6: of the trees below the root */
+	uint32_t arena_units, unit_bytes; /* the arena's size */
 };
 
 struct lpm_limbo {
@@ -80,6 +87,7 @@ struct lpm {
 	uint32_t fallback; /* value of the /0, read where the trie has 0: so a new default route costs one store */
 	/* the writer's */
 	struct rcu *rcu;
+	uint8_t family;
 	uint32_t routes;
 	uint32_t changes; /* since the trie was packed */
 	uint32_t used_units; /* the arena's taken front */
@@ -90,10 +98,57 @@ struct lpm {
 	uint32_t limbo_pending; /* the last of them, released by the update under way */
 };
 
+/* The 32 bits of the address from `depth` on; those past its end are 0. */
+static inline uint32_t
+lpm_window(struct lpm_key key, uint32_t depth)
+{
+	if (depth >= 64)
+		return depth >= 128 ? 0 : (uint32_t)(key.lo << (depth - 64) >> 32);
+	return (uint32_t)((key.hi << depth | (depth == 0 ? 0 : key.lo >> (64 - depth))) >> 32);
+}
+
+/* A prefix that comes or goes. */
+struct lpm_change {
+	struct lpm *lpm;
+	struct lpm_key key;
+	uint32_t value; /* what to put */
+	uint8_t length;
+	bool removing; /* value is the cover's */
+};
+
+/* Whether it changes slots that hold this value. */
+static inline bool
+lpm_change_applies(const struct lpm_change *c, uint32_t value)
+{
+	if (value == c->value)
+		return false;
+	if (c->removing)
+		return value != 0 && lpm_value_length(value) == c->length;
+	return lpm_value_length(value) <= c->length;
+}
+
+/* Which of the 2^bits parts behind `depth` the prefix covers or lies in: the first, and how many less one. */
+static inline uint32_t
+lpm_change_range(const struct lpm_change *c, uint32_t depth, uint32_t bits, uint32_t *first)
+{
+	*first = 0;
+	if (c->length <= depth)
+		return UINT32_MAX >> (32 - bits);
+	*first = lpm_window(c->key, depth) >> (32 - bits);
+	return c->length >= depth + bits ? 0 : UINT32_MAX >> (32 - (depth + bits - c->length));
+}
+
+/* Each writes below the root what changes, and stores the root's entries. */
+void lpm_trie_change(const struct lpm_change *c);
+void lpm_tree_change(const struct lpm_change *c);
+/* Writes all anew, in the order of the addresses and without holes, under a root of another size. */
+void lpm_trie_pack(struct lpm *lpm, uint32_t root_bits);
+void lpm_tree_pack(struct lpm *lpm, uint32_t root_bits, uint32_t least_height);
+
 /* Readers of one kind of processor; they answer alike. */
 struct lpm_reader {
 	const char *name;
-	void (*lookup)(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
+	void (*lookup_v6)(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
 	void (*lookup_v4)(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values);
 };
 
@@ -101,29 +156,30 @@ struct lpm_reader {
 const struct lpm_reader *lpm_reader(unsigned int i);
 /* The one in use. */
 const struct lpm_reader *lpm_best_reader(void);
-extern const struct lpm_reader lpm_scalar;
-extern const struct lpm_reader lpm_avx512;
-bool lpm_avx512_usable(void);
+void lpm_lookup_v6_scalar(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
+void lpm_lookup_v6_avx2(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
+void lpm_lookup_v6_avx512(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values);
+void lpm_lookup_v4_avx512(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values);
 
 /* lpm_arena.c */
 void *lpm_map(size_t bytes);
 void lpm_unmap(void *memory, size_t bytes);
-/* An empty trie with room for `units` as lpm's first view. */
-void lpm_view_new(struct lpm *lpm, uint32_t root_bits, uint32_t units);
+/* No routes, with room for `units` of `unit_bytes`, as lpm's first view. */
+void lpm_view_new(struct lpm *lpm, uint32_t root_bits, uint32_t unit_bytes, uint32_t units);
 void lpm_view_free(void *view);
 /* Publishes a view, and retires the one before. */
 void lpm_publish(struct lpm *lpm, struct lpm_view *view);
+/* The same with a whole new table: what was free or in limbo goes with the old arena. */
+void lpm_replace(struct lpm *lpm, const struct lpm *by);
 /* Gives an offset in units; may publish a larger arena. */
 uint32_t lpm_alloc(struct lpm *lpm, uint32_t units);
 /* If fewer units are left of the cache line that is taken next, begins another. */
 void lpm_alloc_near(struct lpm *lpm, uint32_t units);
-/* Readers may see the entry's block until the update is done (lpm_update_done) and a grace period has passed. */
-void lpm_release(struct lpm *lpm, lpm_entry entry);
+/* Readers may see the block until the update is done (lpm_update_done) and a grace period has passed. */
+void lpm_release(struct lpm *lpm, uint32_t offset, uint32_t units);
 void lpm_update_done(struct lpm *lpm);
 
-/* lpm_pack.c: writes the trie anew, in the order of the addresses and without holes, under a root of another size. */
-void lpm_pack(struct lpm *lpm, uint32_t root_bits);
-/* What each slot is, as an entry: a value, or one that goes on. */
+/* lpm_trie_pack.c: what each slot is, as an entry: a value, or one that goes on. */
 void lpm_entry_read(const uint64_t *arena, lpm_entry entry, lpm_entry slots[LPM_SLOTS]);
 lpm_entry lpm_entry_write(struct lpm *lpm, const lpm_entry slots[LPM_SLOTS]);
 
@@ -137,15 +193,6 @@ static inline lpm_entry *
 lpm_entries(uint64_t *arena, uint32_t base)
 {
 	return arena + (base & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
-}
-
-/* The 32 bits of the address from `depth` on; those past its end are 0. */
-static inline uint32_t
-lpm_window(struct lpm_key key, uint32_t depth)
-{
-	if (depth >= 64)
-		return depth >= 128 ? 0 : (uint32_t)(key.lo << (depth - 64) >> 32);
-	return (uint32_t)((key.hi << depth | (depth == 0 ? 0 : key.lo >> (64 - depth))) >> 32);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie's readers, and which of them are used here. This one suits any processor: a burst descends level by level,
- * each lookup's next line on its way while the others are looked at.
+ * Which readers are used here, and that of IPv4's trie which suits any processor: a burst descends level by level, each
+ * lookup's next line on its way while the others are looked at.
  */
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
@@ -9,18 +9,11 @@
 
 #include "lpm_internal.h"
 
-typedef uint32_t window_at(const void *keys, uint32_t i, uint32_t depth);
-
+/* The address behind its first `depth` bits. */
 static __rte_always_inline uint32_t
-window_v4(const void *keys, uint32_t i, uint32_t depth)
+window(const uint32_t *addrs, uint32_t i, uint32_t depth)
 {
-	return (uint32_t)((uint64_t)((const uint32_t *)keys)[i] << RTE_MIN(depth, 32u));
-}
-
-static __rte_always_inline uint32_t
-window_any(const void *keys, uint32_t i, uint32_t depth)
-{
-	return lpm_window(((const struct lpm_key *)keys)[i], depth);
+	return (uint32_t)((uint64_t)addrs[i] << RTE_MIN(depth, 32u));
 }
 
 /*
@@ -57,7 +50,7 @@ take(struct descent *d, uint32_t i)
 }
 
 static __rte_always_inline void
-look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, uint32_t *values)
+look_up(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
 	uint32_t depth = view->root_bits, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
@@ -65,18 +58,18 @@ look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, 
 	struct descent d;
 
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(&view->root[window(keys, i, 0) >> (32 - depth)]);
+		rte_prefetch0(&view->root[window(addrs, i, 0) >> (32 - depth)]);
 	for (uint16_t i = 0; i < n; i++) {
-		d.entry[i] = __atomic_load_n(&view->root[window(keys, i, 0) >> (32 - depth)], __ATOMIC_ACQUIRE);
-		ask(&d, view->arena, i, window(keys, i, depth));
+		d.entry[i] = __atomic_load_n(&view->root[window(addrs, i, 0) >> (32 - depth)], __ATOMIC_ACQUIRE);
+		ask(&d, view->arena, i, window(addrs, i, depth));
 	}
-	for (uint16_t i = 0; i < n; i++) { /* where most of IPv4 end */
+	for (uint16_t i = 0; i < n; i++) { /* where most end */
 		d.active[count] = (uint8_t)i;
 		count += take(&d, i);
 	}
 	depth += LPM_SLOT_BITS;
 	for (uint16_t k = 0; k < count; k++)
-		ask(&d, view->arena, d.active[k], window(keys, d.active[k], depth));
+		ask(&d, view->arena, d.active[k], window(addrs, d.active[k], depth));
 	for (; count > 0; count = left) {
 		left = 0;
 		depth += LPM_SLOT_BITS;
@@ -85,7 +78,7 @@ look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, 
 
 			d.active[left] = i;
 			left += take(&d, i);
-			ask(&d, view->arena, i, window(keys, i, depth));
+			ask(&d, view->arena, i, window(addrs, i, depth));
 		}
 	}
 	for (uint16_t i = 0; i < n; i++) {
@@ -96,71 +89,60 @@ look_up(const struct lpm *lpm, const void *keys, window_at *window, uint16_t n, 
 }
 
 static void
-look_up_any(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
+look_up_scalar(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
-	look_up(lpm, keys, window_any, n, values);
+	look_up(lpm, addrs, n, values);
 }
 
-static void
-look_up_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
-{
-	look_up(lpm, addrs, window_v4, n, values);
-}
-
-const struct lpm_reader lpm_scalar = { "scalar", look_up_any, look_up_v4 };
+static const struct lpm_reader scalar = { "scalar", lpm_lookup_v6_scalar, look_up_scalar };
 
 #ifdef __x86_64__
 
-/* The same with shifts by a register in one step, as processors have had them since AVX2 came. */
+/* The same with shifts by a register in one step. */
 __attribute__((target("bmi,bmi2"))) static void
-look_up_any_bmi2(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
+look_up_bmi2(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
-	look_up(lpm, keys, window_any, n, values);
+	look_up(lpm, addrs, n, values);
 }
 
-__attribute__((target("bmi,bmi2"))) static void
-look_up_v4_bmi2(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
-{
-	look_up(lpm, addrs, window_v4, n, values);
-}
-
-static const struct lpm_reader lpm_bmi2 = { "BMI2", look_up_any_bmi2, look_up_v4_bmi2 };
+static const struct lpm_reader avx2 = { "AVX2", lpm_lookup_v6_avx2, look_up_bmi2 };
+static const struct lpm_reader avx512 = { "AVX-512", lpm_lookup_v6_avx512, lpm_lookup_v4_avx512 };
 
 static bool
-bmi2_usable(void)
+avx2_usable(void)
 {
-	__builtin_cpu_init();
-	return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+	       __builtin_cpu_supports("popcnt");
 }
 
-#else
-
-static const struct lpm_reader lpm_bmi2 = { 0 };
-
 static bool
-bmi2_usable(void)
+avx512_usable(void)
 {
-	return false;
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq");
 }
 
 #endif
 
 #define READERS 3
 
-static const struct lpm_reader *readers[READERS + 1] = { &lpm_scalar };
-static const struct lpm_reader *best = &lpm_scalar;
+static const struct lpm_reader *readers[READERS + 1] = { &scalar };
+static const struct lpm_reader *best = &scalar;
 
 /* The processor does not change: found once, before any thread. */
 __attribute__((constructor)) static void
 choose_reader(void)
 {
+#ifdef __x86_64__
 	unsigned int count = 1;
 
-	if (bmi2_usable())
-		readers[count++] = &lpm_bmi2;
-	if (lpm_avx512_usable())
-		readers[count++] = &lpm_avx512;
+	__builtin_cpu_init();
+	if (avx2_usable())
+		readers[count++] = &avx2;
+	if (avx512_usable())
+		readers[count++] = &avx512;
 	best = readers[count - 1];
+#endif
 }
 
 const struct lpm_reader *
@@ -176,9 +158,9 @@ lpm_best_reader(void)
 }
 
 void
-lpm_lookup(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
+lpm_lookup_v6(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n, uint32_t *values)
 {
-	best->lookup(lpm, keys, n, values);
+	best->lookup_v6(lpm, keys, n, values);
 }
 
 void

@@ -103,7 +103,7 @@ lpm_of_tos(const struct table *table, uint8_t tos)
 static struct lpm *
 make_lpm(struct rib *rib, struct table *table, uint8_t tos)
 {
-	struct lpm *lpm = lpm_create(rib->rcu);
+	struct lpm *lpm = lpm_create(rib->rcu, table->family);
 	struct tos_lpms *old = table->by_tos, *more;
 	uint32_t count = old == NULL ? 0 : old->count;
 

@@ -78,7 +78,7 @@ weir4_small_pages(const struct bench *b, uint32_t first, union answers *answers)
 static void
 weir6(const struct bench *b, uint32_t first, union answers *answers)
 {
-	b->reader->lookup(b->lpm, b->keys + first, LPM_BURST_SIZE, answers->narrow);
+	b->reader->lookup_v6(b->lpm, b->keys + first, LPM_BURST_SIZE, answers->narrow);
 }
 
 static void
@@ -210,7 +210,7 @@ report_bytes(const char *name, const char *work, const struct lpm *lpm, double p
 struct lpm *
 lpm_bench_build4(const struct prefix4 *prefixes, size_t count, struct rcu *rcu)
 {
-	struct lpm *lpm = lpm_create(rcu);
+	struct lpm *lpm = lpm_create(rcu, AF_INET);
 
 	for (size_t i = 0; i < count; i++) {
 		lpm_set_routes(lpm, (uint32_t)i + 1);
@@ -293,7 +293,7 @@ note_variants(struct bench *b, const char *kind)
 	for (unsigned int i = 0; i < LPM_ROUNDS; i++) {
 		best = RTE_MIN(best, cycles(b, weir4));
 		small = RTE_MIN(small, cycles(b, weir4_small_pages));
-		b->reader = &lpm_scalar;
+		b->reader = lpm_reader(0);
 		scalar = RTE_MIN(scalar, cycles(b, weir4));
 		b->reader = lpm_best_reader();
 	}
@@ -344,7 +344,7 @@ bench4(const struct prefix4 *prefixes, size_t count)
 static struct lpm *
 build6(const struct ip_prefix *prefixes, size_t count)
 {
-	struct lpm *lpm = lpm_create(NULL);
+	struct lpm *lpm = lpm_create(NULL, AF_INET6);
 
 	for (size_t i = 0; i < count; i++) {
 		lpm_set_routes(lpm, (uint32_t)i + 1);
@@ -371,6 +371,19 @@ build_fib6(const struct ip_prefix *prefixes, size_t count)
 }
 
 static void
+note_readers6(struct bench *b, const char *kind)
+{
+	for (unsigned int r = 0; (b->reader = lpm_reader(r)) != NULL; r++) {
+		double best = 1e9;
+
+		for (unsigned int i = 0; i < LPM_ROUNDS; i++)
+			best = RTE_MIN(best, cycles(b, weir6));
+		report_note("lpm, IPv6, %s, cycles at best: %s readers %.1f", kind, b->reader->name, best);
+	}
+	b->reader = lpm_best_reader();
+}
+
+static void
 bench6(void)
 {
 	struct ip_prefix *prefixes;
@@ -392,6 +405,8 @@ bench6(void)
 		snprintf(name, sizeof(name), "lpm-ipv6-%s", kinds[kind].name);
 		snprintf(work, sizeof(work), "LPM, 200k IPv6 routes, %s", kinds[kind].work);
 		report_lookups(&b, name, work, weir6, fib6, "rte_fib6", kinds[kind].must6, kinds[kind].strive6);
+		if (report_wanted("lpm-ipv6-notes"))
+			note_readers6(&b, kinds[kind].work);
 	}
 	report_bytes("lpm-ipv6-bytes", "LPM, 200k IPv6 routes, lookup structure", lpm, (double)(peers_bytes() - before),
 		"rte_fib6", 24);
@@ -399,6 +414,7 @@ bench6(void)
 	lpm_destroy(lpm);
 	free(b.keys);
 	free(b.bytes);
+	lpm_bench_updates6(prefixes, count);
 	free(prefixes);
 }
 

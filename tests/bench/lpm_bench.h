@@ -34,6 +34,7 @@ struct lpm *lpm_bench_build4(const struct prefix4 *prefixes, size_t count, struc
 
 /* lpm_updates.c: building, changing, what it takes; and readers meanwhile. */
 void lpm_bench_updates(const struct prefix4 *prefixes, size_t count);
+void lpm_bench_updates6(const struct ip_prefix *prefixes, size_t count);
 void lpm_bench_readers(const struct prefix4 *prefixes, size_t count);
 void lpm_bench_small_tables(void);
 

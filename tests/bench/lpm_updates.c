@@ -44,26 +44,31 @@ make_rib(void)
 	return rib;
 }
 
-static int
-add_route(struct rib *rib, uint32_t table, struct prefix4 p, uint32_t number)
+static struct ip_prefix
+prefix_of(struct prefix4 p)
 {
-	struct rib_hop hop = { .gateway_family = AF_INET,
-		.gateway = ip_addr_v4(rte_cpu_to_be_32(0x0a000001 + number)) };
-	struct rib_route route = { .type = RTN_UNICAST,
-		.table = table,
-		.hop_count = 1,
-		.hops = &hop,
-		.dst = { AF_INET, p.length, ip_addr_v4(rte_cpu_to_be_32(p.addr)) } };
+	return (struct ip_prefix){ AF_INET, p.length, ip_addr_v4(rte_cpu_to_be_32(p.addr)) };
+}
 
+static int
+add_route(struct rib *rib, uint32_t table, struct ip_prefix dst, uint32_t number)
+{
+	struct rib_hop hop = { .gateway_family = dst.family,
+		.gateway = ip_addr_v4(rte_cpu_to_be_32(0x0a000001 + number)) };
+	struct rib_route route = { .type = RTN_UNICAST, .table = table, .hop_count = 1, .hops = &hop, .dst = dst };
+
+	if (dst.family == AF_INET6) { /* a link's own need no route */
+		hop.gateway.halves[0] = rte_cpu_to_be_64(UINT64_C(0xfe80) << 48);
+		hop.gateway.halves[1] = rte_cpu_to_be_64(number);
+		hop.ifindex = ETH0;
+	}
 	return rib_route_add(rib, &route, CHANGE_CREATE, NULL);
 }
 
 static int
-delete_route(struct rib *rib, uint32_t table, struct prefix4 p)
+delete_route(struct rib *rib, uint32_t table, struct ip_prefix dst)
 {
-	struct rib_route match = { .table = table,
-		.scope = RT_SCOPE_NOWHERE,
-		.dst = { AF_INET, p.length, ip_addr_v4(rte_cpu_to_be_32(p.addr)) } };
+	struct rib_route match = { .table = table, .scope = RT_SCOPE_NOWHERE, .dst = dst };
 
 	return rib_route_delete(rib, &match, NULL);
 }
@@ -89,7 +94,7 @@ build_rib(const struct prefix4 *prefixes, size_t count, struct rib **rib)
 	*rib = make_rib();
 	for (size_t i = 0; i < count; i++)
 		/* 10.0.0.0/8 is there: the link's. */
-		if (add_route(*rib, RT_TABLE_MAIN, prefixes[i], lpm_bench_number(i)) != 0 &&
+		if (add_route(*rib, RT_TABLE_MAIN, prefix_of(prefixes[i]), lpm_bench_number(i)) != 0 &&
 			prefixes[i].addr >> 24 != 10)
 			lpm_bench_check(EINVAL, "rib_route_add");
 	return seconds_since(start);
@@ -106,8 +111,9 @@ churn_rib(struct rib *rib, const struct prefix4 *prefixes, size_t count, uint64_
 
 		if (prefixes[k].length < 16 || prefixes[k].length > 24)
 			continue;
-		lpm_bench_check(delete_route(rib, RT_TABLE_MAIN, prefixes[k]), "rib_route_delete");
-		lpm_bench_check(add_route(rib, RT_TABLE_MAIN, prefixes[k], lpm_bench_number(k)), "rib_route_add");
+		lpm_bench_check(delete_route(rib, RT_TABLE_MAIN, prefix_of(prefixes[k])), "rib_route_delete");
+		lpm_bench_check(
+			add_route(rib, RT_TABLE_MAIN, prefix_of(prefixes[k]), lpm_bench_number(k)), "rib_route_add");
 		i += 2;
 	}
 	return seconds_since(start) / UPDATES;
@@ -119,8 +125,9 @@ default_route(struct rib *rib)
 	uint64_t start = rte_rdtsc();
 
 	for (unsigned int i = 0; i < DEFAULTS; i += 2) {
-		lpm_bench_check(add_route(rib, RT_TABLE_MAIN, (struct prefix4){ 0, 0 }, 9), "rib_route_add");
-		lpm_bench_check(delete_route(rib, RT_TABLE_MAIN, (struct prefix4){ 0, 0 }), "rib_route_delete");
+		lpm_bench_check(add_route(rib, RT_TABLE_MAIN, prefix_of((struct prefix4){ 0, 0 }), 9), "rib_route_add");
+		lpm_bench_check(
+			delete_route(rib, RT_TABLE_MAIN, prefix_of((struct prefix4){ 0, 0 })), "rib_route_delete");
 	}
 	return seconds_since(start) / DEFAULTS;
 }
@@ -163,6 +170,45 @@ lpm_bench_updates(const struct prefix4 *prefixes, size_t count)
 }
 
 void
+lpm_bench_updates6(const struct ip_prefix *prefixes, size_t count)
+{
+	double build[BUILDS], update[LPM_ROUNDS];
+	struct rib *rib = NULL;
+	uint64_t random = 1;
+
+	if (!report_wanted("lpm-ipv6-build") && !report_wanted("lpm-ipv6-update"))
+		return;
+	for (unsigned int i = 0; i < BUILDS; i++) {
+		uint64_t start;
+
+		if (rib != NULL)
+			rib_destroy(rib);
+		rib = make_rib();
+		start = rte_rdtsc();
+		for (size_t k = 0; k < count; k++)
+			lpm_bench_check(
+				add_route(rib, RT_TABLE_MAIN, prefixes[k], lpm_bench_number(k)), "rib_route_add");
+		build[i] = seconds_since(start);
+	}
+	for (unsigned int i = 0; i < LPM_ROUNDS; i++) {
+		uint64_t start = rte_rdtsc();
+
+		for (unsigned int n = 0; n < UPDATES; n += 2) {
+			size_t k = (random = random * 6364136223846793005u + 1442695040888963407u) >> 32;
+
+			k %= count;
+			lpm_bench_check(delete_route(rib, RT_TABLE_MAIN, prefixes[k]), "rib_route_delete");
+			lpm_bench_check(
+				add_route(rib, RT_TABLE_MAIN, prefixes[k], lpm_bench_number(k)), "rib_route_add");
+		}
+		update[i] = seconds_since(start) / UPDATES * 1e6;
+	}
+	report_one("lpm-ipv6-build", "200k rib_route_add, IPv6", "s", 0, build, BUILDS);
+	report_one("lpm-ipv6-update", "delete or add one of 200k IPv6 routes", "us", 0, update, LPM_ROUNDS);
+	rib_destroy(rib);
+}
+
+void
 lpm_bench_small_tables(void)
 {
 	struct rib_table_info sum = { .table = RT_TABLE_UNSPEC };
@@ -178,7 +224,8 @@ lpm_bench_small_tables(void)
 			uint32_t addr =
 				i == 0 ? 0 : (0x14000000 + i * 0x01234567 + t * 0x10000) & UINT32_MAX << (32 - length);
 
-			lpm_bench_check(add_route(rib, FIRST_TABLE + t, (struct prefix4){ addr, length }, i + 1),
+			lpm_bench_check(
+				add_route(rib, FIRST_TABLE + t, prefix_of((struct prefix4){ addr, length }), i + 1),
 				"rib_route_add");
 		}
 	rib_table_walk(rib, sum_bytes, &sum);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The trie against a model that tries all prefixes, for both families, under churn that grows and shrinks its root,
- * by every reader there is.
+ * LPM against a model that tries all prefixes, for both families, under churn that grows and shrinks its root, by every
+ * reader there is.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -70,7 +70,7 @@ static void
 check(const struct lpm *lpm, const struct model *m, uint8_t family)
 {
 	struct lpm_key keys[LPM_BURST];
-	uint32_t addrs[LPM_BURST], values[LPM_BURST], values_v4[LPM_BURST];
+	uint32_t addrs[LPM_BURST], values[LPM_BURST];
 
 	for (unsigned int i = 0; i < LPM_BURST; i++) {
 		keys[i] = some_key(family);
@@ -90,16 +90,14 @@ check(const struct lpm *lpm, const struct model *m, uint8_t family)
 		uint16_t n = (uint16_t)(1 + draw() % LPM_BURST);
 
 		memset(values, 0xff, sizeof(values));
-		memset(values_v4, 0xff, sizeof(values_v4));
-		lpm_reader(r)->lookup(lpm, keys, n, values);
 		if (family == AF_INET)
-			lpm_reader(r)->lookup_v4(lpm, addrs, n, values_v4);
+			lpm_reader(r)->lookup_v4(lpm, addrs, n, values);
+		else
+			lpm_reader(r)->lookup_v6(lpm, keys, n, values);
 		for (unsigned int i = 0; i < LPM_BURST; i++) {
 			uint32_t expected = i < n ? model_find(m, keys[i], 128) : UINT32_MAX;
 
 			assert_int_equal(values[i], expected);
-			if (family == AF_INET)
-				assert_int_equal(values_v4[i], expected);
 		}
 	}
 }
@@ -135,7 +133,7 @@ unset_some(struct lpm *lpm, struct model *m)
 static void
 churn(uint8_t family, uint32_t most, unsigned int waves)
 {
-	struct lpm *lpm = lpm_create(NULL);
+	struct lpm *lpm = lpm_create(NULL, family);
 	struct model m = { .prefixes = calloc(most, sizeof(struct model_prefix)) };
 	size_t empty = lpm_bytes(lpm);
 
@@ -195,7 +193,7 @@ cell_value(uint32_t cell, int longest)
 static void
 big_tables_agree_while_they_grow_and_shrink(void **state)
 {
-	struct lpm *lpm = lpm_create(NULL);
+	struct lpm *lpm = lpm_create(NULL, AF_INET);
 	uint32_t routes = 0;
 
 	owned = calloc(25, sizeof(*owned));
@@ -300,47 +298,63 @@ compare_readers(
 
 	for (uint32_t i = 0; i < LPM_BURST; i++) {
 		keys[i] = prefixes[draw() % n];
-		keys[i].hi ^= draw() >> (8 + draw() % 56);
+		keys[i].hi ^= draw() % 4 == 0 ? 0 : draw() >> (8 + draw() % 56);
+		keys[i].lo ^= draw() % 2 == 0 ? 0 : draw() >> draw() % 64;
 		if (family == AF_INET)
 			keys[i] = (struct lpm_key){ keys[i].hi & UINT64_C(0xffffffff00000000), 0 };
 		addrs[i] = (uint32_t)(keys[i].hi >> 32);
 	}
 	for (unsigned int r = 0; lpm_reader(r) != NULL; r++) {
-		lpm_reader(r)->lookup(lpm, keys, LPM_BURST, values);
-		for (uint32_t i = 0; i < LPM_BURST; i++)
-			assert_int_equal(values[i], bit_trie_find(t, keys[i], bits));
 		if (family == AF_INET)
 			lpm_reader(r)->lookup_v4(lpm, addrs, LPM_BURST, values);
+		else
+			lpm_reader(r)->lookup_v6(lpm, keys, LPM_BURST, values);
 		for (uint32_t i = 0; i < LPM_BURST; i++)
 			assert_int_equal(values[i], bit_trie_find(t, keys[i], bits));
 	}
 }
 
-/*
- * Grows to `most` prefixes that lie as the Internet's do, many in few places, and shrinks to none; compared all the
- * way.
- */
-static void
-grow_and_shrink(uint8_t family, uint32_t most)
+typedef uint8_t draw_prefix(uint8_t family, const struct lpm_key *others, uint32_t n, struct lpm_key *key);
+
+/* As the Internet's: many in few places. Gives the length. */
+static uint8_t
+internet_prefix(uint8_t family, const struct lpm_key *others, uint32_t n, struct lpm_key *key)
 {
-	struct bit_trie t = { .count = 1, .room = most * 48 };
+	uint32_t longest = family == AF_INET ? 24 : 48;
+
+	*key = (struct lpm_key){ draw(), 0 };
+	if (n > 0 && draw() % 8 != 0) /* near one that is there */
+		key->hi = others[draw() % n].hi ^ (key->hi >> (12 + draw() % 32));
+	return (uint8_t)(draw() % 4 ? longest - draw() % 3 : draw() % 64 ? 8 + draw() % 17 : longest + draw() % 9);
+}
+
+/* The subscribers of one provider: /64s and hosts in a /48, and now and then a prefix that covers many of them. */
+static uint8_t
+corner_prefix(uint8_t family, const struct lpm_key *others, uint32_t n, struct lpm_key *key)
+{
+	*key = (struct lpm_key){ UINT64_C(0x20010db800010000) | draw() % 65536, draw() };
+	if (draw() % 256 == 0)
+		return (uint8_t)(40 + draw() % 24);
+	return draw() % 4 == 0 ? 128 : 64;
+}
+
+/* Grows to `most` prefixes and shrinks to none; compared all the way. */
+static void
+grow_and_shrink(uint8_t family, uint32_t most, draw_prefix *draw_one)
+{
+	struct bit_trie t = { .count = 1, .room = most * 96 };
 	struct lpm_key *keys = calloc(most, sizeof(*keys));
 	uint8_t *lengths = calloc(most, 1);
-	struct lpm *lpm = lpm_create(NULL);
+	struct lpm *lpm = lpm_create(NULL, family);
 	size_t empty = lpm_bytes(lpm);
 	uint32_t routes = 0;
 
 	t.nodes = calloc(t.room, sizeof(*t.nodes));
 	assert_true(keys != NULL && lengths != NULL && t.nodes != NULL);
 	for (uint32_t i = 0; i < most; i++) {
-		uint32_t longest = family == AF_INET ? 24 : 48, node;
+		uint32_t node;
 
-		lengths[i] = (uint8_t)(draw() % 4    ? longest - draw() % 3
-				       : draw() % 64 ? 8 + draw() % 17
-						     : longest + draw() % 9);
-		keys[i] = (struct lpm_key){ draw(), 0 };
-		if (i > 0 && draw() % 8 != 0) /* near one that is there */
-			keys[i].hi = keys[draw() % i].hi ^ (keys[i].hi >> (12 + draw() % 32));
+		lengths[i] = draw_one(family, keys, i, &keys[i]);
 		keys[i] = key_mask(keys[i], lengths[i]);
 		node = bit_trie_node(&t, keys[i], lengths[i]);
 		routes += t.nodes[node].number == 0;
@@ -373,8 +387,14 @@ grow_and_shrink(uint8_t family, uint32_t most)
 static void
 internets_agree_with_a_binary_trie(void **state)
 {
-	grow_and_shrink(AF_INET, 150000);
-	grow_and_shrink(AF_INET6, 60000);
+	grow_and_shrink(AF_INET, 150000, internet_prefix);
+	grow_and_shrink(AF_INET6, 60000, internet_prefix);
+}
+
+static void
+a_crowded_corner_agrees_with_a_binary_trie(void **state)
+{
+	grow_and_shrink(AF_INET6, 40000, corner_prefix);
 }
 
 /*
@@ -385,23 +405,42 @@ internets_agree_with_a_binary_trie(void **state)
 struct watch {
 	struct lpm *lpm;
 	struct rcu *rcu;
+	uint8_t family;
 	uint64_t lookups, wrong;
 	bool done;
 };
 
-#define WATCHED_LENGTH 24
-#define COVER_NUMBER   7
+#define WATCHED_BITS 24
+#define COVER_NUMBER 7
 
-static uint32_t
-watched_number(uint32_t addr)
+/* 2^24 places for prefixes: the /24s of IPv4; the /56s of 2001:db8::/32, which take two trees. */
+static struct lpm_key
+watched_key(uint8_t family, uint32_t place)
 {
-	return 100 + (addr >> 8) % 1000;
+	return (struct lpm_key){
+		family == AF_INET ? (uint64_t)place << 40 : UINT64_C(0x20010db800000000) | (uint64_t)place << 8, 0
+	};
 }
 
-/*
- * Every address is under 0.0.0.0/1 or 128.0.0.0/1, which stay, and its own /24 comes and goes: nothing else may ever
- * be the answer.
- */
+static uint8_t
+watched_length(uint8_t family)
+{
+	return family == AF_INET ? WATCHED_BITS : 32 + WATCHED_BITS;
+}
+
+static uint32_t
+watched_number(uint32_t place)
+{
+	return 100 + place % 1000;
+}
+
+static uint8_t
+cover_length(uint8_t family)
+{
+	return watched_length(family) - WATCHED_BITS + 1;
+}
+
+/* Every place lies in one of two covers, which stay, and its own prefix comes and goes: nothing else may be the answer. */
 static void *
 watch(void *arg)
 {
@@ -414,14 +453,23 @@ watch(void *arg)
 	rte_rcu_qsbr_thread_register(w->rcu->qsbr, 0);
 	rte_rcu_qsbr_thread_online(w->rcu->qsbr, 0);
 	while (!__atomic_load_n(&w->done, __ATOMIC_RELAXED)) {
-		uint32_t addrs[LPM_BURST], values[LPM_BURST];
+		uint32_t places[LPM_BURST], addrs[LPM_BURST], values[LPM_BURST];
+		struct lpm_key keys[LPM_BURST];
+		const struct lpm_reader *reader;
 
+		for (uint32_t i = 0; i < LPM_BURST; i++) {
+			places[i] = (uint32_t)((random = random * 6364136223846793005u + 1442695040888963407u) >> 40);
+			keys[i] = watched_key(w->family, places[i]);
+			addrs[i] = (uint32_t)(keys[i].hi >> 32);
+		}
+		reader = lpm_reader((unsigned int)(random >> 32) % readers);
+		if (w->family == AF_INET)
+			reader->lookup_v4(w->lpm, addrs, LPM_BURST, values);
+		else
+			reader->lookup_v6(w->lpm, keys, LPM_BURST, values);
 		for (uint32_t i = 0; i < LPM_BURST; i++)
-			addrs[i] = (uint32_t)((random = random * 6364136223846793005u + 1442695040888963407u) >> 32);
-		lpm_reader((unsigned int)(random >> 32) % readers)->lookup_v4(w->lpm, addrs, LPM_BURST, values);
-		for (uint32_t i = 0; i < LPM_BURST; i++)
-			w->wrong += values[i] != lpm_value(1, COVER_NUMBER) &&
-				    values[i] != lpm_value(WATCHED_LENGTH, watched_number(addrs[i]));
+			w->wrong += values[i] != lpm_value(cover_length(w->family), COVER_NUMBER) &&
+				    values[i] != lpm_value(watched_length(w->family), watched_number(places[i]));
 		w->lookups += LPM_BURST;
 		rte_rcu_qsbr_quiescent(w->rcu->qsbr, 0);
 	}
@@ -430,26 +478,27 @@ watch(void *arg)
 }
 
 static void
-readers_see_a_route_or_its_cover_while_routes_come_and_go(void **state)
+watch_changes(uint8_t family)
 {
-	struct watch w = { .rcu = rcu_create(1) };
+	struct watch w = { .rcu = rcu_create(1), .family = family };
 	uint32_t routes = 2, most = 80000;
+	uint8_t length = watched_length(family);
 	pthread_t thread;
 
-	w.lpm = lpm_create(w.rcu);
-	lpm_set(w.lpm, (struct lpm_key){ 0, 0 }, 1, COVER_NUMBER);
-	lpm_set(w.lpm, (struct lpm_key){ UINT64_C(1) << 63, 0 }, 1, COVER_NUMBER);
+	w.lpm = lpm_create(w.rcu, family);
+	lpm_set(w.lpm, watched_key(family, 0), cover_length(family), COVER_NUMBER);
+	lpm_set(w.lpm, watched_key(family, 1u << (WATCHED_BITS - 1)), cover_length(family), COVER_NUMBER);
 	assert_int_equal(pthread_create(&thread, NULL, watch, &w), 0);
 	for (unsigned int wave = 0; wave < 2; wave++) {
 		for (uint32_t i = 0; i < 2 * most; i++) {
-			uint32_t addr = (i % most) * 2654435761u & 0xffffff00u;
-			struct lpm_key key = { (uint64_t)addr << 32, 0 };
+			uint32_t place = (i % most) * 2654435761u >> (32 - WATCHED_BITS);
 
 			lpm_set_routes(w.lpm, i < most ? ++routes : --routes);
 			if (i < most)
-				lpm_set(w.lpm, key, WATCHED_LENGTH, watched_number(addr));
+				lpm_set(w.lpm, watched_key(family, place), length, watched_number(place));
 			else
-				lpm_unset(w.lpm, key, WATCHED_LENGTH, lpm_value(1, COVER_NUMBER));
+				lpm_unset(w.lpm, watched_key(family, place), length,
+					lpm_value(cover_length(family), COVER_NUMBER));
 		}
 	}
 	__atomic_store_n(&w.done, true, __ATOMIC_RELAXED);
@@ -459,6 +508,13 @@ readers_see_a_route_or_its_cover_while_routes_come_and_go(void **state)
 	assert_true(w.lookups > 10000);
 	lpm_destroy(w.lpm);
 	rcu_destroy(w.rcu);
+}
+
+static void
+readers_see_a_route_or_its_cover_while_routes_come_and_go(void **state)
+{
+	watch_changes(AF_INET);
+	watch_changes(AF_INET6);
 }
 
 static void
@@ -507,6 +563,7 @@ main(void)
 		cmocka_unit_test(ipv6_agrees_with_the_model),
 		cmocka_unit_test(big_tables_agree_while_they_grow_and_shrink),
 		cmocka_unit_test(internets_agree_with_a_binary_trie),
+		cmocka_unit_test(a_crowded_corner_agrees_with_a_binary_trie),
 		cmocka_unit_test(readers_see_a_route_or_its_cover_while_routes_come_and_go),
 		cmocka_unit_test(store_keeps_order_and_finds_what_it_holds),
 	};

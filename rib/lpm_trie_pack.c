@@ -60,7 +60,7 @@ static uint32_t
 units_below(const uint64_t *arena, lpm_entry entry)
 {
 	uint32_t own = lpm_entry_units(entry), units = own;
-	const uint64_t *block = arena + (lpm_entry_base(entry) & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
+	const uint64_t *block = arena + lpm_entry_offset(entry);
 
 	if (lpm_entry_base(entry) & LPM_ENTRIES)
 		for (uint32_t i = 0; i < own && units <= LINE_UNITS; i++)
@@ -73,7 +73,7 @@ static lpm_entry
 copy_entry(struct lpm *to, const uint64_t *from, lpm_entry entry, bool near)
 {
 	uint32_t units = lpm_entry_units(entry), base = lpm_entry_base(entry), below, offset;
-	const uint64_t *block = from + (base & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
+	const uint64_t *block = from + lpm_entry_offset(entry);
 
 	if (units == 0)
 		return entry;
@@ -117,23 +117,17 @@ pack_entry(struct lpm *to, const struct lpm_view *from, uint32_t bits, uint32_t 
 }
 
 void
-lpm_pack(struct lpm *lpm, uint32_t root_bits)
+lpm_trie_pack(struct lpm *lpm, uint32_t root_bits)
 {
 	uint32_t live = lpm->used_units - lpm->free_units;
 	/* A trie of its own while it is filled: unpublished, it may grow at will. */
 	struct lpm to = { 0 };
 
-	lpm_view_new(&to, root_bits, live + live / 8);
+	lpm_view_new(&to, root_bits, LPM_UNIT, live + live / 8);
 	for (uint32_t i = 0; i < 1u << root_bits; i++) {
 		lpm_entry entry = pack_entry(&to, lpm->view, root_bits, i);
 
 		to.view->root[i] = entry;
 	}
-	lpm_publish(lpm, to.view);
-	lpm->used_units = to.used_units;
-	/* What was free or in limbo goes with the old arena. */
-	lpm->free_units = to.free_units;
-	memcpy(lpm->free_heads, to.free_heads, sizeof(lpm->free_heads));
-	lpm->limbo_head = lpm->limbo_count = 0;
-	lpm->changes = 0;
+	lpm_replace(lpm, &to);
 }
