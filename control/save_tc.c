@@ -136,6 +136,13 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 		codec->save(out, conf);
 	}
 	putc('\n', out);
+	if (codec->save_more != NULL) {
+		char change[128];
+
+		snprintf(change, sizeof(change), "tc qdisc change dev %s handle %x: %s", ts->port->name,
+			q->handle >> 16, q->ops->kind);
+		codec->save_more(out, change, conf);
+	}
 	if (q->ops->classes == NULL)
 		return 0;
 	rc = sched_class_walk(q, save_class, ts);

@@ -249,13 +249,14 @@ sfq_next_event(const struct qdisc *q, uint64_t now)
 static int
 check_red(const struct sfq_conf *c, struct error *err)
 {
-	if (c->qth_max <= c->qth_min)
-		return error_set(err, EINVAL, "sfq: RED's min (%u) must be below its max (%u)", c->qth_min, c->qth_max);
-	/* The average is kept in units of 2^-wlog bytes; Linux has 32 bits for it. */
-	if (32 - __builtin_clz(c->qth_max) + c->red_wlog > 32)
-		return error_set(err, EINVAL,
-			"sfq: RED's max (%u) is too large for the averaging weight 2^-%u; give a smaller burst",
-			c->qth_max, c->red_wlog);
+	const struct red_params params = { .min_bytes = c->qth_min,
+		.max_bytes = c->qth_max,
+		.weight_log = c->red_wlog,
+		.scell_log = c->red_scell_log };
+	int rc = red_params_check("sfq", &params, err);
+
+	if (rc != 0)
+		return rc;
 	if ((c->red_flags & ~SFQ_RED_FLAGS) != 0)
 		return error_set(err, EINVAL, "sfq: of RED's flags only ecn and harddrop apply");
 	return 0;

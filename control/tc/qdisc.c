@@ -201,7 +201,9 @@ find_at_parent(struct qdisc_request *r, uint32_t parent, struct error *err)
 
 		if (above == NULL)
 			return error_set(err, ENOENT, "Failed to find specified qdisc.");
-		if (above->ops->classes == NULL || sched_class_find(above, parent) == NULL)
+		if (above->ops->classes == NULL)
+			return error_set(err, EOPNOTSUPP, "Parent qdisc is not classful.");
+		if (sched_class_find(above, parent) == NULL)
 			return error_set(err, ENOENT, "Specified class not found.");
 		q = sched_qdisc_at(r->port->tree, parent);
 	}

@@ -40,6 +40,11 @@ struct qdisc_codec {
 	 * the kind takes none.
 	 */
 	void (*save)(FILE *out, const void *conf);
+	/*
+	 * What it takes more than one line to say: whole lines, each of which starts with `change`, the words of a
+	 * `tc qdisc change` up to the kind. NULL: nothing.
+	 */
+	void (*save_more)(FILE *out, const char *change, const void *conf);
 	void (*put_xstats)(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
 	size_t xstats_size;
 	const struct class_codec *classes; /* NULL: a class is shown by its handle alone */
@@ -56,7 +61,7 @@ const struct qdisc_codec *qdisc_codec_find(const char *kind);
 	}
 
 /* The config structs and xstats of any kind fit in this; checked where they are used. */
-#define TC_CONF_MAX 1024
+#define TC_CONF_MAX 2048
 
 union tc_conf {
 	uint8_t bytes[TC_CONF_MAX];
