@@ -269,7 +269,7 @@ cbq_class_get_xstats(const struct class *c, void *xstats)
 
 	*(struct cbq_xstats *)xstats = (struct cbq_xstats){
 		.borrows = cbq_more(cl)->borrows,
-		.overactions = cbq_more(cl)->overactions,
+		.overactions = cl->overactions,
 		.avgidle_ns = cl->avgidle / (1 << TOKENS_SHIFT),
 		/* The root's says nothing: it lends all the same. */
 		.undertime_ns = c == h->root || cl->until_ns <= now ? 0 : (int64_t)(cl->until_ns - now),
@@ -285,7 +285,7 @@ cbq_class_get_stats(const struct class *c, struct sched_stats *stats)
 	stats->bytes += more->sent_bytes + c->past_bytes;
 	stats->packets += more->sent_packets + c->past_packets;
 	stats->drops += c->past_drops;
-	stats->overlimits = more->overactions;
+	stats->overlimits = ((const struct cbq_class *)class_priv(c))->overactions;
 }
 
 static void

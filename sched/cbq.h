@@ -59,7 +59,7 @@ enum cbq_wait {
 struct cbq_class {
 	/* the rest of struct class's hot line */
 	int64_t deficit; /* what its turn may still take: 2^-16 bytes */
-	uint64_t share; /* weight x allot: divided by the mean weight of its prio, the bytes of a turn */
+	uint64_t until_ns; /* it is over its limit until then: undertime */
 	uint16_t busy; /* a bit for each prio in which it has somebody to serve */
 	uint16_t minor;
 	uint8_t standing; /* enum cbq_standing; while it is busy */
@@ -67,17 +67,18 @@ struct cbq_class {
 	uint8_t prio;
 	uint8_t ewma_log;
 	uint8_t armed; /* a bit for each enum cbq_wait that stands in the wheel; never later than what is waited for */
-	bool bounded, isolated;
-	bool regulated; /* over its limit, and somebody has been waiting ever since */
-	bool parked; /* its leaf has packets but gives none until the wheel says so */
-	bool delayed; /* it has an offtime */
-	bool lends; /* false: all of its rate is isolated classes' */
+	bool bounded : 1, isolated : 1;
+	bool regulated : 1; /* over its limit, and somebody has been waiting ever since */
+	bool parked : 1; /* its leaf has packets but gives none until the wheel says so */
+	bool delayed : 1; /* it has an offtime */
+	bool lends : 1; /* false: all of its rate is isolated classes' */
+	uint32_t overactions; /* times that it was made to wait */
 	/* a line: the estimator */
 	int64_t avgidle; /* tokens, see weir/rate.h; at last_ns */
 	int64_t maxidle, minidle;
 	int64_t catch_up; /* maxidle's part while it is regulated: what it may save if it is served late */
 	uint64_t last_ns; /* when it sent last */
-	uint64_t until_ns; /* it is over its limit until then: undertime */
+	uint64_t share; /* weight x allot: divided by the mean weight of its prio, the bytes of a turn */
 	struct rate rate;
 };
 
@@ -88,7 +89,7 @@ struct cbq_inner {
 
 /* What else there is of a class: class.more. */
 struct cbq_more {
-	uint32_t borrows, overactions;
+	uint32_t borrows;
 	uint64_t sent_bytes, sent_packets; /* of classes below it */
 	struct cbq_inner *inner; /* NULL until it has had a child */
 	int64_t offtime; /* tokens */
@@ -119,7 +120,8 @@ struct cbq_prio {
 /* Who will have a turn: to fetch ahead. */
 struct cbq_look_ahead {
 	const struct turn_ring *ring;
-	uint32_t scout; /* the next place to look at */
+	uint32_t turn; /* the place whose turn it was last */
+	uint32_t scout; /* the place that was looked at last */
 	unsigned int count;
 	const struct class *seen[CBQ_AHEAD];
 };

@@ -277,6 +277,9 @@ check_rates(const struct qdisc *q, const struct class *c, const struct class *pa
 			"%x:%x",
 			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), Bps, most, TC_H_MAJ(above->classid) >> 16,
 			TC_H_MIN(above->classid));
+	/* A class that is being made has none below it. */
+	if (sched_class_find(q, c->classid) != c)
+		return 0;
 	for (const struct class *below = h->classes->first; below != NULL; below = below->next) {
 		const struct cbq_more *more = below->more;
 

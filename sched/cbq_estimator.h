@@ -34,6 +34,29 @@ cbq_under_limit(const struct cbq_class *cl, uint64_t now)
 	return cl->until_ns <= now && cl->lends;
 }
 
+/* Time since it sent last, as tokens. */
+static inline int64_t
+cbq_gap(const struct cbq_class *cl, uint64_t now)
+{
+	uint64_t gap_ns = now > cl->last_ns ? now - cl->last_ns : 0;
+
+	return (int64_t)((gap_ns < CBQ_GAP_MAX_NS ? gap_ns : CBQ_GAP_MAX_NS) << TOKENS_SHIFT);
+}
+
+/*
+ * What a class that may send can send at once without being over its limit before the last packet; regulated, it is so
+ * if less than that one's size is left.
+ */
+static inline int64_t
+cbq_saved(const struct cbq_class *cl, uint64_t now)
+{
+	int64_t saved = cl->avgidle + cbq_gap(cl, now), most = cl->regulated ? cl->catch_up : cl->maxidle;
+
+	if (!cl->regulated)
+		saved -= cl->avgidle >> cl->ewma_log;
+	return saved < most ? saved : most;
+}
+
 /*
  * `bytes` have left at its expense, or at the expense of who is below it; waited: somebody waited for it to be under
  * its limit.
@@ -42,7 +65,7 @@ static inline void
 cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
 {
 	bool in_time = cl->until_ns <= now, exact = cl->regulated && in_time && waited;
-	uint64_t gap_ns = now > cl->last_ns ? now - cl->last_ns : 0, until_ns;
+	uint64_t until_ns;
 	int64_t cost = rate_cost(&cl->rate, bytes), most = exact ? cl->catch_up : cl->maxidle, avgidle = cl->avgidle,
 		offtime = 0;
 
@@ -50,7 +73,7 @@ cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
 		offtime = cbq_more(cl)->offtime;
 	if (!exact)
 		avgidle -= avgidle >> cl->ewma_log;
-	avgidle += (int64_t)((gap_ns < CBQ_GAP_MAX_NS ? gap_ns : CBQ_GAP_MAX_NS) << TOKENS_SHIFT) - cost;
+	avgidle += cbq_gap(cl, now) - cost;
 	if (avgidle > most)
 		avgidle = most;
 	if (avgidle < cl->minidle)

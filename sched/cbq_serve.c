@@ -159,6 +159,7 @@ look_ahead(const struct cbq *h, struct cbq_look_ahead *ahead, const struct turn_
 	uint32_t next = h->turns[ahead->scout].next;
 	const struct class *c = NULL;
 
+	ahead->turn = ring->current;
 	if (unlikely(ahead->ring != ring || next == 0)) {
 		ahead->ring = ring;
 		next = ring->current;
@@ -187,12 +188,16 @@ look_ahead(const struct cbq *h, struct cbq_look_ahead *ahead, const struct turn_
  * and what it has saved last for them; else one.
  */
 static inline uint16_t
-packets_at_once(const struct cbq_class *cl, const struct qdisc *leaf, const struct cbq_class *lender, uint16_t room)
+packets_at_once(const struct cbq_class *cl, const struct qdisc *leaf, const struct cbq_class *lender, uint16_t room,
+	uint64_t now)
 {
-	if (leaf->backlog_pkts == 1 || lender != cl || cl->level != 0 || cl->regulated ||
+	int64_t cost;
+
+	if (leaf->backlog_pkts == 1 || lender != cl || cl->level != 0 ||
 		leaf->backlog_bytes > (uint64_t)cl->deficit >> 16)
 		return 1;
-	return rate_cost(&cl->rate, leaf->backlog_bytes) <= cl->avgidle - (cl->avgidle >> cl->ewma_log) ? room : 1;
+	cost = rate_cost(&cl->rate, leaf->backlog_bytes);
+	return cbq_saved(cl, now) >= (cl->regulated ? 2 * cost : cost) ? room : 1;
 }
 
 /*
@@ -228,7 +233,7 @@ serve_leaf(
 {
 	struct qdisc *leaf = cbq_class_of(cl)->leaf;
 	uint64_t before = leaf->sent_bytes, bytes;
-	uint16_t got = qdisc_dequeue(leaf, pkts, packets_at_once(cl, leaf, lender, n), now);
+	uint16_t got = qdisc_dequeue(leaf, pkts, packets_at_once(cl, leaf, lender, n, now), now);
 
 	if (unlikely(got == 0)) {
 		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
@@ -260,7 +265,7 @@ cbq_serve(struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		const struct turn_ring *ring;
 		struct cbq_class *lender, *cl = cbq_next_leaf(h, level, prio, &lender, &ring);
 
-		if (h->prios[prio].busy > CBQ_FEW)
+		if (h->prios[prio].busy > CBQ_FEW && ring->current != h->ahead.turn)
 			look_ahead(h, &h->ahead, ring);
 		if (likely(cl->deficit > 0))
 			got += serve_leaf(h, cl, lender, pkts + got, n - got, now);

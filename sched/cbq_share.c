@@ -160,7 +160,7 @@ standing_of(const struct cbq *h, const struct cbq_class *cl, uint64_t now)
 static void
 made_to_wait(struct cbq_class *cl)
 {
-	cbq_more(cl)->overactions++;
+	cl->overactions++;
 	cbq_class_of(cl)->qdisc->overlimits++;
 }
 

@@ -417,6 +417,10 @@ main(void)
 	plain_row(&b, "tbf", "tbf, 10,000 flows, waiting for tokens", load_tbf, queue_only_one, 55, 45);
 	plain_row(&b, "prio", "prio, 3 bands, 10,000 flows", load_prio, queue_by_leaf, 50, 40);
 	plain_row(&b, "sfq", "sfq, 10,000 flows", load_sfq, queue_by_flow, 80, 70);
+	plain_row(&b, "cbq-1", "cbq, 1 class under its rate", load_cbq_1, queue_by_leaf, 0, 0);
+	plain_row(&b, "cbq-10000", "cbq, 10,000 classes, all under their rate", load_cbq_10000, queue_by_leaf, 0, 0);
+	plain_row(&b, "cbq-10000-over", "cbq, 10,000 bounded classes, all over their rate", load_cbq_10000_over,
+		queue_by_leaf, 0, 0);
 	plain_row(&b, "dsmark-1", "dsmark, all packets marked alike", load_dsmark_1, queue_only_one, 0, 0);
 	plain_row(&b, "dsmark-10000", "dsmark, 10,000 marks", load_dsmark_10000, queue_only_one, 0, 0);
 	report_note("enqueue and dequeue in bursts of %d, %d packets of %d bytes waiting (htb of 100000 leaves: %d), "

@@ -55,6 +55,9 @@ void load_pfifo_fast(struct load *load);
 void load_tbf(struct load *load); /* at all times the bucket is what is waited for */
 void load_prio(struct load *load);
 void load_sfq(struct load *load);
+void load_cbq_1(struct load *load); /* a leaf, or 10,000: under their rates, or over them and bounded */
+void load_cbq_10000(struct load *load);
+void load_cbq_10000_over(struct load *load);
 void load_dsmark(struct load *load, unsigned int rows); /* each row marks, and packets are of all rows */
 /* The target of packet i of the first backlog. */
 struct target load_first_target(const struct load *load, uint32_t i);

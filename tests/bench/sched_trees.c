@@ -6,6 +6,7 @@
 #include <rte_common.h>
 
 #include <weir/qdisc/dsmark.h>
+#include <weir/qdisc/cbq.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/sfq.h>
@@ -153,6 +154,66 @@ load_htb(struct load *load, unsigned int leaves, enum htb_state state)
 		aim_at_random(load, leaves, target_leaf);
 }
 
+/* ---- cbq */
+
+static void
+add_cbq_class(struct qdisc *q, uint32_t parent, uint32_t minor, uint64_t rate, bool bounded)
+{
+	struct cbq_conf conf = {
+		.given = CBQ_RATE | CBQ_WRR | CBQ_LINK_SHARING | CBQ_FLAGS | CBQ_MAXIDLE,
+		.rate.Bps = rate,
+		.cell_log = 3,
+		.bounded = bounded,
+		/* Not all alike: else all would be due together, again and again. */
+		.maxidle_ns = (20 + random_below(64)) * PACKET_BYTES * NS / rate,
+		.prio = 5,
+		.allot = QUANTUM,
+		.weight = 1000,
+	};
+	struct class_spec spec = { .parentid = q->handle | parent, .classid = q->handle | minor, .conf = &conf };
+	struct error err = { 0 };
+
+	require(sched_class_add(q, &spec, NULL, &err) == 0, err.msg);
+}
+
+/* As htb's, UNDER and OVER: twice what the link gives each leaf, or 95 % of it and bounded. */
+static void
+load_cbq(struct load *load, unsigned int leaves, bool over)
+{
+	struct cbq_conf conf = { .given = CBQ_RATE, .rate.Bps = 4 * LINK_BYTES_PER_S, .cell_log = 3, .ewma_log = 5 };
+	uint64_t rate = (uint64_t)((double)LINK_BYTES_PER_S * (over ? 0.95 : 2) / leaves);
+	unsigned int inner = (leaves + LEAVES_AN_INNER - 1) / LEAVES_AN_INNER;
+	struct qdisc *q;
+
+	*load = (struct load){ .leaves = leaves, .own_bucket = over };
+	start(load);
+	q = add_qdisc(load, TC_H_ROOT, 1, "cbq", &conf);
+	for (unsigned int i = 0; i < inner; i++)
+		add_cbq_class(q, 0, 2 + i, rate * leaves / inner, false);
+	for (unsigned int i = 0; i < leaves; i++)
+		add_cbq_class(q, 2 + i % inner, FIRST_LEAF_MINOR + i, rate, over);
+	if (!over)
+		aim_at_random(load, leaves, target_leaf);
+}
+
+void
+load_cbq_1(struct load *load)
+{
+	load_cbq(load, 1, false);
+}
+
+void
+load_cbq_10000(struct load *load)
+{
+	load_cbq(load, FLOWS, false);
+}
+
+void
+load_cbq_10000_over(struct load *load)
+{
+	load_cbq(load, FLOWS, true);
+}
+
 /* ---- the others: 10,000 flows */
 
 static struct target
@@ -283,8 +344,28 @@ add_class(void *arg, struct class *c)
 }
 
 static int
+add_cbq_class_books(void *arg, struct class *c)
+{
+	struct sums *sums = arg;
+	struct sched_stats stats;
+
+	class_get_stats(c, &stats);
+	if (TC_H_MIN(c->classid) == 0)
+		sums->root_packets = stats.packets;
+	if (TC_H_MIN(c->classid) < FIRST_LEAF_MINOR)
+		return 0;
+	sums->leaf_packets += stats.packets;
+	sums->leaf_backlog += stats.backlog_pkts;
+	require(stats.packets != 0, "a leaf never sent");
+	require((stats.overlimits != 0) == sums->load->own_bucket, "a leaf waited, or did not, against the plan");
+	return 0;
+}
+
+static int
 add_qdisc_classes(void *arg, struct qdisc *q)
 {
+	if (strcmp(q->ops->kind, "cbq") == 0)
+		return sched_class_walk(q, add_cbq_class_books, arg);
 	return strcmp(q->ops->kind, "htb") == 0 ? sched_class_walk(q, add_class, arg) : 0;
 }
 
