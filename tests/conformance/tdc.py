@@ -9,8 +9,11 @@ from router import Router, shared
 
 FILES = (
     'cbq',
+    'codel',
+    'drr',
     'dsmark',
     'fifo',
+    'fq_codel',
     'fw',
     'hfsc',
     'htb',
