@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pfifo and bfifo: first in, first out, bounded in packets or in bytes (tc-pfifo(8)).
+ * pfifo, bfifo and pfifo_head_drop: first in, first out, bounded in packets or in bytes (tc-pfifo(8)).
  *
  * The plainest queues there are, and the leaves under most classes. A packet that would take the backlog over the limit
- * is dropped at the tail (RFC 7567 section 2 says why one may want better).
+ * is dropped at the tail (RFC 7567 section 2 says why one may want better); pfifo_head_drop drops the first one in its
+ * place, so that what is left is never older than the limit.
  */
 #include <weir/qdisc/fifo.h>
 #include <weir/sched.h>
 
+#include "arrivals.h"
 #include "fifo.h"
 
 /* False when there was no memory for m, which has then been dropped. */
@@ -55,6 +57,36 @@ bfifo_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			pkts[queued++] = pkts[i];
 	}
 	qdisc_queued_burst(q, pkts, queued, bytes);
+	return queued;
+}
+
+static uint16_t
+pfifo_head_drop_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct arrivals arrivals = { .pkts = pkts };
+	struct fifo *f = qdisc_priv(q);
+	uint16_t queued = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i], *head = NULL;
+		uint64_t bytes = 0;
+
+		if (unlikely(q->backlog_pkts + arrivals.count >= f->limit) && !qdisc_moving(q)) {
+			if (f->limit == 0) {
+				qdisc_drop(q, m, DROP_QUEUE_FULL);
+				continue;
+			}
+			arrivals_enter_in_books(q, &arrivals);
+			fifo_pop_burst(f, &head, 1, &bytes);
+			qdisc_drop_queued(q, head, DROP_QUEUE_FULL);
+		}
+		bytes = 0;
+		if (!queue_packet(q, f, m, &bytes))
+			continue;
+		arrivals_add(&arrivals, m, (uint32_t)bytes);
+		queued++;
+	}
+	arrivals_enter_in_books(q, &arrivals);
 	return queued;
 }
 
@@ -204,3 +236,21 @@ static const struct qdisc_ops bfifo_ops = {
 	.bypass = true,
 };
 QDISC_REGISTER(bfifo_ops)
+
+static const struct qdisc_ops pfifo_head_drop_ops = {
+	.kind = "pfifo_head_drop",
+	.size = sizeof(struct fifo),
+	.conf_size = sizeof(struct fifo_conf),
+	.init = pfifo_init,
+	.change = fifo_change,
+	.enqueue = pfifo_head_drop_enqueue,
+	.dequeue = fifo_dequeue,
+	.peek = fifo_peek,
+	.peek_bytes = fifo_peek_bytes,
+	.flush = fifo_flush,
+	.next_event = fifo_next_event,
+	.prefetch = fetch_ahead,
+	.get_conf = fifo_get_conf,
+	.bypass = true,
+};
+QDISC_REGISTER(pfifo_head_drop_ops)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pfifo and bfifo: struct tc_fifo_qopt. */
+/* pfifo, bfifo and pfifo_head_drop: struct tc_fifo_qopt. */
 #include <weir/qdisc/fifo.h>
 
 #include "tc/qdisc_codec.h"
@@ -37,5 +37,9 @@ static const struct qdisc_codec pfifo_codec = {
 static const struct qdisc_codec bfifo_codec = {
 	.kind = "bfifo", .parse = fifo_parse, .put = fifo_put, .save = fifo_save
 };
+static const struct qdisc_codec pfifo_head_drop_codec = {
+	.kind = "pfifo_head_drop", .parse = fifo_parse, .put = fifo_put, .save = fifo_save
+};
 QDISC_CODEC_REGISTER(pfifo_codec)
 QDISC_CODEC_REGISTER(bfifo_codec)
+QDISC_CODEC_REGISTER(pfifo_head_drop_codec)

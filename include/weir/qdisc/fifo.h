@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* pfifo (limit in packets) and bfifo (limit in bytes): tc-pfifo(8). */
+/* pfifo and pfifo_head_drop (limit in packets) and bfifo (limit in bytes): tc-pfifo(8). */
 struct fifo_conf {
 	uint32_t limit; /* conf NULL: the port's tx queue length, for bfifo times the MTU */
 };

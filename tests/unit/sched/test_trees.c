@@ -272,6 +272,12 @@ graft_pfifo(uint32_t parent, uint32_t handle)
 }
 
 static struct qdisc *
+graft_pfifo_head_drop(uint32_t parent, uint32_t handle)
+{
+	return add_qdisc(parent, handle, "pfifo_head_drop", &(struct fifo_conf){ .limit = draw(100) });
+}
+
+static struct qdisc *
 graft_bfifo(uint32_t parent, uint32_t handle)
 {
 	return add_qdisc(parent, handle, "bfifo", &(struct fifo_conf){ .limit = 2000 + draw(60000) });
@@ -326,10 +332,11 @@ graft_dsmark(uint32_t parent, uint32_t handle)
 
 /* A kind that stands here twice is drawn twice as often. */
 typedef struct qdisc *graft(uint32_t parent, uint32_t handle);
-static graft *const leaves[] = { graft_pfifo, graft_bfifo, graft_pfifo_fast, graft_sfq, graft_sfq, graft_red };
+static graft *const leaves[] = { graft_pfifo, graft_pfifo_head_drop, graft_bfifo, graft_pfifo_fast, graft_sfq,
+	graft_sfq, graft_red };
 /* At depth 3 a branch ends. */
-static graft *const inner[] = { graft_htb, graft_htb, graft_cbq, graft_cbq, graft_hfsc, graft_hfsc, graft_prio, graft_prio,
-	graft_tbf, graft_dsmark };
+static graft *const inner[] = { graft_htb, graft_htb, graft_cbq, graft_cbq, graft_hfsc, graft_hfsc, graft_prio,
+	graft_prio, graft_tbf, graft_dsmark };
 
 static struct qdisc *
 graft_random(uint32_t parent, uint32_t handle, unsigned int depth)
