@@ -166,12 +166,10 @@ transmit(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **p
 }
 
 /* The same, without what is too long for the port. Returns how many are left, of which the first *taken have gone. */
-static uint16_t
-transmit_fitting(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now,
-	uint16_t *taken)
+static inline uint16_t
+transmit_fitting(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n,
+	struct burst_size size, uint64_t now, uint16_t *taken)
 {
-	struct burst_size size = measure(pkts, n);
-
 	if (unlikely(size.longest > pm->max_frame)) {
 		n = drop_oversize(wm, pm, pkts, n);
 		size = measure(pkts, n);
@@ -181,12 +179,13 @@ transmit_fitting(struct worker_machine *wm, struct port_machine *pm, struct rte_
 }
 
 /* Sends a burst; what the device refuses is held. Nothing was held before. */
-static uint16_t
-transmit_or_hold(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+static inline uint16_t
+transmit_or_hold(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n,
+	struct burst_size size, uint64_t now)
 {
 	uint16_t taken;
 
-	n = transmit_fitting(wm, lane->pm, pkts, n, now, &taken);
+	n = transmit_fitting(wm, lane->pm, pkts, n, size, now, &taken);
 	if (likely(taken == n))
 		return taken;
 	for (uint16_t i = taken; i < n; i++)
@@ -236,7 +235,7 @@ lane_drain(struct worker_machine *wm, struct lane *lane, uint64_t now)
 		}
 		link_charge(lane, pkts, n, now);
 		lane->backlogged = sched_backlog(lane->tree) != 0;
-		sent += transmit_or_hold(wm, lane, pkts, n, now);
+		sent += transmit_or_hold(wm, lane, pkts, n, measure(pkts, n), now);
 	}
 	return sent;
 }
@@ -295,7 +294,7 @@ send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **p
 	uint16_t taken = 0;
 
 	if (pm->first.held_count == 0 && pm->active)
-		n = transmit_fitting(wm, pm, pkts, n, wm->w.now, &taken);
+		n = transmit_fitting(wm, pm, pkts, n, measure(pkts, n), wm->w.now, &taken);
 	drop_burst(&wm->w, &pm->port, pkts + taken, n - taken, DROP_QUEUE_FULL);
 }
 
@@ -312,11 +311,12 @@ bypass(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uin
 	uint64_t now = wm->w.now;
 
 	n = RTE_MIN(n, lane->link_quota);
-	sched_bypassed(lane->tree, pkts, n, now);
+	struct burst_size size = measure(pkts, n);
+	sched_bypassed(lane->tree, pkts, n, size.bytes, now);
 	counters(&wm->w, &lane->pm->port)->bypassed += n;
 	lane->backlogged = false;
 	link_charge(lane, pkts, n, now);
-	transmit_or_hold(wm, lane, pkts, n, now);
+	transmit_or_hold(wm, lane, pkts, n, size, now);
 	return n;
 }
 

@@ -293,37 +293,6 @@ void outgoing_turn(const struct worker *w, struct outgoing *o, uint32_t ifindex)
 /* Any packet; one whose neighbour is not known goes to the port's owner, and waits there. */
 void outgoing_add(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop);
 
-/*
- * A plain packet (PKT_PLAIN), whose link header is written in two stores of 8 bytes: the neighbour's word ends with its
- * MAC, so it is put two bytes before the frame, where there is headroom; the port's MAC and the type follow.
- */
-static inline void
-outgoing_add_plain(struct worker *w, struct outgoing *o, struct rte_mbuf *m, const struct rib_nexthop *hop)
-{
-	struct neighbour *neighbour = hop->neighbour;
-	union neighbour_word word;
-	uint8_t *frame;
-
-	if (unlikely(o->ifindex != hop->ifindex))
-		outgoing_turn(w, o, hop->ifindex);
-	if (unlikely(neighbour == NULL || !o->has_neighbours || hop->noarp)) {
-		outgoing_add(w, o, m, hop);
-		return;
-	}
-	word = neighbour_read_word(neighbour);
-	if (unlikely(word.hot.ready != NEIGHBOUR_READY)) {
-		outgoing_add(w, o, m, hop);
-		return;
-	}
-	neighbour_use(w, neighbour);
-	frame = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(frame - offsetof(struct neighbour_hot, lladdr), &word, sizeof(word));
-	memcpy(frame + RTE_ETHER_ADDR_LEN, &o->link, sizeof(o->link));
-	o->pkts[o->count++] = m;
-	if (unlikely(o->count == BURST))
-		outgoing_flush(w, o);
-}
-
 _Static_assert(offsetof(struct port, mac) + sizeof(uint64_t) <= sizeof(struct port) &&
 		       RTE_PKTMBUF_HEADROOM >= offsetof(struct neighbour_hot, lladdr),
 	"words are read and written beyond a MAC");

@@ -427,14 +427,16 @@ sched_can_bypass(const struct sched_tree *tree)
 }
 
 void
-sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now)
 {
 	struct qdisc *root = tree->root;
 	const struct sched_observer *observer = tree->host.observer;
-	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < n; i++)
-		bytes += pkt_bytes(root, pkts[i]);
+	if (unlikely(root->sizes != NULL)) {
+		bytes = 0;
+		for (uint16_t i = 0; i < n; i++)
+			bytes += pkt_bytes(root, pkts[i]);
+	}
 	root->sent_bytes += bytes;
 	root->sent_packets += n;
 	for (uint16_t i = 0; unlikely(observer != NULL) && i < n; i++) {

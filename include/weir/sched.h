@@ -103,10 +103,10 @@ uint32_t sched_backlog(const struct sched_tree *tree); /* packets */
 bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
 /*
  * True where a packet may go straight to the device while the tree is empty: the root is a FIFO kind. The caller then
- * counts it by sched_bypassed.
+ * counts it by sched_bypassed; `bytes` are those of all n frames.
  */
 bool sched_can_bypass(const struct sched_tree *tree);
-void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now);
 struct qdisc *sched_root(const struct sched_tree *tree);
 bool sched_uses_lanes(const struct sched_tree *tree); /* its root is mq: packets go to the trees of the lanes instead */
 /* In host.run, before fn: packets to be queued anew by the change that fn is, before those that it moves. */
