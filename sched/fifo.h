@@ -80,7 +80,7 @@ fifo_take(struct qdisc *q, struct rte_mbuf *m, uint64_t *bytes)
 
 	if (unlikely(q->backlog_pkts >= f->limit))
 		return false;
-	counted = qdisc_count_bytes(q, m);
+	counted = m->hash.fdir.hi = pkt_frame_bytes(m);
 	if (unlikely(!fifo_push(f, m, counted)))
 		return false;
 	q->backlog_bytes += counted;
@@ -89,9 +89,34 @@ fifo_take(struct qdisc *q, struct rte_mbuf *m, uint64_t *bytes)
 	return true;
 }
 
+/* The first packet of one that is not empty. */
+static inline struct rte_mbuf *
+fifo_give_one(struct qdisc *q, uint32_t *bytes)
+{
+	struct fifo *f = qdisc_priv(q);
+	struct rte_mbuf *m;
+
+	if (likely(f->count != 0)) {
+		unsigned int at = f->first;
+
+		*bytes = f->bytes[at];
+		m = f->near[at];
+		f->first = (at + 1) % FIFO_NEAR;
+		f->count--;
+	} else {
+		*bytes = pkt_queue_first(&f->far)->bytes;
+		m = pkt_queue_pop(&f->far);
+	}
+	q->backlog_bytes -= *bytes;
+	q->backlog_pkts--;
+	q->sent_bytes += *bytes;
+	q->sent_packets++;
+	return m;
+}
+
 /* At most n packets; returns how many. */
 static inline uint16_t
-fifo_give(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
+fifo_give(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes)
 {
 	uint64_t sum = 0;
 	uint16_t got = fifo_pop_burst(qdisc_priv(q), pkts, n, &sum);
@@ -100,7 +125,7 @@ fifo_give(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
 	q->backlog_pkts -= got;
 	q->sent_bytes += sum;
 	q->sent_packets += got;
-	*bytes += sum;
+	*bytes = (uint32_t)sum;
 	return got;
 }
 

@@ -93,29 +93,25 @@ enqueue_direct(struct qdisc *q, struct htb *h, struct rte_mbuf *m, uint64_t now)
 	return true;
 }
 
-/* Packets for the leaf of c that come together. Those whose books are still to be kept for q are added to *sums. */
-static inline uint16_t
-enqueue_leaf(struct htb *h, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint64_t now, struct htb_sums *sums)
+/* The packets from the first on that are for the same class as that: how many they are; *queued of them. */
+static __rte_noinline uint16_t
+enqueue_run(struct qdisc *q, struct htb *h, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint16_t *queued,
+	uint64_t now)
 {
-	struct htb_class *cl = class_priv(c);
-	struct qdisc *leaf = c->leaf;
-	uint16_t queued = 0, taken = 0;
+	uint16_t run = 1;
 
-	if (likely(leaf->plain)) {
-		bool idle = leaf->backlog_pkts == 0;
-
-		while (taken < n && fifo_take(leaf, pkts[taken], &sums->bytes))
-			taken++;
-		sums->packets += taken;
-		if (idle && taken != 0)
-			htb_leaf_busy(h, cl);
+	while (run < n && tree_class_of(q->tree, q, pkts[run]) == c)
+		run++;
+	if (unlikely(c == NULL || c->leaf == NULL)) {
+		for (uint16_t i = 0; i < run; i++)
+			*queued += enqueue_direct(q, h, pkts[i], now);
+		return run;
 	}
-	if (unlikely(taken < n))
-		queued = qdisc_enqueue(leaf, pkts + taken, n - taken, now);
+	*queued += qdisc_enqueue(c->leaf, pkts, run, now);
 	/* What came may leave before what it was parked for. */
-	if (unlikely(cl->parked))
-		htb_unpark(h, cl);
-	return taken + queued;
+	if (unlikely(((struct htb_class *)class_priv(c))->parked))
+		htb_unpark(h, class_priv(c));
+	return run;
 }
 
 static uint16_t
@@ -123,26 +119,24 @@ htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
 	const struct sched_tree *tree = q->tree;
-	struct class *next = tree_class_of(tree, q, pkts[0]);
-	struct htb_sums sums = { 0 };
-	uint16_t i = 0, queued = 0;
+	uint16_t i = 0, taken = 0, queued = 0;
+	uint64_t bytes = 0;
 
 	while (i < n) {
-		struct class *c = next;
-		uint16_t first = i;
+		struct class *c = tree_class_of(tree, q, pkts[i]);
+		struct qdisc *leaf = c == NULL ? NULL : c->leaf;
 
-		/* A run of packets for the same class goes there together. */
-		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == c)
-			;
-		if (likely(c != NULL && c->leaf != NULL)) {
-			queued += enqueue_leaf(h, c, pkts + first, i - first, now, &sums);
-			continue;
+		if (likely(leaf != NULL && leaf->plain && fifo_take(leaf, pkts[i], &bytes))) {
+			if (leaf->backlog_pkts == 1)
+				htb_leaf_busy(h, class_priv(c));
+			taken++;
+			i++;
+		} else {
+			i += enqueue_run(q, h, c, pkts + i, n - i, &queued, now);
 		}
-		for (; first < i; first++)
-			queued += enqueue_direct(q, h, pkts[first], now);
 	}
-	qdisc_queued_below(q, sums.packets, sums.bytes);
-	return queued;
+	qdisc_queued_below(q, taken, bytes);
+	return taken + queued;
 }
 
 static uint16_t
@@ -315,6 +309,7 @@ set_class_conf(struct htb_class *cl, const struct qdisc *q, const struct htb_cla
 	htb_more(cl)->conf = *conf;
 	rate_init(&cl->rate, &conf->rate);
 	rate_init(&cl->ceil, &conf->ceil);
+	cl->one_rate = rates_equal(&cl->rate, &cl->ceil);
 	cl->depth = bucket_depth(q, &cl->rate, conf->burst_ns);
 	cl->ceil_depth = bucket_depth(q, &cl->ceil, conf->cburst_ns);
 	cl->prio = (uint8_t)RTE_MIN(conf->prio, (uint32_t)HTB_PRIOS - 1);
@@ -561,7 +556,7 @@ htb_class_get_xstats(const struct class *c, void *xstats)
 	/* giants counted packets beyond a rate table's end; there are no rate tables, here and on today's Linux. */
 	*(struct htb_class_xstats *)xstats = (struct htb_class_xstats){
 		.lends = htb_more(cl)->lends + (uint32_t)leaf_packets(c),
-		.borrows = cl->borrows,
+		.borrows = htb_more(cl)->borrows,
 		.tokens_ns = cl->tokens / (1 << TOKENS_SHIFT),
 		.ctokens_ns = cl->ceil_tokens / (1 << TOKENS_SHIFT),
 	};

@@ -77,15 +77,16 @@ struct htb_ring {
 
 /*
  * Leaves of one prio that can send, in the order of their turns. Who comes is the last of this round; who has had its
- * turn goes to the next one. Arrays, as who is next is to be fetched ahead, and as hardly anyone leaves but the first.
+ * turn goes to the next one. Arrays, as who is next is to be fetched ahead, and as hardly anyone leaves but the first:
+ * others leave a gap.
  */
 struct htb_round {
-	struct htb_class **leaves; /* HTB_MINORS places, used as a ring */
-	uint32_t first, count;
+	struct htb_class **leaves; /* HTB_MINORS places, used as a ring; NULL: a gap */
+	uint32_t first, count; /* gaps included */
 };
 
 struct htb_row {
-	struct htb_round now, next; /* nobody is in `now`: nobody is in either */
+	struct htb_round now, next; /* who is first in `now` is no gap; nobody is in it: nobody is in either */
 };
 
 /* What a class has while it has children. */
@@ -105,8 +106,9 @@ struct htb_class {
 	uint8_t busy; /* a bit for each prio in which it has somebody to serve */
 	uint8_t armed; /* a bit for each HTB_WAIT_* that stands in the wheel; never later than what is waited for */
 	bool parked; /* its leaf has packets but gives none until the wheel says so */
+	bool one_rate; /* a packet costs the same at rate and ceil */
 	uint16_t minor; /* of its classid */
-	uint32_t borrows;
+	uint16_t place; /* of a leaf in its row, unless it came there unseen */
 	/* a line of buckets */
 	int64_t tokens, ceil_tokens; /* at counted_ns, see rate.h */
 	int64_t depth, ceil_depth;
@@ -115,13 +117,15 @@ struct htb_class {
 
 /* What else there is of a class: class.more. */
 struct htb_more {
-	/* a leaf's when it borrows; an inner class's for each packet below it */
-	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
-	uint32_t lends; /* without what its leaf qdiscs have sent */
+	/* an inner class's for each packet below it */
 	uint64_t bill_bytes; /* of classes below it, to be paid together */
-	uint32_t bill_packets;
 	uint64_t sent_bytes, sent_packets; /* of classes below it */
+	uint32_t bill_packets;
+	uint32_t borrows;
+	uint32_t lends; /* without what its leaf qdiscs have sent */
 	struct htb_inner *inner; /* NULL until it has had a child */
+	/* a leaf's when it borrows */
+	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
 	/* cold */
 	uint64_t parked_ns, armed_ns; /* it is parked until then; when HTB_WAIT_PARKED goes off */
 	struct htb_inner *parents_inner; /* from init to link: for a parent that has none */
@@ -215,9 +219,7 @@ struct htb_class *htb_next_leaf(struct htb *h, unsigned int level, unsigned int 
 struct htb_ring *htb_ring_of(const struct htb_class *cl, unsigned int prio);
 /* cl has had its turn; where an inner class's round ends by that, so does its own. */
 void htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio);
-/* A leaf whose mode need not say so yet comes to its row. */
-void htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio);
-/* Out of it, if it is there. */
+/* Out of its row, if it is there. */
 void htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio);
 
 static inline struct htb_class *
@@ -226,14 +228,52 @@ htb_round_at(const struct htb_round *round, uint32_t i)
 	return round->leaves[(round->first + i) % HTB_MINORS];
 }
 
-/* The leaf that has its turn in a row i turns from now if nobody leaves; NULL: there are not as many. */
-static inline struct htb_class *
-htb_row_at(const struct htb_row *row, uint32_t i)
+/* Without gaps, when they have taken all places. */
+void htb_round_close_gaps(struct htb_round *round);
+/* The first of a row has become a gap, or nobody is left in this round: then the next one begins, or the row is empty. */
+void htb_row_mend(struct htb *h, unsigned int prio);
+
+/* Returns the place. */
+static inline uint16_t
+htb_round_join(struct htb_round *round, struct htb_class *cl)
 {
-	if (i < row->now.count)
-		return htb_round_at(&row->now, i);
-	i -= row->now.count;
-	return i < row->next.count ? htb_round_at(&row->next, i) : NULL;
+	if (unlikely(round->count == HTB_MINORS))
+		htb_round_close_gaps(round);
+	uint16_t place = (uint16_t)(round->first + round->count++);
+
+	round->leaves[place] = cl;
+	return place;
+}
+
+/* A leaf whose mode need not say so yet comes to its row; it is not touched. Returns its place. */
+static inline uint16_t
+htb_row_add_unseen(struct htb *h, struct htb_class *cl, unsigned int prio)
+{
+	struct htb_round *round = &h->leaf_rows[prio].now;
+	uint16_t place = htb_round_join(round, cl);
+
+	if (round->count == 1) {
+		h->busy_rows[0] |= (uint8_t)(1u << prio);
+		h->busy_levels |= 1;
+	}
+	return place;
+}
+
+static inline void
+htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
+{
+	cl->place = htb_row_add_unseen(h, cl, prio);
+}
+
+/* The first leaf leaves its row. */
+static inline void
+htb_row_remove_first(struct htb *h, unsigned int prio)
+{
+	struct htb_round *round = &h->leaf_rows[prio].now;
+
+	round->first = (round->first + 1) % HTB_MINORS;
+	if (--round->count == 0 || unlikely(htb_round_at(round, 0) == NULL))
+		htb_row_mend(h, prio);
 }
 
 /* ---- htb_serve.c */

@@ -19,8 +19,8 @@
  */
 #define DEBT_MAX_NS UINT64_C(60000000000)
 
-#define DUE_BURST   64 /* classes taken out of the wheel at a time */
-#define CLASS_AHEAD 8 /* turns in a row of leaves, before which a class and its leaf are fetched */
+#define DUE_BURST   128 /* classes taken out of the wheel at a time */
+#define CLASS_AHEAD 12 /* turns in a row of leaves, before which a class and its leaf are fetched */
 #define QUEUE_AHEAD 3
 #define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 
@@ -241,10 +241,12 @@ htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
 static inline void
 bill(struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
 {
-	if (htb_more(cl)->bill_packets == 0)
+	struct htb_more *more = htb_more(cl);
+
+	if (more->bill_packets == 0)
 		h->billed[cl->level][h->billed_count[cl->level]++] = cl;
-	htb_more(cl)->bill_bytes += bytes;
-	htb_more(cl)->bill_packets += packets;
+	more->bill_bytes += bytes;
+	more->bill_packets += packets;
 }
 
 /* What packets of `bytes` cost a class. */
@@ -257,31 +259,22 @@ cost_of(const struct htb_class *cl, uint64_t bytes)
 {
 	int64_t cost = rate_cost(&cl->rate, bytes);
 
-	/* Very often they are the same. */
-	return (struct cost){ .rate = cost,
-		.ceil = rates_equal(&cl->rate, &cl->ceil) ? cost : rate_cost(&cl->ceil, bytes) };
+	return (struct cost){ .rate = cost, .ceil = likely(cl->one_rate) ? cost : rate_cost(&cl->ceil, bytes) };
 }
 
-/*
- * An inner class, for packets below it: the lender, at `level`, and all above it pay in full; below it only the ceil
- * buckets pay.
- */
+/* An inner class pays its ceil bucket for packets below it; its rate bucket, too, if these were sent at its expense. */
 static inline void
-charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets, unsigned int level,
-	uint64_t now)
+charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, struct htb_more *more, uint64_t bytes,
+	uint32_t packets, bool at_its_expense, uint64_t now)
 {
 	struct cost cost = cost_of(cl, bytes);
 
 	count_buckets(cl, now);
-	if (cl->level >= level) {
+	if (at_its_expense)
 		cl->tokens = paid(cl->tokens, cost.rate);
-		htb_more(cl)->lends += cl->level == level ? packets : 0;
-	} else {
-		cl->borrows += packets;
-	}
 	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
-	htb_more(cl)->sent_bytes += bytes;
-	htb_more(cl)->sent_packets += packets;
+	more->sent_bytes += bytes;
+	more->sent_packets += packets;
 	review_mode(q, h, cl);
 }
 
@@ -296,43 +289,42 @@ pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
 	for (unsigned int level = 1; level < HTB_LEVELS; level++) {
 		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
 			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
-			uint64_t bytes = htb_more(cl)->bill_bytes;
-			uint32_t packets = htb_more(cl)->bill_packets;
+			struct htb_more *more = htb_more(cl);
+			uint64_t bytes = more->bill_bytes;
+			uint32_t packets = more->bill_packets;
 
-			htb_more(cl)->bill_bytes = 0;
-			htb_more(cl)->bill_packets = 0;
+			more->bill_bytes = 0;
+			more->bill_packets = 0;
 			if (parent != NULL)
 				bill(h, parent, bytes, packets);
-			charge_inner(q, h, cl, bytes, packets, 0, now);
+			charge_inner(q, h, cl, more, bytes, packets, true, now);
 		}
 		h->billed_count[level] = 0;
 	}
 }
 
 /*
- * Packets of the leaf cl have left at the expense of its ancestor at `level`, or of itself at level 0. What is borrowed
- * does not count against one's own rate.
+ * Packets of the leaf cl have left at the expense of its ancestor at `level`: that one and all above it pay in full,
+ * those below it only their ceil buckets. What is borrowed does not count against one's own rate.
  */
 static inline void
-charge(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level,
-	struct cost cost, uint64_t now)
+charge_borrowed(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets,
+	unsigned int level, uint64_t now)
 {
-	struct htb_class *parent = htb_parent(cl);
-
-	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
-	if (likely(level == 0)) {
-		cl->tokens = paid(cl->tokens, cost.rate);
-		review_mode(q, h, cl);
-		if (parent != NULL)
-			bill(h, parent, bytes, packets);
-		return;
-	}
+	cl->ceil_tokens = paid(cl->ceil_tokens, cost_of(cl, bytes).ceil);
 	/* A leaf's packets that were not borrowed for are those that it has sent itself. */
-	cl->borrows += packets;
+	htb_more(cl)->borrows += packets;
 	htb_more(cl)->lends -= packets;
 	review_mode(q, h, cl);
-	for (; parent != NULL; parent = htb_parent(parent))
-		charge_inner(q, h, parent, bytes, packets, level, now);
+	while ((cl = htb_parent(cl)) != NULL) {
+		struct htb_more *more = htb_more(cl);
+
+		if (cl->level < level)
+			more->borrows += packets;
+		else if (cl->level == level)
+			more->lends += packets;
+		charge_inner(q, h, cl, more, bytes, packets, cl->level >= level, now);
+	}
 }
 
 /* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends: true. */
@@ -352,19 +344,19 @@ use_deficit(struct htb_class *cl, uint32_t bytes, unsigned int level)
 }
 
 /*
- * How many packets cl's leaf may be asked for at once, with the same outcome as if it were asked for each: all that it
- * has, where its turn and its buckets last for them; else one. *cost is then what all cost.
+ * True where all packets of cl's leaf may be asked for at once, with the same outcome as if it were asked for each: its
+ * turn and its buckets last for them.
  */
-static inline uint16_t
-packets_at_once(const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf, unsigned int level,
-	uint16_t room, struct cost *cost)
+static inline bool
+all_at_once(const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf)
 {
 	int64_t bytes = (int64_t)leaf->backlog_bytes;
+	struct cost cost;
 
-	if (leaf->backlog_pkts == 1 || level != 0 || bytes > cl->deficit || h->adjusted != 0)
-		return 1;
-	*cost = cost_of(cl, (uint64_t)bytes);
-	return cl->tokens < cost->rate || cl->ceil_tokens < cost->ceil ? 1 : room;
+	if (leaf->backlog_pkts == 1 || bytes > cl->deficit || h->adjusted != 0)
+		return false;
+	cost = cost_of(cl, (uint64_t)bytes);
+	return cl->tokens >= cost.rate && cl->ceil_tokens >= cost.ceil;
 }
 
 /* ---- looking ahead */
@@ -445,62 +437,166 @@ look_ahead(struct htb *h, const struct htb_ring *ring)
 
 /* ---- sending */
 
+/* Its leaf gave nothing: it waits, or it has dropped all that it held (CoDel), and is out of the ring then. */
+static __rte_noinline void
+park_if_busy(struct htb *h, struct htb_class *cl, uint64_t now)
+{
+	if (cl->busy != 0)
+		park(h, cl, qdisc_next_event(htb_class_of(cl)->leaf, now));
+}
+
 /* At most n packets of cl's leaf; *bytes of them. */
 static inline uint16_t
-take_packets(struct htb *h, struct htb_class *cl, struct qdisc *leaf, struct rte_mbuf **pkts, uint16_t n,
-	uint64_t *bytes, struct htb_sums *sums, uint64_t now)
+take_packets(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes,
+	struct htb_sums *sums, uint64_t now)
 {
-	uint64_t before = leaf->sent_bytes;
-	uint16_t got;
+	struct qdisc *leaf = htb_class_of(cl)->leaf;
+	uint16_t got = 1;
 
-	if (likely(leaf->plain)) {
-		got = fifo_give(leaf, pkts, n, &sums->bytes);
-		sums->packets += got;
-		if (leaf->backlog_pkts == 0)
-			htb_leaf_idle(h, cl);
-	} else {
+	if (unlikely(!leaf->plain)) {
+		uint64_t before = leaf->sent_bytes;
+
 		got = qdisc_dequeue(leaf, pkts, n, now);
+		*bytes = (uint32_t)(leaf->sent_bytes - before);
+		return got;
 	}
-	*bytes = leaf->sent_bytes - before;
+	if (n == 1)
+		pkts[0] = fifo_give_one(leaf, bytes);
+	else
+		got = fifo_give(leaf, pkts, n, bytes);
+	sums->packets += got;
+	sums->bytes += *bytes;
+	if (leaf->backlog_pkts == 0)
+		htb_leaf_idle(h, cl);
 	return got;
 }
 
-/* One turn of cl's, or a part of it: returns how many packets it gave. */
-static inline uint16_t
-serve_leaf(struct qdisc *q, struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, unsigned int level,
-	unsigned int prio, struct htb_sums *sums, uint64_t now)
+/* One turn of a leaf that borrows at `level`, or a part of it: returns how many packets it gave. */
+static uint16_t
+serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int prio, struct rte_mbuf **pkts,
+	struct htb_sums *sums, uint64_t now)
 {
-	struct qdisc *leaf = htb_class_of(cl)->leaf;
-	uint64_t backlog = leaf->backlog_bytes, bytes;
-	struct cost cost;
+	struct htb_class *cl = htb_next_leaf(h, level, prio);
+	const struct htb_ring *ring = htb_ring_of(cl, prio);
+	uint32_t bytes;
 
+	if (ring->count > HTB_FEW)
+		look_ahead(h, ring);
 	count_buckets(cl, now);
-	uint16_t wanted = packets_at_once(h, cl, leaf, level, n, &cost);
-	uint16_t got = take_packets(h, cl, leaf, pkts, wanted, &bytes, sums, now);
-
-	if (unlikely(got == 0)) {
-		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
-		if (cl->busy != 0)
-			park(h, cl, qdisc_next_event(leaf, now));
+	if (unlikely(take_packets(h, cl, pkts, 1, &bytes, sums, now) == 0)) {
+		park_if_busy(h, cl, now);
 		return 0;
 	}
-	if (wanted == 1 || bytes != backlog)
-		cost = cost_of(cl, bytes);
-	bool ended = use_deficit(cl, (uint32_t)bytes, level);
-
-	/* In a row, who cannot send any more has left it by himself. */
-	if (level == 0) {
-		charge(q, h, cl, (uint32_t)bytes, got, level, cost, now);
-		ended &= cl->mode == HTB_CAN_SEND;
-	}
-	if (ended)
+	if (use_deficit(cl, bytes, level))
 		htb_pass_turn(h, cl, prio);
-	if (level != 0)
-		charge(q, h, cl, (uint32_t)bytes, got, level, cost, now);
+	charge_borrowed(q, h, cl, bytes, 1, level, now);
+	return 1;
+}
+
+/* Who is first in a row came there unseen: false, and he is out of it, if he cannot send or has nothing to send. */
+static inline bool
+welcome(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int prio)
+{
+	cl->armed &= (uint8_t) ~(1u << HTB_WAIT_ROW);
+	if (likely(cl->busy != 0 && mode_of(cl) == HTB_CAN_SEND)) {
+		cl->mode = HTB_CAN_SEND;
+		return true;
+	}
+	htb_row_remove_first(h, prio);
+	review_mode(q, h, cl);
+	arm(h, cl);
+	return false;
+}
+
+/* The first leaf in a row has used up a bucket. */
+static inline void
+exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
+{
+	if (likely(mode == HTB_CANNOT_SEND)) {
+		cl->overlimits++;
+		q->overlimits++;
+		if (cl->busy != 0)
+			htb_row_remove_first(h, cl->prio);
+		cl->mode = HTB_CANNOT_SEND;
+	} else {
+		change_mode(q, h, cl, mode);
+	}
+	arm(h, cl);
+}
+
+static inline void
+fetch_ahead(const struct htb_row *row)
+{
+	const struct htb_round *round = &row->now;
+
+	/* Of a gap, nothing is fetched that there is. */
+	if (likely(round->count > CLASS_AHEAD))
+		prefetch_class(htb_round_at(round, CLASS_AHEAD));
+	if (likely(round->count > QUEUE_AHEAD)) {
+		const struct htb_class *cl = htb_round_at(round, QUEUE_AHEAD);
+
+		if (likely(cl != NULL))
+			prefetch_queue(cl);
+	}
+}
+
+/* One turn of a leaf at its own rate, or a part of it: returns how many packets it gave. */
+static inline uint16_t
+serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **pkts, uint16_t n, struct htb_sums *sums,
+	uint64_t now)
+{
+	const struct htb_row *row = &h->leaf_rows[prio];
+	struct htb_class *cl = htb_round_at(&row->now, 0), *parent = htb_parent(cl);
+	enum htb_mode mode;
+	struct cost cost;
+	uint32_t bytes;
+
+	fetch_ahead(row);
+	count_buckets(cl, now);
+	if (cl->mode != HTB_CAN_SEND) {
+		if (unlikely(!welcome(q, h, cl, prio)))
+			return 0;
+		n = 1;
+	} else if (!all_at_once(h, cl, htb_class_of(cl)->leaf)) {
+		n = 1;
+	}
+	uint16_t got = take_packets(h, cl, pkts, n, &bytes, sums, now);
+
+	if (unlikely(got == 0)) {
+		park_if_busy(h, cl, now);
+		return 0;
+	}
+	cost = cost_of(cl, bytes);
+	cl->tokens = paid(cl->tokens, cost.rate);
+	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
+	if (likely(parent != NULL))
+		bill(h, parent, bytes, got);
+	bool ended = use_deficit(cl, bytes, 0);
+
+	mode = mode_of(cl);
+	if (mode != HTB_CAN_SEND)
+		exhausted(q, h, cl, mode);
+	else if (ended)
+		htb_pass_turn(h, cl, prio);
 	return got;
 }
 
 /* ---- who is due */
+
+static inline bool
+goes_to_row(uintptr_t who)
+{
+	return (who & HTB_WAIT_MASK) == HTB_WAIT_ROW;
+}
+
+static __rte_noinline void
+prefetch_others(const uintptr_t *due, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (!goes_to_row(due[i]))
+			prefetch_class(class_of_wait(due[i]));
+	}
+}
 
 /* The ends of waits at `now`. Leaves that go to their row unseen are not touched: they are fetched before their turn. */
 static void
@@ -510,44 +606,19 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 	unsigned int count;
 
 	while ((count = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
+		bool fetched = false;
+
 		for (unsigned int i = 0; i < count; i++) {
-			if (unlikely((due[i] & HTB_WAIT_MASK) != HTB_WAIT_ROW))
-				prefetch_class(class_of_wait(due[i]));
-		}
-		for (unsigned int i = 0; i < count; i++) {
-			if (likely((due[i] & HTB_WAIT_MASK) == HTB_WAIT_ROW))
-				htb_row_add(h, class_of_wait(due[i]), prio_of_wait(due[i]));
-			else
-				is_due(q, h, due[i], now);
+			if (likely(goes_to_row(due[i]))) {
+				htb_row_add_unseen(h, class_of_wait(due[i]), prio_of_wait(due[i]));
+				continue;
+			}
+			if (!fetched)
+				prefetch_others(due + i + 1, count - i - 1);
+			fetched = true;
+			is_due(q, h, due[i], now);
 		}
 	}
-}
-
-/* Whose turn it is in a leaf row; NULL: who came unseen cannot send after all, or has nothing to send any more. */
-static inline struct htb_class *
-first_of_row(struct qdisc *q, struct htb *h, unsigned int prio, uint64_t now)
-{
-	const struct htb_row *row = &h->leaf_rows[prio];
-	const struct htb_class *ahead = htb_row_at(row, CLASS_AHEAD);
-	struct htb_class *cl = htb_round_at(&row->now, 0);
-
-	if (ahead != NULL)
-		prefetch_class(ahead);
-	ahead = htb_row_at(row, QUEUE_AHEAD);
-	if (ahead != NULL)
-		prefetch_queue(ahead);
-	if (likely(cl->mode == HTB_CAN_SEND))
-		return cl;
-	cl->armed &= (uint8_t) ~(1u << HTB_WAIT_ROW);
-	count_buckets(cl, now);
-	if (likely(cl->busy != 0 && mode_of(cl) == HTB_CAN_SEND)) {
-		cl->mode = HTB_CAN_SEND;
-		return cl;
-	}
-	htb_row_remove(h, cl, prio);
-	review_mode(q, h, cl);
-	arm(h, cl);
-	return NULL;
 }
 
 /*
@@ -569,23 +640,6 @@ prefetch_next_call(struct htb *h, uint64_t now)
 		prefetch_class(class_of_wait(later[i]));
 }
 
-/* The leaf whose turn it is; NULL: it turned out that it is somebody else's. */
-static inline struct htb_class *
-next_turn(struct qdisc *q, struct htb *h, unsigned int level, unsigned int prio, uint64_t now)
-{
-	const struct htb_ring *ring;
-	struct htb_class *cl;
-
-	if (likely(level == 0))
-		return first_of_row(q, h, prio, now);
-	cl = htb_next_leaf(h, level, prio);
-	/* A leaf is in a ring of classes that may borrow. */
-	ring = htb_ring_of(cl, prio);
-	if (ring->count > HTB_FEW)
-		look_ahead(h, ring);
-	return cl;
-}
-
 uint16_t
 htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
@@ -597,7 +651,6 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	wake(q, h, now);
 	while (got < n) {
 		unsigned int level, prio;
-		struct htb_class *cl;
 
 		if ((h->busy_levels & 1) == 0)
 			pay_bills(q, h, now);
@@ -605,10 +658,10 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			break;
 		level = (unsigned int)__builtin_ctz(h->busy_levels);
 		prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
-		cl = next_turn(q, h, level, prio, now);
-		if (unlikely(cl == NULL))
-			continue;
-		got += serve_leaf(q, h, cl, pkts + got, n - got, level, prio, &sums, now);
+		if (likely(level == 0))
+			got += serve_row(q, h, prio, pkts + got, n - got, &sums, now);
+		else
+			got += serve_borrower(q, h, level, prio, pkts + got, &sums, now);
 		if (++turns == HTB_BURST || h->adjusted != 0) {
 			pay_bills(q, h, now);
 			turns = 0;

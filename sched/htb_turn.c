@@ -5,6 +5,7 @@
  * row of the lowest level leads, ring by ring, to the leaf that is next, and nothing is searched.
  */
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 
 #include "htb.h"
 
@@ -91,50 +92,65 @@ ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio)
 
 /* ---- rows of leaves */
 
-static inline void
-join(struct htb_round *round, struct htb_class *cl)
+void
+htb_round_close_gaps(struct htb_round *round)
 {
-	round->leaves[(round->first + round->count++) % HTB_MINORS] = cl;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < round->count; i++) {
+		struct htb_class *cl = htb_round_at(round, i);
+		uint16_t place = (uint16_t)(round->first + count);
+
+		if (cl == NULL)
+			continue;
+		/* Who came unseen stands at another place than he says, and is moved all the same. */
+		if (cl->place == (uint16_t)(round->first + i))
+			cl->place = place;
+		round->leaves[place] = cl;
+		count++;
+	}
+	round->count = count;
 }
 
-static inline void
-leave_first(struct htb_round *round)
+void
+htb_row_mend(struct htb *h, unsigned int prio)
 {
-	round->first = (round->first + 1) % HTB_MINORS;
-	round->count--;
+	struct htb_row *row = &h->leaf_rows[prio];
+
+	for (;;) {
+		while (row->now.count != 0 && htb_round_at(&row->now, 0) == NULL) {
+			row->now.first = (row->now.first + 1) % HTB_MINORS;
+			row->now.count--;
+		}
+		if (row->now.count != 0)
+			return;
+		if (row->next.count == 0)
+			break;
+		RTE_SWAP(row->now, row->next);
+	}
+	h->busy_rows[0] &= (uint8_t) ~(1u << prio);
+	if (h->busy_rows[0] == 0)
+		h->busy_levels &= (uint8_t)~1u;
 }
 
-/* Nobody is left in this round: the next one begins. */
-static inline void
-begin_round(struct htb_row *row)
+static bool
+leaves_gap(struct htb_round *round, uint16_t place, const struct htb_class *cl)
 {
-	struct htb_round done = row->now;
-
-	row->now = row->next;
-	row->next = done;
+	if ((uint16_t)(place - round->first) >= round->count || round->leaves[place] != cl)
+		return false;
+	round->leaves[place] = NULL;
+	return true;
 }
 
-/* Very seldom of another one than the first. */
-static __rte_noinline void
-leave(struct htb_round *round, const struct htb_class *cl)
+/* Only a change of configuration takes out who came unseen. */
+static bool
+search(struct htb_round *round, const struct htb_class *cl)
 {
 	uint32_t i = 0;
 
 	while (i < round->count && htb_round_at(round, i) != cl)
 		i++;
-	if (i == round->count)
-		return;
-	round->count--;
-	for (; i < round->count; i++)
-		round->leaves[(round->first + i) % HTB_MINORS] = htb_round_at(round, i + 1);
-}
-
-void
-htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
-{
-	join(&h->leaf_rows[prio].now, cl);
-	h->busy_rows[0] |= (uint8_t)(1u << prio);
-	h->busy_levels |= 1;
+	return i < round->count && leaves_gap(round, (uint16_t)(round->first + i), cl);
 }
 
 void
@@ -145,18 +161,12 @@ htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
 	if (row->now.count == 0)
 		return;
 	if (likely(htb_round_at(&row->now, 0) == cl)) {
-		leave_first(&row->now);
-	} else {
-		leave(&row->now, cl);
-		leave(&row->next, cl);
-	}
-	if (row->now.count != 0)
+		htb_row_remove_first(h, prio);
 		return;
-	begin_round(row);
-	if (row->now.count == 0)
-		h->busy_rows[0] &= (uint8_t) ~(1u << prio);
-	if (h->busy_rows[0] == 0)
-		h->busy_levels &= (uint8_t)~1;
+	}
+	/* Who came unseen says another place, or one where somebody else is. */
+	if (!leaves_gap(&row->now, cl->place, cl) && !leaves_gap(&row->next, cl->place, cl) && !search(&row->now, cl))
+		search(&row->next, cl);
 }
 
 /* The end of a leaf's turn. */
@@ -167,10 +177,8 @@ pass_turn_in_row(struct htb *h, struct htb_class *cl, unsigned int prio)
 
 	if (row->now.count == 0 || htb_round_at(&row->now, 0) != cl)
 		return;
-	leave_first(&row->now);
-	join(&row->next, cl);
-	if (row->now.count == 0)
-		begin_round(row);
+	cl->place = htb_round_join(&row->next, cl);
+	htb_row_remove_first(h, prio);
 }
 
 /* ---- whose turn it is */

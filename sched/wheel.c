@@ -6,9 +6,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #define SCAN_MAX                                                                                                       \
 	16 /* entries of a slot above level 0 that wheel_next looks at before it gives the slot's start instead */
 
+_Static_assert(WHEEL_NEAR == 1 << 10, "as many slots as levels[0] says");
 _Static_assert(sizeof(struct wheel_chunk) == 256, "a chunk is four cache lines");
 
 /* A slot is 2^shift ns wide, a level has 2^bits of them; what it reaches is one slot of the next. */
@@ -16,7 +19,7 @@ static const struct {
 	uint8_t shift, bits;
 	uint16_t first; /* of its slots in wheel.slots */
 } levels[WHEEL_LEVELS] = {
-	{ 10, 10, 0 },
+	{ WHEEL_SHIFT, 10, 0 },
 	{ 20, 6, 1024 },
 	{ 26, 6, 1088 },
 	{ 32, 6, 1152 },
@@ -109,6 +112,7 @@ put(struct wheel *wheel, unsigned int level, uint64_t time, uint64_t time_ns, ui
 		struct wheel_chunk *fresh = wheel->free;
 
 		wheel->free = fresh->next;
+		rte_prefetch0(wheel->free);
 		fresh->next = chunk;
 		fresh->count = 0;
 		wheel->slots[slot] = chunk = fresh;
@@ -122,16 +126,11 @@ put(struct wheel *wheel, unsigned int level, uint64_t time, uint64_t time_ns, ui
  * reached it else.
  */
 void
-wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
+wheel_add_anywhere(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 {
 	uint64_t time = time_ns > wheel->clock ? time_ns : wheel->clock;
-	unsigned int level = 1;
+	unsigned int level = 0;
 
-	/* Most go here: with the level known, its shifts are constants. */
-	if (reaches(wheel, 0, time)) {
-		put(wheel, 0, time, time_ns, who);
-		return;
-	}
 	while (!reaches(wheel, level, time))
 		level++;
 	put(wheel, level, time, time_ns, who);
@@ -182,23 +181,35 @@ first_slot(const struct wheel *wheel, unsigned int *level, unsigned int *slot, u
 	return found;
 }
 
-/* Takes what is due out of a slot of level 0: what is not moves up in its chunk, and empty chunks go back. */
+/* Takes what is due out of a chunk: what is not moves up. */
+static inline unsigned int
+take_from(struct wheel_chunk *chunk, uint64_t now, uintptr_t *due, unsigned int max)
+{
+	unsigned int count = 0;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < chunk->count; i++) {
+		if (chunk->entries[i].time_ns <= now && count < max)
+			due[count++] = chunk->entries[i].who;
+		else
+			chunk->entries[kept++] = chunk->entries[i];
+	}
+	chunk->count = kept;
+	return count;
+}
+
+/* Takes what is due out of a slot of level 0; empty chunks go back. */
 static unsigned int
 take_due(struct wheel *wheel, unsigned int slot, uint64_t now, uintptr_t *due, unsigned int max)
 {
 	struct wheel_chunk **link = &wheel->slots[slot];
 	unsigned int count = 0;
 
-	for (struct wheel_chunk *chunk = *link; chunk != NULL; chunk = *link) {
-		uint32_t kept = 0;
+	for (struct wheel_chunk *chunk = *link; chunk != NULL && count < max; chunk = *link) {
+		rte_prefetch0(chunk->next);
+		count += take_from(chunk, now, due + count, max - count);
+		uint32_t kept = chunk->count;
 
-		for (uint32_t i = 0; i < chunk->count; i++) {
-			if (chunk->entries[i].time_ns <= now && count < max)
-				due[count++] = chunk->entries[i].who;
-			else
-				chunk->entries[kept++] = chunk->entries[i];
-		}
-		chunk->count = kept;
 		if (kept != 0) {
 			link = &chunk->next;
 		} else {

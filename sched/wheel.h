@@ -20,9 +20,12 @@
 #ifndef WEIR_SCHED_WHEEL_H
 #define WEIR_SCHED_WHEEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define WHEEL_LEVELS        9
+#define WHEEL_SHIFT         10 /* a slot of level 0 is 2^10 ns wide, */
+#define WHEEL_NEAR          1024 /* and there are so many of them */
 #define WHEEL_SLOTS         1536 /* of all levels */
 #define WHEEL_CHUNK_ENTRIES 15
 
@@ -53,8 +56,23 @@ void wheel_give(struct wheel *wheel, struct wheel_chunk *chunk);
 /* Takes one back, whatever it holds: for when the wheel goes. NULL: there is none left. */
 struct wheel_chunk *wheel_take(struct wheel *wheel);
 
+/* wheel_add, wherever it goes. */
+void wheel_add_anywhere(struct wheel *wheel, uint64_t time_ns, uintptr_t who);
+
 /* A time that has passed is due at once. */
-void wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who);
+static inline void
+wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
+{
+	uint64_t slot = time_ns >> WHEEL_SHIFT, current = wheel->clock >> WHEEL_SHIFT;
+	struct wheel_chunk *chunk = wheel->slots[slot % WHEEL_NEAR];
+
+	/* Nearly always: not far ahead, in a slot where others wait. */
+	if (slot - current < WHEEL_NEAR && chunk != NULL && chunk->count < WHEEL_CHUNK_ENTRIES)
+		chunk->entries[chunk->count++] = (struct wheel_entry){ .time_ns = time_ns, .who = who };
+	else
+		wheel_add_anywhere(wheel, time_ns, who);
+}
+
 /* Takes one entry of `who` out. Looks at all that wait: for changes of configuration. */
 void wheel_remove(struct wheel *wheel, uintptr_t who);
 /* Takes out at most max that are due at `now`, slot by slot; 0: none is left, and the clock is at `now`. */

@@ -344,18 +344,18 @@ struct class
 	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
-	/*
-	 * the discipline's, for what is not touched often: where there are thousands, classes are to stand close
-	 * together
-	 */
-	void *more;
+	uint32_t classid;
+	uint32_t slot; /* in the tree: pkt.leaf */
 	bool room_taken; /* core's: its leaf stands in the room before the class, see tree.h */
 	/* hot */
 	_Alignas(128) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
 	struct class *parent; /* NULL: directly under the qdisc */
-	uint32_t classid;
-	uint32_t slot; /* in the tree: pkt.leaf */
+	/*
+	 * the discipline's, for what is not touched often: where there are thousands, classes are to stand close
+	 * together
+	 */
+	void *more;
 	_Alignas(32) uint8_t priv[];
 };
 
@@ -385,14 +385,18 @@ const struct qdisc_ops *qdisc_find_ops(const char *kind);
 /* What a size table makes of a packet of `bytes` (tc-stab(8)). */
 uint32_t sched_stab_bytes(const struct sched_stab *stab, uint32_t bytes);
 
-/*
- * Bytes of m as q counts them: the frame's, an 802.1Q tag to be inserted included, adjusted by the nearest stab on the
- * way to the root.
- */
+/* Bytes of the frame that m will be, with an 802.1Q tag to be inserted. */
+static inline uint32_t
+pkt_frame_bytes(const struct rte_mbuf *m)
+{
+	return m->pkt_len + ((m->ol_flags & RTE_MBUF_F_TX_VLAN) != 0 ? 4 : 0);
+}
+
+/* Bytes of m as q counts them: the frame's, adjusted by the nearest stab on the way to the root. */
 static inline uint32_t
 pkt_bytes(const struct qdisc *q, const struct rte_mbuf *m)
 {
-	uint32_t bytes = m->pkt_len + ((m->ol_flags & RTE_MBUF_F_TX_VLAN) != 0 ? 4 : 0);
+	uint32_t bytes = pkt_frame_bytes(m);
 
 	return likely(q->sizes == NULL) ? bytes : sched_stab_bytes(q->sizes, bytes);
 }
