@@ -383,6 +383,7 @@ fetch(struct rte_mbuf *const *pkts, uint16_t n)
 static __rte_always_inline uint16_t
 take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
 {
+	const struct rib_ahead ahead = rib_look_ahead(w->rib);
 	struct rib_key4 *key = parsed->keys;
 
 	parsed->plain = true;
@@ -401,7 +402,10 @@ take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pk
 		} else {
 			finish_plain(parsing, m, key);
 		}
-		pkts[key++ - parsed->keys] = m;
+		pkts[key - parsed->keys] = m;
+		if (likely(ahead.first != NULL) && likely(parsed->plain))
+			rib_fetch4(&ahead, key->dst);
+		key++;
 	}
 	return (uint16_t)(key - parsed->keys);
 }

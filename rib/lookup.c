@@ -415,6 +415,21 @@ rib_find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, const 
 		find4(rib, keys + done, RTE_MIN(n - done, LPM_BURST), answers + done, own + done, lengths);
 }
 
+struct rib_ahead
+rib_look_ahead(const struct rib *rib)
+{
+	const struct ruleset *set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
+	struct rib_ahead ahead = { NULL };
+
+	for (uint32_t r = 0; r < set->leading && ahead.first == NULL; r++) {
+		const struct lpm *lpm = __atomic_load_n(&set->tables[r]->lpm, __ATOMIC_ACQUIRE);
+
+		if (lpm != NULL && flat_of(set->tables[r]) == NULL)
+			ahead.first = lpm_root_v4(lpm, &ahead.shift);
+	}
+	return ahead;
+}
+
 static void
 copy_answers(const struct rib_result *const *answers, const uint8_t *lengths, uint16_t n, struct rib_result *results)
 {

@@ -76,6 +76,9 @@ void lpm_lookup_v6(const struct lpm *lpm, const struct lpm_key *keys, uint16_t n
 /* Addresses in host order. */
 void lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values);
 
+/* Where a lookup of an IPv4 address in host order begins to read: the element address >> *shift of this. */
+const uint64_t *lpm_root_v4(const struct lpm *lpm, uint32_t *shift);
+
 size_t lpm_bytes(const struct lpm *lpm);
 
 #endif

@@ -168,3 +168,12 @@ lpm_lookup_v4(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t
 {
 	best->lookup_v4(lpm, addrs, n, values);
 }
+
+const uint64_t *
+lpm_root_v4(const struct lpm *lpm, uint32_t *shift)
+{
+	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
+
+	*shift = 32 - view->root_bits;
+	return view->root;
+}
