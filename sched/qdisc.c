@@ -37,6 +37,12 @@ qdisc_find_ops(const char *kind)
 	return NULL;
 }
 
+const struct qdisc_ops *
+qdisc_ops_at(unsigned int i)
+{
+	return i < kinds_count ? kinds[i] : NULL;
+}
+
 /* ---- finding */
 
 struct qdisc *
@@ -347,6 +353,16 @@ graft_and_free(struct sched_tree *tree, struct graft *graft)
 	}
 }
 
+static unsigned int
+depth_of(const struct qdisc *q)
+{
+	unsigned int depth = 1;
+
+	for (; q->parent != NULL; q = q->parent->qdisc)
+		depth++;
+	return depth;
+}
+
 /* The class under which spec's qdisc goes. */
 static int
 find_place(struct sched_tree *tree, uint32_t parent, struct class **at, struct error *err)
@@ -360,6 +376,9 @@ find_place(struct sched_tree *tree, uint32_t parent, struct class **at, struct e
 	*at = sched_class_find(q, parent);
 	if (*at == NULL)
 		return error_set(err, ENOENT, "Specified class not found");
+	if (depth_of(q) >= SCHED_DEPTH_MAX)
+		return error_set(err, ELOOP, "%d qdiscs stand one below another down to %x:, and no more may: put it in the place of one",
+			SCHED_DEPTH_MAX, q->handle >> 16);
 	if (q->ops->classes->may_graft != NULL && !q->ops->classes->may_graft(*at, err))
 		return -EINVAL;
 	return 0;

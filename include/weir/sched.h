@@ -133,6 +133,8 @@ struct qdisc_spec {
 	const struct sched_stab *stab; /* NULL: none */
 };
 
+#define SCHED_DEPTH_MAX 8 /* qdiscs from the root to a leaf; what a class has by itself is not counted */
+
 /*
  * Makes a qdisc and grafts it in the place of what is there; what that held is moved to it in order (limits do not bite
  * on a move). *made may be NULL.
@@ -373,6 +375,7 @@ class_priv(const struct class *c)
 
 void qdisc_register(const struct qdisc_ops *ops);
 const struct qdisc_ops *qdisc_find_ops(const char *kind);
+const struct qdisc_ops *qdisc_ops_at(unsigned int i); /* the i-th kind; NULL: there are fewer */
 
 #define QDISC_REGISTER(ops)                                                                                            \
 	__attribute__((constructor)) static void qdisc_register_##ops(void)                                            \
