@@ -378,7 +378,7 @@ port_counters_add(struct port_counters *a, const struct port_counters *b)
 	a->rx_multicast += b->rx_multicast;
 	a->tx_packets += b->tx_packets;
 	a->tx_bytes += b->tx_bytes;
-	a->generated += b->generated;
+	a->generated += b->generated + b->sink.generated;
 	a->delivered += b->delivered;
 	a->bypassed += b->bypassed;
 	for (unsigned int i = 0; i < DROP__COUNT; i++)

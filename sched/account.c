@@ -152,6 +152,21 @@ qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m)
 }
 
 void
+qdisc_handed_down(struct qdisc *q, uint32_t packets, uint64_t bytes)
+{
+	uint64_t now = q->tree->now;
+
+	while (q != NULL)
+		q = backlog_subtract(q, packets, bytes, now);
+}
+
+void
+qdisc_generated(struct qdisc *q)
+{
+	q->tree->host.sink->generated++;
+}
+
+void
 qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason)
 {
 	qdisc_unqueued(q, m);

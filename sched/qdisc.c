@@ -335,7 +335,8 @@ do_graft(struct sched_change *change)
 		tree->root_is_default = graft->is_default;
 		tree->root_is_leftover = graft->is_leftover;
 	} else {
-		class_keep_counts(graft->at, graft->old);
+		if (graft->old != NULL)
+			class_keep_counts(graft->at, graft->old);
 		__atomic_store_n(&graft->at->leaf, graft->fresh, __ATOMIC_RELEASE);
 	}
 }
@@ -344,6 +345,9 @@ static void
 graft_and_free(struct sched_tree *tree, struct graft *graft)
 {
 	struct sched_change change = { .tree = tree, .fn = do_graft, .object = graft, .touched = graft->fresh };
+
+	if (graft->fresh == NULL && graft->at != NULL)
+		change.touched = graft->at->qdisc;
 
 	sched_run_change(&change);
 	if (graft->old != NULL) {
@@ -499,6 +503,10 @@ sched_qdisc_delete(struct qdisc *q, struct error *err)
 
 	if (q->handle == 0)
 		return error_set(err, ENOENT, "Cannot delete qdisc with handle of zero");
+	if (q->parent != NULL && q->parent->qdisc->ops->classes->leaf_optional) {
+		graft_and_free(tree, &graft);
+		return 0;
+	}
 	if (q->parent != NULL) {
 		graft.fresh = qdisc_default_leaf(q->parent, err);
 	} else {

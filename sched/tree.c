@@ -304,6 +304,25 @@ keep_class(const struct sched_tree *tree, struct rte_mbuf *m)
 	return true;
 }
 
+void
+qdisc_classify_held(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct sched_tree *tree = q->tree;
+
+	if (q->ops->classes == NULL || q->parent == NULL)
+		return;
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		if (likely(p->generation == tree->generation))
+			continue;
+		p->generation = tree->generation;
+		p->leaf = q->parent->slot;
+		p->flags &= ~PKT_SHOT;
+		classify_from(q, &tree->ctx, &pkts[i], 1);
+	}
+}
+
 /* Classifies what is not or no longer classified and drops what was shot; returns how many are left. */
 static uint16_t
 classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)

@@ -79,6 +79,9 @@ dump_qdisc(void *arg, struct qdisc *q)
 {
 	struct dump *d = arg;
 
+	if (q->ops->classes != NULL && q->ops->classes->leaf_optional &&
+		sched_class_find(q, q->handle | 1)->leaf == NULL)
+		return 0;
 	if (q->ops->classes == NULL || (q->handle == 0 && !q->ops->shows_leaves))
 		return 0;
 	if (d->parent != 0 && d->parent != TC_H_ROOT && TC_H_MAJ(d->parent) != q->handle)

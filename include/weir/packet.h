@@ -56,6 +56,7 @@
 	X(QUEUE_FULL, "queue_full", "a queueing discipline's limit")                                                   \
 	X(CODEL, "codel", "CoDel: the queue had been longer than its target for too long")                             \
 	X(EARLY, "early", "dropped by a discipline before its queue was full, to keep it short (RED)")                 \
+	X(EMULATED_LOSS, "emulated_loss", "netem was to lose it")                                                      \
 	X(TOO_LARGE, "too_large", "larger than a shaper's bucket can ever hold")                                       \
 	X(UNCLASSIFIED, "unclassified", "no class for it where there is no default")                                   \
 	X(BUFFERS_SHARED, "buffers_shared", "its queue held more than its share of the free buffers")                  \
@@ -147,6 +148,7 @@ pkt_of(struct rte_mbuf *m)
  */
 struct pkt_sink {
 	uint64_t drops[DROP__COUNT];
+	uint64_t generated; /* packets that a discipline has made (netem's copies) */
 	void (*observe)(void *arg, struct rte_mbuf *m, enum drop_reason reason);
 	void *observe_arg;
 	void (*delivered)(void *arg,

@@ -281,6 +281,11 @@ struct class_ops {
 	 * last child goes.
 	 */
 	bool inner_without_leaf;
+	/*
+	 * Its class, made without a leaf, does without one (netem): it is listed while it has one, and when that is
+	 * deleted nothing takes its place.
+	 */
+	bool leaf_optional;
 	int root_taken; /* errno for who wants a class at the root, where the discipline has one of its own; 0: may be */
 	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
 	const char *no_class_filters; /* why a chain may not be attached to a class; NULL: it may */
@@ -435,6 +440,15 @@ void qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 void qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 /* m, which was queued in q, is taken out by flush: backlogs are adjusted, nothing is counted. */
 void qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m);
+/*
+ * `packets` that q had queued, `bytes` together, have been given to a qdisc below it, which has queued or dropped them
+ * already: q and those above count them once again, and none of them turns empty by it.
+ */
+void qdisc_handed_down(struct qdisc *q, uint32_t packets, uint64_t bytes);
+/* q, a discipline that is to hold it or drop it, has made a packet: it is counted as generated. */
+void qdisc_generated(struct qdisc *q);
+/* (owner) What was found out about packets that were held back, for q or below, is found again if it is stale. */
+void qdisc_classify_held(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
 /* Who enqueues at the moment, for a discipline that asks filters of its own (SFQ's flows). Valid inside enqueue. */
 const struct classify_ctx *qdisc_ctx(const struct qdisc *q);
 /*

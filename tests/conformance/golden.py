@@ -24,7 +24,7 @@ NOT_HERE = {
     '21': 'rsvp comes in a later issue',
 }
 # Of transcript 30, one kind after the other, those that are here; fq, cake, pie, choke, ets, qfq, sfb, hhf, skbprio, plug and fq_pie are not planned.
-OTHER_KINDS = ('hfsc', 'codel', 'drr', 'fq_codel')
+OTHER_KINDS = ('hfsc', 'netem', 'codel', 'drr', 'fq_codel')
 
 # Commands, by transcript ('' for all) and a pattern.
 LEFT_OUT = [

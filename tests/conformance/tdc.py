@@ -18,6 +18,7 @@ FILES = (
     'hfsc',
     'htb',
     'ingress',
+    'netem',
     'matchall',
     'pfifo_fast',
     'police',

@@ -26,6 +26,7 @@ KINDS = (
     'fq_codel-',
     'hfsc-',
     'htb-',
+    'netem-',
     'pfifo-',
     'pfifo_fast-',
     'prio-',

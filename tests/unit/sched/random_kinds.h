@@ -16,6 +16,7 @@
 #include <weir/qdisc/fq_codel.h>
 #include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
+#include <weir/qdisc/netem.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/red.h>
 #include <weir/qdisc/sfq.h>
@@ -481,6 +482,36 @@ change_tbf(struct qdisc *q)
 	change_qdisc(q, &conf);
 }
 
+/* No jitter: flows stay in order. What is below it, if there is room for that, may be any kind later. */
+static struct qdisc *
+graft_netem(uint32_t parent, uint32_t handle)
+{
+	struct netem_conf conf = { .latency_ns = draw(3) * draw(20000000),
+		.limit = 1 + draw(300),
+		.loss = { .probability = draw(2) * draw(UINT32_MAX / 8) },
+		.has_rate = draw(2),
+		.rate = { .Bps = 10000 + draw(10000000) },
+		.has_slot = draw(4) == 0,
+		.slot = { .min_ns = draw(1000000), .max_ns = 1000000 + draw(5000000), .packets = (int32_t)draw(10) } };
+	struct qdisc *q = add_qdisc(parent, handle, "netem", &conf);
+	struct qdisc_spec below = { .parent = handle | 1, .handle = handle | 0x8000u << 16, .kind = "pfifo" };
+
+	if (draw(2))
+		sched_qdisc_add(bed.tree, &below, NULL, NULL);
+	return q;
+}
+
+static void
+change_netem(struct qdisc *q)
+{
+	struct netem_conf conf;
+
+	q->ops->get_conf(q, &conf);
+	conf.limit = 1 + draw(300);
+	conf.loss.probability = draw(2) * draw(UINT32_MAX / 8);
+	change_qdisc(q, &conf);
+}
+
 /* ---- the table */
 
 struct random_kind {
@@ -503,6 +534,7 @@ static const struct random_kind random_kinds[] = {
 	{ "hfsc", graft_hfsc, change_hfsc, .inner = true, .waits = true },
 	{ "htb", graft_htb, change_htb, .inner = true, .waits = true },
 	{ "htb", graft_htb, change_htb, .inner = true, .waits = true },
+	{ "netem", graft_netem, change_netem, .inner = true, .waits = true },
 	{ "pfifo", graft_pfifo, change_fifo },
 	{ "pfifo_fast", graft_pfifo_fast, NULL },
 	{ "pfifo_head_drop", graft_pfifo_head_drop, change_fifo },
