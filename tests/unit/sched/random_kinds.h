@@ -496,16 +496,18 @@ graft_netem(uint32_t parent, uint32_t handle)
 	struct qdisc *q = add_qdisc(parent, handle, "netem", &conf);
 	struct qdisc_spec below = { .parent = handle | 1, .handle = handle | 0x8000u << 16, .kind = "pfifo" };
 
-	if (draw(2))
-		sched_qdisc_add(bed.tree, &below, NULL, NULL);
+	sched_qdisc_add(bed.tree, &below, NULL, NULL);
 	return q;
 }
 
 static void
 change_netem(struct qdisc *q)
 {
+	struct qdisc *below = sched_qdisc_at(bed.tree, q->handle | 1);
 	struct netem_conf conf;
 
+	if (below != NULL && draw(4) == 0)
+		delete_qdisc(below);
 	q->ops->get_conf(q, &conf);
 	conf.limit = 1 + draw(300);
 	conf.loss.probability = draw(2) * draw(UINT32_MAX / 8);
