@@ -3,6 +3,7 @@
 #ifndef WEIR_SCHED_FLOW_HASH_H
 #define WEIR_SCHED_FLOW_HASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -44,11 +45,18 @@ flow_hash_words(uint64_t a, uint64_t b, uint32_t key)
 	return (uint32_t)(flow_hash_fold(flow_hash_fold(a ^ wide * golden, b ^ ~wide * e), golden) >> 32);
 }
 
+static inline bool
+flow_is_tunnel(uint8_t protocol)
+{
+	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE;
+}
+
 /*
- * Hashes addresses, protocol and, where every packet of the flow shows them, ports (TCP, UDP, SCTP, DCCP) or the SPI
- * (ESP, AH). Fragments are hashed without ports, all alike, so that a datagram's pieces stay in order. What is not IP
- * is hashed by its MAC addresses and ethertype. `key` is secret and may be replaced at any time: without it
- * collisions cannot be found (McKenney 1990, section 4).
+ * Hashes addresses, protocol and, where every packet of the flow shows them, ports (TCP, UDP, UDP-Lite, SCTP, DCCP), the
+ * SPI (ESP, AH) or IPv6's flow label. Fragments are hashed without ports, all alike, so that a datagram's pieces stay
+ * in order. A tunnel's packets (IP in IP, GRE) are hashed by what they carry and GRE's key. What is not IP is hashed by
+ * its MAC addresses and ethertype. `key` is secret and may be replaced at any time: without it collisions cannot be
+ * found (McKenney 1990, section 4).
  */
 static inline uint32_t
 flow_hash(struct rte_mbuf *m, uint32_t key)
@@ -68,6 +76,8 @@ flow_hash(struct rte_mbuf *m, uint32_t key)
 		if (likely((ip->next_proto_id == IPPROTO_TCP || ip->next_proto_id == IPPROTO_UDP) && p->l4_off != 0 &&
 			    p->l4_off + sizeof(ports) <= m->data_len))
 			memcpy(&ports, rte_pktmbuf_mtod_offset(m, const void *, p->l4_off), sizeof(ports));
+		else if (flow_is_tunnel(ip->next_proto_id))
+			return flow_hash_other(m, key);
 		else
 			ports = flow_transport_word(m, ip->next_proto_id, p->l4_off);
 		transport |= ports;
