@@ -415,6 +415,8 @@ sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct q
 			*err = own;
 		return -own.code;
 	}
+	if (err != NULL && own.code == 0 && own.msg[0] != '\0') /* a warning */
+		*err = own;
 	graft.fresh->place = graft.at == NULL ? 0 : spec->parent;
 	if (made != NULL)
 		*made = graft.fresh;

@@ -4,7 +4,10 @@
  * rate, up to burst. A second, small bucket at the peak rate keeps a full first one from being emptied at once. What
  * waits is in an inner qdisc, a bfifo of `limit` bytes, which is class 1 and may be replaced.
  */
+#include <inttypes.h>
 #include <string.h>
+
+#include <rte_ether.h>
 
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/tbf.h>
@@ -22,6 +25,7 @@ struct tbf {
 	struct bucket rate, peak;
 	bool has_peak;
 	uint32_t largest; /* bytes of a packet that the buckets can ever pay for */
+	uint32_t rate_largest; /* by the bucket of the rate alone */
 	uint64_t filled_ns; /* when the tokens were counted */
 	uint64_t ready_ns; /* the head packet may not leave before; 0: not known */
 	struct class *inner;
@@ -35,13 +39,18 @@ elapsed(const struct tbf *t, uint64_t now)
 	return now > t->filled_ns ? now - t->filled_ns : 0;
 }
 
-/* What the bucket holds that long after it was counted. */
+/*
+ * What the bucket holds that long after it was counted. It may run over by less than what a nanosecond earns: packets
+ * leave at whole ones, and where the bucket holds no more than one of them what was earned beyond would else be lost
+ * each time.
+ */
 static inline int64_t
 bucket_at(const struct bucket *bucket, uint64_t elapsed_ns)
 {
 	int64_t tokens = bucket->tokens + tokens_from_ns(elapsed_ns);
+	int64_t most = bucket->depth + (1 << TOKENS_SHIFT) - 1;
 
-	return tokens < bucket->depth ? tokens : bucket->depth;
+	return tokens < most ? tokens : most;
 }
 
 /* Bytes that `tokens` can pay for, at most `limit`: a search, for use in control only. */
@@ -79,14 +88,16 @@ tbf_evaluate(struct tbf *fresh, const struct tbf_conf *conf, struct error *err)
 	if (conf->rate.Bps == 0)
 		return error_set(err, EINVAL, "tbf: a rate of 0 would never send anything");
 	fresh->conf = *conf;
-	fresh->largest = bucket_size(&fresh->rate, &conf->rate, conf->burst_bytes, conf->burst_ns);
+	fresh->rate_largest = bucket_size(&fresh->rate, &conf->rate, conf->burst_bytes, conf->burst_ns);
+	fresh->largest = fresh->rate_largest;
 	if (fresh->largest == 0)
 		return error_set(err, EINVAL, "tbf: the burst holds not even one byte at this rate");
 	fresh->has_peak = conf->peak.Bps != 0;
 	if (fresh->has_peak) {
-		/* Linux says only EINVAL, and transcripts show that. */
 		if (conf->peak.Bps <= conf->rate.Bps)
-			return error_code(err, EINVAL);
+			return error_set(err, EINVAL,
+				"tbf: the peak rate (%" PRIu64 " bytes a second) must be above the rate (%" PRIu64 ")",
+				conf->peak.Bps, conf->rate.Bps);
 		uint32_t peak_largest = bucket_size(&fresh->peak, &conf->peak, conf->mtu_bytes, conf->mtu_ns);
 
 		if (peak_largest == 0)
@@ -97,6 +108,18 @@ tbf_evaluate(struct tbf *fresh, const struct tbf_conf *conf, struct error *err)
 	fresh->conf.burst_ns = ns_from_tokens(fresh->rate.depth);
 	fresh->conf.mtu_ns = fresh->has_peak ? ns_from_tokens(fresh->peak.depth) : conf->mtu_ns;
 	return 0;
+}
+
+/* Linux takes a bucket that is too small for a frame without a word, and some scripts mean it. */
+static void
+warn_of_small_bucket(const struct qdisc *q, const struct tbf *t, struct error *err)
+{
+	uint32_t frame = qdisc_mtu(q) + RTE_ETHER_HDR_LEN;
+
+	if (t->largest < frame)
+		error_warn(err,
+			"tbf: packets above %u bytes will be dropped, for the %s holds no more; a full frame has %u",
+			t->largest, t->has_peak && t->largest < t->rate_largest ? "mtu (minburst)" : "burst", frame);
 }
 
 /* A bucket's debt or store goes over in bytes: what was earned at the old rate is worth as much at the new one. */
@@ -135,6 +158,7 @@ tbf_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	fresh.filled_ns = RTE_MAX(t->filled_ns, now);
 	fresh.ready_ns = 0;
 	*t = fresh;
+	warn_of_small_bucket(q, t, err);
 	return 0;
 }
 
@@ -150,7 +174,10 @@ tbf_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	t->rate.tokens = t->rate.depth;
 	t->peak.tokens = t->peak.depth;
 	t->filled_ns = now;
-	return class_create(q, q->handle | 1, "bfifo", &limit, &t->inner, err);
+	rc = class_create(q, q->handle | 1, "bfifo", &limit, &t->inner, err);
+	if (rc == 0)
+		warn_of_small_bucket(q, t, err);
+	return rc;
 }
 
 /* What a packet takes from the buckets; the peak's is 0 where there is none. */

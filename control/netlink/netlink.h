@@ -92,23 +92,6 @@ nl_change(const struct nl_request *req)
 			  (flags & NLM_F_REPLACE ? CHANGE_REPLACE : 0) | (flags & NLM_F_APPEND ? CHANGE_APPEND : 0));
 }
 
-/*
- * For a request that succeeds with something to say: the sentence goes out with the acknowledgement, and iproute2
- * prints it as a warning. (What error_set left in err is not sent where the handler returns 0.)
- */
-__attribute__((format(printf, 2, 3))) static inline void
-nl_warn(struct error *err, const char *format, ...)
-{
-	va_list args;
-
-	if (err == NULL)
-		return;
-	va_start(args, format);
-	err->code = 0;
-	vsnprintf(err->msg, sizeof(err->msg), format, args);
-	va_end(args);
-}
-
 /* Declares handlers[0..count), usually by NL_REGISTER below. A type registered twice aborts at start. */
 void nl_register(const struct nl_handler *handlers, size_t count);
 

@@ -31,7 +31,24 @@ error_set(struct error *err, int code, const char *format, ...)
 	return -code;
 }
 
-/* The same with no sentence: Linux answers with the bare errno. */
+/*
+ * Something to say of a request that succeeds: the sentence goes out with the acknowledgement, and iproute2 prints it as
+ * a warning. (What error_set left in err is not sent where 0 is returned.)
+ */
+__attribute__((format(printf, 2, 3))) static inline void
+error_warn(struct error *err, const char *format, ...)
+{
+	va_list args;
+
+	if (err == NULL)
+		return;
+	va_start(args, format);
+	err->code = 0;
+	vsnprintf(err->msg, sizeof(err->msg), format, args);
+	va_end(args);
+}
+
+/* The same as error_set with no sentence: Linux answers with the bare errno. */
 static inline int
 error_code(struct error *err, int code)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tbf: exact at every rate, the peak rate, too large packets, the inner qdisc, and changes under load. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "support.h"
 
@@ -96,6 +97,95 @@ peak_rate_spaces_the_burst(void **state)
 	/* The peak bucket has 514 bytes left after the first; then a packet takes 1 ms at the peak rate. */
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(bed.taken[i].time_ns, i == 0 ? 0 : MS(1) * i - 514000);
+	bed_end();
+}
+
+/* After the peak's bucket, packets come at the peak rate until the other is empty, then at the rate: to 0.1 %. */
+static void
+peak_rate_is_exact_at_every_rate(void **state)
+{
+	static const uint64_t rates[] = { KBIT(64), MBIT(1), MBIT(7), MBIT(100), MBIT(9999), MBIT(40000) };
+	const uint32_t in_burst = 2000, more = 500, bytes = 1000;
+
+	for (size_t i = 0; i < RTE_DIM(rates); i++) {
+		struct tbf_conf conf = bucket(rates[i], 0, UINT32_MAX);
+		double peak_gap = bytes * 1e9 / (3.0 * (double)rates[i]), gap = bytes * 1e9 / (double)rates[i];
+
+		/* While it falls at the peak rate the bucket gains a third of what leaves. */
+		conf.burst_bytes = in_burst * bytes * 2 / 3;
+		conf.peak.Bps = 3 * rates[i];
+		conf.mtu_bytes = bytes;
+		bed_make();
+		make_qdisc("tbf", &conf);
+		for (uint32_t k = 0; k < in_burst + more; k++)
+			offer(bytes);
+		assert_int_equal(take_all(SCHED_NEVER - 1), in_burst + more);
+		for (uint32_t k = 1; k < in_burst + more; k++)
+			assert_true((double)(bed.taken[k].time_ns - bed.taken[k - 1].time_ns) >= peak_gap - 1);
+		double first = (double)bed.taken[in_burst - 10].time_ns;
+		double last = (double)(bed.taken[in_burst + more - 1].time_ns - bed.taken[in_burst].time_ns);
+
+		assert_true(fabs(first - (in_burst - 10) * peak_gap) <= 0.001 * first + 1);
+		assert_true(fabs(last - (more - 1) * gap) <= 0.001 * last + 1);
+		bed_end();
+	}
+}
+
+/* What a packet of n bytes takes of the link, by tc-stab(8) and tc-tbf(8). */
+static uint32_t
+on_the_link(const struct rate_conf *rate, uint32_t bytes)
+{
+	uint32_t length = bytes + rate->overhead;
+
+	if (length < rate->mpu)
+		length = rate->mpu;
+	return rate->linklayer == TC_LINKLAYER_ATM ? (length + 47) / 48 * 53 : length;
+}
+
+static void
+overhead_mpu_and_cells_count(void **state)
+{
+	static const struct rate_conf links[] = { { .Bps = MBIT(1), .overhead = 24 }, { .Bps = MBIT(1), .mpu = 300 },
+		{ .Bps = MBIT(1), .overhead = 14, .mpu = 300 }, { .Bps = MBIT(1), .linklayer = TC_LINKLAYER_ATM },
+		{ .Bps = MBIT(1), .overhead = 10, .mpu = 96, .linklayer = TC_LINKLAYER_ATM } };
+	static const uint32_t lengths[] = { 64, 86, 87, 96, 97, 299, 300, 301, 1000, 1514 };
+
+	for (size_t i = 0; i < RTE_DIM(links); i++) {
+		for (size_t k = 0; k < RTE_DIM(lengths); k++) {
+			uint64_t gap =
+				(uint64_t)on_the_link(&links[i], lengths[k]) * 8000; /* ns: 125 bytes take 1 ms */
+			struct tbf_conf conf = { .rate = links[i], .limit_bytes = 100000, .burst_bytes = lengths[k] };
+
+			bed_make();
+			make_qdisc("tbf", &conf);
+			offer(lengths[k], lengths[k], lengths[k]);
+			assert_int_equal(take_all(SECONDS(1)), 3);
+			assert_in_range(bed.taken[1].time_ns, gap, gap + 1);
+			assert_in_range(bed.taken[2].time_ns, 2 * gap, 2 * gap + 2);
+			bed_end();
+		}
+	}
+}
+
+static void
+a_bucket_below_a_frame_is_warned_of(void **state)
+{
+	struct tbf_conf small = bucket(MBIT(1), 1000, 20000), enough = bucket(MBIT(1), 1514, 20000);
+	struct error err = { 0 };
+	struct qdisc_spec spec = { .parent = TC_H_ROOT, .handle = 1 << 16, .kind = "tbf", .conf = &small };
+	struct qdisc *q;
+
+	bed_make();
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, &q, &err), 0);
+	assert_int_equal(err.code, 0);
+	assert_non_null(strstr(err.msg, "above 1000 bytes"));
+	err.msg[0] = '\0';
+	assert_int_equal(sched_qdisc_change(q, &enough, &err), 0);
+	assert_string_equal(err.msg, "");
+	enough.peak.Bps = MBIT(2);
+	enough.mtu_bytes = 500;
+	assert_int_equal(sched_qdisc_change(q, &enough, &err), 0);
+	assert_non_null(strstr(err.msg, "mtu (minburst)"));
 	bed_end();
 }
 
@@ -234,7 +324,6 @@ every_inner_qdisc_is_paid_for_alike(void **state)
 {
 	static struct taken expected[BED_TAKEN_MAX];
 
-	(void)state;
 	for (unsigned int peak = 0; peak < 2; peak++) {
 		uint32_t count = play_over("prio", peak != 0); /* it tells of one packet at a time */
 
@@ -282,6 +371,9 @@ main(void)
 		cmocka_unit_test(is_exact_at_every_rate),
 		cmocka_unit_test(bucket_first_then_the_rate),
 		cmocka_unit_test(peak_rate_spaces_the_burst),
+		cmocka_unit_test(peak_rate_is_exact_at_every_rate),
+		cmocka_unit_test(overhead_mpu_and_cells_count),
+		cmocka_unit_test(a_bucket_below_a_frame_is_warned_of),
 		cmocka_unit_test(drops_what_the_bucket_can_never_pay_for),
 		cmocka_unit_test(limit_is_the_inner_bfifos),
 		cmocka_unit_test(inner_qdisc_is_replaced_under_load),
