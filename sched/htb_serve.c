@@ -658,11 +658,17 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			break;
 		level = (unsigned int)__builtin_ctz(h->busy_levels);
 		prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
-		if (likely(level == 0))
-			got += serve_row(q, h, prio, pkts + got, n - got, &sums, now);
-		else
+		if (unlikely(level != 0)) {
 			got += serve_borrower(q, h, level, prio, pkts + got, &sums, now);
-		if (++turns == HTB_BURST || h->adjusted != 0) {
+			turns++;
+		} else {
+			/* Nobody comes to an earlier row meanwhile. */
+			do {
+				got += serve_row(q, h, prio, pkts + got, n - got, &sums, now);
+				turns++;
+			} while (got < n && turns < HTB_BURST && h->leaf_rows[prio].now.count != 0 && h->adjusted == 0);
+		}
+		if (turns == HTB_BURST || h->adjusted != 0) {
 			pay_bills(q, h, now);
 			turns = 0;
 		}

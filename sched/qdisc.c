@@ -171,8 +171,10 @@ alloc_memory(struct sched_tree *tree, struct class *parent, const struct qdisc_o
 {
 	size_t bytes = qdisc_bytes(ops);
 
-	if (parent == NULL || parent->room_taken || bytes > CLASS_ROOM)
+	if (parent == NULL || parent->room_taken || bytes > CLASS_ROOM) {
+		tree->leaves_elsewhere += parent != NULL;
 		return arena_alloc(&tree->arena, bytes);
+	}
 	parent->room_taken = true;
 	return memset(class_room(parent), 0, bytes);
 }
@@ -183,10 +185,12 @@ free_memory(struct qdisc *q)
 	struct arena *arena = &q->tree->arena;
 
 	arena_free(arena, q->drops, DROP__COUNT * sizeof(*q->drops));
-	if (q->parent != NULL && q == class_room(q->parent))
+	if (q->parent != NULL && q == class_room(q->parent)) {
 		q->parent->room_taken = false;
-	else
-		arena_free(arena, q, qdisc_bytes(q->ops));
+		return;
+	}
+	q->tree->leaves_elsewhere -= q->parent != NULL;
+	arena_free(arena, q, qdisc_bytes(q->ops));
 }
 
 struct qdisc *

@@ -375,21 +375,28 @@ fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n,
 	return ready;
 }
 
+/* Second stage: what of their leaves was not fetched with them. */
+static void
+fetch_leaves(const struct class **classes, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct qdisc *leaf = classes[i] == NULL ? NULL : classes[i]->leaf;
+
+		if (leaf != NULL && leaf != class_room(classes[i]))
+			qdisc_prefetch_self(leaf);
+	}
+}
+
 /* Gives a burst to the root. */
 static uint16_t
 enqueue_burst(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct class *classes[SCHED_BURST];
 
-	if (likely(fetch_classes(tree, pkts, n, classes))) {
-		for (uint16_t i = 0; i < n; i++) {
-			if (likely(classes[i] != NULL) && unlikely(classes[i]->leaf != class_room(classes[i])) &&
-				classes[i]->leaf != NULL)
-				qdisc_prefetch_self(classes[i]->leaf);
-		}
-	} else {
+	if (unlikely(!fetch_classes(tree, pkts, n, classes)))
 		n = classify_anew(tree, pkts, n);
-	}
+	else if (unlikely(tree->leaves_elsewhere != 0))
+		fetch_leaves(classes, n);
 	return n == 0 ? 0 : qdisc_enqueue(tree->root, pkts, n, tree->now);
 }
 

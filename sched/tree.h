@@ -66,6 +66,7 @@ struct sched_tree {
 	uint32_t *slot_links;
 	struct pkt_pool pool;
 	struct arena arena; /* of control: classes, qdiscs and what they allocate */
+	uint32_t leaves_elsewhere; /* not in the room of their class */
 	struct pkt_queue moved; /* packets between two places */
 	struct class *retired_classes; /* unlinked by the owner, to be freed by control */
 	struct qdisc *retired_qdiscs;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
 #define SCAN_MAX                                                                                                       \
@@ -185,14 +186,27 @@ first_slot(const struct wheel *wheel, unsigned int *level, unsigned int *slot, u
 static inline unsigned int
 take_from(struct wheel_chunk *chunk, uint64_t now, uintptr_t *due, unsigned int max)
 {
+	uint32_t entries = chunk->count, kept = 0;
 	unsigned int count = 0;
-	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < chunk->count; i++) {
-		if (chunk->entries[i].time_ns <= now && count < max)
-			due[count++] = chunk->entries[i].who;
-		else
-			chunk->entries[kept++] = chunk->entries[i];
+	if (likely(entries <= max)) {
+		/* Whether one is due cannot be guessed: each is written to both places, and one of them counts. */
+		for (uint32_t i = 0; i < entries; i++) {
+			struct wheel_entry entry = chunk->entries[i];
+			bool is_due = entry.time_ns <= now;
+
+			due[count] = entry.who;
+			chunk->entries[kept] = entry;
+			count += is_due;
+			kept += !is_due;
+		}
+	} else {
+		for (uint32_t i = 0; i < entries; i++) {
+			if (chunk->entries[i].time_ns <= now && count < max)
+				due[count++] = chunk->entries[i].who;
+			else
+				chunk->entries[kept++] = chunk->entries[i];
+		}
 	}
 	chunk->count = kept;
 	return count;
