@@ -413,6 +413,10 @@ main(void)
 		htb_row(&b, leaves, HTB_OVER, 0, 0);
 		htb_row(&b, leaves, HTB_BORROW, 0, 0);
 	}
+	plain_row(&b, "pfifo", "pfifo", load_pfifo, queue_only_one, 0, 0);
+	plain_row(&b, "pfifo-head-drop", "pfifo_head_drop", load_pfifo_head_drop, queue_only_one, 0, 0);
+	plain_row(&b, "red", "red, the average between min and max", load_red, queue_only_one, 0, 0);
+	plain_row(&b, "gred", "gred, 16 virtual queues with grio", load_gred, queue_only_one, 0, 0);
 	plain_row(&b, "pfifo-fast", "pfifo_fast, 10,000 flows", load_pfifo_fast, queue_by_priority, 40, 30);
 	plain_row(&b, "tbf", "tbf, 10,000 flows, waiting for tokens", load_tbf, queue_only_one, 55, 45);
 	plain_row(&b, "prio", "prio, 3 bands, 10,000 flows", load_prio, queue_by_leaf, 50, 40);

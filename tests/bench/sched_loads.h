@@ -51,6 +51,10 @@ uint32_t random_below(uint32_t n); /* always the same ones */
 
 /* Root class, inner classes of 100 leaves, leaves; above 50,000 two such trees under prio, as minors have 16 bits. */
 void load_htb(struct load *load, unsigned int leaves, enum htb_state state);
+void load_pfifo(struct load *load);
+void load_pfifo_head_drop(struct load *load);
+void load_red(struct load *load); /* each packet is judged, and none dropped */
+void load_gred(struct load *load);
 void load_pfifo_fast(struct load *load);
 void load_tbf(struct load *load); /* at all times the bucket is what is waited for */
 void load_prio(struct load *load);

@@ -7,8 +7,10 @@
 
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/cbq.h>
+#include <weir/qdisc/gred.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
+#include <weir/qdisc/red.h>
 #include <weir/qdisc/sfq.h>
 #include <weir/qdisc/tbf.h>
 
@@ -241,6 +243,65 @@ load_tbf(struct load *load)
 	*load = (struct load){ 0 };
 	start(load);
 	add_qdisc(load, TC_H_ROOT, 1, "tbf", &conf);
+}
+
+static void
+load_fifo(struct load *load, const char *kind)
+{
+	*load = (struct load){ 0 };
+	start(load);
+	add_qdisc(load, TC_H_ROOT, 1, kind, NULL);
+}
+
+void
+load_pfifo(struct load *load)
+{
+	load_fifo(load, "pfifo");
+}
+
+void
+load_pfifo_head_drop(struct load *load)
+{
+	load_fifo(load, "pfifo_head_drop");
+}
+
+/* The average lies between min and max, so that each packet is judged, but with no chance to be dropped. */
+static const struct red_params never_drops = {
+	.min_bytes = PACKET_BYTES, .max_bytes = UINT32_MAX / 2048, .weight_log = 9, .idle_decay = 1
+};
+
+void
+load_red(struct load *load)
+{
+	static const struct red_conf conf = { .params = never_drops, .limit_bytes = QUEUE_PACKETS * PACKET_BYTES };
+
+	*load = (struct load){ 0 };
+	start(load);
+	add_qdisc(load, TC_H_ROOT, 1, "red", &conf);
+}
+
+/* All 16 virtual queues, each with a prio of its own; packets are of the first. */
+void
+load_gred(struct load *load)
+{
+	struct gred_conf conf = { .setup = true,
+		.queues_count = GRED_QUEUES_MAX,
+		.grio = true,
+		.has_limit = true,
+		.limit_bytes = QUEUE_PACKETS * PACKET_BYTES };
+	struct error err = { 0 };
+	struct qdisc *q;
+
+	*load = (struct load){ 0 };
+	start(load);
+	q = add_qdisc(load, TC_H_ROOT, 1, "gred", &conf);
+	conf.setup = false;
+	for (conf.queue = 0; conf.queue < GRED_QUEUES_MAX; conf.queue++) {
+		conf.queues[0] = (struct gred_queue_conf){
+			.params = never_drops, .limit_bytes = conf.limit_bytes, .prio = (uint8_t)(1 + conf.queue)
+		};
+		require(sched_qdisc_change(q, &conf, &err) == 0, err.msg);
+	}
 }
 
 static struct target
