@@ -67,6 +67,19 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 
 static int save_qdisc(struct tc_save *ts, const struct qdisc *q);
 
+/* Any time constant from this one on, and less than twice as long, has the same weight. */
+static void
+print_estimator(FILE *out, const struct estimator *e)
+{
+	const struct tc_estimator *spec = sched_estimator_spec(e);
+	uint32_t interval_ms;
+
+	if (spec == NULL)
+		return;
+	interval_ms = 250u << (spec->interval + 2);
+	fprintf(out, " est %ums %" PRIu64 "ms", interval_ms, (uint64_t)interval_ms << spec->ewma_log);
+}
+
 static int
 save_class(void *arg, struct class *c)
 {
@@ -81,10 +94,11 @@ save_class(void *arg, struct class *c)
 		return 0;
 	ops->get_conf(c, conf);
 	/* Rows of a table are there from the start. */
-	fprintf(ts->save->out, "tc class %s dev %s parent %x:%x classid %x:%x %s",
+	fprintf(ts->save->out, "tc class %s dev %s parent %x:%x classid %x:%x",
 		ops->change_row != NULL ? "change" : "add", ts->port->name, TC_H_MAJ(c->classid) >> 16,
-		c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0, TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid),
-		c->qdisc->ops->kind);
+		c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0, TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
+	print_estimator(ts->save->out, c->estimator);
+	fprintf(ts->save->out, " %s", c->qdisc->ops->kind);
 	codec->save(ts->save->out, conf);
 	putc('\n', ts->save->out);
 	return 0;
@@ -130,6 +144,7 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 		fputs(" root", out);
 	fprintf(out, " handle %x:", q->handle >> 16);
 	print_stab(out, &q->stab);
+	print_estimator(out, q->estimator);
 	fprintf(out, " %s", q->ops->kind);
 	if (codec->save != NULL) {
 		q->ops->get_conf(q, conf);

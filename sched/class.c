@@ -131,6 +131,7 @@ class_free(struct class *c)
 {
 	struct sched_tree *tree = c->qdisc->tree;
 
+	estimator_free(tree, c->estimator);
 	if (c->leaf != NULL)
 		qdisc_free(c->leaf);
 	if (c->qdisc->ops->classes->destroy != NULL)

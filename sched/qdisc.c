@@ -258,6 +258,7 @@ qdisc_free(struct qdisc *q)
 {
 	struct class_table *table = q->class_table;
 
+	estimator_free(q->tree, q->estimator);
 	if (q->ops->destroy != NULL)
 		q->ops->destroy(q);
 	if (table != NULL) {

@@ -29,6 +29,7 @@ sched_tree_create(const struct sched_host *host, struct sched_tree **made, struc
 	if (tree->host.sink == NULL)
 		tree->host.sink = &tree->own_sink;
 	tree->generation = 1;
+	tree->estimate_due = SCHED_NEVER;
 	tree->random = host->seed;
 	tree->slot_free = PKT_LEAF_NONE;
 	tree->ctx.sink = tree->host.sink;
@@ -76,6 +77,7 @@ sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason)
 	arena_destroy(&tree->arena);
 	free(tree->slots);
 	free(tree->slot_links);
+	free(tree->estimators.slots);
 	free(tree);
 }
 
@@ -417,6 +419,8 @@ uint16_t
 sched_dequeue(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	tree->now = now;
+	if (unlikely(now >= tree->estimate_due))
+		tree_estimate(tree, now);
 	return tree->root == NULL || tree->root->backlog_pkts == 0 ? 0 : qdisc_dequeue(tree->root, pkts, n, now);
 }
 
@@ -458,6 +462,8 @@ sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint
 	struct qdisc *root = tree->root;
 	const struct sched_observer *observer = tree->host.observer;
 
+	if (unlikely(now >= tree->estimate_due))
+		tree_estimate(tree, now);
 	if (unlikely(root->sizes != NULL)) {
 		bytes = 0;
 		for (uint16_t i = 0; i < n; i++)

@@ -6,6 +6,7 @@
 #include <weir/sched.h>
 
 #include "arena.h"
+#include "min_heap.h"
 #include "pkt_queue.h"
 
 #define SCHED_BURST 64
@@ -75,6 +76,8 @@ struct sched_tree {
 	uint64_t serial;
 	uint64_t random;
 	const struct qdisc_ops *default_root;
+	uint64_t estimate_due; /* when the next sample is due (tree_estimate) */
+	struct min_heap estimators; /* (owner) by when they are due */
 	struct pkt_sink own_sink; /* where the host gave none */
 };
 
@@ -123,6 +126,10 @@ tree_class_of(const struct sched_tree *tree, const struct qdisc *q, const struct
 /* ---- account.c: what plain leaves of q have taken or given (sched/fifo.h), for q itself and all above it */
 void qdisc_queued_below(struct qdisc *q, uint32_t packets, uint64_t bytes);
 void qdisc_left_below(struct qdisc *q, uint32_t packets, uint64_t bytes, uint64_t now);
+
+/* ---- estimator.c */
+void tree_estimate(struct sched_tree *tree, uint64_t now); /* (owner) takes the samples that are due */
+void estimator_free(struct sched_tree *tree, struct estimator *e);
 
 /* ---- class.c */
 int class_table_add(struct class_table *table, struct class *c);

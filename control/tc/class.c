@@ -43,7 +43,7 @@ put_class(struct nl_msgs *msgs, uint16_t type, const struct port *port, const st
 		if (has_xstats)
 			ops->get_xstats(c, &xstats);
 		(codec->queue_only ? tc_put_queue_stats : tc_put_stats)(
-			msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
+			msgs, &stats, class_get_rate(c), codec->put_xstats, has_xstats ? &xstats : NULL);
 	} else {
 		/* Empty, as on Linux: tc ends the class's entry with an empty line for it. */
 		nl_nest_end(msgs, nl_nest_start(msgs, TCA_STATS2));
@@ -201,6 +201,8 @@ class_new(struct nl_request *req, struct error *err)
 	struct class_spec spec;
 	struct class_request r;
 	union tc_conf conf = { 0 };
+	struct tc_estimator rate;
+	bool rate_given;
 	char kind[32];
 	int rc;
 
@@ -217,15 +219,16 @@ class_new(struct nl_request *req, struct error *err)
 	if (kind[0] != '\0' && strcmp(kind, r.q->ops->kind) != 0)
 		return error_set(err, EINVAL, "Qdisc %x: is %s, its classes take the options of %s, not of %s",
 			r.q->handle >> 16, r.q->ops->kind, r.q->ops->kind, kind);
-	if (req->attrs[TCA_RATE] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
+	if ((rc = tc_parse_rate(req->attrs[TCA_RATE], &rate, &rate_given, err)) != 0)
+		return rc;
 	if (r.q->ops->classes->conf_size > sizeof(conf))
 		abort();
 	if ((rc = codec->parse(req->attrs[TCA_OPTIONS], &conf, err)) != 0)
 		return rc;
 	spec = (struct class_spec){ .parentid = r.parentid, .classid = r.classid, .conf = &conf };
 	rc = r.c == NULL ? sched_class_add(r.q, &spec, &r.c, err) : sched_class_change(r.c, &spec, err);
+	if (rc == 0 && rate_given && r.q->ops->classes->change_row == NULL) /* rows have none */
+		rc = sched_class_estimate(r.c, &rate, err);
 	if (rc == 0) {
 		struct nl_msgs *msgs = nl_msgs_create();
 

@@ -21,6 +21,8 @@ struct qdisc_request {
 	bool hook; /* ingress or clsact, not the tree */
 	struct qdisc *q; /* at the place; NULL: none, or one nobody configured */
 	struct qdisc *builtin; /* at the place, made by its parent (handle 0) */
+	struct tc_estimator rate;
+	bool rate_given;
 };
 
 int
@@ -88,7 +90,7 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 	qdisc_get_stats(q, &stats);
 	if (has_xstats)
 		q->ops->get_xstats(q, &xstats);
-	tc_put_stats(msgs, &stats, codec->put_xstats, has_xstats ? &xstats : NULL);
+	tc_put_stats(msgs, &stats, qdisc_get_rate(q), codec->put_xstats, has_xstats ? &xstats : NULL);
 	nl_msg_end(msgs);
 }
 
@@ -99,7 +101,7 @@ put_bare(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port 
 
 	put_head(msgs, type, flags, port, TC_H_ROOT, 0, kind);
 	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
-	tc_put_stats(msgs, &stats, NULL, NULL);
+	tc_put_stats(msgs, &stats, (struct sched_rate){ 0 }, NULL, NULL);
 	nl_msg_end(msgs);
 }
 
@@ -113,7 +115,7 @@ put_hook(struct nl_msgs *msgs, uint16_t type, const struct port *port)
 	nl_nest_end(msgs, nl_nest_start(msgs, TCA_OPTIONS));
 	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
 	port_hook_stats(port, &stats);
-	tc_put_stats(msgs, &stats, NULL, NULL);
+	tc_put_stats(msgs, &stats, (struct sched_rate){ 0 }, NULL, NULL);
 	nl_msg_end(msgs);
 }
 
@@ -287,6 +289,9 @@ hook_new(struct qdisc_request *r, struct error *err)
 	uint16_t flags = r->req->header->nlmsg_flags;
 	int rc;
 
+	if (r->rate_given)
+		return error_set(err, EOPNOTSUPP,
+			"est: not offered on ingress and clsact; `tc -s` gives exact counters to compute a rate from");
 	if (port_hook_kind(r->port) != NULL) {
 		if ((flags & NLM_F_EXCL) != 0)
 			return error_set(err, EEXIST, "Exclusivity flag on, cannot modify.");
@@ -436,8 +441,10 @@ create_and_graft(struct qdisc_request *r, struct error *err)
 			nl_msgs_destroy(deleted);
 		return rc;
 	}
+	if (r->rate_given)
+		rc = sched_qdisc_estimate(made, &r->rate, err);
 	notify(r, deleted, made);
-	return 0;
+	return rc;
 }
 
 static int
@@ -465,6 +472,8 @@ change(struct qdisc_request *r, struct error *err)
 	}
 	if (rc == 0 && stab.set)
 		rc = sched_qdisc_set_stab(r->q, &stab, err);
+	if (rc == 0 && r->rate_given)
+		rc = sched_qdisc_estimate(r->q, &r->rate, err);
 	free(stab.data);
 	if (rc != 0)
 		return rc;
@@ -500,9 +509,8 @@ qdisc_new(struct nl_request *req, struct error *err)
 
 	if (rc != 0)
 		return rc;
-	if (req->attrs[TCA_RATE] != NULL)
-		return error_set(err, EOPNOTSUPP,
-			"estimator: not offered here; `tc -s` gives exact counters to compute a rate from");
+	if ((rc = tc_parse_rate(req->attrs[TCA_RATE], &r.rate, &r.rate_given, err)) != 0)
+		return rc;
 	if (r.hook)
 		return hook_new(&r, err);
 	if (r.tcm->tcm_parent == 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Statistics as tc reads them: the nested form and, beside it, the flat one that older programs know. */
+/* Statistics as tc reads them: the nested form and, beside it, the flat one that older programs know; and estimators. */
 #include <linux/gen_stats.h>
 
 #include "tc/tc.h"
@@ -10,9 +10,21 @@ clamp_u32(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+/* The 64-bit form where the other cannot hold it. */
 static void
-put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, bool counts_sent, put_xstats_fn *put_xstats,
-	const void *xstats)
+put_rate(struct nl_msgs *msgs, const struct sched_rate *rate)
+{
+	struct gnet_stats_rate_est narrow = { .bps = clamp_u32(rate->Bps), .pps = clamp_u32(rate->pps) };
+	struct gnet_stats_rate_est64 wide = { .bps = rate->Bps, .pps = rate->pps };
+
+	nl_put(msgs, TCA_STATS_RATE_EST, &narrow, sizeof(narrow));
+	if (wide.bps != narrow.bps)
+		nl_put(msgs, TCA_STATS_RATE_EST64, &wide, sizeof(wide));
+}
+
+static void
+put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_rate rate, bool counts_sent,
+	put_xstats_fn *put_xstats, const void *xstats)
 {
 	/* 16 bytes with the padding that libnl insists on. */
 	struct {
@@ -32,6 +44,8 @@ put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, bool counts_sen
 		.overlimits = (uint32_t)stats->overlimits,
 		.qlen = stats->backlog_pkts,
 		.backlog = clamp_u32(stats->backlog_bytes),
+		.bps = clamp_u32(rate.Bps),
+		.pps = clamp_u32(rate.pps),
 	};
 	size_t nest = nl_nest_start(msgs, TCA_STATS2);
 
@@ -39,6 +53,8 @@ put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, bool counts_sen
 		nl_put(msgs, TCA_STATS_BASIC, &b, sizeof(b));
 	if (counts_sent && stats->packets > UINT32_MAX)
 		nl_put_u64(msgs, TCA_STATS_PKT64, stats->packets);
+	if (rate.set)
+		put_rate(msgs, &rate);
 	nl_put(msgs, TCA_STATS_QUEUE, &queue, sizeof(queue));
 	if (xstats != NULL)
 		put_xstats(msgs, TCA_STATS_APP, xstats);
@@ -49,13 +65,27 @@ put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, bool counts_sen
 }
 
 void
-tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats)
+tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_rate rate, put_xstats_fn *put_xstats,
+	const void *xstats)
 {
-	put_stats(msgs, stats, true, put_xstats, xstats);
+	put_stats(msgs, stats, rate, true, put_xstats, xstats);
 }
 
 void
-tc_put_queue_stats(struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats)
+tc_put_queue_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_rate rate,
+	put_xstats_fn *put_xstats, const void *xstats)
 {
-	put_stats(msgs, stats, false, put_xstats, xstats);
+	put_stats(msgs, stats, rate, false, put_xstats, xstats);
+}
+
+int
+tc_parse_rate(const struct nlattr *attr, struct tc_estimator *spec, bool *given, struct error *err)
+{
+	int rc;
+
+	*given = attr != NULL;
+	if (attr == NULL)
+		return 0;
+	rc = struct_parse(attr, spec, sizeof(*spec), "estimator", err);
+	return rc != 0 ? rc : sched_estimator_check(spec, err);
 }

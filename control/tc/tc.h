@@ -13,9 +13,13 @@ int tc_port(const struct nl_request *req, struct port **port, struct error *err)
 typedef void put_xstats_fn(struct nl_msgs *msgs, uint16_t attr, const void *xstats);
 
 /* TCA_STATS2, TCA_STATS and, if xstats is not NULL, the kind's own. */
-void tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats);
+void tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_rate rate,
+	put_xstats_fn *put_xstats, const void *xstats);
 /* The same of a queue that counts nothing of what it has sent. */
-void tc_put_queue_stats(
-	struct nl_msgs *msgs, const struct sched_stats *stats, put_xstats_fn *put_xstats, const void *xstats);
+void tc_put_queue_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_rate rate,
+	put_xstats_fn *put_xstats, const void *xstats);
+
+/* TCA_RATE, checked; attr NULL: *given is false. */
+int tc_parse_rate(const struct nlattr *attr, struct tc_estimator *spec, bool *given, struct error *err);
 
 #endif

@@ -32,6 +32,7 @@ struct fifo_conf;
 
 struct qdisc;
 struct class;
+struct estimator;
 struct sched_tree;
 
 /* ---- the tree, as dataplane/ sees it ----------------------------------------------------------------------------- */
@@ -190,6 +191,22 @@ struct sched_stats {
 void qdisc_get_stats(const struct qdisc *q, struct sched_stats *stats);
 void class_get_stats(const struct class *c, struct sched_stats *stats);
 
+/*
+ * Rate estimators (tc's `est`): TCA_RATE's struct says how often to sample and how to weigh. One goes with its qdisc or
+ * class; a second one takes its place and goes on from its averages.
+ */
+struct sched_rate {
+	bool set; /* there is an estimator */
+	uint64_t Bps, pps;
+};
+int sched_estimator_check(const struct tc_estimator *spec, struct error *err);
+int sched_qdisc_estimate(struct qdisc *q, const struct tc_estimator *spec, struct error *err);
+int sched_class_estimate(struct class *c, const struct tc_estimator *spec, struct error *err);
+struct sched_rate qdisc_get_rate(const struct qdisc *q);
+struct sched_rate class_get_rate(const struct class *c);
+/* NULL for NULL, which is none. */
+const struct tc_estimator *sched_estimator_spec(const struct estimator *e);
+
 /* ---- a discipline ------------------------------------------------------------------------------------------------ */
 
 /*
@@ -329,6 +346,7 @@ struct qdisc {
 	struct class_table *class_table; /* core's: classes by minor */
 	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog; see holds */
 	struct qdisc *next_listed; /* core's: all of the tree by serial */
+	struct estimator *estimator; /* NULL: none */
 	/* hot */
 	_Alignas(128) const struct qdisc_ops *ops;
 	struct sched_tree *tree;
@@ -350,6 +368,7 @@ struct class
 	uint64_t serial;
 	struct class *next; /* core's: all of the qdisc by serial */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
+	struct estimator *estimator; /* NULL: none */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
 	uint32_t classid;
 	uint32_t slot; /* in the tree: pkt.leaf */
