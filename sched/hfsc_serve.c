@@ -152,11 +152,13 @@ queue_up(const struct hfsc *h, struct hfsc_class *cl)
 {
 	struct hfsc_class *parent;
 
-	while (!cl->queued && !cl->unfit && cl->active && (parent = hfsc_parent(h, cl)) != NULL) {
+	/* One that is in the heap already may be there from before its parent turned idle and left its own. */
+	for (; !cl->unfit && cl->active && (parent = hfsc_parent(h, cl)) != NULL; cl = parent) {
+		if (cl->queued)
+			continue;
 		catch_up(&parent->inner, cl);
 		heap_push(&parent->inner.children, cl->virtual_ns, cl);
 		cl->queued = true;
-		cl = parent;
 	}
 }
 
