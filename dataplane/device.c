@@ -40,6 +40,8 @@ struct device {
 	unsigned int keeps; /* buffers at most that its driver does not return at the end */
 	uint32_t max_frame;
 	uint16_t rx_queues, tx_queues;
+	const struct router *router;
+	struct rte_mempool *reaches; /* by DMA; NULL: it has none */
 	char driver[32]; /* the devargs' first word */
 	char interface[IF_NAMESIZE]; /* the kernel's, behind iface=; empty: none */
 	int socket; /* to ask for its flags; -1: none */
@@ -199,6 +201,8 @@ remove_device(struct device *d)
 			bus_device = info.device;
 		if (d->probed)
 			rte_eth_dev_close(d->id);
+		if (d->reaches != NULL)
+			pool_tell_device(d->router, d->reaches, bus_device, false);
 	}
 	if (d->probed && bus_device != NULL)
 		rte_dev_remove(bus_device);
@@ -224,7 +228,16 @@ set_up_queues(const struct port *port, struct device *d, const struct rte_eth_de
 	if (pool == NULL)
 		return -ENOMEM;
 	unsigned int available = rte_mempool_avail_count(pool);
-	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &rx, &tx);
+	int rc = 0;
+
+	if (!is_virtual(info) && d->reaches == NULL) {
+		rc = pool_tell_device(port->router, pool, info->device, true);
+		if (rc != 0)
+			return error_set(err, -rc, "%s cannot reach the buffers' memory: %s. Give --hugepages",
+				port->name, strerror(-rc));
+		d->reaches = pool;
+	}
+	rc = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &rx, &tx);
 
 	for (uint16_t q = 0; rc == 0 && q < d->rx_queues; q++)
 		rc = rte_eth_rx_queue_setup(d->id, q, rx, node, &info->default_rxconf, pool);
@@ -285,6 +298,7 @@ device_create(struct port *port, const void *conf, struct error *err)
 			port->name);
 	}
 	d->id = RTE_MAX_ETHPORTS;
+	d->router = port->router;
 	d->rx_queues = c->rx_queues != 0 ? RTE_MIN(c->rx_queues, QUEUES_MAX) : 1;
 	d->tx_queues = c->tx_queues != 0 ? RTE_MIN(c->tx_queues, QUEUES_MAX) : 1;
 	d->interrupts = port->router->conf.poll == POLL_ADAPTIVE;

@@ -6,6 +6,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 
 #include "machine.h"
 
@@ -73,7 +74,7 @@ dpdk_start(const struct router_conf *conf, uint64_t pool_bytes, struct error *er
 	struct eal_args args = { .argc = 0 };
 	cpu_set_t before;
 
-	if (started)
+	if (started || rte_lcore_count() != 0) /* by this, or by the program itself */
 		return 0;
 	if (pthread_getaffinity_np(pthread_self(), sizeof(before), &before) != 0)
 		return error_set(err, errno, "cannot read which processors this process may use");
@@ -81,7 +82,7 @@ dpdk_start(const struct router_conf *conf, uint64_t pool_bytes, struct error *er
 	int rc = rte_eal_init(args.argc, args.argv);
 	/* EAL binds the calling thread to its lcore; the control thread may run anywhere. */
 	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
-	if (rc < 0 && rte_errno != EALREADY)
+	if (rc < 0)
 		return error_set(err, rte_errno > 0 ? rte_errno : ENOMEM, "DPDK did not start: %s%s",
 			rte_strerror(rte_errno),
 			conf->hugepages

@@ -29,6 +29,7 @@
 #define EVENTS_SIZE       1024 /* what a worker has to say, until control listens */
 
 struct replay;
+struct rte_device;
 struct port_machine;
 struct lane;
 
@@ -204,6 +205,13 @@ count(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
+
+/* pool.c */
+uint64_t pool_bytes(uint32_t n); /* memory that n buffers take, at most */
+/* n buffers; NULL, with rte_errno: no memory. */
+struct rte_mempool *pool_create(const struct router_conf *conf, uint32_t n, int node);
+/* The device is about to use the pool, or does no more. 0, or -errno: it cannot reach its memory. */
+int pool_tell_device(const struct router *router, struct rte_mempool *pool, struct rte_device *device, bool map);
 
 /* worker.c */
 int worker_create(struct router *router, unsigned int index, struct error *err);

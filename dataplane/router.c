@@ -19,7 +19,6 @@
 #define BUFFERS_DEFAULT 65536 /* fills the rings of a few NICs and some thousand packets of queues */
 #define BUFFERS_MIN     1024
 #define BUFFERS_MAX     (16u << 20)
-#define POOL_CACHE      256
 #define CARRIER_POLL_MS 100
 
 /* Linux's defaults, as ip-sysctl documents and `sysctl net.ipv4` shows them; only forwarding is on from the start. */
@@ -63,45 +62,6 @@ router_random(struct router *router)
 	return z ^ (z >> 31);
 }
 
-/*
- * rte_pktmbuf_pool_create would put one buffer on each page of 4 KiB where there are no hugepages, for the sake of physical
- * addresses. Nobody uses these in a replay, or where devices use virtual ones.
- */
-static struct rte_mempool *
-create_pool(uint32_t n, int node, bool replay)
-{
-	struct rte_pktmbuf_pool_private layout = {
-		.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE,
-		.mbuf_priv_size = sizeof(struct pkt),
-	};
-	unsigned int flags = replay || rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
-	unsigned int bytes = sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE;
-	char name[RTE_MEMPOOL_NAMESIZE];
-
-	snprintf(name, sizeof(name), "weir-pool-%d", node);
-	struct rte_mempool *pool = rte_mempool_create_empty(name, n, bytes, POOL_CACHE, sizeof(layout), node, flags);
-	if (pool == NULL)
-		return NULL;
-	if (rte_mempool_set_ops_byname(pool, "ring_mp_mc", NULL) != 0) {
-		rte_mempool_free(pool);
-		return NULL;
-	}
-	rte_pktmbuf_pool_init(pool, &layout);
-	if (rte_mempool_populate_default(pool) < 0) {
-		rte_mempool_free(pool);
-		return NULL;
-	}
-	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-	return pool;
-}
-
-static uint64_t
-pool_bytes(uint32_t n)
-{
-	return (uint64_t)n * (sizeof(struct rte_mbuf) + sizeof(struct pkt) + RTE_MBUF_DEFAULT_BUF_SIZE +
-				     256); /* the mempool's header and spreading */
-}
-
 struct rte_mempool *
 router_pool(struct router *router, int node, struct error *err)
 {
@@ -113,7 +73,7 @@ router_pool(struct router *router, int node, struct error *err)
 	for (unsigned int i = 0; i < router->pool_count; i++)
 		if (node == SOCKET_ID_ANY || router->pools[i]->socket_id == node)
 			return router->pools[i];
-	struct rte_mempool *pool = router->pool_count < POOLS_MAX ? create_pool(n, node, router->conf.replay) : NULL;
+	struct rte_mempool *pool = router->pool_count < POOLS_MAX ? pool_create(&router->conf, n, node) : NULL;
 	if (pool == NULL) {
 		error_set(err, ENOMEM, "no memory for %u buffers (%" PRIu64 " MiB) on NUMA node %d: %s", n,
 			pool_bytes(n) >> 20, node, rte_strerror(rte_errno));

@@ -421,10 +421,12 @@ rib_look_ahead(const struct rib *rib)
 	const struct ruleset *set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
 	struct rib_ahead ahead = { NULL };
 
-	for (uint32_t r = 0; r < set->leading && ahead.first == NULL; r++) {
-		const struct lpm *lpm = __atomic_load_n(&set->tables[r]->lpm, __ATOMIC_ACQUIRE);
+	/* Rules that select may come before: then it is for those that they do not. */
+	for (uint32_t r = set->all[0]; r < set->count && ahead.first == NULL; r = set->all[r + 1]) {
+		const struct table *table = set->tables[r];
+		const struct lpm *lpm = table != NULL ? __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE) : NULL;
 
-		if (lpm != NULL && flat_of(set->tables[r]) == NULL)
+		if (lpm != NULL && flat_of(table) == NULL)
 			ahead.first = lpm_root_v4(lpm, &ahead.shift);
 	}
 	return ahead;

@@ -276,7 +276,7 @@ void rib_find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, c
  * meanwhile. Good until the reader's next quiescent state.
  */
 struct rib_ahead {
-	const uint64_t *first; /* NULL: there is no large table that every address is looked up in */
+	const uint64_t *first; /* NULL: there is no large table for whatever comes */
 	uint32_t shift;
 };
 struct rib_ahead rib_look_ahead(const struct rib *rib);

@@ -6,9 +6,13 @@
  * Everything that a live router does is on: header checks, rules, routes, neighbours, rewrite, counters, drop
  * accounting.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_fib.h>
@@ -182,41 +186,89 @@ note_stages(const struct null_router *n, const char *name, const struct worker_i
 	report_note("%s by stage:%s", name, text);
 }
 
-static void
-report_forward(struct null_router *n, struct bare_loop *loop, const struct prefix4 *prefixes, size_t count)
-{
-	static const struct {
-		enum traffic traffic;
-		struct report_row row;
-	} rows[] = {
-		{ TRAFFIC_ZIPF, { .name = "forward-zipf",
-					.work = "forward 64 B, 1.0M IPv4 routes, Zipf",
-					.unit = "cycles/packet",
-					.peer_name = "bare rte_fib loop",
-					.must = 70,
-					.strive = 55 } },
-		{ TRAFFIC_UNIFORM, { .name = "forward-uniform",
-					   .work = "forward 64 B, 1.0M IPv4 routes, uniform over prefixes",
-					   .unit = "cycles/packet",
-					   .peer_name = "bare rte_fib loop",
-					   .must = 80,
-					   .strive = 62 } },
-	};
+struct forward_row {
+	enum traffic traffic;
+	const char *pages; /* of NULL_PAGES; NULL: hugepages, if there are */
+	struct report_row row;
+};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+static const struct forward_row forward_rows[] = {
+	{ TRAFFIC_ZIPF, NULL,
+		{ .name = "forward-zipf",
+			.work = "forward 64 B, 1.0M IPv4 routes, Zipf",
+			.unit = "cycles/packet",
+			.peer_name = "bare rte_fib loop",
+			.must = 70,
+			.strive = 55 } },
+	{ TRAFFIC_UNIFORM, NULL,
+		{ .name = "forward-uniform",
+			.work = "forward 64 B, 1.0M IPv4 routes, uniform over prefixes",
+			.unit = "cycles/packet",
+			.peer_name = "bare rte_fib loop",
+			.must = 80,
+			.strive = 62 } },
+	{ TRAFFIC_ZIPF, "thp",
+		{ .name = "forward-zipf-thp",
+			.work = "the same (Zipf) without hugepages: transparent ones for pool and tables",
+			.unit = "cycles/packet",
+			.peer_name = "bare rte_fib loop" } },
+	{ TRAFFIC_ZIPF, "4k",
+		{ .name = "forward-zipf-4k",
+			.work = "the same (Zipf) on pages of 4 kB",
+			.unit = "cycles/packet",
+			.peer_name = "bare rte_fib loop" } },
+};
+
+static bool
+wants(const struct forward_row *row, const char *pages)
+{
+	bool same = row->pages == NULL || pages == NULL ? row->pages == pages : strcmp(row->pages, pages) == 0;
+
+	return same && report_wanted(row->row.name);
+}
+
+static void
+report_forward(
+	struct null_router *n, struct bare_loop *loop, const char *pages, const struct prefix4 *prefixes, size_t count)
+{
+	for (size_t i = 0; i < RTE_DIM(forward_rows); i++) {
+		const struct forward_row *row = &forward_rows[i];
 		struct worker_info before;
 		struct samples s;
 
-		if (!report_wanted(rows[i].row.name))
+		if (!wants(row, pages))
 			continue;
 		router_worker_info(n->router, 0, &before);
-		measure(n, loop, rows[i].traffic, prefixes, count, &s);
-		report_add(&rows[i].row, s.weir, s.bare, ROUNDS);
+		measure(n, loop, row->traffic, prefixes, count, &s);
+		report_add(&row->row, s.weir, s.bare, ROUNDS);
 		double frames = report_median(s.frames, ROUNDS), ports = report_median(s.ports, ROUNDS);
 		report_note("%s: of these, the null ports' rx and tx are %.1f and writing the frames %.1f",
-			rows[i].row.name, ports, frames - ports);
-		note_stages(n, rows[i].row.name, &before);
+			row->row.name, ports, frames - ports);
+		note_stages(n, row->row.name, &before);
 	}
+}
+
+/* DPDK starts once in a process: other pages are another's. */
+static void
+run_with_pages(const char *pages)
+{
+	bool wanted = false;
+	pid_t child;
+	int status;
+
+	for (size_t i = 0; i < RTE_DIM(forward_rows); i++)
+		wanted |= wants(&forward_rows[i], pages);
+	if (!wanted)
+		return;
+	child = fork();
+	bench_check(child < 0 ? -errno : 0, "fork", NULL);
+	if (child == 0) {
+		setenv(NULL_PAGES, pages, 1);
+		execl("/proc/self/exe", "bench-forward", (char *)NULL);
+		_exit(1);
+	}
+	bench_check(waitpid(child, &status, 0) < 0 ? -errno : 0, "waiting", NULL);
+	bench_check(status != 0 ? -EIO : 0, pages, NULL);
 }
 
 /* ---- ten thousand rules ------------------------------------------------------------------------------------------ */
@@ -259,15 +311,6 @@ source_frames(const struct prefix4 *prefixes, size_t count, bool hit)
 }
 
 static void
-run_frames_rounds(const struct null_frame *frames, double *cycles)
-{
-	null_router_set_frames(frames, FRAMES);
-	null_router_cycles(FRAMES);
-	for (unsigned int i = 0; i < ROUNDS; i++)
-		cycles[i] = null_router_cycles(PACKETS);
-}
-
-static void
 add_rules(struct null_router *n)
 {
 	struct ip_addr gateways[NULL_GATEWAYS];
@@ -279,34 +322,59 @@ add_rules(struct null_router *n)
 		source_rules_add(router_rib(n->router), n->out->ifindex, gateways, NULL_GATEWAYS, &err), "rules", &err);
 }
 
+/*
+ * In front of the ten thousand a rule that has every packet ask main comes and goes: with it all is as by the default
+ * rules. So both are measured in turns.
+ */
+static void
+set_short_cut(struct null_router *n, bool there)
+{
+	struct rib_rule rule = { .family = AF_INET,
+		.action = FR_ACT_TO_TBL,
+		.priority = 1,
+		.priority_set = true,
+		.table = RT_TABLE_MAIN,
+		.suppress_prefix_length = -1 };
+	struct error err = { 0 };
+
+	if (there)
+		bench_check(rib_rule_add(router_rib(n->router), &rule, CHANGE_CREATE, &err), "rule", &err);
+	else
+		bench_check(rib_rule_delete(router_rib(n->router), &rule, &err), "rule", &err);
+}
+
 static void
 report_rules(struct null_router *n, const struct prefix4 *prefixes, size_t count)
 {
-	double plain[2][ROUNDS], ruled[ROUNDS], added[ROUNDS];
-	struct null_frame *frames[2];
+	double plain[ROUNDS], ruled[ROUNDS], added[ROUNDS];
 
 	if (!report_wanted(rules_rows[0].name) && !report_wanted(rules_rows[1].name))
 		return;
-	for (unsigned int k = 0; k < 2; k++) {
-		frames[k] = source_frames(prefixes, count, k == 0);
-		run_frames_rounds(frames[k], plain[k]);
-	}
 	add_rules(n);
-	for (unsigned int k = 0; k < 2; k++) {
-		run_frames_rounds(frames[k], ruled);
-		double before = report_median(plain[k], ROUNDS);
-		for (unsigned int i = 0; i < ROUNDS; i++)
-			added[i] = ruled[i] - before;
+	for (unsigned int k = 0; k < RTE_DIM(rules_rows); k++) {
+		struct null_frame *frames = source_frames(prefixes, count, k == 0);
+
+		null_router_set_frames(frames, FRAMES);
+		null_router_cycles(FRAMES);
+		for (unsigned int i = 0; i < ROUNDS; i++) {
+			set_short_cut(n, true);
+			plain[i] = null_router_cycles(PACKETS);
+			set_short_cut(n, false);
+			ruled[i] = null_router_cycles(PACKETS);
+			added[i] = ruled[i] - plain[i];
+		}
 		report_note("%s: %.1f in all, %.1f by the default rules", rules_rows[k].name,
-			report_median(ruled, ROUNDS), before);
-		report_add(&rules_rows[k], added, NULL, ROUNDS);
-		rte_free(frames[k]);
+			report_median(ruled, ROUNDS), report_median(plain, ROUNDS));
+		if (report_wanted(rules_rows[k].name))
+			report_add(&rules_rows[k], added, NULL, ROUNDS);
+		rte_free(frames);
 	}
 }
 
 int
 main(void)
 {
+	const char *pages = getenv(NULL_PAGES);
 	struct null_router n;
 	struct bare_loop loop = { 0 };
 	struct prefix4 *prefixes;
@@ -317,11 +385,19 @@ main(void)
 	null_router_add_routes(&n, prefixes, count);
 	make_bare_loop(&loop, &n, prefixes, count);
 	null_router_start(&n);
-	report_note("forwarding: buffers are on pages of %s", n.hugepages ? "2 MB" : "4 kB");
-	report_forward(&n, &loop, prefixes, count);
-	report_rules(&n, prefixes, count);
+	report_note("forwarding: buffers are on %s", n.hugepages ? "hugepages of 2 MB"
+						     : pages != NULL && strcmp(pages, "4k") == 0
+							     ? "pages of 4 kB"
+							     : "transparent huge pages, if the kernel gives them");
+	report_forward(&n, &loop, pages, prefixes, count);
+	if (pages == NULL)
+		report_rules(&n, prefixes, count);
 	bench_check(loop.packets_done != 0 && loop.checksum == 0 ? -EIO : 0, "the bare loop found nothing", NULL);
 	null_router_destroy(&n, 0);
 	free(prefixes);
+	if (pages == NULL) {
+		run_with_pages("thp");
+		run_with_pages("4k");
+	}
 	return 0;
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "null_router.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_malloc.h>
@@ -19,9 +24,9 @@
 #include "eal_bench.h"
 #include "report.h"
 
-#define SOURCE_BUFFERS   8191
-#define HUGEPAGES_NEEDED 400 /* of 2 MB */
-#define VARIES_AT        24 /* offset of struct null_frame in a frame */
+#define HUGEPAGES_NEEDED    400 /* of 2 MB */
+#define SMALL_PAGES_HEAP_MB 1536 /* without hugepages; it costs nothing until it is touched */
+#define VARIES_AT           24 /* offset of struct null_frame in a frame */
 
 /* ---- the source -------------------------------------------------------------------------------------------------- */
 
@@ -123,10 +128,10 @@ static void
 start_device(void)
 {
 	struct rte_eth_conf conf = { 0 };
-	struct rte_mempool *pool = rte_pktmbuf_pool_create(
-		"bench", SOURCE_BUFFERS, 256, sizeof(struct pkt), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	/* The router's own, as for its other devices. */
+	struct rte_mempool *pool = rte_mempool_lookup("weir-pool--1");
 
-	bench_check(pool == NULL ? -ENOMEM : 0, "pool", NULL);
+	bench_check(pool == NULL ? -ENOENT : 0, "the router's pool", NULL);
 	bench_check(rte_dev_probe("net_null9,size=64"), "net_null9", NULL);
 	bench_check(rte_eth_dev_get_port_by_name("net_null9", &source.device), "net_null9", NULL);
 	bench_check(rte_eth_dev_configure(source.device, 1, 1, &conf), "configure", NULL);
@@ -234,6 +239,27 @@ add_gateway(struct null_router *n, unsigned int i)
 	bench_check(router_neighbour_set(n->router, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), "neighbour", &err);
 }
 
+/* The router would start DPDK with a heap for its own needs; the peers' tables need more. */
+static void
+start_on_small_pages(void)
+{
+	const char *pages = getenv(NULL_PAGES);
+	char lcores[16], memory[16];
+	char *argv[] = { (char[]){ "bench" }, (char[]){ "--lcores" }, lcores, (char[]){ "--no-pci" },
+		(char[]){ "--no-telemetry" }, (char[]){ "--log-level=4" }, (char[]){ "-m" }, memory,
+		(char[]){ "--no-huge" }, (char[]){ "--no-shconf" }, NULL };
+	cpu_set_t before;
+
+	if (pages != NULL && strcmp(pages, "4k") == 0)
+		bench_check(prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul), "PR_SET_THP_DISABLE", NULL);
+	snprintf(lcores, sizeof(lcores), "0@%d", sched_getcpu());
+	snprintf(memory, sizeof(memory), "%d", SMALL_PAGES_HEAP_MB);
+	/* EAL binds the calling thread. */
+	bench_check(pthread_getaffinity_np(pthread_self(), sizeof(before), &before), "affinity", NULL);
+	bench_check(rte_eal_init(10, argv) < 0 ? -rte_errno : 0, "rte_eal_init", NULL);
+	bench_check(pthread_setaffinity_np(pthread_self(), sizeof(before), &before), "affinity", NULL);
+}
+
 void
 null_router_create(struct null_router *n, unsigned int workers)
 {
@@ -242,7 +268,9 @@ null_router_create(struct null_router *n, unsigned int workers)
 	struct port_conf out = { .name = "out", .kind = "device", .kind_conf = &sink };
 	struct error err = { 0 };
 
-	n->hugepages = eal_bench_free_hugepages() >= HUGEPAGES_NEEDED;
+	n->hugepages = getenv(NULL_PAGES) == NULL && eal_bench_free_hugepages() >= HUGEPAGES_NEEDED;
+	if (!n->hugepages)
+		start_on_small_pages();
 	struct router_conf conf = { .workers = workers, .poll = POLL_BUSY, .hugepages = n->hugepages };
 	bench_check(router_create(&conf, &n->router, &err), "router", &err);
 	start_device();

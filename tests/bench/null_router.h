@@ -20,6 +20,7 @@
 #define NULL_FRAME    64 /* bytes, without FCS */
 #define NULL_BURST    32
 #define NULL_GATEWAYS 16
+#define NULL_PAGES    "BENCH_PAGES" /* in the environment: no hugepages, but "thp", transparent ones, or "4k" */
 
 /* What differs between frames: bytes 24 to 39 of each, network order. */
 struct null_frame {

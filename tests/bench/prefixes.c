@@ -125,15 +125,18 @@ read_file(struct maker *m, const char *path)
 	return m->count > 0;
 }
 
-/* Somewhere in what the registries hand out: 1.0.0.0 to 223.255.255.255; for IPv6 the /12s of the five registries. */
+/* Somewhere in what the registries hand out: 1.0.0.0 to 223.255.255.255 but 127.0.0.0/8; for IPv6 the /12s of the five registries. */
 static struct bits
 anywhere(struct maker *m)
 {
 	static const uint64_t registries[] = { UINT64_C(0x2400) << 48, UINT64_C(0x2600) << 48, UINT64_C(0x2800) << 48,
 		UINT64_C(0x2a00) << 48, UINT64_C(0x2c00) << 48 };
 
-	if (m->family == AF_INET)
-		return (struct bits){ ((UINT64_C(1) << 24) + draw(&m->random) % (UINT64_C(223) << 24)) << 32, 0 };
+	if (m->family == AF_INET) {
+		uint64_t addr = (UINT64_C(1) << 24) + draw(&m->random) % (UINT64_C(222) << 24);
+
+		return (struct bits){ (addr >= UINT64_C(127) << 24 ? addr + (1 << 24) : addr) << 32, 0 };
+	}
 	return (struct bits){ registries[draw(&m->random) % 5] | draw(&m->random) >> 12, draw(&m->random) };
 }
 
