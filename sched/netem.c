@@ -466,6 +466,11 @@ merge(struct netem *n, const struct netem_conf *c, int16_t *delay_values, int16_
 	struct netem_conf old = n->conf;
 
 	n->conf = *c;
+	if (!c->has_correlations) {
+		n->conf.delay_correlation = old.delay_correlation;
+		n->conf.loss.correlation = old.loss.correlation;
+		n->conf.duplicate.correlation = old.duplicate.correlation;
+	}
 	if (!c->has_reorder)
 		n->conf.reorder = old.reorder;
 	if (!c->has_corrupt)
@@ -553,7 +558,7 @@ netem_get_conf(const struct qdisc *q, void *conf)
 	struct netem_conf *c = conf;
 
 	*c = n->conf;
-	c->has_reorder = c->has_corrupt = c->has_rate = c->has_slot = c->has_ecn = true;
+	c->has_correlations = c->has_reorder = c->has_corrupt = c->has_rate = c->has_slot = c->has_ecn = true;
 	c->has_delay_table = c->delay_table.size != 0;
 	c->has_slot_table = c->slot_table.size != 0;
 }

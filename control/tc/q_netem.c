@@ -118,6 +118,7 @@ parse_delay(const struct nlattr *const *tb, const struct tc_netem_qopt *opt, str
 	if (tb[TCA_NETEM_CORR] != NULL &&
 		(rc = struct_parse(tb[TCA_NETEM_CORR], &corr, sizeof(corr), "netem correlation", err)) != 0)
 		return rc;
+	c->has_correlations = tb[TCA_NETEM_CORR] != NULL;
 	c->delay_correlation = corr.delay_corr;
 	c->loss.correlation = corr.loss_corr;
 	c->duplicate.correlation = corr.dup_corr;

@@ -28,6 +28,7 @@
 #define BACKLOG       32768
 #define LARGE_BACKLOG 131072
 #define MEGABYTES     640
+#define QUEUES_MAX    (1 << 18)
 #define WARM_UP       50 /* packets a packet of backlog: full buckets are empty by then where they are to be */
 
 void
@@ -236,6 +237,15 @@ queue_by_flow(struct rte_mbuf *m)
 	return rte_be_to_cpu_16(rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, pkt_of(m)->l4_off)->src_port);
 }
 
+/* They need not leave as they came: each is in a queue of its own. */
+static uint32_t
+queue_none(struct rte_mbuf *m)
+{
+	static uint32_t next;
+
+	return next++ % QUEUES_MAX;
+}
+
 static uint32_t
 queue_only_one(struct rte_mbuf *m)
 {
@@ -293,7 +303,7 @@ check_work(struct load *load, uint32_t (*queue)(struct rte_mbuf *m))
 	struct subject s = subject_of(load);
 	struct cycles cycles;
 
-	last_enqueued = calloc(1 << 18, sizeof(*last_enqueued));
+	last_enqueued = calloc(QUEUES_MAX, sizeof(*last_enqueued));
 	require(last_enqueued != NULL, "out of memory");
 	queue_of = queue;
 	s.arrange = check_order;
@@ -421,6 +431,15 @@ main(void)
 	plain_row(&b, "tbf", "tbf, 10,000 flows, waiting for tokens", load_tbf, queue_only_one, 55, 45);
 	plain_row(&b, "prio", "prio, 3 bands, 10,000 flows", load_prio, queue_by_leaf, 50, 40);
 	plain_row(&b, "sfq", "sfq, 10,000 flows", load_sfq, queue_by_flow, 80, 70);
+	plain_row(&b, "hfsc-1", "hfsc, 1 class", load_hfsc_1, queue_by_leaf, 0, 0);
+	plain_row(&b, "hfsc-10000", "hfsc, 10,000 classes, each assured half of what it gets", load_hfsc_10000,
+		queue_by_leaf, 0, 0);
+	plain_row(&b, "hfsc-10000-assured", "hfsc, 10,000 classes, all by their real-time curves",
+		load_hfsc_10000_assured, queue_by_leaf, 0, 0);
+	plain_row(&b, "hfsc-10000-over", "hfsc, 10,000 classes, each waits for its upper limit", load_hfsc_10000_over,
+		queue_by_leaf, 0, 0);
+	plain_row(&b, "netem", "netem, a constant delay", load_netem, queue_only_one, 0, 0);
+	plain_row(&b, "netem-jitter", "netem, delay with jitter", load_netem_jitter, queue_none, 0, 0);
 	plain_row(&b, "cbq-1", "cbq, 1 class under its rate", load_cbq_1, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-10000", "cbq, 10,000 classes, all under their rate", load_cbq_10000, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-10000-over", "cbq, 10,000 bounded classes, all over their rate", load_cbq_10000_over,

@@ -15,6 +15,10 @@
 #define FLOWS            10000
 #define LINK_BYTES_PER_S UINT64_C(1250000000) /* 10 gbit: a packet of 64 bytes takes 51.2 ns */
 
+#define LEAVES_AN_INNER  100
+#define FIRST_LEAF_MINOR 0x1000
+#define QUEUE_PACKETS    (1u << 17) /* no limit that bites */
+
 /* Where a packet goes when it is enqueued again: what classification would have left in struct pkt. */
 struct target {
 	uint32_t leaf, priority;
@@ -49,6 +53,14 @@ uint32_t random_below(uint32_t n); /* always the same ones */
 
 /* ---- sched_trees.c */
 
+/* An empty tree: a burst of packets takes as long on the link as the clock goes from one burst to the next. */
+void load_start(struct load *load);
+struct qdisc *load_add_qdisc(struct load *load, uint32_t parent, uint32_t major, const char *kind, const void *conf);
+/* What goes round is aimed anew each time: at each of `count` places as often, in random order. */
+void
+load_aim_at_random(struct load *load, uint32_t count, struct target (*target)(const struct load *load, uint32_t i));
+struct target load_target_leaf(const struct load *load, uint32_t i);
+
 /* Root class, inner classes of 100 leaves, leaves; above 50,000 two such trees under prio, as minors have 16 bits. */
 void load_htb(struct load *load, unsigned int leaves, enum htb_state state);
 void load_pfifo(struct load *load);
@@ -68,6 +80,16 @@ struct target load_first_target(const struct load *load, uint32_t i);
 struct class *load_leaf(const struct load *load, uint32_t i); /* htb's i-th leaf */
 /* Do the books of all classes and qdiscs agree with what was counted here? */
 void load_check_books(const struct load *load);
+
+/* ---- sched_trees_hfsc.c */
+
+/* Assured half of what each gets, or all of it, or limited to less than it might get. */
+void load_hfsc_1(struct load *load);
+void load_hfsc_10000(struct load *load);
+void load_hfsc_10000_assured(struct load *load);
+void load_hfsc_10000_over(struct load *load);
+void load_netem(struct load *load); /* a delay, without and with jitter */
+void load_netem_jitter(struct load *load);
 
 /* ---- sched_peers.c */
 

@@ -8,6 +8,7 @@
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/cbq.h>
 #include <weir/qdisc/gred.h>
+#include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/red.h>
@@ -16,13 +17,10 @@
 
 #include "sched_loads.h"
 
-#define NS               UINT64_C(1000000000)
-#define TREE_LEAVES      50000 /* of one htb */
-#define LEAVES_AN_INNER  100
-#define FIRST_LEAF_MINOR 0x1000
-#define QUANTUM          1514
-#define SHUFFLES         16
-#define QUEUE_PACKETS    (1u << 17) /* no limit that bites */
+#define NS          UINT64_C(1000000000)
+#define TREE_LEAVES 50000 /* of one htb */
+#define QUANTUM     1514
+#define SHUFFLES    16
 
 static uint64_t
 load_now(void *arg)
@@ -41,8 +39,8 @@ host_of(struct load *load)
 		.seed = 1 };
 }
 
-static struct qdisc *
-add_qdisc(struct load *load, uint32_t parent, uint32_t major, const char *kind, const void *conf)
+struct qdisc *
+load_add_qdisc(struct load *load, uint32_t parent, uint32_t major, const char *kind, const void *conf)
 {
 	struct qdisc_spec spec = { .parent = parent, .handle = major << 16, .kind = kind, .conf = conf };
 	struct qdisc *q;
@@ -53,8 +51,8 @@ add_qdisc(struct load *load, uint32_t parent, uint32_t major, const char *kind, 
 }
 
 /* A burst of packets takes as long on the link as the clock goes from one burst to the next. */
-static void
-start(struct load *load)
+void
+load_start(struct load *load)
 {
 	struct sched_host host = host_of(load);
 	struct error err = { 0 };
@@ -64,8 +62,8 @@ start(struct load *load)
 }
 
 /* What goes round is aimed anew each time: at each of `count` places as often, in random order. */
-static void
-aim_at_random(struct load *load, uint32_t count, struct target (*target)(const struct load *load, uint32_t i))
+void
+load_aim_at_random(struct load *load, uint32_t count, struct target (*target)(const struct load *load, uint32_t i))
 {
 	load->target_count = SHUFFLES * count;
 	load->targets = calloc(load->target_count, sizeof(*load->targets));
@@ -128,8 +126,8 @@ load_leaf(const struct load *load, uint32_t i)
 	return sched_class_find(q, major << 16 | (FIRST_LEAF_MINOR + i % TREE_LEAVES));
 }
 
-static struct target
-target_leaf(const struct load *load, uint32_t i)
+struct target
+load_target_leaf(const struct load *load, uint32_t i)
 {
 	return (struct target){ .leaf = load_leaf(load, i)->slot };
 }
@@ -142,18 +140,18 @@ load_htb(struct load *load, unsigned int leaves, enum htb_state state)
 	unsigned int trees = (leaves + TREE_LEAVES - 1) / TREE_LEAVES;
 
 	*load = (struct load){ .leaves = leaves, .own_bucket = state == HTB_OVER, .borrows = state == HTB_BORROW };
-	start(load);
+	load_start(load);
 	if (trees > 1)
-		add_qdisc(load, TC_H_ROOT, 1, "prio", &two_bands);
+		load_add_qdisc(load, TC_H_ROOT, 1, "prio", &two_bands);
 	for (unsigned int i = 0; i < trees; i++) {
-		struct qdisc *q = trees == 1 ? add_qdisc(load, TC_H_ROOT, 1, "htb", &conf)
-					     : add_qdisc(load, 1 << 16 | (i + 1), 2 + i, "htb", &conf);
+		struct qdisc *q = trees == 1 ? load_add_qdisc(load, TC_H_ROOT, 1, "htb", &conf)
+					     : load_add_qdisc(load, 1 << 16 | (i + 1), 2 + i, "htb", &conf);
 
 		fill_htb(q, leaves / trees, leaves, state);
 	}
 	/* Where each leaf waits for its own bucket, each keeps what it has; else who sends next is anyone's guess. */
 	if (state != HTB_OVER)
-		aim_at_random(load, leaves, target_leaf);
+		load_aim_at_random(load, leaves, load_target_leaf);
 }
 
 /* ---- cbq */
@@ -188,14 +186,14 @@ load_cbq(struct load *load, unsigned int leaves, bool over)
 	struct qdisc *q;
 
 	*load = (struct load){ .leaves = leaves, .own_bucket = over };
-	start(load);
-	q = add_qdisc(load, TC_H_ROOT, 1, "cbq", &conf);
+	load_start(load);
+	q = load_add_qdisc(load, TC_H_ROOT, 1, "cbq", &conf);
 	for (unsigned int i = 0; i < inner; i++)
 		add_cbq_class(q, 0, 2 + i, rate * leaves / inner, false);
 	for (unsigned int i = 0; i < leaves; i++)
 		add_cbq_class(q, 2 + i % inner, FIRST_LEAF_MINOR + i, rate, over);
 	if (!over)
-		aim_at_random(load, leaves, target_leaf);
+		load_aim_at_random(load, leaves, load_target_leaf);
 }
 
 void
@@ -228,9 +226,9 @@ void
 load_pfifo_fast(struct load *load)
 {
 	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "pfifo_fast", NULL);
-	aim_at_random(load, FLOWS, target_priority);
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, "pfifo_fast", NULL);
+	load_aim_at_random(load, FLOWS, target_priority);
 }
 
 void
@@ -241,16 +239,16 @@ load_tbf(struct load *load)
 		.burst_bytes = 2 * BURST * PACKET_BYTES };
 
 	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "tbf", &conf);
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, "tbf", &conf);
 }
 
 static void
 load_fifo(struct load *load, const char *kind)
 {
 	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, kind, NULL);
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, kind, NULL);
 }
 
 void
@@ -276,8 +274,8 @@ load_red(struct load *load)
 	static const struct red_conf conf = { .params = never_drops, .limit_bytes = QUEUE_PACKETS * PACKET_BYTES };
 
 	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "red", &conf);
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, "red", &conf);
 }
 
 /* All 16 virtual queues, each with a prio of its own; packets are of the first. */
@@ -293,8 +291,8 @@ load_gred(struct load *load)
 	struct qdisc *q;
 
 	*load = (struct load){ 0 };
-	start(load);
-	q = add_qdisc(load, TC_H_ROOT, 1, "gred", &conf);
+	load_start(load);
+	q = load_add_qdisc(load, TC_H_ROOT, 1, "gred", &conf);
 	conf.setup = false;
 	for (conf.queue = 0; conf.queue < GRED_QUEUES_MAX; conf.queue++) {
 		conf.queues[0] = (struct gred_queue_conf){
@@ -318,9 +316,9 @@ void
 load_prio(struct load *load)
 {
 	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "prio", NULL);
-	aim_at_random(load, FLOWS, target_band);
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, "prio", NULL);
+	load_aim_at_random(load, FLOWS, target_band);
 }
 
 void
@@ -331,8 +329,8 @@ load_sfq(struct load *load)
 	};
 
 	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "sfq", &conf);
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, "sfq", &conf);
 }
 
 /* Its class by priority, 1:ROW, is the packet's tc_index when it is first classified, and stays so. */
@@ -352,15 +350,15 @@ load_dsmark(struct load *load, unsigned int rows)
 	struct qdisc *q;
 
 	*load = (struct load){ .rows = rows };
-	start(load);
-	q = add_qdisc(load, TC_H_ROOT, 1, "dsmark", &conf);
+	load_start(load);
+	q = load_add_qdisc(load, TC_H_ROOT, 1, "dsmark", &conf);
 	for (uint32_t row = 0; row < rows; row++) {
 		struct class_spec spec = { .classid = 1 << 16 | row, .conf = &mark };
 
 		mark.value = (uint8_t)(row << 2);
 		require(sched_class_change(sched_class_find(q, spec.classid), &spec, &err) == 0, err.msg);
 	}
-	aim_at_random(load, FLOWS, target_row);
+	load_aim_at_random(load, FLOWS, target_row);
 }
 
 struct target
@@ -423,8 +421,29 @@ add_cbq_class_books(void *arg, struct class *c)
 }
 
 static int
+add_hfsc_class_books(void *arg, struct class *c)
+{
+	struct sums *sums = arg;
+	struct hfsc_class_xstats xstats;
+	struct sched_stats stats;
+
+	class_get_stats(c, &stats);
+	c->qdisc->ops->classes->get_xstats(c, &xstats);
+	if (c->parent == NULL)
+		sums->root_packets += xstats.work / PACKET_BYTES;
+	if (c->leaf == NULL)
+		return 0;
+	sums->leaf_packets += stats.packets;
+	sums->leaf_backlog += stats.backlog_pkts;
+	require(stats.packets != 0, "a leaf never sent");
+	return 0;
+}
+
+static int
 add_qdisc_classes(void *arg, struct qdisc *q)
 {
+	if (strcmp(q->ops->kind, "hfsc") == 0)
+		return sched_class_walk(q, add_hfsc_class_books, arg);
 	if (strcmp(q->ops->kind, "cbq") == 0)
 		return sched_class_walk(q, add_cbq_class_books, arg);
 	return strcmp(q->ops->kind, "htb") == 0 ? sched_class_walk(q, add_class, arg) : 0;

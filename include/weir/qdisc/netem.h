@@ -62,6 +62,7 @@ struct netem_conf {
 	struct netem_states states;
 	struct netem_gilbert_elliot gilbert_elliot;
 	/* What a change does not name stays as it was, as on Linux. */
+	bool has_correlations; /* of delay, loss and duplicate */
 	bool has_reorder, has_corrupt, has_rate, has_slot, has_ecn, has_delay_table, has_slot_table;
 	struct netem_chance reorder, corrupt;
 	struct netem_rate rate;

@@ -172,8 +172,10 @@ delays_are_as_correlated_as_asked(void **state)
 	for (size_t i = 0; i < RTE_DIM(correlations); i++) {
 		double r = correlations[i], expected = width * width / 12 * (1 - r) / (1 + r);
 
-		measure_delays((struct netem_conf){
-			.latency_ns = MS(10), .jitter_ns = MS(2), .delay_correlation = PERCENT(r * 100) });
+		measure_delays((struct netem_conf){ .latency_ns = MS(10),
+			.jitter_ns = MS(2),
+			.has_correlations = true,
+			.delay_correlation = PERCENT(r * 100) });
 		/* Deviation of the estimate: sqrt((1 - r^2) / N). */
 		assert_true(fabs(autocorrelation() - r) < 3.3 * sqrt((1 - r * r) / N) + 1e-4);
 		assert_true(fabs(variance() / expected - 1) < 0.1);
