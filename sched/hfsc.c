@@ -273,9 +273,9 @@ set_shapes(struct class *c, bool inner)
 	hfsc_shape_init(&more->real_time, &conf->real_time);
 	hfsc_shape_init(&more->link_share, &share);
 	hfsc_shape_init(&more->upper_limit, &conf->upper_limit);
-	more->lag_max_ns = LAG_MAX_NS;
+	cl->lag_max_ns = LAG_MAX_NS;
 	if (conf->upper_limit.m2_Bps != 0)
-		more->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, more->upper_limit.cost2));
+		cl->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, more->upper_limit.cost2));
 }
 
 /* Room for `entries` in a heap that has `size` slots: a larger one, or none if there is no need. */
@@ -478,6 +478,7 @@ hfsc_class_unlink(struct class *c)
 	struct hfsc_class *cl = class_priv(c), *parent = hfsc_parent(h, cl);
 
 	hfsc_take_out(h, cl);
+	memset(h->ahead, 0, sizeof(h->ahead));
 	h->flushing = NULL;
 	if (parent->inner.ahead == cl)
 		parent->inner.ahead = NULL;

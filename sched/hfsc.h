@@ -74,13 +74,13 @@ struct hfsc_class {
 		struct hfsc_inner inner;
 	};
 	struct hfsc_curve upper_limit;
+	uint64_t lag_max_ns; /* what a class that could not use its upper limit may make up for */
 };
 
 /* What is not touched for each packet: class.more. */
 struct hfsc_more {
 	struct hfsc_shape real_time, link_share, upper_limit;
 	uint64_t parked_ns, armed_ns; /* it is parked until then; when HFSC_WAIT_PARKED goes off */
-	uint64_t lag_max_ns; /* what a class that could not use its upper limit may make up for */
 	uint32_t period;
 	uint32_t level; /* 0: a leaf */
 	uint32_t children;
@@ -94,8 +94,15 @@ struct hfsc_more {
 	struct hfsc_class_conf conf;
 };
 
+#define HFSC_AHEAD 16 /* leaves */
+#define HFSC_FEW   16 /* so many classes, and what they touch, stay near the processor by themselves */
+
 struct hfsc {
 	struct min_heap deadlines; /* of eligible leaves */
+	/* Leaves that will be served before long, by ahead_count: what they will touch is fetched step by step. */
+	const struct hfsc_class *ahead[HFSC_AHEAD];
+	uint32_t ahead_count;
+	uint64_t served_ns; /* when it was last asked for packets */
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and stand in no heap yet */
 	struct class *root;
 	struct class *flushing; /* where a flush goes on; NULL: at the first class */

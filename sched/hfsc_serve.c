@@ -6,6 +6,7 @@
 #include "hfsc.h"
 
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
+#define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 #define LEAD_MAX    (INT64_C(1) << 61) /* of a virtual time before the clock, so that times in a heap can be compared */
 #define EPOCH_SHIFT 62
 #define FAR_NS      (UINT64_C(1) << 62) /* a deadline that is never: later than all others */
@@ -196,11 +197,9 @@ count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 		arm(h, cl, HFSC_WAIT_FIT, fit);
 		return;
 	}
-	uint64_t lag_max_ns = hfsc_more(cl)->lag_max_ns;
-
 	cl->unfit = false;
-	if (now - fit > lag_max_ns)
-		hfsc_curve_shift(&cl->upper_limit, now - fit - lag_max_ns);
+	if (now - fit > cl->lag_max_ns)
+		hfsc_curve_shift(&cl->upper_limit, now - fit - cl->lag_max_ns);
 }
 
 static void
@@ -375,6 +374,87 @@ is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 	}
 }
 
+/* ---- looking ahead */
+
+static inline void
+prefetch_class(const struct hfsc_class *cl)
+{
+	rte_prefetch0(cl);
+	rte_prefetch0(&cl->virtual_ns);
+	rte_prefetch0(&cl->real_time);
+	rte_prefetch0(&cl->upper_limit.cost2);
+}
+
+static inline void
+prefetch_leaf(const struct hfsc_class *cl)
+{
+	const struct qdisc *leaf = hfsc_class_of(cl)->leaf;
+
+	if (likely(leaf != NULL))
+		qdisc_prefetch_self(leaf);
+}
+
+static inline void
+prefetch_queue(const struct hfsc_class *cl, unsigned int step)
+{
+	const struct qdisc *leaf = hfsc_class_of(cl)->leaf;
+
+	if (likely(leaf != NULL))
+		qdisc_prefetch(leaf, step);
+}
+
+/*
+ * Whoever comes first in a heap now will have a turn, a while from now if it is an inner class's: its class at once, its
+ * leaf qdisc four turns later, and so on. A class that goes takes all of these with it.
+ */
+static inline void
+look_ahead(struct hfsc *h, const struct hfsc_class *cl)
+{
+	const struct hfsc_class *seen;
+
+	if (cl != NULL)
+		prefetch_class(cl);
+	h->ahead[h->ahead_count++ % HFSC_AHEAD] = cl;
+	if ((seen = h->ahead[(h->ahead_count - 4) % HFSC_AHEAD]) != NULL)
+		prefetch_leaf(seen);
+	if ((seen = h->ahead[(h->ahead_count - 8) % HFSC_AHEAD]) != NULL)
+		prefetch_queue(seen, 0);
+	if ((seen = h->ahead[(h->ahead_count - 12) % HFSC_AHEAD]) != NULL)
+		prefetch_queue(seen, 1);
+}
+
+/*
+ * Of the heap of deadlines: the one that will be second, for there is no telling further; the leaf of the first, whose
+ * class was fetched when it was second.
+ */
+static inline void
+look_at_deadlines(const struct hfsc *h)
+{
+	const struct min_heap *heap = &h->deadlines;
+
+	if (heap->end <= HEAP_ROOT + 1)
+		return;
+	prefetch_leaf(heap_first(heap)->item);
+	prefetch_class(heap->slots[heap_least_child(heap, HEAP_ROOT + 1)].item);
+}
+
+/* Those who will be due at the next call, if that comes as soon as this one came; and at the one after. */
+static void
+prefetch_due_later(struct hfsc *h, uint64_t now)
+{
+	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
+	uintptr_t later[DUE_BURST / 2];
+	unsigned int n;
+
+	h->served_ns = now;
+	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_leaf(class_of_wait(later[i]));
+	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
+	for (unsigned int i = 0; i < n; i++)
+		prefetch_class(class_of_wait(later[i]));
+}
+
 static void
 run_timers(struct hfsc *h, uint64_t now)
 {
@@ -382,13 +462,12 @@ run_timers(struct hfsc *h, uint64_t now)
 	unsigned int n;
 
 	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
-		for (unsigned int i = 0; i < n; i++) {
-			const struct hfsc_class *cl = class_of_wait(due[i]);
-
-			rte_prefetch0(cl);
-			rte_prefetch0(&cl->virtual_ns);
-			rte_prefetch0(&cl->real_time);
-		}
+		for (unsigned int i = 0; i < n; i++)
+			prefetch_class(class_of_wait(due[i]));
+		for (unsigned int i = 0; i < n; i++)
+			prefetch_leaf(class_of_wait(due[i]));
+		for (unsigned int i = 0; i < n; i++)
+			prefetch_queue(class_of_wait(due[i]), 0);
 		for (unsigned int i = 0; i < n; i++)
 			is_due(h, due[i], now);
 	}
@@ -523,6 +602,15 @@ charge(struct hfsc *h, struct hfsc_class *leaf, uint32_t bytes, uint64_t now)
 	}
 }
 
+/* Who comes first in the heap of cl's parent now. */
+static inline const struct hfsc_class *
+next_sister(const struct hfsc *h, const struct hfsc_class *cl)
+{
+	const struct min_heap *heap = &hfsc_parent(h, cl)->inner.children;
+
+	return heap->end <= HEAP_ROOT + HFSC_FEW ? NULL : heap_first(heap)->item;
+}
+
 /* A packet of cl: 0 if its leaf qdisc gives none. */
 static inline uint16_t
 take_packet(struct hfsc *h, struct hfsc_class *cl, struct rte_mbuf **pkts, bool real_time, uint64_t now)
@@ -542,6 +630,8 @@ take_packet(struct hfsc *h, struct hfsc_class *cl, struct rte_mbuf **pkts, bool 
 	if (real_time)
 		cl->real_time_total += bytes;
 	charge(h, cl, bytes, now);
+	if (!real_time)
+		look_ahead(h, next_sister(h, cl));
 	return 1;
 }
 
@@ -568,6 +658,7 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			cl->eligible = false;
 			got += take_packet(h, cl, pkts + got, true, now);
 			settle_first(h, cl, now);
+			look_at_deadlines(h);
 		} else if ((cl = next_by_share(h)) != NULL) {
 			got += take_packet(h, cl, pkts + got, false, now);
 		} else {
@@ -575,5 +666,6 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		}
 	}
 	q->overlimits += got == 0 && n != 0;
+	prefetch_due_later(h, now);
 	return got;
 }
