@@ -24,6 +24,7 @@ struct action {
 	/* control's */
 	uint32_t index;
 	uint32_t references, binds;
+	bool of_filter; /* the configuration in course is a filter's, which has chains to go to */
 	uint32_t flags;
 	uint8_t cookie_bytes;
 	uint8_t cookie[ACTION_COOKIE_MAX];
@@ -108,7 +109,8 @@ note_details(struct action *action, const struct action_spec *spec)
 }
 
 static int
-create(struct rcu *rcu, const struct action_spec *spec, uint64_t now, struct action **made, struct error *err)
+create(struct rcu *rcu, const struct action_spec *spec, bool of_filter, uint64_t now, struct action **made,
+	struct error *err)
 {
 	struct kind *kind = find_kind(spec->kind);
 	unsigned int workers = rcu_workers(rcu);
@@ -126,6 +128,7 @@ create(struct rcu *rcu, const struct action_spec *spec, uint64_t now, struct act
 	action->workers = workers;
 	action->rcu = rcu;
 	action->created_ns = now;
+	action->of_filter = of_filter;
 	action->index = spec->index;
 	note_details(action, spec);
 	rc = kind->ops->init(action, spec->conf, err);
@@ -194,7 +197,7 @@ bind_one(struct filter_group *group, const struct action_spec *spec, struct acti
 		return rc;
 	*bound = spec->index != 0 ? find(action_find_ops(spec->kind), spec->index) : NULL;
 	if (*bound == NULL) {
-		rc = create(filter_group_rcu(group), spec, filter_group_now(group), bound, err);
+		rc = create(filter_group_rcu(group), spec, true, filter_group_now(group), bound, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -317,13 +320,13 @@ action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct
 }
 
 int
-action_check_verdict(const char *kind, int32_t action, struct error *err)
+action_check_verdict(const struct action *action, int32_t verdict, struct error *err)
 {
-	if (TC_ACT_EXT_CMP(action, TC_ACT_JUMP))
+	if (TC_ACT_EXT_CMP(verdict, TC_ACT_JUMP))
 		return 0;
-	if (TC_ACT_EXT_CMP(action, TC_ACT_GOTO_CHAIN))
-		return error_set(err, EOPNOTSUPP, "%s: there is only chain 0, so 'goto chain' has nowhere to go", kind);
-	switch (action) {
+	if (TC_ACT_EXT_CMP(verdict, TC_ACT_GOTO_CHAIN))
+		return action->of_filter ? 0 : error_set(err, EINVAL, "can't goto NULL proto/chain");
+	switch (verdict) {
 	case TC_ACT_UNSPEC:
 	case TC_ACT_OK:
 	case TC_ACT_RECLASSIFY:
@@ -333,10 +336,18 @@ action_check_verdict(const char *kind, int32_t action, struct error *err)
 		return 0;
 	default:
 		return error_set(err, EINVAL,
-			"invalid control action %d: one of reclassify, drop, continue, pass, pipe, jump, trap is "
-			"wanted",
-			action);
+			"%s: invalid control action %d: one of reclassify, drop, continue, pass, pipe, goto chain, "
+			"jump, trap is wanted",
+			action->ops->kind, verdict);
 	}
+}
+
+int
+action_check_fallback(const struct action *action, int32_t verdict, struct error *err)
+{
+	if (TC_ACT_EXT_CMP(verdict, TC_ACT_GOTO_CHAIN))
+		return error_set(err, EINVAL, "goto chain not allowed on fallback");
+	return action_check_verdict(action, verdict, err);
 }
 
 /* ---- actions by themselves ---------------------------------------------------------------------- */
@@ -354,12 +365,13 @@ action_add(struct rcu *rcu, const struct action_spec *spec, uint16_t flags, uint
 	if (action != NULL && (flags & CHANGE_REPLACE) == 0)
 		return error_code(err, EEXIST);
 	if (action != NULL) {
+		action->of_filter = false;
 		rc = spec->conf != NULL ? action->ops->init(action, spec->conf, err) : 0;
 		if (rc != 0)
 			return rc;
 		note_details(action, spec);
 	} else {
-		rc = create(rcu, spec, now, &action, err);
+		rc = create(rcu, spec, false, now, &action, err);
 		if (rc != 0)
 			return rc;
 		action->references = 1;

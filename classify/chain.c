@@ -14,10 +14,11 @@
 #include "internal.h"
 
 /*
- * tc's own choices of a preference start here and count down, each below the chain's first: what is added later comes
- * earlier.
+ * tc's own choices of a preference start at the first and count down, each below the last one chosen: what is added
+ * later comes earlier. What is below the least was chosen by hand.
  */
-#define FIRST_AUTOMATIC_PREFERENCE 49152
+#define FIRST_AUTOMATIC_PREFERENCE 0xc000
+#define LEAST_AUTOMATIC_PREFERENCE 0x8000
 
 static const struct filter_ops *registered[32];
 
@@ -197,8 +198,91 @@ chain_uses_class(const struct chain *chain, uint32_t classid)
 	return class_uses_count(&chain->shared->uses, classid);
 }
 
+/* ---- chains within the chain */
+
+/* The place among all, n_indices if there is none. */
+static uint32_t
+place_of_index(const struct chain *chain, uint32_t index)
+{
+	uint32_t at = 0;
+
+	while (at < chain->n_indices && chain->indices[at].index != index)
+		at++;
+	return at;
+}
+
+bool
+chain_has(const struct chain *chain, uint32_t index)
+{
+	return place_of_index(chain, index) < chain->n_indices;
+}
+
+/* Makes sure that it is there. */
+static int
+add_index(struct chain *chain, uint32_t index, bool named)
+{
+	uint32_t at = place_of_index(chain, index);
+
+	if (at == chain->n_indices) {
+		struct chain_index *more = realloc(chain->indices, (at + 1) * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		more[at] = (struct chain_index){ .index = index };
+		chain->indices = more;
+		chain->n_indices++;
+	}
+	chain->indices[at].named |= named;
+	return 0;
+}
+
+static bool
+has_groups(const struct chain *chain, uint32_t index)
+{
+	const struct group_list *list = chain->groups;
+
+	for (uint32_t i = 0; list != NULL && i < list->n; i++)
+		if (list->groups[i]->index == index)
+			return true;
+	return false;
+}
+
+static void
+drop_index_if_unused(struct chain *chain, uint32_t index)
+{
+	uint32_t at = place_of_index(chain, index);
+
+	if (at == chain->n_indices || chain->indices[at].named || has_groups(chain, index))
+		return;
+	chain->n_indices--;
+	memmove(&chain->indices[at], &chain->indices[at + 1], (chain->n_indices - at) * sizeof(chain->indices[0]));
+}
+
+int
+chain_walk_indices(const struct chain *chain, int (*visit)(void *arg, uint32_t index, bool named), void *arg)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < chain->n_indices; i++)
+		rc = visit(arg, chain->indices[i].index, chain->indices[i].named);
+	return rc;
+}
+
+/* ---- groups */
+
+static void
+find_chain_0(struct group_list *list)
+{
+	list->first = 0;
+	while (list->first < list->n && list->groups[list->first]->index != 0)
+		list->first++;
+	list->end = list->first;
+	while (list->end < list->n && list->groups[list->end]->index == 0)
+		list->end++;
+}
+
 /*
- * The group array without [gone] or with `added` before [at]; NULL and ENOMEM when memory is out. An empty one is NULL.
+ * The group array without [at], or with `added` before [at]; -ENOMEM when memory is out. An empty one is NULL.
  */
 static int
 publish_groups(struct chain *chain, uint32_t at, struct filter_group *added)
@@ -221,6 +305,7 @@ publish_groups(struct chain *chain, uint32_t at, struct filter_group *added)
 					j++;
 				list->groups[i] = old->groups[j++];
 			}
+		find_chain_0(list);
 	}
 	store_release(&chain->groups, list);
 	if (old != NULL)
@@ -250,19 +335,34 @@ chain_destroy(struct chain *chain)
 	leave_shared(chain->shared);
 	if (list != NULL)
 		rcu_defer(chain->rcu, free, list);
+	free(chain->indices);
 	rcu_defer(chain->rcu, free, chain);
 }
 
-/* The place of the first group with at least this preference. */
+/* The place of the first group that comes no earlier than one with this chain and preference would. */
 static uint32_t
-place_of(const struct chain *chain, uint32_t preference)
+place_of(const struct chain *chain, uint32_t index, uint32_t preference)
 {
 	const struct group_list *list = chain->groups;
-	uint32_t at = 0;
+	uint32_t rank = place_of_index(chain, index), at = 0;
 
-	while (list != NULL && at < list->n && list->groups[at]->preference < preference)
-		at++;
+	for (; list != NULL && at < list->n; at++) {
+		const struct filter_group *group = list->groups[at];
+		uint32_t other = place_of_index(chain, group->index);
+
+		if (other > rank || (other == rank && group->preference >= preference))
+			break;
+	}
 	return at;
+}
+
+/* The group at a place, if it is of that chain. */
+static struct filter_group *
+group_at(const struct chain *chain, uint32_t at, uint32_t index)
+{
+	const struct group_list *list = chain->groups;
+
+	return list != NULL && at < list->n && list->groups[at]->index == index ? list->groups[at] : NULL;
 }
 
 /* The group of a message's preference and protocol (0: any); NULL with *err untouched if there is none. */
@@ -270,15 +370,16 @@ static int
 find_group(const struct chain *chain, const struct filter_spec *spec, uint32_t *at, struct filter_group **found,
 	struct error *err)
 {
-	const struct group_list *list = chain->groups;
+	struct filter_group *group;
 
 	*found = NULL;
-	*at = place_of(chain, spec->preference);
-	if (list == NULL || *at == list->n || list->groups[*at]->preference != spec->preference)
+	*at = place_of(chain, spec->chain, spec->preference);
+	group = group_at(chain, *at, spec->chain);
+	if (group == NULL || group->preference != spec->preference)
 		return 0;
-	if (spec->protocol != 0 && list->groups[*at]->protocol != spec->protocol)
+	if (spec->protocol != 0 && group->protocol != spec->protocol)
 		return error_set(err, EINVAL, "Filter with specified priority/protocol not found");
-	*found = list->groups[*at];
+	*found = group;
 	return 0;
 }
 
@@ -294,14 +395,20 @@ static void
 describe(const struct filter_group *group, uint32_t handle, const void *filter, struct filter_info *info)
 {
 	if (info != NULL)
-		*info = (struct filter_info){ group->preference, group->protocol, handle, group->ops->kind, group,
-			filter };
+		*info = (struct filter_info){ group->index, group->preference, group->protocol, handle,
+			group->ops->kind, group, filter };
 }
 
+/* 0: none is free. */
 static uint32_t
-automatic_preference(const struct chain *chain)
+automatic_preference(const struct chain *chain, uint32_t index)
 {
-	return chain->groups != NULL ? chain->groups->groups[0]->preference - 1 : FIRST_AUTOMATIC_PREFERENCE;
+	uint32_t at = place_of(chain, index, LEAST_AUTOMATIC_PREFERENCE);
+	const struct filter_group *next = group_at(chain, at, index);
+
+	if (next == NULL)
+		return FIRST_AUTOMATIC_PREFERENCE;
+	return next->preference == LEAST_AUTOMATIC_PREFERENCE ? 0 : next->preference - 1;
 }
 
 static int
@@ -322,6 +429,7 @@ make_group(struct chain *chain, const struct filter_spec *spec, uint32_t prefere
 	memset(group, 0, bytes);
 	group->ops = ops;
 	group->chain = chain;
+	group->index = spec->chain;
 	group->preference = preference;
 	group->protocol = spec->protocol;
 	rc = ops->init != NULL ? ops->init(group, err) : 0;
@@ -349,19 +457,20 @@ add_with_new_group(struct chain *chain, const struct filter_spec *spec, uint16_t
 	if ((flags & CHANGE_CREATE) == 0)
 		return error_set(err, ENOENT, NEEDS_CREATE);
 	if (preference == 0)
-		preference = automatic_preference(chain);
+		preference = automatic_preference(chain, spec->chain);
 	if (preference == 0)
 		return error_set(err, ENOSPC,
-			"no preference is free before the chain's first filter, which has 1: give one, as in 'prio "
-			"10'");
+			"no preference is left to choose before the chain's filters: give one, as in 'prio 10'");
 	rc = make_group(chain, spec, preference, &group, err);
 	if (rc != 0)
 		return rc;
 	rc = group->ops->change(group, NULL, &handle, spec->conf, &filter, err);
-	if (rc == 0 && publish_groups(chain, place_of(chain, preference), group) != 0)
+	if (rc == 0 && (add_index(chain, spec->chain, false) != 0 ||
+			       publish_groups(chain, place_of(chain, spec->chain, preference), group) != 0))
 		rc = error_code(err, ENOMEM);
 	if (rc != 0) {
 		group_destroy(group);
+		drop_index_if_unused(chain, spec->chain);
 		return rc;
 	}
 	describe(group, handle, filter, info);
@@ -423,8 +532,19 @@ delete_group(struct chain *chain, uint32_t at, gone_fn *gone, void *arg, struct 
 		return error_code(err, ENOMEM);
 	if (gone != NULL)
 		gone(arg, &info);
+	drop_index_if_unused(chain, group->index);
 	group_destroy(group);
 	return 0;
+}
+
+static int
+delete_groups(struct chain *chain, uint32_t index, gone_fn *gone, void *arg, struct error *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && has_groups(chain, index))
+		rc = delete_group(chain, place_of(chain, index, 0), gone, arg, err);
+	return rc;
 }
 
 static int
@@ -432,13 +552,25 @@ delete_all(struct chain *chain, const struct filter_spec *spec, gone_fn *gone, v
 {
 	if (spec->protocol != 0 || spec->handle != 0 || spec->kind != NULL)
 		return error_set(err, ENOENT, "Cannot flush filters with protocol, handle or kind set");
-	while (chain->groups != NULL) {
-		int rc = delete_group(chain, 0, gone, arg, err);
+	return delete_groups(chain, spec->chain, gone, arg, err);
+}
 
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
+int
+chain_add(struct chain *chain, uint32_t index, struct error *err)
+{
+	if (chain_has(chain, index))
+		return error_set(err, EEXIST, "Filter chain already exists");
+	return add_index(chain, index, true) != 0 ? error_code(err, ENOMEM) : 0;
+}
+
+int
+chain_delete(struct chain *chain, uint32_t index, gone_fn *gone, void *arg, struct error *err)
+{
+	if (!chain_has(chain, index))
+		return error_set(err, EINVAL, "Cannot find specified filter chain");
+	chain->indices[place_of_index(chain, index)].named = false;
+	drop_index_if_unused(chain, index);
+	return delete_groups(chain, index, gone, arg, err);
 }
 
 static int
@@ -475,7 +607,7 @@ chain_filter_delete(struct chain *chain, const struct filter_spec *spec, gone_fn
 
 	if (spec->preference == 0) {
 		rc = delete_all(chain, spec, gone, arg, err);
-	} else if (chain->groups == NULL) {
+	} else if (!chain_has(chain, spec->chain)) {
 		rc = error_set(err, ENOENT, "Cannot find specified filter chain");
 	} else {
 		rc = find_group(chain, spec, &at, &group, err);
@@ -500,7 +632,7 @@ chain_filter_get(const struct chain *chain, const struct filter_spec *spec, stru
 
 	if (spec->preference == 0)
 		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
-	if (chain->groups == NULL)
+	if (!chain_has(chain, spec->chain))
 		return error_set(err, EINVAL, "Cannot find specified filter chain");
 	rc = find_group(chain, spec, &at, &group, err);
 	if (rc != 0)

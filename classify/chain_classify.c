@@ -9,8 +9,8 @@
 
 #include "internal.h"
 
-/* As often an action may say "reclassify" before the packet is dropped as going round in circles. */
-#define RECLASSIFY_MAX 16
+/* As often an action may say "reclassify" or "goto chain" before the packet is dropped as going round in circles. */
+#define AGAIN_MAX 16
 
 static void
 ask_some(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
@@ -46,23 +46,48 @@ ask_group(const struct filter_group *group, const struct classify_ctx *ctx, stru
 		ask_some(group, ctx, pkts, results, places, asked);
 }
 
+/* The groups from `first` to before `end`. */
 static void
-ask_all(const struct group_list *list, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct verdict *results)
+ask_groups(const struct group_list *list, uint32_t first, uint32_t end, const struct classify_ctx *ctx,
+	struct rte_mbuf **pkts, uint16_t n, struct verdict *results)
 {
 	for (uint16_t i = 0; i < n; i++)
 		results[i] = (struct verdict){ .action = TC_ACT_UNSPEC };
-	for (uint32_t i = 0; i < list->n; i++)
+	for (uint32_t i = first; i < end; i++)
 		ask_group(list->groups[i], ctx, pkts, n, results);
 }
 
-/* A packet whose actions asked for it is taken through the chain again, by itself: its mark may be another now. */
+/* One packet goes through a chain that `goto chain` names; one that is not there says nothing. */
+static void
+ask_chain(const struct group_list *list, uint32_t index, const struct classify_ctx *ctx, struct rte_mbuf *m,
+	struct verdict *result)
+{
+	uint32_t first = 0, end;
+
+	while (first < list->n && list->groups[first]->index != index)
+		first++;
+	for (end = first; end < list->n && list->groups[end]->index == index;)
+		end++;
+	ask_groups(list, first, end, ctx, &m, 1, result);
+}
+
+static bool
+goes_on(int32_t action)
+{
+	return action == TC_ACT_RECLASSIFY || TC_ACT_EXT_CMP(action, TC_ACT_GOTO_CHAIN);
+}
+
+/* A packet whose actions sent it to another chain, or through the first one again: its mark may be another now. */
 static void
 ask_again(const struct group_list *list, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
 {
-	for (unsigned int i = 0; i < RECLASSIFY_MAX && result->action == TC_ACT_RECLASSIFY; i++)
-		ask_all(list, ctx, &m, 1, result);
-	if (result->action == TC_ACT_RECLASSIFY)
+	for (unsigned int i = 0; i < AGAIN_MAX && goes_on(result->action); i++) {
+		if (result->action == TC_ACT_RECLASSIFY)
+			ask_groups(list, list->first, list->end, ctx, &m, 1, result);
+		else
+			ask_chain(list, result->action & TC_ACT_EXT_VAL_MASK, ctx, m, result);
+	}
+	if (goes_on(result->action))
 		result->action = TC_ACT_SHOT;
 }
 
@@ -96,7 +121,7 @@ chain_classify(const struct chain *chain, const struct classify_ctx *ctx, struct
 	for (unsigned int done = 0; done < n; done += CLASSIFY_BURST) {
 		uint16_t burst = RTE_MIN(n - done, (unsigned int)CLASSIFY_BURST);
 
-		ask_all(list, ctx, pkts + done, burst, results + done);
+		ask_groups(list, list->first, list->end, ctx, pkts + done, burst, results + done);
 		for (unsigned int i = done; i < done + burst; i++) {
 			if (likely(results[i].action == TC_ACT_OK || results[i].action == TC_ACT_UNSPEC))
 				continue;

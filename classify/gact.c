@@ -19,14 +19,14 @@ gact_init(struct action *action, const void *conf, struct error *err)
 {
 	struct gact *g = action_priv(action);
 	struct gact_conf c = *(const struct gact_conf *)conf;
-	int rc = action_check_verdict("gact", c.action, err);
+	int rc = action_check_verdict(action, c.action, err);
 
 	if (rc != 0)
 		return rc;
 	if (c.random_type > PGACT_DETERM)
 		return error_set(err, EINVAL, "gact: random type %u; netrand or determ is wanted", c.random_type);
 	if (c.random_type != PGACT_NONE) {
-		rc = action_check_verdict("gact", c.random_action, err);
+		rc = action_check_fallback(action, c.random_action, err);
 		if (rc != 0)
 			return rc;
 	}

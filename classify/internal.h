@@ -68,13 +68,16 @@ filter_target_answer(const struct filter_target *target, const struct classify_c
 struct filter_group {
 	const struct filter_ops *ops;
 	struct chain *chain;
+	uint32_t index; /* of the chain in the chain that it is in: what `goto chain` names */
 	uint32_t preference;
 	uint16_t protocol;
 	_Alignas(64) uint8_t priv[];
 };
 
+/* By chain, in the order in which chains were made, then by preference. */
 struct group_list {
 	uint32_t n;
+	uint32_t first, end; /* chain 0's, where classification starts */
 	struct filter_group *groups[];
 };
 
@@ -92,6 +95,12 @@ struct chain {
 	struct chain_shared *shared;
 	uint32_t handle, parent;
 	uint64_t now; /* of the change in course */
+	/* chains by the order in which they came: with filters, or asked for by name (`tc chain add`) */
+	struct chain_index {
+		uint32_t index;
+		bool named;
+	} * indices;
+	uint32_t n_indices;
 };
 
 #endif

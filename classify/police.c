@@ -44,12 +44,12 @@ units_from_tokens(int64_t tokens)
 }
 
 static int
-check(const struct police_conf *conf, struct error *err)
+check(const struct action *action, const struct police_conf *conf, struct error *err)
 {
-	int rc = action_check_verdict("police", conf->exceed, err);
+	int rc = action_check_verdict(action, conf->exceed, err);
 
 	if (rc == 0)
-		rc = action_check_verdict("police", conf->conform, err);
+		rc = action_check_fallback(action, conf->conform, err);
 	if (rc != 0)
 		return rc;
 	/* Linux, too, answers so, and with no more, to an average rate without an estimator. */
@@ -94,7 +94,7 @@ police_init(struct action *action, const void *conf, struct error *err)
 {
 	struct police *police = action_priv(action);
 	struct police_rules *rules, *old = police->rules;
-	int rc = check(conf, err);
+	int rc = check(action, conf, err);
 
 	if (rc != 0)
 		return rc;

@@ -26,8 +26,10 @@ skbedit_init(struct action *action, const void *conf, struct error *err)
 			"'inheritdsfield'");
 	if ((c->set & SKBEDIT_F_MASK) != 0 && (c->set & SKBEDIT_F_MARK) == 0)
 		return error_set(err, EINVAL, "skbedit: a mask without a mark; give both, as in 'mark 1/0xff'");
-	if (TC_ACT_EXT_CMP(c->action, TC_ACT_GOTO_CHAIN))
-		return error_set(err, EOPNOTSUPP, "skbedit: there is only chain 0, so 'goto chain' has nowhere to go");
+	int rc = action_check_verdict(action, c->action, err);
+
+	if (rc != 0)
+		return rc;
 	s->conf = *c;
 	if ((c->set & SKBEDIT_F_MASK) == 0)
 		s->conf.mask = UINT32_MAX;

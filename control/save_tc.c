@@ -40,6 +40,8 @@ save_filter(void *arg, const struct filter_info *info)
 		fputs("all", line.out);
 	else
 		fprintf(line.out, "0x%04x", ntohs(info->protocol));
+	if (info->chain != 0)
+		fprintf(line.out, " chain %u", info->chain);
 	fprintf(line.out, " pref %u", info->preference);
 	bool said = codec->save(&line, info);
 
@@ -51,11 +53,22 @@ save_filter(void *arg, const struct filter_info *info)
 }
 
 static int
+save_index(void *arg, uint32_t index, bool named)
+{
+	const struct tc_save *ts = arg;
+
+	if (named)
+		fprintf(ts->save->out, "tc chain add dev %s parent %s chain %u\n", ts->port->name, ts->parent, index);
+	return 0;
+}
+
+static int
 save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 {
 	if (chain == NULL)
 		return 0;
 	snprintf(ts->parent, sizeof(ts->parent), "%x:%x", TC_H_MAJ(parent) >> 16, TC_H_MIN(parent));
+	chain_walk_indices(chain, save_index, ts);
 	ts->leaders = true;
 	int rc = chain_walk(chain, save_filter, ts);
 

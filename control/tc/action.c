@@ -279,7 +279,8 @@ save_verdict(FILE *out, int32_t action)
 	if (word != NULL)
 		fprintf(out, " %s", word);
 	else
-		fprintf(out, " jump %u", (unsigned int)(action & TC_ACT_EXT_VAL_MASK));
+		fprintf(out, " %s %u", TC_ACT_EXT_CMP(action, TC_ACT_JUMP) ? "jump" : "goto chain",
+			(unsigned int)(action & TC_ACT_EXT_VAL_MASK));
 }
 
 static void

@@ -67,7 +67,7 @@ int bare_police_parse(const struct nlattr *attr, struct actions *actions, struct
 void bare_police_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
 void bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list);
 
-const char *verdict_word(int32_t action); /* NULL: a jump */
+const char *verdict_word(int32_t action); /* NULL: a jump or goto chain */
 void save_verdict(FILE *out, int32_t action); /* " WORD" */
 void save_actions(FILE *out, const struct action_list *list);
 

@@ -133,17 +133,17 @@ put_filter(
 	put_head(msgs, type, flags, place, TC_H_MAKE(info->preference << 16, info->protocol));
 	((struct tcmsg *)nl_msg_body(msgs))->tcm_handle = info->handle;
 	nl_put_string(msgs, TCA_KIND, info->kind);
-	nl_put_u32(msgs, TCA_CHAIN, 0);
+	nl_put_u32(msgs, TCA_CHAIN, info->chain);
 	if (info->filter != NULL)
 		filter_codec_find(info->kind)->put(msgs, place->control, info);
 	nl_msg_end(msgs);
 }
 
 static void
-put_chain(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct place *place)
+put_chain(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct place *place, uint32_t index)
 {
 	put_head(msgs, type, flags, place, 0);
-	nl_put_u32(msgs, TCA_CHAIN, 0);
+	nl_put_u32(msgs, TCA_CHAIN, index);
 	nl_msg_end(msgs);
 }
 
@@ -155,13 +155,13 @@ notify(const struct place *place, struct nl_msgs *msgs)
 	nl_msgs_destroy(msgs);
 }
 
-/* A chain comes with its first filter and goes with its last: `tc monitor` tells of both. */
+/* A chain comes with its first filter and goes with its last, if it was not asked for: `tc monitor` tells of both. */
 static void
-notify_chain(const struct place *place, uint16_t type)
+notify_chain(const struct place *place, uint16_t type, uint32_t index)
 {
 	struct nl_msgs *msgs = nl_msgs_create();
 
-	put_chain(msgs, type, type == RTM_NEWCHAIN ? NLM_F_CREATE | NLM_F_EXCL : 0, place);
+	put_chain(msgs, type, type == RTM_NEWCHAIN ? NLM_F_CREATE | NLM_F_EXCL : 0, place, index);
 	notify(place, msgs);
 }
 
@@ -242,7 +242,7 @@ find_place(struct place *place, const struct nl_request *req, struct error *err)
 
 /* What the message says of the filter itself; kind is where its name is copied. */
 static int
-parse_spec(const struct nl_request *req, struct filter_spec *spec, char kind[32], uint32_t *chain, struct error *err)
+parse_spec(const struct nl_request *req, struct filter_spec *spec, char kind[32], struct error *err)
 {
 	const struct control *c = req->context;
 	const struct tcmsg *tcm = req->body;
@@ -254,9 +254,9 @@ parse_spec(const struct nl_request *req, struct filter_spec *spec, char kind[32]
 		.handle = tcm->tcm_handle,
 		.now = c->now(c),
 	};
-	if ((rc = nl_get_u32(req->attrs[TCA_CHAIN], 0, chain, "chain index", err)) != 0)
+	if ((rc = nl_get_u32(req->attrs[TCA_CHAIN], 0, &spec->chain, "chain index", err)) != 0)
 		return rc;
-	if (*chain > CHAIN_MAX)
+	if (spec->chain > CHAIN_MAX)
 		return error_set(err, EINVAL, "Specified chain index exceeds upper limit");
 	if (req->attrs[TCA_KIND] == NULL)
 		return 0;
@@ -322,22 +322,19 @@ filter_new(struct nl_request *req, struct error *err)
 	struct filter_spec spec;
 	struct nl_msgs *msgs;
 	struct place place;
-	uint32_t chain;
 	char kind[32];
-	bool was_empty;
+	bool was_there;
 	int rc;
 
-	if ((rc = parse_spec(req, &spec, kind, &chain, err)) != 0)
+	if ((rc = parse_spec(req, &spec, kind, err)) != 0)
 		return rc;
 	if (spec.preference == 0 && (flags & NLM_F_CREATE) == 0)
 		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
 	if ((rc = find_place(&place, req, err)) != 0)
 		return rc;
-	if (chain != 0)
-		return error_set(err, EOPNOTSUPP, "there is only chain 0 here; leave 'chain %u' out", chain);
 	if ((rc = parse_options(req, &spec, &options, err)) != 0)
 		return rc;
-	was_empty = chain_empty(place.chain);
+	was_there = chain_has(place.chain, spec.chain);
 	if (place.elder != NULL)
 		chain_join(place.chain, place.elder);
 	rc = chain_filter_add(place.chain, &spec, nl_change(req), &info, err);
@@ -345,8 +342,8 @@ filter_new(struct nl_request *req, struct error *err)
 		return rc;
 	chain_set_parent(place.chain, place.parent);
 	changed(&place);
-	if (was_empty)
-		notify_chain(&place, RTM_NEWCHAIN);
+	if (!was_there)
+		notify_chain(&place, RTM_NEWCHAIN, spec.chain);
 	msgs = nl_msgs_create();
 	put_filter(msgs, RTM_NEWTFILTER, flags, &place, &info);
 	notify(&place, msgs);
@@ -374,20 +371,17 @@ filter_delete(struct nl_request *req, struct error *err)
 	struct filter_spec spec;
 	struct place place;
 	struct gone gone;
-	uint32_t chain;
 	char kind[32];
-	bool was_empty;
+	bool was_there;
 	int rc;
 
-	if ((rc = parse_spec(req, &spec, kind, &chain, err)) != 0)
+	if ((rc = parse_spec(req, &spec, kind, err)) != 0)
 		return rc;
 	if (spec.preference == 0 && (spec.protocol != 0 || spec.handle != 0 || spec.kind != NULL))
 		return error_set(err, ENOENT, "Cannot flush filters with protocol, handle or kind set");
 	if ((rc = find_place(&place, req, err)) != 0)
 		return rc;
-	if (chain != 0)
-		return spec.preference == 0 ? 0 : error_set(err, ENOENT, "Cannot find specified filter chain");
-	was_empty = chain_empty(place.chain);
+	was_there = chain_has(place.chain, spec.chain);
 	gone = (struct gone){ &place, nl_msgs_create() };
 	rc = chain_filter_delete(place.chain, &spec, note_gone, &gone, err);
 	if (rc != 0) {
@@ -396,8 +390,8 @@ filter_delete(struct nl_request *req, struct error *err)
 	}
 	changed(&place);
 	notify(&place, gone.msgs);
-	if (!was_empty && chain_empty(place.chain))
-		notify_chain(&place, RTM_DELCHAIN);
+	if (was_there && !chain_has(place.chain, spec.chain))
+		notify_chain(&place, RTM_DELCHAIN, spec.chain);
 	return 0;
 }
 
@@ -407,18 +401,15 @@ filter_get(struct nl_request *req, struct error *err)
 	struct filter_info info;
 	struct filter_spec spec;
 	struct place place;
-	uint32_t chain;
 	char kind[32];
 	int rc;
 
-	if ((rc = parse_spec(req, &spec, kind, &chain, err)) != 0)
+	if ((rc = parse_spec(req, &spec, kind, err)) != 0)
 		return rc;
 	if (spec.preference == 0)
 		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
 	if ((rc = find_place(&place, req, err)) != 0)
 		return rc;
-	if (chain != 0)
-		return error_set(err, EINVAL, "Cannot find specified filter chain");
 	if ((rc = chain_filter_get(place.chain, &spec, &info, err)) != 0)
 		return rc;
 	put_filter(req->reply, RTM_NEWTFILTER, 0, &place, &info);
@@ -429,6 +420,8 @@ filter_get(struct nl_request *req, struct error *err)
 
 struct dump {
 	const struct place *place;
+	bool one_chain;
+	uint32_t chain;
 	uint32_t preference; /* 0: any */
 	uint16_t protocol; /* 0: any */
 };
@@ -438,66 +431,128 @@ dump_one(void *arg, const struct filter_info *info)
 {
 	const struct dump *d = arg;
 
-	if ((d->preference == 0 || d->preference == info->preference) &&
+	if ((!d->one_chain || d->chain == info->chain) && (d->preference == 0 || d->preference == info->preference) &&
 		(d->protocol == 0 || d->protocol == info->protocol))
 		put_filter(d->place->req->reply, RTM_NEWTFILTER, 0, d->place, info);
 	return 0;
 }
 
-/* Linux lists nothing, and finds no fault, where there is no such port, parent or chain. */
-static bool
-find_to_list(struct place *place, const struct nl_request *req, struct filter_spec *spec, int *rc, struct error *err)
+static int
+dump_chain(void *arg, uint32_t index, bool named)
 {
-	uint32_t chain;
-	char kind[32];
+	const struct dump *d = arg;
 
-	*rc = parse_spec(req, spec, kind, &chain, err);
-	if (*rc != 0)
-		return false;
-	return ((const struct tcmsg *)req->body)->tcm_ifindex != 0 &&
-	       find_place(place, req, &(struct error){ 0 }) == 0 && (req->attrs[TCA_CHAIN] == NULL || chain == 0) &&
-	       !chain_empty(place->chain);
+	(void)named;
+	if (!d->one_chain || d->chain == index)
+		put_chain(d->place->req->reply, RTM_NEWCHAIN, 0, d->place, index);
+	return 0;
+}
+
+/* Linux lists nothing, and finds no fault, where there is no such port, parent or chain. */
+static int
+find_to_list(struct place *place, const struct nl_request *req, struct dump *d, bool *found, struct error *err)
+{
+	struct filter_spec spec;
+	char kind[32];
+	int rc = parse_spec(req, &spec, kind, err);
+
+	*found = false;
+	if (rc != 0)
+		return rc;
+	*d = (struct dump){ place, req->attrs[TCA_CHAIN] != NULL, spec.chain, spec.preference, spec.protocol };
+	*found = ((const struct tcmsg *)req->body)->tcm_ifindex != 0 &&
+		 find_place(place, req, &(struct error){ 0 }) == 0;
+	return 0;
 }
 
 static int
 filter_dump(struct nl_request *req, struct error *err)
 {
-	struct filter_spec spec;
 	struct place place;
 	struct dump d;
-	int rc;
+	bool found;
+	int rc = find_to_list(&place, req, &d, &found, err);
 
-	if (!find_to_list(&place, req, &spec, &rc, err))
-		return rc;
-	d = (struct dump){ &place, spec.preference, spec.protocol };
-	return chain_walk(place.chain, dump_one, &d);
+	return rc != 0 || !found ? rc : chain_walk(place.chain, dump_one, &d);
 }
+
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 static int
 chain_dump(struct nl_request *req, struct error *err)
 {
-	struct filter_spec spec;
 	struct place place;
-	int rc;
+	struct dump d;
+	bool found;
+	int rc = find_to_list(&place, req, &d, &found, err);
 
-	if (find_to_list(&place, req, &spec, &rc, err))
-		put_chain(req->reply, RTM_NEWCHAIN, 0, &place);
-	return rc;
+	return rc != 0 || !found ? rc : chain_walk_indices(place.chain, dump_chain, &d);
 }
 
 static int
-chain_refuse(struct nl_request *req, struct error *err)
+chain_new(struct nl_request *req, struct error *err)
 {
-	return error_set(err, EOPNOTSUPP,
-		"there is only chain 0 here, which comes with its first filter and goes with its last");
+	struct filter_spec spec;
+	struct place place;
+	char kind[32];
+	int rc;
+
+	if ((rc = parse_spec(req, &spec, kind, err)) != 0 || (rc = find_place(&place, req, err)) != 0)
+		return rc;
+	if (req->attrs[TCA_KIND] != NULL)
+		return error_set(err, EOPNOTSUPP, "templates of chains are not offered here: leave '%s' out", kind);
+	if ((rc = chain_add(place.chain, spec.chain, err)) != 0)
+		return rc;
+	chain_set_parent(place.chain, place.parent);
+	notify_chain(&place, RTM_NEWCHAIN, spec.chain);
+	return 0;
+}
+
+static int
+chain_del(struct nl_request *req, struct error *err)
+{
+	struct filter_spec spec;
+	struct place place;
+	struct gone gone;
+	char kind[32];
+	int rc;
+
+	if ((rc = parse_spec(req, &spec, kind, err)) != 0 || (rc = find_place(&place, req, err)) != 0)
+		return rc;
+	gone = (struct gone){ &place, nl_msgs_create() };
+	rc = chain_delete(place.chain, spec.chain, note_gone, &gone, err);
+	if (rc != 0) {
+		nl_msgs_destroy(gone.msgs);
+		return rc;
+	}
+	changed(&place);
+	notify(&place, gone.msgs);
+	notify_chain(&place, RTM_DELCHAIN, spec.chain);
+	return 0;
+}
+
+static int
+chain_get(struct nl_request *req, struct error *err)
+{
+	struct filter_spec spec;
+	struct place place;
+	char kind[32];
+	int rc;
+
+	if ((rc = parse_spec(req, &spec, kind, err)) != 0 || (rc = find_place(&place, req, err)) != 0)
+		return rc;
+	if (!chain_has(place.chain, spec.chain))
+		return error_set(err, EINVAL, "Cannot find specified filter chain");
+	put_chain(req->reply, RTM_NEWCHAIN, 0, &place, spec.chain);
+	return 0;
 }
 
 static const struct nl_handler filter_handlers[] = {
 	{ RTM_NEWTFILTER, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = filter_new },
 	{ RTM_DELTFILTER, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = filter_delete },
 	{ RTM_GETTFILTER, sizeof(struct tcmsg), TCA_MAX, 0, .do_one = filter_get, .dump = filter_dump },
-	{ RTM_NEWCHAIN, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = chain_refuse },
-	{ RTM_DELCHAIN, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = chain_refuse },
-	{ RTM_GETCHAIN, sizeof(struct tcmsg), TCA_MAX, 0, .dump = chain_dump },
+	{ RTM_NEWCHAIN, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = chain_new },
+	{ RTM_DELCHAIN, sizeof(struct tcmsg), TCA_MAX, NL_WRITE, .do_one = chain_del },
+	{ RTM_GETCHAIN, sizeof(struct tcmsg), TCA_MAX, 0, .do_one = chain_get, .dump = chain_dump },
 };
 NL_REGISTER(filter_handlers)

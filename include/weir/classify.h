@@ -89,9 +89,11 @@ struct filter_spec {
 	const char *kind; /* NULL: not given (delete, get) */
 	const void *conf; /* of the kind; NULL where no options were given */
 	uint64_t now; /* for the ages of actions */
+	uint32_t chain; /* 0 is where classification starts; others are reached by `goto chain` */
 };
 
 struct filter_info { /* of a filter or, handle 0, of its group: what a dump prints */
+	uint32_t chain;
 	uint32_t preference;
 	uint16_t protocol;
 	uint32_t handle;
@@ -105,13 +107,23 @@ struct filter_info { /* of a filter or, handle 0, of its group: what a dump prin
 int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info,
 	struct error *err);
 /*
- * One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole chain. `gone` (may be
- * NULL) is told of each before it goes.
+ * One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole of spec->chain. `gone`
+ * (may be NULL) is told of each before it goes.
  */
 int chain_filter_delete(struct chain *chain, const struct filter_spec *spec,
 	void (*gone)(void *arg, const struct filter_info *info), void *arg, struct error *err);
 int chain_filter_get(
 	const struct chain *chain, const struct filter_spec *spec, struct filter_info *info, struct error *err);
+/*
+ * Chains within the chain: `tc chain`. One is there from its first filter to its last, or from its adding to its
+ * deletion, which takes its filters along.
+ */
+bool chain_has(const struct chain *chain, uint32_t index);
+int chain_add(struct chain *chain, uint32_t index, struct error *err);
+int chain_delete(struct chain *chain, uint32_t index, void (*gone)(void *arg, const struct filter_info *info),
+	void *arg, struct error *err);
+/* In the order in which they came; `named`: by chain_add. */
+int chain_walk_indices(const struct chain *chain, int (*visit)(void *arg, uint32_t index, bool named), void *arg);
 /* Groups in order, each followed by its filters, as `tc filter show` prints them. */
 int chain_walk(const struct chain *chain, int (*visit)(void *arg, const struct filter_info *info), void *arg);
 
@@ -256,8 +268,9 @@ struct action_stats *
 action_stats_of(struct action *action, unsigned int worker); /* for act(): overlimits and the like */
 uint64_t action_created_ns(const struct action *action);
 struct rcu *action_rcu(const struct action *action);
-/* May an action answer so? EINVAL or EOPNOTSUPP with a sentence that begins with `kind`. */
-int action_check_verdict(const char *kind, int32_t verdict, struct error *err);
+/* In init: may the action answer so (EINVAL), and may it where it has a second answer? */
+int action_check_verdict(const struct action *action, int32_t verdict, struct error *err);
+int action_check_fallback(const struct action *action, int32_t verdict, struct error *err);
 
 void action_register(const struct action_ops *ops);
 const struct action_ops *action_find_ops(const char *kind);

@@ -114,13 +114,15 @@ static void
 refuses_and_leaves_nothing_behind(void **state)
 {
 	struct action_spec good_and_bad[] = { GACT(TC_ACT_OK), GACT(99) }, unknown[] = { { .kind = "nosuch" } };
-	struct action_spec missing[] = { { .kind = "gact", .index = 44 } }, chains[] = { GACT(TC_ACT_GOTO_CHAIN | 3) };
+	struct action_spec missing[] = { { .kind = "gact", .index = 44 } };
 	struct skbedit_conf nothing = { .action = TC_ACT_PIPE };
+	struct gact_conf chains = { .action = TC_ACT_GOTO_CHAIN | 3 };
 
 	assert_int_equal(add_fw_actions(chain, 1, 1, 1, good_and_bad, 2), -EINVAL);
 	assert_int_equal(add_fw_actions(chain, 1, 1, 1, unknown, 1), -ENOENT);
 	assert_int_equal(add_fw_actions(chain, 1, 1, 1, missing, 1), -EINVAL);
-	assert_int_equal(add_fw_actions(chain, 1, 1, 1, chains, 1), -EOPNOTSUPP);
+	/* By itself an action has no chain to go to. */
+	assert_int_equal(add_action("gact", 0, &chains, CREATE), -EINVAL);
 	assert_int_equal(add_action("skbedit", 0, &nothing, CREATE), -EINVAL);
 	assert_true(chain_empty(chain));
 	assert_int_equal(chain_uses_class(chain, 1), 0);

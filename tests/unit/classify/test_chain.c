@@ -31,8 +31,9 @@ gives_each_filter_without_preference_one_before_the_others(void **state)
 	assert_int_equal(class_of_mark(chain, 1), CLASSID(1, 2));
 	assert_int_equal(add_fw(chain, 10, 1, CLASSID(1, 3)), 0);
 	assert_int_equal(add_fw(chain, 0, 1, CLASSID(1, 4)), 0);
-	assert_filters(chain, "9/0 9/1 10/0 10/1 49151/0 49151/1 49152/0 49152/1");
-	assert_int_equal(add_fw(chain, 1, 1, CLASSID(1, 5)), 0);
+	/* What is below 32768 was chosen by hand. */
+	assert_filters(chain, "10/0 10/1 49150/0 49150/1 49151/0 49151/1 49152/0 49152/1");
+	assert_int_equal(add_fw(chain, 32768, 1, CLASSID(1, 5)), 0);
 	assert_int_equal(add_fw(chain, 0, 1, CLASSID(1, 5)), -ENOSPC);
 }
 
@@ -203,6 +204,83 @@ goes_on_where_an_action_says_continue(void **state)
 	assert_int_equal(class_of_mark(chain, 1), UINT32_MAX);
 }
 
+/* ---- chains within the chain */
+
+static int
+add_in_chain(uint32_t index, uint32_t preference, uint32_t mark, uint32_t classid, int32_t verdict)
+{
+	struct action_spec actions[] = { GACT(verdict) };
+	struct fw_conf conf = { .has_classid = true, .classid = classid, .actions = actions, .n_actions = 1 };
+	struct filter_spec spec = { preference, htons(ETH_P_IP), mark, "fw", &conf, 500, index };
+
+	return chain_filter_add(chain, &spec, CREATE, NULL, &err);
+}
+
+static void
+goes_to_the_chain_that_an_action_names(void **state)
+{
+	/* Made first, and yet no start. */
+	assert_int_equal(add_in_chain(7, 1, 1, 7, TC_ACT_OK), 0);
+	assert_int_equal(class_of_mark(chain, 1), 0);
+	assert_int_equal(add_in_chain(0, 9, 1, 1, TC_ACT_GOTO_CHAIN | 7), 0);
+	assert_int_equal(add_in_chain(0, 8, 2, 2, TC_ACT_GOTO_CHAIN | 8), 0);
+	assert_int_equal(class_of_mark(chain, 1), 7);
+	/* Chain 8 is not there, so nothing is said, and chain 0 is not gone back to. */
+	assert_int_equal(add_in_chain(0, 10, 2, 3, TC_ACT_OK), 0);
+	assert_int_equal(class_of_mark(chain, 2), 0);
+	assert_int_equal(add_in_chain(8, 5, 2, 5, TC_ACT_OK), 0);
+	assert_int_equal(class_of_mark(chain, 2), 5);
+	/* In circles it is dropped. */
+	assert_int_equal(add_in_chain(8, 4, 3, 0, TC_ACT_GOTO_CHAIN | 8), 0);
+	assert_int_equal(add_in_chain(0, 1, 3, 0, TC_ACT_GOTO_CHAIN | 8), 0);
+	assert_int_equal(class_of_mark(chain, 3), UINT32_MAX);
+	assert_filters(chain, "1/0 1/1 1/0 1/3 8/0 8/2 9/0 9/1 10/0 10/2 4/0 4/3 5/0 5/2");
+}
+
+static int
+append_index(void *arg, uint32_t index, bool named)
+{
+	char *text = arg;
+
+	sprintf(text + strlen(text), "%u%s ", index, named ? "n" : "");
+	return 0;
+}
+
+static void
+assert_chains(const char *expected)
+{
+	char text[256] = "";
+
+	chain_walk_indices(chain, append_index, text);
+	assert_string_equal(text, expected);
+}
+
+static void
+chains_come_and_go_with_their_filters_or_by_name(void **state)
+{
+	struct filter_spec all_of_7 = { .chain = 7 }, one_of_0 = { .preference = 1 };
+
+	assert_int_equal(chain_add(chain, 5, &err), 0);
+	assert_int_equal(chain_add(chain, 5, &err), -EEXIST);
+	assert_int_equal(add_in_chain(7, 3, 1, 1, TC_ACT_OK), 0);
+	assert_int_equal(add_in_chain(0, 1, 1, 1, TC_ACT_GOTO_CHAIN | 9), 0);
+	assert_chains("5n 7 0 ");
+	/* The preference is chosen chain by chain, and below those that were chosen. */
+	assert_int_equal(add_in_chain(7, 0, 1, 1, TC_ACT_OK), 0);
+	assert_int_equal(add_in_chain(7, 0, 1, 1, TC_ACT_OK), 0);
+	assert_filters(chain, "3/0 3/1 49151/0 49151/1 49152/0 49152/1 1/0 1/1");
+	assert_int_equal(chain_delete(chain, 9, NULL, NULL, &err), -EINVAL);
+	assert_int_equal(chain_filter_delete(chain, &all_of_7, NULL, NULL, &err), 0);
+	assert_chains("5n 0 ");
+	assert_int_equal(add_in_chain(5, 3, 1, 1, TC_ACT_OK), 0);
+	assert_int_equal(chain_delete(chain, 5, NULL, NULL, &err), 0);
+	assert_chains("0 ");
+	assert_filters(chain, "1/0 1/1");
+	assert_int_equal(chain_filter_delete(chain, &one_of_0, NULL, NULL, &err), 0);
+	assert_chains("");
+	assert_true(chain_empty(chain));
+}
+
 static void
 knows_whether_it_is_pure(void **state)
 {
@@ -340,6 +418,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(counts_the_filters_that_name_a_class, start, end),
 		cmocka_unit_test_setup_teardown(reclassifies_with_the_new_mark_and_gives_up_on_circles, start, end),
 		cmocka_unit_test_setup_teardown(goes_on_where_an_action_says_continue, start, end),
+		cmocka_unit_test_setup_teardown(goes_to_the_chain_that_an_action_names, start, end),
+		cmocka_unit_test_setup_teardown(chains_come_and_go_with_their_filters_or_by_name, start, end),
 		cmocka_unit_test_setup_teardown(knows_whether_it_is_pure, start, end),
 		cmocka_unit_test_setup_teardown(shares_table_numbers_among_the_chains_of_a_qdisc, start, end),
 		cmocka_unit_test(changes_under_a_reader_without_a_wrong_answer),
