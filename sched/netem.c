@@ -112,7 +112,8 @@ ready_at(struct qdisc *q, struct netem *n)
 {
 	uint64_t due = first_due(&n->waiting);
 
-	if (due == SCHED_NEVER || likely(!has_slots(n)))
+	/* What was moved here has had its slot. */
+	if (due == SCHED_NEVER || likely(!has_slots(n)) || n->waiting.moved.count != 0)
 		return due;
 	if (n->slot_ns < due)
 		next_slot(q, n, due);
@@ -298,10 +299,11 @@ take_ready(struct qdisc *q, struct netem *n, struct rte_mbuf **pkts, uint16_t co
 	uint16_t got = 0;
 
 	while (got < count && ready_at(q, n) <= now) {
+		bool moved = n->waiting.moved.count != 0;
 		struct rte_mbuf *m = take_first(&n->waiting);
 
 		*bytes += pkt_queued_bytes(m);
-		if (has_slots(n))
+		if (has_slots(n) && !moved)
 			use_slot(q, n, pkt_queued_bytes(m), now);
 		pkts[got++] = m;
 	}
