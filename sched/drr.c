@@ -40,7 +40,7 @@ struct drr {
 	struct drr_turn *turns; /* DRR_MINORS of them */
 	uint32_t current; /* whose turn it is; 0: nobody is in the ring */
 	uint32_t count; /* in the ring */
-	uint32_t served; /* turns in the last dequeue */
+	uint32_t served; /* classes that had their turns in the last dequeue */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct class *flushing; /* where a flush goes on; NULL: at the first class */
 	struct wheel wheel; /* of parked classes */
@@ -192,23 +192,41 @@ drr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return queued;
 }
 
-/* The classes whose turns come next and what they touch, stage by stage, so that their memory comes together. */
-static void
-fetch_ahead(const struct qdisc *q, const struct drr *d, uint32_t n)
+/* How many classes will have a turn in a dequeue, if it is like the last one. */
+static inline uint32_t
+turns_ahead(const struct drr *d)
 {
-	struct class *ahead[DRR_BURST];
-	uint32_t minor = d->current;
+	uint32_t n = RTE_MIN(d->served + 1, d->count);
 
-	n = RTE_MIN(n, d->served + 1);
+	return RTE_MIN(n, (uint32_t)DRR_BURST);
+}
+
+/* At the end of a dequeue: as many classes as had their turns in it, and their qdiscs, for the next one. */
+static void
+fetch_classes(const struct qdisc *q, const struct drr *d)
+{
+	uint32_t n = turns_ahead(d), minor = d->current;
+	const struct class *next[DRR_BURST];
+
 	for (uint32_t i = 0; i < n; i++, minor = d->turns[minor].next) {
-		ahead[i] = class_at(q, minor);
-		rte_prefetch0(&ahead[i]->qdisc);
+		next[i] = class_at(q, minor);
+		rte_prefetch0(&next[i]->qdisc);
 	}
 	for (uint32_t i = 0; i < n; i++)
-		qdisc_prefetch_self(ahead[i]->leaf);
+		qdisc_prefetch_self(next[i]->leaf);
+}
+
+/* At its start: what those qdiscs will touch, all of it together. */
+static void
+fetch_packets(const struct qdisc *q, const struct drr *d)
+{
+	uint32_t n = turns_ahead(d);
+
 	for (unsigned int step = 0; step < 2; step++) {
-		for (uint32_t i = 0; i < n; i++)
-			qdisc_prefetch(ahead[i]->leaf, step);
+		uint32_t minor = d->current;
+
+		for (uint32_t i = 0; i < n; i++, minor = d->turns[minor].next)
+			qdisc_prefetch(class_at(q, minor)->leaf, step);
 	}
 }
 
@@ -247,7 +265,6 @@ serve(struct drr *d, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint64
 	} else if (known != 0) {
 		cl->deficit += cl->quantum;
 		d->current = d->turns[d->current].next;
-		d->served++;
 	} else if (in_ring(d, c)) { /* it may have dropped all that it held (CoDel), and is out of the ring then */
 		park(d, c, qdisc_next_event(leaf, now));
 	}
@@ -289,18 +306,22 @@ drr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 	wake_due(d, now);
 	if (d->count > DRR_FEW)
-		fetch_ahead(q, d, RTE_MIN(n, DRR_BURST));
+		fetch_packets(q, d);
 	d->served = 0;
 	while (got < n && d->current != 0) {
-		uint16_t sent = serve(d, class_at(q, d->current), pkts + got, n - got, now);
+		uint32_t turn = d->current;
+		uint16_t sent = serve(d, class_at(q, turn), pkts + got, n - got, now);
 
 		got += sent;
+		d->served += d->current != turn;
 		in_vain = sent != 0 ? 0 : in_vain + 1;
 		if (unlikely(in_vain > d->count)) {
 			skip_idle_rounds(q, d, now);
 			in_vain = 0;
 		}
 	}
+	if (d->count > DRR_FEW)
+		fetch_classes(q, d);
 	return got;
 }
 

@@ -164,13 +164,14 @@ fq_take(struct fq_codel *f, struct codel_burst *burst)
 			flow->place = FQ_OLD;
 			fq_ring_take(ring);
 			fq_ring_add(&f->old, i);
-			fetch_ahead(f, &f->old);
+			fetch_ahead(f, ring);
 			continue;
 		}
 		m = codel_take(burst, &flow->queue, &flow->state);
 		flow->bytes -= (uint32_t)(backlog - burst->backlog);
 		if (m == NULL) {
 			retire(f, ring, i);
+			fetch_ahead(f, ring);
 			continue;
 		}
 		flow->deficit -= (int32_t)(burst->taken - taken);

@@ -406,6 +406,30 @@ load_dsmark_10000(struct load *load)
 	load_dsmark(load, FLOWS);
 }
 
+static void
+load_fq_codel_1(struct load *load)
+{
+	load_fq_codel(load, 1);
+}
+
+static void
+load_fq_codel_10000(struct load *load)
+{
+	load_fq_codel(load, 1 << 14); /* as many as sfq has */
+}
+
+static void
+load_drr_1(struct load *load)
+{
+	load_drr(load, 1);
+}
+
+static void
+load_drr_10000(struct load *load)
+{
+	load_drr(load, FLOWS);
+}
+
 int
 main(void)
 {
@@ -440,6 +464,11 @@ main(void)
 		queue_by_leaf, 0, 0);
 	plain_row(&b, "netem", "netem, a constant delay", load_netem, queue_only_one, 0, 0);
 	plain_row(&b, "netem-jitter", "netem, delay with jitter", load_netem_jitter, queue_none, 0, 0);
+	plain_row(&b, "codel", "codel, below its target", load_codel, queue_only_one, 0, 0);
+	plain_row(&b, "fq_codel-1", "fq_codel, all in one flow", load_fq_codel_1, queue_only_one, 0, 0);
+	plain_row(&b, "fq_codel-10000", "fq_codel, 10,000 flows", load_fq_codel_10000, queue_by_flow, 0, 0);
+	plain_row(&b, "drr-1", "drr, 1 class", load_drr_1, queue_by_leaf, 0, 0);
+	plain_row(&b, "drr-10000", "drr, 10,000 classes", load_drr_10000, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-1", "cbq, 1 class under its rate", load_cbq_1, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-10000", "cbq, 10,000 classes, all under their rate", load_cbq_10000, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-10000-over", "cbq, 10,000 bounded classes, all over their rate", load_cbq_10000_over,

@@ -75,6 +75,9 @@ void load_cbq_1(struct load *load); /* a leaf, or 10,000: under their rates, or 
 void load_cbq_10000(struct load *load);
 void load_cbq_10000_over(struct load *load);
 void load_dsmark(struct load *load, unsigned int rows); /* each row marks, and packets are of all rows */
+void load_codel(struct load *load);
+void load_fq_codel(struct load *load, unsigned int flows); /* its hash's buckets; packets are of 10,000 flows */
+void load_drr(struct load *load, unsigned int classes); /* packets go to all of them alike */
 /* The target of packet i of the first backlog. */
 struct target load_first_target(const struct load *load, uint32_t i);
 struct class *load_leaf(const struct load *load, uint32_t i); /* htb's i-th leaf */

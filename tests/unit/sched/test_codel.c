@@ -10,6 +10,7 @@
 
 #include <weir/qdisc/codel.h>
 #include <weir/qdisc/fifo.h>
+#include <weir/qdisc/htb.h>
 #include <weir/qdisc/tbf.h>
 
 #include "codel.h"
@@ -279,12 +280,15 @@ struct outcome {
 
 /*
  * A sender that sends a packet more in each round trip of 20 ms, and half as many when one was lost or marked: TCP's
- * additive increase and multiplicative decrease, without its details.
+ * additive increase and multiplicative decrease, without its details. The link is a class of htb, as usual.
  */
 static struct outcome
 play_tcp(const char *kind, const void *conf, bool ecn)
 {
-	struct tbf_conf link = { .rate.Bps = MBIT(10), .burst_bytes = 1600, .limit_bytes = 1 << 24 };
+	struct htb_conf htb = { .version = 3, .rate2quantum = 10, .defcls = 0x10 };
+	struct htb_class_conf link = {
+		.rate.Bps = MBIT(10), .ceil.Bps = MBIT(10), .burst_ns = 1280000, .cburst_ns = 1280000
+	};
 	const uint64_t round_trip = MS(20), end = SECONDS(20);
 	struct outcome outcome = { 0 };
 	double window = 10, late_sum = 0;
@@ -293,8 +297,9 @@ play_tcp(const char *kind, const void *conf, bool ecn)
 	static uint64_t sent_at[PACKETS_MAX];
 
 	bed_make();
-	make_qdisc("tbf", &link);
-	add_qdisc(CLASSID(1, 1), 0x100000, kind, conf);
+	make_qdisc("htb", &htb);
+	add_class(0, CLASSID(1, 0x10), &link);
+	add_qdisc(CLASSID(1, 0x10), 0x100000, kind, conf);
 	while (bed.now < end) {
 		uint64_t next = RTE_MIN(sched_next_event(bed.tree, bed.now), next_send);
 		struct rte_mbuf *m, *pkts[1];
