@@ -7,8 +7,6 @@
 
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/cbq.h>
-#include <weir/qdisc/drr.h>
-#include <weir/qdisc/fq_codel.h>
 #include <weir/qdisc/gred.h>
 #include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
@@ -361,54 +359,6 @@ load_dsmark(struct load *load, unsigned int rows)
 		require(sched_class_change(sched_class_find(q, spec.classid), &spec, &err) == 0, err.msg);
 	}
 	load_aim_at_random(load, FLOWS, target_row);
-}
-
-/* The backlog is 1.7 ms of the link's time: below the target, so each packet is judged and none dropped. */
-void
-load_codel(struct load *load)
-{
-	static const struct codel_conf conf = { .given = CODEL_LIMIT, .limit = QUEUE_PACKETS };
-
-	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "codel", &conf);
-}
-
-void
-load_fq_codel(struct load *load, unsigned int flows)
-{
-	struct fq_codel_conf conf = { .given = CODEL_LIMIT | FQ_CODEL_FLOWS | FQ_CODEL_MEMORY_LIMIT,
-		.limit = QUEUE_PACKETS,
-		.flows = flows,
-		.memory_limit = UINT32_MAX };
-
-	*load = (struct load){ 0 };
-	start(load);
-	add_qdisc(load, TC_H_ROOT, 1, "fq_codel", &conf);
-}
-
-static struct target
-target_drr_class(const struct load *load, uint32_t i)
-{
-	return (struct target){ .leaf = sched_class_find(sched_root(load->tree), 1 << 16 | (i + 1))->slot };
-}
-
-void
-load_drr(struct load *load, unsigned int classes)
-{
-	static const struct drr_class_conf conf = { .quantum = QUANTUM, .has_quantum = true };
-	struct error err = { 0 };
-
-	*load = (struct load){ 0 };
-	start(load);
-	struct qdisc *q = add_qdisc(load, TC_H_ROOT, 1, "drr", NULL);
-
-	for (uint32_t i = 0; i < classes; i++) {
-		struct class_spec spec = { .classid = q->handle | (i + 1), .conf = &conf };
-
-		require(sched_class_add(q, &spec, NULL, &err) == 0, err.msg);
-	}
-	aim_at_random(load, classes, target_drr_class);
 }
 
 struct target
