@@ -200,6 +200,7 @@ static inline void
 prefetch_class(const struct htb_class *cl)
 {
 	class_prefetch(htb_class_of(cl));
+	rte_prefetch0(&cl->tokens);
 }
 
 void
