@@ -12,9 +12,9 @@
  * What a packet touches of its leaf class: two neighbouring lines, and eight bytes by which the class stands in a row.
  *
  *   struct class | struct htb_class
- *   ... cold ... | qdisc leaf parent id slot : counted quantum deficit mode ... | tokens depths rates |
- *         |      |<------------------------- line ----------------------------->|<----- line ------>|
- *         +-> struct htb_more: borrowing, children, configuration
+ *   ... cold ... | qdisc leaf parent more : counted quantum deficit mode ... | tokens depths rates |
+ *                |<---------------- line ---------|----------------------->|<------- line ------>|
+ *                                                +-> struct htb_more: borrowing, children, configuration
  *
  *   leaves that can send:    row:   this round | class | class | ... | next round | class | ...
  *   classes that may borrow: turns, by minor: ... | next previous | next previous | ...
