@@ -187,6 +187,7 @@ save_print(void *context, FILE *out, bool json, struct error *err)
 	save_settings(&save);
 	port_walk(control->router, save_link_settings, &save);
 	rib_address_walk(rib, 0, AF_UNSPEC, save_address, &save);
+	save_bound_roots(&save);
 	port_walk(control->router, save_link_state, &save);
 	neighbour_walk(rib, 0, AF_UNSPEC, save_neighbour, &save);
 	save_routes(&save);

@@ -20,7 +20,8 @@ void save_settings_baseline(struct router *router);
 void save_settings(const struct save *save);
 void save_routes(const struct save *save);
 void save_rules(const struct save *save);
-int save_tc(const struct save *save, struct error *err); /* qdiscs, classes, filters */
+void save_bound_roots(const struct save *save); /* those without which another link cannot go up: before link states */
+int save_tc(const struct save *save, struct error *err); /* other qdiscs, classes, filters */
 
 const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
 const char *save_port_name(const struct save *save, uint32_t ifindex);

@@ -197,13 +197,31 @@ save_port_tc(void *arg, struct port *port)
 	int rc = 0;
 
 	/* The root that a link has by default has no handle. */
-	if (root != NULL && root->handle != 0)
+	if (root != NULL && root->handle != 0 && !root->ops->binds_port)
 		rc = save_qdisc(&ts, root);
 	if (rc != 0 || port_hook_kind(port) == NULL)
 		return rc;
 	fprintf(walk->save->out, "tc qdisc add dev %s %s\n", port->name, port_hook_kind(port));
 	rc = save_chain(&ts, port->ingress, chain_parent(port->ingress));
 	return rc != 0 || port->egress == NULL ? rc : save_chain(&ts, port->egress, chain_parent(port->egress));
+}
+
+static int
+save_bound_root(void *arg, struct port *port)
+{
+	const struct save *save = arg;
+	const struct qdisc *root = sched_root(port->tree);
+
+	if (root != NULL && root->ops->binds_port)
+		fprintf(save->out, "tc qdisc add dev %s root handle %x: %s\n", port->name, root->handle >> 16,
+			root->ops->kind);
+	return 0;
+}
+
+void
+save_bound_roots(const struct save *save)
+{
+	port_walk(save->router, save_bound_root, (void *)(uintptr_t)save);
 }
 
 int

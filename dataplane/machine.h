@@ -274,6 +274,19 @@ void lane_follow_link(struct lane *first);
 /* The owner of the port takes all of them for its own lane. */
 void port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
 
+/* First whole nanosecond at which its link is free. */
+static inline uint64_t
+lane_free_at(const struct lane *lane)
+{
+	return lane->link_free_ns + (lane->link_free_frac != 0);
+}
+bool lane_can_send(const struct lane *lane); /* its port is up and has carrier */
+/*
+ * Its worker, while the link is free and the lane idle: sends m straight to the device, past the tree. `more`: there is
+ * another packet behind it, so that a late start costs the link no time.
+ */
+void lane_send(struct worker_machine *wm, struct lane *lane, struct rte_mbuf *m, bool more, uint64_t now);
+
 static inline bool
 lane_idle(const struct lane *lane)
 {
@@ -300,6 +313,12 @@ uint32_t lanes_held(const struct port_machine *pm); /* packets that the device r
 /* port.c */
 void port_poll_carrier(struct router *router);
 void port_destroy_all(struct router *router);
+/* Of a port that is down, holds nothing and has one lane. Control thread. */
+void port_change_owner(struct port *port, uint16_t worker);
+
+/* teql.c */
+int teql_bind(struct port *port, struct error *err); /* may its root be teql0? */
+void teql_root_changed(struct port *port); /* at the port's owner */
 
 /* af_packet.c */
 /* Sockets whose receive rings were made since the last call, in that order, at most n; returns how many. */

@@ -280,20 +280,42 @@ make_up(struct worker *w, struct port *port, struct neighbour *n)
 	neighbour_set_state(w, port, n, NUD_REACHABLE);
 }
 
-/* The first packet for a neighbour of which nothing is known. */
+/* The first packet for a neighbour of which nothing is known; NULL: it is only asked for. */
 static void
 start(struct worker *w, struct port *port, struct neighbour *n, struct rte_mbuf *m)
 {
 	if (!can_solicit(n) || port->settings.mcast_solicit <= 0) {
 		neighbour_set_state(w, port, n, NUD_FAILED);
-		packet_set_next(m, NULL);
+		if (m != NULL)
+			packet_set_next(m, NULL);
 		give_up(w, port, m, DROP_NEIGHBOUR_FAILED);
 		return;
 	}
 	n->probes = 0;
 	neighbour_set_state(w, port, n, NUD_INCOMPLETE);
-	wait_for(w, port, n, m);
+	if (m != NULL)
+		wait_for(w, port, n, m);
 	probe(w, port, n);
+}
+
+/* Used now: what is stale is to be confirmed, what replay may make up is known at once. */
+static void
+touch(struct worker *w, struct port *port, struct neighbour *n)
+{
+	n->used_ns = w->now;
+	if (readiness(n->state) == NEIGHBOUR_UNRESOLVED && is_made_up(w, n))
+		make_up(w, port, n);
+	if (n->state == NUD_STALE)
+		neighbour_set_state(w, port, n, NUD_DELAY);
+}
+
+bool
+neighbour_ask(struct worker *w, struct port *port, struct neighbour *n)
+{
+	touch(w, port, n);
+	if (n->state != NUD_INCOMPLETE && readiness(n->state) == NEIGHBOUR_UNRESOLVED)
+		start(w, port, n, NULL);
+	return readiness(n->state) != NEIGHBOUR_UNRESOLVED;
 }
 
 void
@@ -309,11 +331,7 @@ neighbour_submit(struct worker *w, struct port *port, struct neighbour *n, struc
 		pkt_drop(sink, m, DROP_NEIGHBOUR_FAILED);
 		return;
 	}
-	n->used_ns = w->now;
-	if (readiness(n->state) == NEIGHBOUR_UNRESOLVED && is_made_up(w, n))
-		make_up(w, port, n);
-	if (n->state == NUD_STALE)
-		neighbour_set_state(w, port, n, NUD_DELAY);
+	touch(w, port, n);
 	if (readiness(n->state) != NEIGHBOUR_UNRESOLVED) {
 		packet_set_next(m, NULL);
 		send_to(w, port, n, m);

@@ -36,8 +36,8 @@ port_set_link(struct port_machine *pm, uint64_t rate_Bps)
 	pm->wire_overhead = replay ? 0 : LIVE_OVERHEAD;
 	pm->wire_min = replay ? 0 : LIVE_MIN;
 	pm->catch_up_ns = replay ? 1 : LIVE_CATCH_UP_NS;
-	pm->may_bypass = !replay;
-	pm->link_quota = BURST;
+	pm->may_bypass = !replay && pm->port.ops->room_at == NULL;
+	pm->link_quota = pm->port.ops->room_at == NULL ? BURST : 1;
 	pm->ns_per_byte_fp = 0;
 	if (rate_Bps == 0) {
 		lane_follow_link(&pm->first);
@@ -58,13 +58,6 @@ wire_bytes(const struct port_machine *pm, uint32_t frame_bytes)
 	uint32_t bytes = frame_bytes + pm->wire_overhead;
 
 	return bytes < pm->wire_min ? pm->wire_min : bytes;
-}
-
-/* First whole nanosecond at which the link is free. */
-static inline uint64_t
-link_free_at(const struct lane *lane)
-{
-	return lane->link_free_ns + (lane->link_free_frac != 0);
 }
 
 static uint64_t
@@ -143,7 +136,7 @@ drop_oversize(struct worker_machine *wm, struct port_machine *pm, struct rte_mbu
 static void
 tell_replay(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	if (pm->port.ops->reenters)
+	if (pm->port.ops->reenters || pm->port.ops->stacked)
 		return;
 	for (uint16_t i = 0; i < n; i++)
 		replay_sent(wm->w.router->replay, &pm->port, pkts[i], now);
@@ -214,18 +207,35 @@ can_send(const struct port_machine *pm)
 	return pm->active && (pm->port.flags & (IFF_UP | IFF_LOWER_UP)) == (IFF_UP | IFF_LOWER_UP);
 }
 
+bool
+lane_can_send(const struct lane *lane)
+{
+	return can_send(lane->pm);
+}
+
+/* When the port's kind could take a packet. */
+static inline uint64_t
+room_at(const struct lane *lane, uint64_t now)
+{
+	struct port *port = &lane->pm->port;
+
+	return likely(port->ops->room_at == NULL) ? 0 : port->ops->room_at(port, now);
+}
+
 unsigned int
 lane_drain(struct worker_machine *wm, struct lane *lane, uint64_t now)
 {
 	struct rte_mbuf *pkts[BURST];
 	unsigned int sent = 0;
 
-	if (!can_send(lane->pm))
+	if (!can_send(lane->pm) || room_at(lane, now) > now)
 		return 0;
 	if (lane->held_count != 0)
 		sent += retry_held(wm, lane, now);
-	for (unsigned int bursts = 0; bursts < DRAIN_BURSTS && lane->held_count == 0; bursts++) {
-		if (now < lane->next_ns || (lane->ns_per_byte_fp != 0 && link_free_at(lane) > now))
+	for (unsigned int packets = 0; packets < DRAIN_BURSTS * BURST && lane->held_count == 0;
+		packets += lane->pm->port.ops->room_at == NULL ? BURST : 1) {
+		if (now < lane->next_ns || (lane->ns_per_byte_fp != 0 && lane_free_at(lane) > now) ||
+			room_at(lane, now) > now)
 			break;
 		uint16_t n = sched_dequeue(lane->tree, pkts, lane->link_quota, now);
 		worker_stage(&wm->w, STAGE_OF_DEQUEUE);
@@ -245,13 +255,27 @@ lane_next_event(struct lane *lane, uint64_t now)
 {
 	if (!can_send(lane->pm))
 		return SCHED_NEVER;
+	uint64_t room = room_at(lane, now);
+
 	if (lane->held_count != 0)
-		return now;
+		return RTE_MAX(now, room);
 	if (sched_backlog(lane->tree) == 0)
 		return SCHED_NEVER;
 	if (lane->next_ns == 0)
 		lane->next_ns = sched_next_event(lane->tree, now);
-	return lane->ns_per_byte_fp != 0 ? RTE_MAX(lane->next_ns, link_free_at(lane)) : lane->next_ns;
+	uint64_t ready = RTE_MAX(lane->next_ns, room);
+
+	return lane->ns_per_byte_fp != 0 ? RTE_MAX(ready, lane_free_at(lane)) : ready;
+}
+
+void
+lane_send(struct worker_machine *wm, struct lane *lane, struct rte_mbuf *m, bool more, uint64_t now)
+{
+	link_charge(lane, &m, 1, now);
+	lane->backlogged = more;
+	transmit_or_hold(wm, lane, &m, 1, now);
+	if (lane->held_count != 0)
+		lane_kick(lane);
 }
 
 void
@@ -301,7 +325,7 @@ send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **p
 static bool
 may_bypass(const struct lane *lane, uint64_t now)
 {
-	return lane->pm->may_bypass && lane->held_count == 0 && link_free_at(lane) <= now &&
+	return lane->pm->may_bypass && lane->held_count == 0 && lane_free_at(lane) <= now &&
 	       sched_can_bypass(lane->tree) && can_send(lane->pm);
 }
 

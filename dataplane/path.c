@@ -212,6 +212,18 @@ next_stop(const struct worker *w, const struct rib_nexthop *hop, const struct rt
 	return neighbour_find(w->rib, hop->ifindex, AF_INET, &to);
 }
 
+/* For a port that has none. */
+static void
+remove_link_header(struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+
+	rte_pktmbuf_adj(m, LINK_HEADER);
+	p->l3_off = 0;
+	if (p->l4_off != 0)
+		p->l4_off -= LINK_HEADER;
+}
+
 /* True: the link header is written. False: its neighbour's owner must see it first. */
 static bool
 rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struct rte_mbuf *m)
@@ -220,6 +232,10 @@ rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struc
 	struct neighbour *neighbour;
 
 	path_make_room(m);
+	if (unlikely(out->ops->bare)) {
+		remove_link_header(m);
+		return true;
+	}
 	if (unlikely(hop->noarp || (out->flags & (IFF_NOARP | IFF_LOOPBACK)) != 0)) {
 		path_write_link(m, out, out->mac);
 		return true;

@@ -218,6 +218,8 @@ void arp_solicit(struct worker *w, struct port *out, const struct neighbour *nei
 
 /* Takes m, which goes to the neighbour: at once, or when it answers. NULL: there is no room for more neighbours. */
 void neighbour_submit(struct worker *w, struct port *out, struct neighbour *neighbour, struct rte_mbuf *m);
+/* Nothing waits for it yet: asks who it is if nobody has. True: it is known. */
+bool neighbour_ask(struct worker *w, struct port *out, struct neighbour *neighbour);
 /* Something was heard from it. lladdr NULL: unchanged. state: NUD_REACHABLE (solicited) or NUD_STALE. */
 void neighbour_heard(struct worker *w, struct port *port, struct neighbour *neighbour, const uint8_t lladdr[6],
 	uint8_t state, bool override);

@@ -51,6 +51,23 @@ port_find_name(const struct router *router, const char *name)
 	return NULL;
 }
 
+struct port *
+port_summon(struct router *router, const char *name, struct error *err)
+{
+	struct port *port = port_find_name(router, name);
+
+	for (unsigned int i = 0; port == NULL && i < kind_count; i++) {
+		const struct port_conf conf = { .name = name, .kind = kinds[i]->kind };
+
+		if (kinds[i]->summoned_as == NULL || strcmp(kinds[i]->summoned_as, name) != 0)
+			continue;
+		return port_add(router, &conf, &port, err) == 0 ? port : NULL;
+	}
+	if (port == NULL)
+		error_code(err, ENODEV);
+	return port;
+}
+
 int
 port_walk(const struct router *router, int (*visit)(void *arg, struct port *port), void *arg)
 {
@@ -158,6 +175,19 @@ tree_now(void *host_arg)
 }
 
 static int
+bind_root(void *host_arg, const char *kind, struct error *err)
+{
+	(void)kind; /* there is one that asks */
+	return teql_bind(host_arg, err);
+}
+
+static void
+root_changed(void *host_arg)
+{
+	teql_root_changed(host_arg);
+}
+
+static int
 make_tree(struct port *port, struct error *err)
 {
 	struct router *router = port->router;
@@ -170,6 +200,8 @@ make_tree(struct port *port, struct error *err)
 		.run = run_at_owner,
 		.host_arg = port,
 		.now = tree_now,
+		.bind = bind_root,
+		.root_changed = root_changed,
 		.observer = router->replay != NULL ? replay_watch_port(router->replay, port) : NULL,
 		.seed = router_random(router),
 		.lanes = port_machine(port)->lane_trees,
@@ -209,8 +241,9 @@ allocate(struct router *router, const struct port_ops *ops, const struct port_co
 		.mtu = ops->default_mtu,
 		.min_mtu = MTU_MIN,
 		.max_mtu = 65535,
-		.tx_queue_len =
-			conf->tx_queue_len_set || conf->tx_queue_len != 0 ? conf->tx_queue_len : TX_QUEUE_LEN_DEFAULT,
+		.tx_queue_len = conf->tx_queue_len_set || conf->tx_queue_len != 0 ? conf->tx_queue_len
+				: ops->default_tx_queue_len != 0                  ? ops->default_tx_queue_len
+										  : TX_QUEUE_LEN_DEFAULT,
 		.settings = router->defaults,
 		.tx_queues = 1,
 		.rx_queues = 1,
@@ -454,6 +487,8 @@ remove_port(struct port_machine *pm, enum drop_reason reason)
 	if (port->hook != NULL)
 		port_set_hook(port, NULL, NULL);
 	port_counters_sum(port, &sum);
+	if (port->ops->stacked)
+		sum.tx_packets = sum.tx_bytes = 0;
 	port_counters_add(&router->gone, &sum);
 	release(pm);
 }
@@ -466,6 +501,8 @@ port_remove(struct port *port, struct error *err)
 
 	if ((port->flags & IFF_LOOPBACK) != 0)
 		return error_set(err, EOPNOTSUPP, "the loopback stays");
+	if (port->ops->summoned_as != NULL)
+		return error_code(err, EOPNOTSUPP);
 	remove_port(port_machine(port), DROP_PORT_DELETED);
 	struct port *other = peer != 0 ? port_find(router, peer) : NULL;
 	if (other != NULL)
@@ -488,6 +525,19 @@ port_destroy_all(struct router *router)
 }
 
 /* ---- the owner ---- */
+
+void
+port_change_owner(struct port *port, uint16_t worker)
+{
+	struct router *router = port->router;
+
+	router->workers[port->owner]->ports_owned--;
+	router->workers[worker]->ports_owned++;
+	port->owner = worker;
+	port_machine(port)->first.worker = worker;
+	sched_set_sink(port->tree, &port->counters[worker].sink);
+	rcu_synchronize(router->rcu);
+}
 
 struct owner_call {
 	struct port_machine *pm;

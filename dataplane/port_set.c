@@ -278,6 +278,8 @@ port_set_name(struct port *port, const char *name, struct error *err)
 
 	if (strcmp(port->name, name) == 0)
 		return 0;
+	if (port->ops->summoned_as != NULL)
+		return error_set(err, EBUSY, "%s keeps its name", port->name);
 	if (rc != 0)
 		return rc;
 	memcpy(port->name, full, sizeof(full));

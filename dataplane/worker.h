@@ -75,6 +75,14 @@ uint64_t path_port_waiting(const struct port *port);
  */
 bool path_neighbour_collect(struct router *router, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
 
+/*
+ * For virtual ports without link layer, whose packets leave by a port below them that w owns. True: m has the link header
+ * of its next hop's neighbour on `out` now. False: that neighbour is not known yet and has been asked for; m may go
+ * another way, or wait for it: path_wait_below takes it, and sends it through out's tree when the answer comes.
+ */
+bool path_write_below(struct worker *w, struct port *out, struct rte_mbuf *m);
+void path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m);
+
 /* ---- the machinery, called by the path ------------------------------------------------------------------------------------------- */
 
 /*

@@ -231,6 +231,14 @@ qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 	return got + q->ops->flush(q, pkts + got, n - got);
 }
 
+int
+qdisc_bind_port(const struct qdisc *q, struct error *err)
+{
+	const struct sched_host *host = &q->tree->host;
+
+	return host->bind != NULL ? host->bind(host->host_arg, q->ops->kind, err) : 0;
+}
+
 bool
 qdisc_moving(const struct qdisc *q)
 {

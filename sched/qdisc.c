@@ -339,6 +339,8 @@ do_graft(struct sched_change *change)
 		__atomic_store_n(&tree->root, graft->fresh, __ATOMIC_RELEASE);
 		tree->root_is_default = graft->is_default;
 		tree->root_is_leftover = graft->is_leftover;
+		if (tree->host.root_changed != NULL)
+			tree->host.root_changed(tree->host.host_arg);
 	} else {
 		if (graft->old != NULL)
 			class_keep_counts(graft->at, graft->old);

@@ -51,6 +51,8 @@ shed_root(struct sched_change *change)
 		return;
 	qdisc_evacuate(root);
 	tree->root = NULL;
+	if (tree->host.root_changed != NULL)
+		tree->host.root_changed(tree->host.host_arg);
 	while ((m = pkt_queue_pop(&tree->moved)) != NULL) {
 		/*
 		 * As if it had been dropped while queued, so that the counts of the root still add up for who reads
@@ -503,6 +505,12 @@ void
 sched_set_tx_queue_len(struct sched_tree *tree, uint32_t packets)
 {
 	tree->host.tx_queue_len = packets;
+}
+
+void
+sched_set_sink(struct sched_tree *tree, struct pkt_sink *sink)
+{
+	tree->host.sink = tree->ctx.sink = sink;
 }
 
 /* ---- changes */

@@ -220,7 +220,7 @@ find_named(struct nl_request *req, struct port **port, struct error *err)
 	if (info->ifi_index > 0)
 		*port = port_find(control_of(req)->router, (uint32_t)info->ifi_index);
 	else if (by != NULL)
-		*port = port_find_name(control_of(req)->router, name);
+		*port = port_summon(control_of(req)->router, name, &(struct error){ 0 });
 	return 0;
 }
 

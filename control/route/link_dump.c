@@ -49,7 +49,7 @@ link_lookup(struct router *router, uint32_t ifindex, const char *name, struct er
 	if (ifindex != 0)
 		port = port_find(router, ifindex);
 	else if (name != NULL)
-		port = port_find_name(router, name);
+		return port_summon(router, name, err);
 	if (port == NULL)
 		error_code(err, ENODEV);
 	return port;
@@ -162,6 +162,8 @@ put_identity(struct nl_msgs *msgs, const struct port *port)
 		nl_put_string(msgs, IFLA_IFALIAS, port->alias);
 	nl_put_u8(msgs, IFLA_PROTO_DOWN, 0);
 	nl_put(msgs, IFLA_MAP, &no_map, sizeof(no_map));
+	if (port->ops->bare)
+		return;
 	nl_put(msgs, IFLA_ADDRESS, port->mac, sizeof(port->mac));
 	nl_put(msgs, IFLA_BROADCAST, port->broadcast_mac, sizeof(port->broadcast_mac));
 }
@@ -184,7 +186,7 @@ put_link(struct nl_msgs *msgs, const struct port *port, uint16_t type, uint16_t 
 	uint32_t ext_mask)
 {
 	struct ifinfomsg *info;
-	bool gso_is_bound = port->ops->is_virtual && port->peer == 0;
+	bool gso_is_bound = (port->ops->is_virtual && port->peer == 0) || port->ops->stacked;
 
 	nl_msg_begin(msgs, type, flags, sizeof(*info));
 	info = nl_msg_body(msgs);

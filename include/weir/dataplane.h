@@ -134,9 +134,13 @@ struct port_ops {
 	const char *kind; /* "device", "capture", "loopback", "dummy", "veth" */
 	bool is_virtual; /* `ip link add type KIND` may make it and `ip link del` remove it */
 	bool reenters; /* what it sends comes back as received elsewhere in this router (loopback, veth) */
+	bool stacked; /* what it sends leaves by other ports of this router, and is counted as sent there */
+	bool bare; /* no link layer: what it is given starts with the network header */
 	bool queues; /* has a default root qdisc (pfifo_fast); else noqueue: what is sent goes straight to xmit */
 	uint16_t arphrd; /* ARPHRD_ETHER, ARPHRD_LOOPBACK */
 	uint32_t default_flags, default_mtu;
+	uint32_t default_tx_queue_len; /* 0: 1000 */
+	const char *summoned_as; /* there is one of this kind, made when it is first named so (teql0); NULL: none */
 	int (*create)(struct port *port, const void *conf, struct error *err); /* conf is of the kind, below */
 	void (*destroy)(struct port *port);
 	int (*start)(struct port *port, struct error *err); /* IFF_UP was set */
@@ -154,6 +158,8 @@ struct port_ops {
 	void (*interrupt)(struct port *port, uint16_t queue, bool on);
 	/* Sends or consumes the first of pkts, returns how many it took. `worker` is the calling worker's index. Those not taken are offered again. */
 	uint16_t (*xmit)(struct port *port, unsigned int worker, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+	/* When xmit could take a packet: until then none leaves the port's tree. Its worker. NULL: always. */
+	uint64_t (*room_at)(struct port *port, uint64_t now);
 	bool (*carrier)(struct port *port); /* NULL: always */
 };
 
@@ -195,6 +201,8 @@ int port_remove(struct port *port,
 	struct error *err); /* a veth's peer goes with it; what was queued is dropped as port_deleted */
 struct port *port_find(const struct router *router, uint32_t ifindex);
 struct port *port_find_name(const struct router *router, const char *name);
+/* The same, and a port that is there as soon as somebody names it is made then. NULL: no such port (ENODEV). */
+struct port *port_summon(struct router *router, const char *name, struct error *err);
 /* In order of ifindex. */
 int port_walk(const struct router *router, int (*visit)(void *arg, struct port *port), void *arg);
 

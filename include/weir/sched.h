@@ -60,6 +60,12 @@ struct sched_host {
 	void (*run)(void *host_arg, void (*fn)(void *arg), void *arg);
 	void *host_arg;
 	uint64_t (*now)(void *host_arg); /* for changes that come from control */
+	/*
+	 * Control, before a root of a kind that ties the port to another one (teql0) is put there: may it be? NULL: yes.
+	 * Then (owner) the root is another one; NULL: nobody wants to know.
+	 */
+	int (*bind)(void *host_arg, const char *kind, struct error *err);
+	void (*root_changed)(void *host_arg);
 	const struct sched_observer *observer;
 	uint64_t seed; /* of what is random: SFQ's perturbation */
 	/*
@@ -84,6 +90,7 @@ int sched_set_default_root(struct sched_tree *tree, const char *kind, struct err
 void sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason);
 void sched_set_mtu(struct sched_tree *tree, uint32_t mtu);
 void sched_set_tx_queue_len(struct sched_tree *tree, uint32_t packets);
+void sched_set_sink(struct sched_tree *tree, struct pkt_sink *sink); /* the tree has another owner, and is empty */
 
 /*
  * Finds the leaf of each packet: leaf, generation and PKT_CLASSIFIED (or PKT_SHOT) in struct pkt. On the rx worker,
@@ -249,6 +256,7 @@ struct qdisc_ops {
 	void (*refresh)(
 		struct qdisc *q); /* control, owner in a change: counters that it keeps elsewhere; NULL: all are here */
 	bool bypass; /* an empty one may be bypassed */
+	bool binds_port; /* init calls qdisc_bind_port: another link cannot go up before it is there */
 	bool plain_fifo; /* its state is sched/fifo.h's, and its limit counts packets */
 	bool uses_lanes; /* mq */
 	bool shows_leaves; /* dumps list its classes' leaves, whoever made them */
@@ -486,6 +494,9 @@ uint64_t qdisc_random(struct qdisc *q); /* from the tree's seed */
  * none. With the qdisc's own handle as classid it is the root class of hfsc, which stands above those that name no
  * parent.
  */
+/* In init of a kind that works only together with another port: sched_host.bind is asked. */
+int qdisc_bind_port(const struct qdisc *q, struct error *err);
+/* A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. */
 int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made,
 	struct error *err);
 /*

@@ -20,7 +20,6 @@ from router import Router, shared, skip
 NOT_HERE = {
     '04': 'ipip tunnels come in a later issue',
     '06': 'sit tunnels and IPv6 come in a later issue',
-    '08': 'TEQL comes in a later issue',
     '21': 'rsvp comes in a later issue',
 }
 # Of transcript 30, one kind after the other, those that are here; fq, cake, pie, choke, ets, qfq, sfb, hhf, skbprio, plug and fq_pie are not planned.
@@ -58,6 +57,7 @@ STARTS = {
     # What comes in goes out by p2, and so comes in by eth2.
     '13': NET + 'ip rule add pref 2 lookup local; ip rule del pref 0; ip rule add pref 1 iif inj lookup 77\n'
                 'ip route add 192.168.2.1 dev p2 table 77; ip neigh replace 192.168.2.1 lladdr 00:e0:4c:39:24:79 dev p2\n',
+    '08': '',
     '17': NET + PPP,
 }
 

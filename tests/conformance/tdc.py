@@ -31,6 +31,7 @@ FILES = (
     'skbedit',
     'tbf',
     'tcindex',
+    'teql',
     'u32',
 )
 
