@@ -11,8 +11,6 @@ add_link_header(struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 
-	if (p->l3_off == LINK_HEADER)
-		return; /* it is not the first port that is tried */
 	rte_pktmbuf_prepend(m, LINK_HEADER); /* the room is there: every packet came with such a header */
 	p->l3_off += LINK_HEADER;
 	if (p->l4_off != 0)

@@ -273,7 +273,7 @@ lane_send(struct worker_machine *wm, struct lane *lane, struct rte_mbuf *m, bool
 {
 	link_charge(lane, &m, 1, now);
 	lane->backlogged = more;
-	transmit_or_hold(wm, lane, &m, 1, now);
+	transmit_or_hold(wm, lane, &m, 1, measure(&m, 1), now);
 	if (lane->held_count != 0)
 		lane_kick(lane);
 }

@@ -232,12 +232,11 @@ rewrite(struct worker *w, struct port *out, const struct rib_nexthop *hop, struc
 	struct neighbour *neighbour;
 
 	path_make_room(m);
-	if (unlikely(out->ops->bare)) {
-		remove_link_header(m);
-		return true;
-	}
 	if (unlikely(hop->noarp || (out->flags & (IFF_NOARP | IFF_LOOPBACK)) != 0)) {
-		path_write_link(m, out, out->mac);
+		if (out->bare)
+			remove_link_header(m);
+		else
+			path_write_link(m, out, out->mac);
 		return true;
 	}
 	neighbour = next_stop(w, hop, m);

@@ -238,6 +238,7 @@ allocate(struct router *router, const struct port_ops *ops, const struct port_co
 		.router = router,
 		.ops = ops,
 		.flags = ops->default_flags,
+		.bare = ops->bare,
 		.mtu = ops->default_mtu,
 		.min_mtu = MTU_MIN,
 		.max_mtu = 65535,

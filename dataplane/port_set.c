@@ -186,6 +186,8 @@ port_set_flags(struct port *port, uint32_t flags, uint32_t mask, struct error *e
 {
 	uint32_t settable =
 		mask & (IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST | IFF_DYNAMIC | IFF_NOTRAILERS);
+	if (port->bare)
+		settable &= ~(uint32_t)IFF_NOARP; /* there is no link layer to ask */
 	bool was_up = (port->flags & IFF_UP) != 0, up = (mask & IFF_UP) != 0 ? (flags & IFF_UP) != 0 : was_up;
 	uint32_t before = port->flags;
 	int rc = 0;

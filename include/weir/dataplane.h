@@ -111,6 +111,7 @@ struct port {
 	struct port_hook *hook; /* whose chains these are; NULL: none */
 	struct port_counters *counters; /* [workers] */
 	struct port_settings settings;
+	bool bare; /* of the kind: no link layer */
 	void *priv; /* of the kind */
 	/* control's */
 	char name[IF_NAMESIZE];

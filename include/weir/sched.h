@@ -489,14 +489,13 @@ struct class *qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m);
 uint32_t qdisc_mtu(const struct qdisc *q);
 uint32_t qdisc_tx_queue_len(const struct qdisc *q);
 uint64_t qdisc_random(struct qdisc *q); /* from the tree's seed */
+/* In init of a kind that works only together with another port: sched_host.bind is asked. */
+int qdisc_bind_port(const struct qdisc *q, struct error *err);
 /*
  * A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. leaf_kind NULL: it has
  * none. With the qdisc's own handle as classid it is the root class of hfsc, which stands above those that name no
  * parent.
  */
-/* In init of a kind that works only together with another port: sched_host.bind is asked. */
-int qdisc_bind_port(const struct qdisc *q, struct error *err);
-/* A class that comes with the discipline (bands), made in init: its leaf is `kind` with conf. */
 int class_create(struct qdisc *q, uint32_t classid, const char *leaf_kind, const void *leaf_conf, struct class **made,
 	struct error *err);
 /*
