@@ -66,8 +66,10 @@ put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port 
 	nl_put_string(msgs, TCA_KIND, kind);
 }
 
+/* moving: it comes or goes, and has one reference then on Linux. */
 static void
-put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, const struct qdisc *q)
+put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, const struct qdisc *q,
+	bool moving)
 {
 	const struct qdisc_codec *codec = qdisc_codec_find(q->ops->kind);
 	union tc_conf conf = { 0 }, xstats = { 0 };
@@ -76,7 +78,7 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 	struct sched_stats stats;
 
 	put_head(msgs, type, flags, port, place, q->handle, q->ops->kind);
-	if (codec->one_reference)
+	if (codec->one_reference || moving)
 		((struct tcmsg *)nl_msg_body(msgs))->tcm_info = 1;
 	q->ops->get_conf(q, &conf);
 	codec->put(msgs, &conf);
@@ -149,12 +151,12 @@ dump_qdisc(void *arg, struct qdisc *q)
 	struct leaves leaves = { 0 };
 
 	if (q->parent == NULL || q->handle != 0 || d->invisible)
-		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, q);
+		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, q, false);
 	if (!q->ops->shows_leaves)
 		return 0;
 	sched_class_walk(q, note_leaf, &leaves);
 	while (leaves.count != 0)
-		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, leaves.of[--leaves.count]);
+		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, leaves.of[--leaves.count], false);
 	return 0;
 }
 
@@ -258,6 +260,27 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 	return 0;
 }
 
+static void
+notify(const struct qdisc_request *r, struct nl_msgs *msgs)
+{
+	nl_notify(r->req->server, RTNLGRP_TC, msgs, r->req);
+	nl_msgs_destroy(msgs);
+}
+
+/* What goes takes the filters at `parent` with it. */
+static void
+notify_chain_gone(const struct qdisc_request *r, uint32_t parent)
+{
+	struct nl_msgs *msgs = nl_msgs_create();
+
+	nl_msg_begin(msgs, RTM_DELCHAIN, 0, sizeof(struct tcmsg));
+	*(struct tcmsg *)nl_msg_body(msgs) =
+		(struct tcmsg){ .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)r->port->ifindex, .tcm_parent = parent };
+	nl_put_u32(msgs, TCA_CHAIN, 0);
+	nl_msg_end(msgs);
+	notify(r, msgs);
+}
+
 /* ---- the hooks: ingress and clsact -------------------------------------------------------------- */
 
 static void
@@ -266,8 +289,7 @@ notify_hook(const struct qdisc_request *r, uint16_t type)
 	struct nl_msgs *msgs = nl_msgs_create();
 
 	put_hook(msgs, type, r->port);
-	nl_notify(r->req->server, RTNLGRP_TC, msgs, r->req);
-	nl_msgs_destroy(msgs);
+	notify(r, msgs);
 }
 
 /* What is at ffff:fff1; ENOENT or, where something was there once, EINVAL. */
@@ -319,6 +341,10 @@ hook_delete(struct qdisc_request *r, struct error *err)
 	if (rc != 0)
 		return rc;
 	notify_hook(r, RTM_DELQDISC);
+	if (!chain_empty(r->port->ingress))
+		notify_chain_gone(r, chain_parent(r->port->ingress));
+	if (r->port->egress != NULL && !chain_empty(r->port->egress))
+		notify_chain_gone(r, chain_parent(r->port->egress));
 	return port_set_hook(r->port, NULL, err);
 }
 
@@ -351,6 +377,8 @@ parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err
 		return error_set(err, EINVAL, "Size table base attribute is missing");
 	if ((rc = struct_parse(tb[TCA_STAB_BASE], &stab->spec, sizeof(stab->spec), "size table", err)) != 0)
 		return rc;
+	if (stab->spec.tsize != 0 && tb[TCA_STAB_DATA] == NULL)
+		return error_set(err, EINVAL, "Size table data attribute is missing");
 	bytes = tb[TCA_STAB_DATA] == NULL ? 0 : mnl_attr_get_payload_len(tb[TCA_STAB_DATA]);
 	if (stab->spec.tsize != bytes / sizeof(uint16_t))
 		return error_set(err, EINVAL, "Invalid size of size table: %u entries are announced, %zu are there",
@@ -383,28 +411,39 @@ parse_options(const struct nl_request *req, const struct qdisc_ops *ops, union t
 	return qdisc_codec_find(ops->kind)->parse(options, conf, err);
 }
 
-static void
-notify(const struct qdisc_request *r, struct nl_msgs *deleted, const struct qdisc *now)
-{
-	struct nl_msgs *msgs = deleted != NULL ? deleted : nl_msgs_create();
+/* What `tc monitor` is told when a qdisc gives its place to another. */
+struct farewell {
+	struct nl_msgs *qdisc; /* NULL: there was none that dumps list */
+	uint32_t chain_parent; /* of filters that go with it; 0: none */
+};
 
-	if (now != NULL)
-		put_qdisc(msgs, RTM_NEWQDISC, (uint16_t)(deleted != NULL ? NLM_F_REPLACE : 0), r->port, now);
-	nl_notify(r->req->server, RTNLGRP_TC, msgs, r->req);
-	nl_msgs_destroy(msgs);
-}
-
-/* The message that tells of what is about to go; NULL where nobody had configured it. */
-static struct nl_msgs *
-note_deleted(const struct qdisc_request *r, const struct qdisc *old)
+/* Of what is about to go: a default root, too, though nobody had configured it. */
+static struct farewell
+note_deleted(const struct qdisc_request *r)
 {
-	struct nl_msgs *msgs;
+	const struct qdisc *old = r->q != NULL || r->tcm->tcm_parent != TC_H_ROOT ? r->q : r->builtin;
+	struct farewell farewell = { 0 };
 
 	if (old == NULL)
-		return NULL;
-	msgs = nl_msgs_create();
-	put_qdisc(msgs, RTM_DELQDISC, 0, r->port, old);
-	return msgs;
+		return farewell;
+	farewell.qdisc = nl_msgs_create();
+	put_qdisc(farewell.qdisc, RTM_DELQDISC, 0, r->port, old, true);
+	if (old->chain != NULL && !chain_empty(old->chain))
+		farewell.chain_parent = old->handle;
+	return farewell;
+}
+
+static void
+notify_grafted(const struct qdisc_request *r, struct farewell farewell, const struct qdisc *made)
+{
+	struct nl_msgs *msgs = farewell.qdisc != NULL ? farewell.qdisc : nl_msgs_create();
+
+	if (made != NULL)
+		put_qdisc(msgs, RTM_NEWQDISC, (uint16_t)(farewell.qdisc != NULL ? NLM_F_REPLACE : 0), r->port, made,
+			true);
+	notify(r, msgs);
+	if (farewell.chain_parent != 0)
+		notify_chain_gone(r, farewell.chain_parent);
 }
 
 static int
@@ -412,7 +451,7 @@ create_and_graft(struct qdisc_request *r, struct error *err)
 {
 	const struct qdisc_ops *ops = r->kind[0] == '\0' ? NULL : qdisc_find_ops(r->kind);
 	struct sched_stab stab = { 0 };
-	struct nl_msgs *deleted;
+	struct farewell farewell;
 	struct qdisc *made;
 	union tc_conf conf;
 	const void *given;
@@ -425,7 +464,7 @@ create_and_graft(struct qdisc_request *r, struct error *err)
 	if ((rc = parse_options(r->req, ops, &conf, &given, err)) != 0 ||
 		(rc = parse_stab(r->req->attrs[TCA_STAB], &stab, err)) != 0)
 		return rc;
-	deleted = note_deleted(r, r->q);
+	farewell = note_deleted(r);
 	rc = sched_qdisc_add(r->port->tree,
 		&(struct qdisc_spec){
 			.parent = r->tcm->tcm_parent,
@@ -437,13 +476,13 @@ create_and_graft(struct qdisc_request *r, struct error *err)
 		&made, err);
 	free(stab.data); /* the scheduler has a copy */
 	if (rc != 0) {
-		if (deleted != NULL)
-			nl_msgs_destroy(deleted);
+		if (farewell.qdisc != NULL)
+			nl_msgs_destroy(farewell.qdisc);
 		return rc;
 	}
 	if (r->rate_given)
 		rc = sched_qdisc_estimate(made, &r->rate, err);
-	notify(r, deleted, made);
+	notify_grafted(r, farewell, made);
 	return rc;
 }
 
@@ -452,6 +491,7 @@ change(struct qdisc_request *r, struct error *err)
 {
 	struct sched_stab stab = { 0 };
 	union tc_conf conf;
+	struct nl_msgs *msgs;
 	const void *given;
 	int rc;
 
@@ -470,14 +510,16 @@ change(struct qdisc_request *r, struct error *err)
 		else
 			rc = sched_qdisc_change(r->q, given, err);
 	}
-	if (rc == 0 && stab.set)
+	if (rc == 0 && (stab.set || r->q->stab.set)) /* a change without one takes it away */
 		rc = sched_qdisc_set_stab(r->q, &stab, err);
 	if (rc == 0 && r->rate_given)
 		rc = sched_qdisc_estimate(r->q, &r->rate, err);
 	free(stab.data);
 	if (rc != 0)
 		return rc;
-	notify(r, NULL, r->q);
+	msgs = nl_msgs_create();
+	put_qdisc(msgs, RTM_NEWQDISC, 0, r->port, r->q, false);
+	notify(r, msgs);
 	return 0;
 }
 
@@ -539,7 +581,7 @@ qdisc_new(struct nl_request *req, struct error *err)
 static int
 qdisc_delete(struct nl_request *req, struct error *err)
 {
-	struct nl_msgs *deleted;
+	struct farewell farewell;
 	struct qdisc_request r;
 	int rc = request_start(&r, req, err);
 
@@ -553,12 +595,12 @@ qdisc_delete(struct nl_request *req, struct error *err)
 		return error_set(err, EINVAL, "Classid cannot be zero.");
 	if (r.q == NULL)
 		return error_set(err, ENOENT, "Cannot delete qdisc with handle of zero.");
-	deleted = note_deleted(&r, r.q);
+	farewell = note_deleted(&r);
 	if ((rc = sched_qdisc_delete(r.q, err)) != 0) {
-		nl_msgs_destroy(deleted);
+		nl_msgs_destroy(farewell.qdisc);
 		return rc;
 	}
-	notify(&r, deleted, NULL);
+	notify_grafted(&r, farewell, NULL);
 	return 0;
 }
 
@@ -580,7 +622,7 @@ qdisc_get(struct nl_request *req, struct error *err)
 	if (r.q == NULL && r.builtin == NULL)
 		put_bare(req->reply, RTM_NEWQDISC, 0, r.port, root_kind(r.port));
 	else
-		put_qdisc(req->reply, RTM_NEWQDISC, 0, r.port, r.q != NULL ? r.q : r.builtin);
+		put_qdisc(req->reply, RTM_NEWQDISC, 0, r.port, r.q != NULL ? r.q : r.builtin, false);
 	return 0;
 }
 

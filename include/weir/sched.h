@@ -149,7 +149,7 @@ struct qdisc_spec {
  */
 int sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct qdisc **made, struct error *err);
 int sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err);
-/* A change that came with a size table, too (sched_qdisc_change keeps the one that is there). */
+/* Of a change: its size table, or none (set is false), in the place of the one that is there. */
 int sched_qdisc_set_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err);
 /*
  * Deletes it with all below; its parent gets its default leaf (or the port its default root) and what was queued is
