@@ -111,7 +111,9 @@ hfsc_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (unlikely(cl->parked))
 			hfsc_unpark(h, cl);
 	}
-	hfsc_settle(h, now);
+	/* While packets are moved, older ones may still come: nobody is asked for his first one before all are here. */
+	if (likely(!qdisc_moving(q)))
+		hfsc_settle(h, now);
 	return queued;
 }
 
@@ -514,17 +516,15 @@ hfsc_deactivate(struct class *c, uint64_t now)
 	hfsc_leaf_idle(qdisc_priv(c->qdisc), class_priv(c));
 }
 
-/* What it was parked for may come sooner now. */
+/* What it was parked for may come sooner now; it is asked when the change is done. */
 static void
 hfsc_grafted(struct class *c, uint64_t now)
 {
-	struct hfsc *h = qdisc_priv(c->qdisc);
 	struct hfsc_class *cl = class_priv(c);
 
-	if (!cl->parked)
-		return;
-	hfsc_unpark(h, cl);
-	hfsc_settle(h, now);
+	(void)now;
+	if (cl->parked)
+		hfsc_unpark(qdisc_priv(c->qdisc), cl);
 }
 
 static bool
