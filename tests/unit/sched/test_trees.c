@@ -196,6 +196,23 @@ check_promises(void)
  */
 static uint32_t epochs[STEPS + 16]; /* the first id of each */
 static uint32_t epoch_count, first_ordered;
+
+/* What a change moves out from below netem is delayed once more, and what came later overtakes it. */
+static int
+is_netem(void *arg, struct qdisc *q)
+{
+	(void)arg;
+	return strcmp(q->ops->kind, "netem") == 0;
+}
+
+static void
+note_change(void)
+{
+	bool delayed = sched_qdisc_walk(bed.tree, is_netem, NULL) != 0;
+
+	first_ordered = delayed ? UINT32_MAX : RTE_MAX(first_ordered, epoch_count - 1);
+}
+
 static uint32_t last_of_flow[STEPS + 16][FLOWS];
 
 static void
@@ -281,7 +298,7 @@ step(void)
 {
 	switch (draw(8)) {
 	case 0:
-		first_ordered = epoch_count - 1;
+		note_change();
 		if (draw(2))
 			graft_somewhere();
 		else
