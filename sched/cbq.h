@@ -110,8 +110,7 @@ struct cbq_prio {
 	uint64_t weights; /* summed */
 	uint32_t classes;
 	uint32_t busy; /* leaves that have a turn */
-	uint32_t passed; /* turns since somebody could send */
-	uint8_t boost; /* all turns are 2^boost as long: while only classes of little weight are busy */
+	struct turn_scale scale;
 };
 
 #define CBQ_AHEAD 16 /* turns */

@@ -30,39 +30,14 @@ outer_ring(struct cbq *h, const struct cbq_class *cl, unsigned int prio)
 
 /* ---- turns */
 
-#define TURN_MAX      (INT64_C(1) << 48) /* 4 gigabytes */
-#define KILOBYTE_BITS 58 /* 2^10 bytes times 2^48 */
-
-/* So many doublings make its turns a kilobyte long. */
-static unsigned int
-boost_for(const struct cbq *h, const struct cbq_class *cl)
-{
-	unsigned __int128 quantum = cbq_quantum(h, cl);
-	uint64_t high = (uint64_t)(quantum >> 64), low = (uint64_t)quantum | 1;
-	unsigned int bits =
-		high != 0 ? 127 - (unsigned int)__builtin_clzll(high) : 63 - (unsigned int)__builtin_clzll(low);
-
-	return bits > KILOBYTE_BITS ? 0 : KILOBYTE_BITS - bits;
-}
-
-/* Its turn as deficits are kept. */
-static inline int64_t
-turn_of(const struct cbq *h, const struct cbq_class *cl, unsigned int boost)
-{
-	unsigned __int128 turn = cbq_quantum(h, cl);
-
-	turn = boost <= 32 ? turn >> (32 - boost) : turn << (boost - 32);
-	return turn > TURN_MAX ? TURN_MAX : turn == 0 ? 1 : (int64_t)turn;
-}
-
 static inline void
 count_leaf(struct cbq *h, const struct cbq_class *cl, bool comes)
 {
 	struct cbq_prio *p = &h->prios[cl->prio];
 
 	p->busy += comes ? 1 : UINT32_MAX;
-	if (unlikely(p->boost != 0) && comes)
-		p->boost = (uint8_t)RTE_MIN(p->boost, boost_for(h, cl));
+	if (unlikely(p->scale.boost != 0) && comes)
+		turn_scale_comes(&p->scale, cbq_quantum(h, cl));
 }
 
 /* cl's turn in the ring where it stands is over. */
@@ -89,15 +64,10 @@ cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes)
 	uint32_t place = cbq_leaf_place(cl);
 
 	cl->deficit -= (int64_t)(bytes << 16);
-	if (bytes != 0)
-		p->passed = 0;
-	else if (++p->passed > p->busy && p->boost < KILOBYTE_BITS) {
-		p->passed = 0;
-		p->boost++;
-	}
+	turn_scale_used(&p->scale, p->busy, bytes != 0);
 	if (cl->deficit > 0)
 		return;
-	cl->deficit += turn_of(h, cl, p->boost);
+	cl->deficit += turn_length(&p->scale, cbq_quantum(h, cl));
 	/* It may have left the ring with its last packet. */
 	if (h->turns[place].next == 0)
 		return;

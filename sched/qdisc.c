@@ -221,9 +221,12 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 	q->handle = handle;
 	q->serial = tree->serial++;
 	if (ops->classes != NULL) {
+		if (ops->classes->at_owner && tree->at_owner++ == 0)
+			__atomic_store_n(&tree->stateful, true, __ATOMIC_RELAXED);
 		q->class_table = calloc(1, sizeof(*q->class_table));
 		if (q->class_table == NULL) {
 			error_set(err, ENOMEM, "out of memory for a table of classes");
+			tree->at_owner -= ops->classes->at_owner;
 			free_memory(q);
 			return NULL;
 		}
@@ -259,6 +262,8 @@ qdisc_free(struct qdisc *q)
 	struct class_table *table = q->class_table;
 
 	estimator_free(q->tree, q->estimator);
+	if (q->ops->classes != NULL && q->ops->classes->at_owner)
+		q->tree->at_owner--;
 	if (q->ops->destroy != NULL)
 		q->ops->destroy(q);
 	if (table != NULL) {

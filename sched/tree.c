@@ -186,7 +186,7 @@ tree_remove_chain(struct sched_tree *tree, struct chain *chain)
 void
 sched_chain_changed(struct sched_tree *tree)
 {
-	bool stateful = false;
+	bool stateful = tree->at_owner != 0;
 
 	for (const struct tree_chain *entry = tree->chains; entry != NULL && !stateful; entry = entry->next)
 		stateful = !chain_pure(entry->chain);

@@ -54,7 +54,8 @@ struct sched_tree {
 	struct sched_host host;
 	struct qdisc *root;
 	uint32_t generation; /* grows with every change of structure or filters */
-	bool stateful; /* some chain must run at the owner, once */
+	bool stateful; /* some chain, or some qdisc's own classification, must run at the owner, once */
+	uint32_t at_owner; /* qdiscs with class_ops.at_owner */
 	bool moving;
 	bool root_is_default;
 	bool root_is_leftover; /* only gives away what a deleted root held: noqueue once it is empty */

@@ -66,4 +66,50 @@ turn_ring_pass(const struct turn *turns, struct turn_ring *ring)
 	return ended;
 }
 
+/*
+ * Turns by deficit (Shreedhar and Varghese 1995), as long as a weight says; deficits are bytes times 2^16. Where all
+ * who are there have little weight, all turns are made longer by the same power of two, so that no round is without a
+ * packet.
+ */
+struct turn_scale {
+	uint32_t passed; /* turns since somebody could send */
+	uint8_t boost; /* the power */
+};
+
+#define TURN_MAX      (INT64_C(1) << 48) /* 4 gigabytes */
+#define TURN_KILOBYTE 58 /* 2^58: 2^10 bytes times 2^48 */
+
+/* quantum: bytes of a turn times 2^48. */
+static inline int64_t
+turn_length(const struct turn_scale *scale, unsigned __int128 quantum)
+{
+	unsigned __int128 turn = scale->boost <= 32 ? quantum >> (32 - scale->boost) : quantum << (scale->boost - 32);
+
+	return turn > TURN_MAX ? TURN_MAX : turn == 0 ? 1 : (int64_t)turn;
+}
+
+/* Somebody comes with turns of that length: they need not be made longer than a kilobyte for him. */
+static inline void
+turn_scale_comes(struct turn_scale *scale, unsigned __int128 quantum)
+{
+	uint64_t high = (uint64_t)(quantum >> 64), low = (uint64_t)quantum | 1;
+	int bits = high != 0 ? 127 - __builtin_clzll(high) : 63 - __builtin_clzll(low);
+	int needed = bits > TURN_KILOBYTE ? 0 : TURN_KILOBYTE - bits;
+
+	if (needed < scale->boost)
+		scale->boost = (uint8_t)needed;
+}
+
+/* One of `busy` has had a turn, and sent something or not. */
+static inline void
+turn_scale_used(struct turn_scale *scale, uint32_t busy, bool sent)
+{
+	if (sent) {
+		scale->passed = 0;
+	} else if (++scale->passed > busy && scale->boost < TURN_KILOBYTE) {
+		scale->passed = 0;
+		scale->boost++;
+	}
+}
+
 #endif

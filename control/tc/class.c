@@ -68,9 +68,11 @@ struct dump {
 static int
 dump_class(void *arg, struct class *c)
 {
+	const struct class_ops *ops = c->qdisc->ops->classes;
 	struct dump *d = arg;
 
-	put_class(d->msgs, RTM_NEWTCLASS, d->port, c);
+	if (ops->is_listed == NULL || ops->is_listed(c))
+		put_class(d->msgs, RTM_NEWTCLASS, d->port, c);
 	return 0;
 }
 

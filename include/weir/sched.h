@@ -287,6 +287,7 @@ struct class_ops {
 	 */
 	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 		struct class **classes);
+	bool at_owner; /* classify remembers what it has seen (wrr's hosts): it is asked at the owner, once a packet */
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
 	void (*activate)(struct class *c, uint64_t now);
 	void (*deactivate)(struct class *c, uint64_t now);
@@ -325,6 +326,7 @@ struct class_ops {
 	 */
 	int (*change_row)(struct qdisc *q, uint32_t minor, const void *conf, struct error *err);
 	int (*reset_row)(struct qdisc *q, uint32_t minor, struct error *err);
+	bool (*is_listed)(const struct class *c); /* NULL: each is; else dumps leave the others out */
 	void (*get_conf)(const struct class *c, void *conf);
 	void (*get_xstats)(const struct class *c, void *xstats);
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */

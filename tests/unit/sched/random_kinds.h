@@ -21,6 +21,7 @@
 #include <weir/qdisc/red.h>
 #include <weir/qdisc/sfq.h>
 #include <weir/qdisc/tbf.h>
+#include <weir/qdisc/wrr.h>
 
 #include "support.h"
 
@@ -511,6 +512,39 @@ change_netem(struct qdisc *q)
 	q->ops->get_conf(q, &conf);
 	conf.limit = 1 + draw(300);
 	conf.loss.probability = draw(2) * draw(UINT32_MAX / 8);
+
+	change_qdisc(q, &conf);
+}
+
+/* Few classes, so that hosts take each other's. */
+static struct wrr_conf
+random_wrr(void)
+{
+	return (struct wrr_conf){ .given = WRR_MODE1 | WRR_QUANTUM,
+		.quantum = 1 + draw(5000),
+		.modes = { (uint8_t)draw(2) },
+		.weights = { { .given = WRR_MIN | WRR_DECR | WRR_INCR,
+			.min = 1 + draw(UINT32_MAX),
+			.decr = UINT64_C(1) << draw(50),
+			.incr = UINT64_C(1) << draw(63) } } };
+}
+
+static struct qdisc *
+graft_wrr(uint32_t parent, uint32_t handle)
+{
+	struct wrr_conf conf = random_wrr();
+
+	conf.given |= WRR_CLASSES;
+	conf.direction = WRR_SOURCE;
+	conf.classes = 1 + draw(6);
+	return add_qdisc(parent, handle, "wrr", &conf);
+}
+
+static void
+change_wrr(struct qdisc *q)
+{
+	struct wrr_conf conf = random_wrr();
+
 	change_qdisc(q, &conf);
 }
 
@@ -545,6 +579,7 @@ static const struct random_kind random_kinds[] = {
 	{ "red", graft_red, change_red, .inner = true },
 	{ "sfq", graft_sfq, NULL },
 	{ "tbf", graft_tbf, change_tbf, .inner = true, .waits = true },
+	{ "wrr", graft_wrr, change_wrr, .inner = true },
 	/* Only at the root of a port with several queues. */
 	{ "mq", graft_pfifo, NULL },
 };

@@ -259,11 +259,13 @@ offer_random(void)
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t flow = draw(FLOWS);
-		struct rte_mbuf *m =
-			packet(64 + draw(1451), flow, flow % 16, flow % 5); /* a flow has one priority and one mark */
+		/* a flow has one priority and one mark */
+		struct rte_mbuf *m = packet(64 + draw(1451), flow, flow % 16, flow % 5);
+		struct rte_ipv4_hdr *ip =
+			rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
 
-		rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr))->type_of_service =
-			(uint8_t)(flow % 3); /* some speak ECN */
+		ip->type_of_service = (uint8_t)(flow % 3); /* some speak ECN */
+		ip->src_addr += rte_cpu_to_be_32(flow % 8); /* eight hosts */
 		pkts[i] = m;
 	}
 	offer_packets(pkts, n);

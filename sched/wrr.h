@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of WRR share: wrr.c (turns and operations), wrr_hosts.c (who has which class) and wrr_weight.h
+ * (weights that change with use).
+ *
+ * After Christian Worm Mortensen's WRR for Linux 2.2, as the HOWTO (chapter 14) and its manual describe it: each host
+ * has a class by itself, and all that have something to send share by their weights. Where a weight falls with each
+ * byte and rises with time, who transfers much has less of a busy link, and who waits a while has it back. Designed
+ * anew from that description.
+ */
+#ifndef WEIR_SCHED_WRR_H
+#define WEIR_SCHED_WRR_H
+
+#include <stdbool.h>
+
+#include <weir/qdisc/wrr.h>
+#include <weir/sched.h>
+
+#include "tree.h"
+#include "turns.h"
+
+struct wrr_host {
+	uint64_t high, low; /* its address, filled up with zeros */
+	uint8_t length; /* 4, 16, 6 (MAC), 0: what has no address */
+};
+
+/* A class is in one of these rings. */
+enum wrr_state { WRR_IDLE, WRR_BUSY, WRR_PARKED, WRR_STATES };
+
+struct wrr_class {
+	int64_t deficit; /* see turns.h */
+	uint64_t counted_ns; /* the weights are of then */
+	uint32_t place; /* its minor: its number in turns */
+	uint32_t next; /* of those in one bucket of the hash; 0: none */
+	struct wrr_host host;
+	uint8_t state; /* enum wrr_state */
+	bool used; /* it has a host, or had one last */
+	struct wrr_weight weights[WRR_WEIGHTS];
+	uint64_t grows[WRR_WEIGHTS]; /* incr a nanosecond, times 2^32 */
+	uint64_t bytes_before, packets_before, drops_before; /* counted for hosts that had it earlier */
+};
+
+struct wrr {
+	struct turn_ring rings[WRR_STATES]; /* the first of the idle ones has been idle for longest */
+	struct turn *turns; /* by place */
+	struct class **classes; /* by place */
+	uint32_t *buckets; /* the first place of each; 0: none */
+	uint32_t bucket_mask, hash_key;
+	uint32_t busy; /* classes in that ring */
+	struct turn_scale scale;
+	struct wrr_conf conf;
+};
+
+/* ---- wrr_hosts.c: at the owner */
+
+int wrr_hosts_init(struct qdisc *q, struct error *err);
+void wrr_hosts_destroy(struct wrr *w);
+/*
+ * The class of the packet's host. A new host has that of who was idle for longest; where nobody is, it shares one that
+ * its address chooses.
+ */
+struct class *wrr_class_for(struct qdisc *q, struct rte_mbuf *m, uint64_t now);
+
+#endif
