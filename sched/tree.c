@@ -334,6 +334,7 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 	struct rte_mbuf *unclassified[SCHED_BURST];
 	uint16_t asked = 0, kept = 0;
 
+	tree->bursts++;
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
 

@@ -56,6 +56,7 @@ struct sched_tree {
 	uint32_t generation; /* grows with every change of structure or filters */
 	bool stateful; /* some chain, or some qdisc's own classification, must run at the owner, once */
 	uint32_t at_owner; /* qdiscs with class_ops.at_owner */
+	uint32_t bursts; /* counts what is classified at the owner and enqueued together */
 	bool moving;
 	bool root_is_default;
 	bool root_is_leftover; /* only gives away what a deleted root held: noqueue once it is empty */

@@ -14,22 +14,17 @@
 
 static const struct wrr_weight whole = { .value = WRR_ONE, .min = 1, .max = WRR_ONE };
 
-static inline struct wrr_class *
-class_at(const struct wrr *w, uint32_t place)
-{
-	return class_priv(w->classes[place]);
-}
-
 /* ---- rings */
 
-static void
-move(struct wrr *w, struct wrr_class *cl, enum wrr_state to)
+void
+wrr_move(struct wrr *w, struct wrr_class *cl, enum wrr_state to)
 {
 	if (cl->state == to)
 		return;
 	turn_ring_remove(w->turns, &w->rings[cl->state], cl->place);
 	w->busy -= cl->state == WRR_BUSY;
 	cl->state = (uint8_t)to;
+	cl->shared = cl->shared && to != WRR_IDLE;
 	turn_ring_add(w->turns, &w->rings[to], cl->place);
 	w->busy += to == WRR_BUSY;
 	if (unlikely(w->scale.boost != 0) && to == WRR_BUSY)
@@ -42,14 +37,14 @@ wrr_activate(struct class *c, uint64_t now)
 	struct wrr *w = qdisc_priv(c->qdisc);
 
 	wrr_count(w, class_priv(c), now);
-	move(w, class_priv(c), WRR_BUSY);
+	wrr_move(w, class_priv(c), WRR_BUSY);
 }
 
 static void
 wrr_deactivate(struct class *c, uint64_t now)
 {
 	(void)now;
-	move(qdisc_priv(c->qdisc), class_priv(c), WRR_IDLE);
+	wrr_move(qdisc_priv(c->qdisc), class_priv(c), WRR_IDLE);
 }
 
 /* What it was parked for may come sooner now. */
@@ -60,7 +55,7 @@ wrr_grafted(struct class *c, uint64_t now)
 
 	(void)now;
 	if (cl->state == WRR_PARKED)
-		move(qdisc_priv(c->qdisc), cl, WRR_BUSY);
+		wrr_move(qdisc_priv(c->qdisc), cl, WRR_BUSY);
 }
 
 /* ---- data path */
@@ -70,6 +65,13 @@ static void
 wrr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct class **classes)
 {
+	struct wrr *w = qdisc_priv(q);
+	uint32_t place;
+
+	/* Of an earlier burst: what was expected did not come, for want of room above. */
+	while (q->tree->bursts != w->burst && (place = w->rings[WRR_EXPECTING].current) != 0)
+		wrr_move(w, wrr_class_at(w, place), WRR_IDLE);
+	w->burst = q->tree->bursts;
 	for (uint16_t i = 0; i < n; i++)
 		classes[i] = wrr_class_for((struct qdisc *)(uintptr_t)q, pkts[i], ctx->now);
 }
@@ -93,7 +95,7 @@ wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		qdisc_enqueue(c->leaf, pkts + first, i - first, now);
 		/* What came may leave before what it was parked for. */
 		if (unlikely(((struct wrr_class *)class_priv(c))->state == WRR_PARKED))
-			move(w, class_priv(c), WRR_BUSY);
+			wrr_move(w, class_priv(c), WRR_BUSY);
 	}
 	return (uint16_t)(q->backlog_pkts - before);
 }
@@ -108,7 +110,7 @@ unpark(struct wrr *w, uint64_t now)
 		done = place == last;
 		next = w->turns[place].next;
 		if (qdisc_next_event(w->classes[place]->leaf, now) <= now)
-			move(w, class_at(w, place), WRR_BUSY);
+			wrr_move(w, wrr_class_at(w, place), WRR_BUSY);
 	}
 }
 
@@ -136,7 +138,7 @@ serve(struct wrr *w, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (unlikely(got == 0)) {
 			/* It may have dropped all that it held (CoDel), and is idle then. */
 			if (leaf->backlog_pkts != 0)
-				move(w, cl, WRR_PARKED);
+				wrr_move(w, cl, WRR_PARKED);
 			return 0;
 		}
 		bytes = leaf->sent_bytes - before;
@@ -306,7 +308,7 @@ wrr_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 		return rc;
 	/* By the modes of until now. */
 	for (uint32_t place = 1; place <= w->conf.classes; place++)
-		wrr_count(w, class_at(w, place), now);
+		wrr_count(w, wrr_class_at(w, place), now);
 	set_modes(&w->conf, c);
 	return 0;
 }
@@ -342,7 +344,7 @@ wrr_class_change(struct class *c, const void *conf, uint64_t now, struct error *
 	if ((rc = set_weights(cl->weights, given->weights, err)) != 0)
 		return rc;
 	for (unsigned int i = 0; i < WRR_WEIGHTS; i++)
-		cl->grows[i] = (uint64_t)(((unsigned __int128)cl->weights[i].incr << 32) / 1000000000);
+		cl->grows[i] = wrr_growth(&cl->weights[i]);
 	return 0;
 }
 

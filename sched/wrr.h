@@ -25,7 +25,13 @@ struct wrr_host {
 };
 
 /* A class is in one of these rings. */
-enum wrr_state { WRR_IDLE, WRR_BUSY, WRR_PARKED, WRR_STATES };
+enum wrr_state {
+	WRR_IDLE,
+	WRR_EXPECTING, /* a packet of the burst in course was classified for it */
+	WRR_BUSY,
+	WRR_PARKED, /* its leaf has packets but gives none for now */
+	WRR_STATES
+};
 
 struct wrr_class {
 	int64_t deficit; /* see turns.h */
@@ -35,6 +41,7 @@ struct wrr_class {
 	struct wrr_host host;
 	uint8_t state; /* enum wrr_state */
 	bool used; /* it has a host, or had one last */
+	bool shared; /* other hosts' packets are there, too, since it was idle */
 	struct wrr_weight weights[WRR_WEIGHTS];
 	uint64_t grows[WRR_WEIGHTS]; /* incr a nanosecond, times 2^32 */
 	uint64_t bytes_before, packets_before, drops_before; /* counted for hosts that had it earlier */
@@ -47,17 +54,28 @@ struct wrr {
 	uint32_t *buckets; /* the first place of each; 0: none */
 	uint32_t bucket_mask, hash_key;
 	uint32_t busy; /* classes in that ring */
+	uint32_t burst; /* tree.bursts of those that are expecting */
 	struct turn_scale scale;
 	struct wrr_conf conf;
 };
+
+static inline struct wrr_class *
+wrr_class_at(const struct wrr *w, uint32_t place)
+{
+	return class_priv(w->classes[place]);
+}
+
+/* ---- wrr.c: at the owner */
+
+void wrr_move(struct wrr *w, struct wrr_class *cl, enum wrr_state to);
 
 /* ---- wrr_hosts.c: at the owner */
 
 int wrr_hosts_init(struct qdisc *q, struct error *err);
 void wrr_hosts_destroy(struct wrr *w);
 /*
- * The class of the packet's host. A new host has that of who was idle for longest; where nobody is, it shares one that
- * its address chooses.
+ * The class of the packet's host. A new host has that of who was idle for longest. Where nobody is, it shares one that
+ * its address chooses until that one is idle, so that its packets stay in order.
  */
 struct class *wrr_class_for(struct qdisc *q, struct rte_mbuf *m, uint64_t now);
 

@@ -10,12 +10,7 @@
 
 #include "flow_hash.h"
 #include "wrr.h"
-
-static inline struct wrr_class *
-class_at(const struct wrr *w, uint32_t place)
-{
-	return class_priv(w->classes[place]);
-}
+#include "wrr_weight.h"
 
 /* ---- hosts */
 
@@ -74,12 +69,21 @@ hash_of(const struct wrr *w, const struct wrr_host *host)
 static void
 forget(struct wrr *w, uint32_t place)
 {
-	struct wrr_class *cl = class_at(w, place);
+	struct wrr_class *cl = wrr_class_at(w, place);
 	uint32_t *link = &w->buckets[hash_of(w, &cl->host) & w->bucket_mask];
 
 	while (*link != place)
-		link = &class_at(w, *link)->next;
+		link = &wrr_class_at(w, *link)->next;
 	*link = cl->next;
+}
+
+static void
+start_anew(const struct wrr *w, struct wrr_class *cl)
+{
+	cl->deficit = (int64_t)w->conf.quantum << 16;
+	memcpy(cl->weights, w->conf.weights, sizeof(cl->weights));
+	for (unsigned int i = 0; i < WRR_WEIGHTS; i++)
+		cl->grows[i] = wrr_growth(&cl->weights[i]);
 }
 
 /* The class starts anew; what it has counted for others is theirs. */
@@ -98,13 +102,10 @@ assign(struct qdisc *q, uint32_t place, const struct wrr_host *host, uint32_t ha
 	cl->next = *bucket;
 	*bucket = place;
 	cl->counted_ns = now;
-	cl->deficit = (int64_t)w->conf.quantum << 16;
 	cl->bytes_before = c->past_bytes + c->leaf->sent_bytes;
 	cl->packets_before = c->past_packets + c->leaf->sent_packets;
 	cl->drops_before = c->past_drops + c->leaf->drops_total;
-	memcpy(cl->weights, w->conf.weights, sizeof(cl->weights));
-	for (unsigned int i = 0; i < WRR_WEIGHTS; i++)
-		cl->grows[i] = (uint64_t)(((unsigned __int128)cl->weights[i].incr << 32) / 1000000000);
+	start_anew(w, cl);
 }
 
 struct class *
@@ -112,19 +113,23 @@ wrr_class_for(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
 {
 	struct wrr *w = qdisc_priv(q);
 	struct wrr_host host = host_of(w, m);
-	uint32_t hash = hash_of(w, &host), place = w->buckets[hash & w->bucket_mask];
+	uint32_t hash = hash_of(w, &host), place = w->buckets[hash & w->bucket_mask], chosen;
 
-	while (place != 0 && !hosts_equal(&class_at(w, place)->host, &host))
-		place = class_at(w, place)->next;
-	if (likely(place != 0))
+	while (place != 0 && !hosts_equal(&wrr_class_at(w, place)->host, &host))
+		place = wrr_class_at(w, place)->next;
+	if (likely(place != 0)) {
+		if (wrr_class_at(w, place)->state == WRR_IDLE)
+			wrr_move(w, wrr_class_at(w, place), WRR_EXPECTING);
 		return w->classes[place];
+	}
+	chosen = 1 + (uint32_t)((uint64_t)hash * w->conf.classes >> 32);
 	place = w->rings[WRR_IDLE].current;
-	if (place == 0)
-		return w->classes[1 + (uint32_t)((uint64_t)hash * w->conf.classes >> 32)];
+	if (unlikely(place == 0 || wrr_class_at(w, chosen)->shared)) {
+		wrr_class_at(w, chosen)->shared = true;
+		return w->classes[chosen];
+	}
 	assign(q, place, &host, hash, now);
-	/* It is the last now to be taken away; until its packet has come, too. */
-	turn_ring_remove(w->turns, &w->rings[WRR_IDLE], place);
-	turn_ring_add(w->turns, &w->rings[WRR_IDLE], place);
+	wrr_move(w, wrr_class_at(w, place), WRR_EXPECTING);
 	return w->classes[place];
 }
 
@@ -148,7 +153,8 @@ wrr_hosts_init(struct qdisc *q, struct error *err)
 
 		if (rc != 0)
 			return rc;
-		class_at(w, place)->place = place;
+		wrr_class_at(w, place)->place = place;
+		start_anew(w, wrr_class_at(w, place));
 		turn_ring_add(w->turns, &w->rings[WRR_IDLE], place);
 	}
 	return 0;

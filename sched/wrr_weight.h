@@ -9,6 +9,13 @@
 
 #include "wrr.h"
 
+/* As wrr_class.grows has it. */
+static inline uint64_t
+wrr_growth(const struct wrr_weight *weight)
+{
+	return (uint64_t)(((unsigned __int128)weight->incr << 32) / 1000000000);
+}
+
 static inline uint64_t
 wrr_grown(const struct wrr_weight *weight, uint64_t grows, uint64_t ns)
 {

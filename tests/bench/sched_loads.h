@@ -74,6 +74,8 @@ void load_sfq(struct load *load);
 void load_cbq_1(struct load *load); /* a leaf, or 10,000: under their rates, or over them and bounded */
 void load_cbq_10000(struct load *load);
 void load_cbq_10000_over(struct load *load);
+void load_wrr_1(struct load *load); /* classes */
+void load_wrr_10000(struct load *load);
 void load_dsmark(struct load *load, unsigned int rows); /* each row marks, and packets are of all rows */
 void load_codel(struct load *load);
 void load_fq_codel(struct load *load, unsigned int flows); /* its hash's buckets; packets are of 10,000 flows */

@@ -14,6 +14,7 @@
 #include <weir/qdisc/red.h>
 #include <weir/qdisc/sfq.h>
 #include <weir/qdisc/tbf.h>
+#include <weir/qdisc/wrr.h>
 
 #include "sched_loads.h"
 
@@ -212,6 +213,44 @@ void
 load_cbq_10000_over(struct load *load)
 {
 	load_cbq(load, FLOWS, true);
+}
+
+/* ---- wrr: the bench's packets are of 625 hosts, by their sources; 10,000 classes are reached by slot */
+
+static struct target
+target_host(const struct load *load, uint32_t i)
+{
+	return (struct target){ .leaf = sched_class_find(sched_root(load->tree), 1 << 16 | (1 + i))->slot };
+}
+
+static void
+load_wrr(struct load *load, uint32_t classes)
+{
+	struct wrr_conf conf = { .given = WRR_CLASSES | WRR_MODE1,
+		.classes = classes,
+		.direction = WRR_SOURCE,
+		.modes = { 1, 0 },
+		.weights = { { .given = WRR_MIN | WRR_DECR | WRR_INCR,
+			.min = WRR_ONE / 10,
+			.decr = WRR_ONE >> 40,
+			.incr = WRR_ONE / 100 } } };
+
+	*load = (struct load){ 0 };
+	start(load);
+	add_qdisc(load, TC_H_ROOT, 1, "wrr", &conf);
+	aim_at_random(load, classes, target_host);
+}
+
+void
+load_wrr_1(struct load *load)
+{
+	load_wrr(load, 1);
+}
+
+void
+load_wrr_10000(struct load *load)
+{
+	load_wrr(load, FLOWS);
 }
 
 /* ---- the others: 10,000 flows */
