@@ -226,6 +226,13 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 	}
 }
 
+void
+tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m)
+{
+	pkt_of(m)->leaf = c->slot;
+	classify_from(c->leaf, &tree->ctx, &m, 1);
+}
+
 static void
 classify_burst(const struct qdisc *root, uint32_t generation, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
 	uint16_t n)

@@ -76,26 +76,40 @@ wrr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 		classes[i] = wrr_class_for((struct qdisc *)(uintptr_t)q, pkts[i], ctx->now);
 }
 
+/*
+ * The packet may have waited elsewhere since it was classified (netem, a move), and its host have another class by now:
+ * where it goes is decided here, so that no host's packets overtake each other.
+ */
+static struct class *
+class_now(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
+{
+	struct class *c = tree_class_of(q->tree, q, m), *host;
+
+	if (likely(c != NULL && wrr_has_host(qdisc_priv(q), c, m)))
+		return c;
+	host = wrr_class_for(q, m, now);
+	if (host != c)
+		tree_choose_class(q->tree, host, m);
+	return host;
+}
+
 static uint16_t
 wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct wrr *w = qdisc_priv(q);
-	const struct sched_tree *tree = q->tree;
 	uint32_t before = q->backlog_pkts;
-	struct class *next = tree_class_of(tree, q, pkts[0]);
-	uint16_t i = 0;
 
-	while (i < n) {
-		struct class *c = next != NULL ? next : wrr_class_for(q, pkts[i], now), *run = next;
-		uint16_t first = i;
+	for (uint16_t i = 0; i < n; i++) {
+		struct class *c = class_now(q, pkts[i], now);
+		struct wrr_class *cl = class_priv(c);
 
-		/* A run of packets for the same class goes there together. */
-		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == run && run != NULL)
-			;
-		qdisc_enqueue(c->leaf, pkts + first, i - first, now);
+		qdisc_enqueue(c->leaf, pkts + i, 1, now);
+		/* A change has those of hosts that shared it where they were, too. */
+		if (unlikely(qdisc_moving(q)))
+			cl->shared = true;
 		/* What came may leave before what it was parked for. */
-		if (unlikely(((struct wrr_class *)class_priv(c))->state == WRR_PARKED))
-			wrr_move(w, class_priv(c), WRR_BUSY);
+		if (unlikely(cl->state == WRR_PARKED))
+			wrr_move(w, cl, WRR_BUSY);
 	}
 	return (uint16_t)(q->backlog_pkts - before);
 }

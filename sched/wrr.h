@@ -79,4 +79,7 @@ void wrr_hosts_destroy(struct wrr *w);
  */
 struct class *wrr_class_for(struct qdisc *q, struct rte_mbuf *m, uint64_t now);
 
+/* Does it have the packet's host? */
+bool wrr_has_host(const struct wrr *w, const struct class *c, struct rte_mbuf *m);
+
 #endif

@@ -124,13 +124,24 @@ wrr_class_for(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
 	}
 	chosen = 1 + (uint32_t)((uint64_t)hash * w->conf.classes >> 32);
 	place = w->rings[WRR_IDLE].current;
-	if (unlikely(place == 0 || wrr_class_at(w, chosen)->shared)) {
+	/* While packets are moved, whose class is empty may have some on their way back. */
+	if (unlikely(place == 0 || wrr_class_at(w, chosen)->shared ||
+		     (qdisc_moving(q) && wrr_class_at(w, place)->used))) {
 		wrr_class_at(w, chosen)->shared = true;
 		return w->classes[chosen];
 	}
 	assign(q, place, &host, hash, now);
 	wrr_move(w, wrr_class_at(w, place), WRR_EXPECTING);
 	return w->classes[place];
+}
+
+bool
+wrr_has_host(const struct wrr *w, const struct class *c, struct rte_mbuf *m)
+{
+	const struct wrr_class *cl = class_priv(c);
+	struct wrr_host host = host_of(w, m);
+
+	return cl->used && hosts_equal(&cl->host, &host);
 }
 
 /* ---- life */

@@ -473,8 +473,9 @@ main(void)
 	plain_row(&b, "cbq-10000", "cbq, 10,000 classes, all under their rate", load_cbq_10000, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-10000-over", "cbq, 10,000 bounded classes, all over their rate", load_cbq_10000_over,
 		queue_by_leaf, 0, 0);
-	plain_row(&b, "wrr-1", "wrr, 1 host", load_wrr_1, queue_by_leaf, 0, 0);
-	plain_row(&b, "wrr-10000", "wrr, 10,000 classes whose weights change", load_wrr_10000, queue_by_leaf, 0, 0);
+	plain_row(&b, "wrr-1", "wrr, 1 class for all hosts", load_wrr_1, queue_only_one, 0, 0);
+	plain_row(&b, "wrr-10000", "wrr, 10,000 flows of 625 hosts whose weights change", load_wrr_10000, queue_by_flow,
+		0, 0);
 	plain_row(&b, "dsmark-1", "dsmark, all packets marked alike", load_dsmark_1, queue_only_one, 0, 0);
 	plain_row(&b, "dsmark-10000", "dsmark, 10,000 marks", load_dsmark_10000, queue_only_one, 0, 0);
 	report_note("enqueue and dequeue in bursts of %d, %d packets of %d bytes waiting (htb of 100000 leaves: %d), "
