@@ -124,7 +124,7 @@ new_route(struct nl_request *req, struct error *err)
 	if (table == TABLE_REFUSED)
 		return error_set(err, EINVAL, "table %u takes no routes; table main does", table);
 	if (table == TABLE_MISSING)
-		nl_warn(err, "table %u was missing", table);
+		error_warn(err, "table %u was missing", table);
 	route_count++;
 	news = nl_msgs_create();
 	put_route(news, ntohl(address), RTM_NEWROUTE);
