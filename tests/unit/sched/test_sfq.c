@@ -309,7 +309,7 @@ refuses_what_linux_refuses(void **state)
 	refuse((struct sfq_conf){ .quantum = UINT32_MAX });
 	refuse((struct sfq_conf){ .perturb_s = -1 });
 	refuse((struct sfq_conf){ .perturb_s = 100000000 });
-	refuse((struct sfq_conf){ .has_v1 = true, .qth_min = 1000, .qth_max = 1000 });
+	refuse((struct sfq_conf){ .has_v1 = true, .qth_min = 1001, .qth_max = 1000 });
 	refuse((struct sfq_conf){ .has_v1 = true, .qth_min = 1000, .qth_max = UINT32_MAX, .red_wlog = 1 });
 	refuse((struct sfq_conf){ .has_v1 = true, .qth_min = 1000, .qth_max = 2000, .red_flags = TC_RED_ADAPTATIVE });
 	q = make_sfq(NULL);
