@@ -14,6 +14,7 @@
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/fq_codel.h>
+#include <weir/qdisc/gred.h>
 #include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/netem.h>
@@ -304,6 +305,39 @@ graft_red(uint32_t parent, uint32_t handle)
 	return add_qdisc(parent, handle, "red", &conf);
 }
 
+static struct gred_conf
+random_gred(void)
+{
+	struct gred_conf conf = { .setup = true, .queues_count = 1 + draw(16), .grio = draw(2), .has_limit = true };
+
+	conf.default_queue = draw(conf.queues_count);
+	conf.limit_bytes = 1 + draw(100000);
+	return conf;
+}
+
+/* One of the virtual queues that there are for certain: the first. */
+static void
+set_gred_queue(struct qdisc *q)
+{
+	struct red_conf red = random_red();
+	struct gred_conf conf = { .queues = { { .params = red.params,
+					  .limit_bytes = red.limit_bytes,
+					  .prio = (uint8_t)draw(4),
+					  .has_flags = true } } };
+
+	change_qdisc(q, &conf);
+}
+
+static struct qdisc *
+graft_gred(uint32_t parent, uint32_t handle)
+{
+	struct gred_conf conf = random_gred();
+	struct qdisc *q = add_qdisc(parent, handle, "gred", &conf);
+
+	set_gred_queue(q);
+	return q;
+}
+
 static struct qdisc *
 graft_pfifo(uint32_t parent, uint32_t handle)
 {
@@ -461,6 +495,17 @@ change_red(struct qdisc *q)
 }
 
 static void
+change_gred(struct qdisc *q)
+{
+	struct gred_conf conf = random_gred();
+
+	if (draw(2))
+		change_qdisc(q, &conf);
+	else
+		set_gred_queue(q);
+}
+
+static void
 change_fifo(struct qdisc *q)
 {
 	change_qdisc(q, &(struct fifo_conf){ .limit = 1 + draw(strcmp(q->ops->kind, "bfifo") == 0 ? 50000 : 100) });
@@ -567,6 +612,7 @@ static const struct random_kind random_kinds[] = {
 	{ "drr", graft_drr, change_drr, .inner = true },
 	{ "dsmark", graft_dsmark, NULL, .inner = true },
 	{ "fq_codel", graft_fq_codel, change_fq_codel },
+	{ "gred", graft_gred, change_gred },
 	{ "hfsc", graft_hfsc, change_hfsc, .inner = true, .waits = true },
 	{ "htb", graft_htb, change_htb, .inner = true, .waits = true },
 	{ "htb", graft_htb, change_htb, .inner = true, .waits = true },
