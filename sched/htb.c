@@ -284,6 +284,8 @@ check_class_conf(const struct htb_class_conf *conf, struct error *err)
 	if (conf->ceil.Bps == 0)
 		return error_set(
 			err, EINVAL, "htb: a ceil of 0 would never send anything; leave it out for ceil = rate");
+	if (conf->ceil.Bps < conf->rate.Bps)
+		error_warn(err, "htb: the class will never reach its rate, as its ceil is below it");
 	return 0;
 }
 
