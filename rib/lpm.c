@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the writers of both families share: when to change the root and to pack, and the default route. */
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lpm_internal.h"
 #include "lpm_tree.h"

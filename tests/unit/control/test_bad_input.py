@@ -286,7 +286,7 @@ def requests():
             ('tc qdisc add dev wan parent 1:10 handle 10: tbf rate 0 burst 10k limit 10k', 'rate'),
             ('tc qdisc add dev wan parent 1:10 handle 10: tbf rate 1mbit burst 0 limit 10k', 'burst'),
             ('tc class add dev wan parent 20: classid 20:1 htb rate 1mbit', 'has no classes'),
-            ('tc qdisc add dev wan parent 20:1 pfifo', 'not found|No such'),
+            ('tc qdisc add dev wan parent 20:1 pfifo', 'not classful'),
             ('tc class add dev wan parent 1:77 classid 1:78 htb rate 1mbit', 'parentid'),
             ('tc class add dev wan parent 1:1 classid 7:78 htb rate 1mbit', 'Invalid argument|class'),
             ('tc class add dev wan parent 1:1 classid 1:20 htb rate 1mbit', 'File exists'),
