@@ -393,7 +393,8 @@ find_place(struct sched_tree *tree, uint32_t parent, struct class **at, struct e
 	if (*at == NULL)
 		return error_set(err, ENOENT, "Specified class not found");
 	if (depth_of(q) >= SCHED_DEPTH_MAX)
-		return error_set(err, ELOOP, "%d qdiscs stand one below another down to %x:, and no more may: put it in the place of one",
+		return error_set(err, ELOOP,
+			"%d qdiscs stand one below another down to %x:, and no more may: put it in the place of one",
 			SCHED_DEPTH_MAX, q->handle >> 16);
 	if (q->ops->classes->may_graft != NULL && !q->ops->classes->may_graft(*at, err))
 		return -EINVAL;

@@ -309,7 +309,8 @@ warn_of_missing_class(const struct place *place, uint32_t classid, struct error 
 		return;
 	q = sched_qdisc_find(place->port->tree, TC_H_MAJ(classid));
 	if (q != NULL && q->ops->classes->init != NULL && sched_class_find(q, classid) == NULL)
-		error_warn(err, "there is no class %x:%x (yet): what matches goes to the qdisc's default until there is",
+		error_warn(err,
+			"there is no class %x:%x (yet): what matches goes to the qdisc's default until there is",
 			TC_H_MAJ(classid) >> 16, TC_H_MIN(classid));
 }
 
