@@ -111,3 +111,12 @@ nl_get_nest(const struct nlattr *attr, const struct nlattr **table, uint16_t att
 	snprintf(where, sizeof(where), "nested attribute %u", attr->nla_type & NLA_TYPE_MASK);
 	return nl_parse_attrs(attr + 1, payload_bytes(attr), table, attr_max, where, err);
 }
+
+const struct nlattr *
+nl_next_in(const struct nlattr *nest, const struct nlattr *before)
+{
+	const struct nlattr *next = before == NULL ? mnl_attr_get_payload(nest) : mnl_attr_next(before);
+	const uint8_t *end = (const uint8_t *)nest + nest->nla_len;
+
+	return mnl_attr_ok(next, (int)(end - (const uint8_t *)next)) ? next : NULL;
+}

@@ -113,6 +113,8 @@ int nl_get_string(const struct nlattr *attr, char *string, size_t size, const ch
  * absent.
  */
 int nl_get_nest(const struct nlattr *attr, const struct nlattr **table, uint16_t attr_max, struct error *err);
+/* The attributes in a nest one by one, where several are of one type: before NULL gives the first. NULL: no more. */
+const struct nlattr *nl_next_in(const struct nlattr *nest, const struct nlattr *before);
 /* The same over raw bytes (attributes behind a struct, as in TCA_OPTIONS of some disciplines). */
 int nl_get_attrs(const void *data, size_t bytes, const struct nlattr **table, uint16_t attr_max, struct error *err);
 

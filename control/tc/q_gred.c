@@ -30,10 +30,7 @@ parse_setup(const struct nlattr *const *tb, struct gred_conf *c, struct error *e
 static int
 parse_flags(const struct nlattr *list, struct gred_conf *c, struct error *err)
 {
-	const struct nlattr *entry;
-
-	mnl_attr_for_each_nested(entry, list)
-	{
+	for (const struct nlattr *entry = NULL; (entry = nl_next_in(list, entry)) != NULL;) {
 		const struct nlattr *tb[TCA_GRED_VQ_MAX + 1];
 		uint32_t queue, flags;
 		int rc = nl_get_nest(entry, tb, TCA_GRED_VQ_MAX, err);
