@@ -340,9 +340,9 @@ print_weights(FILE *f, const struct wrr_weight *weights)
 
 /* The attribute in the nest, copied; false: there is none. */
 static bool
-get_option(const struct rtattr *options, uint16_t type, void *to, size_t size)
+get_option(struct rtattr *options, uint16_t type, void *to, size_t size)
 {
-	const struct rtattr *attr;
+	struct rtattr *attr;
 	int left;
 
 	if (options == NULL)

@@ -303,7 +303,7 @@ static const struct red_params never_drops = {
 void
 load_red(struct load *load)
 {
-	static const struct red_conf conf = { .params = never_drops, .limit_bytes = QUEUE_PACKETS * PACKET_BYTES };
+	const struct red_conf conf = { .params = never_drops, .limit_bytes = QUEUE_PACKETS * PACKET_BYTES };
 
 	*load = (struct load){ 0 };
 	load_start(load);
