@@ -7,11 +7,11 @@
 #define WEIR_SCHED_NETEM_H
 
 #include <weir/qdisc/netem.h>
+#include <weir/rate.h>
 #include <weir/sched.h>
 
 #include "min_heap.h"
 #include "pkt_queue.h"
-#include "rate.h"
 
 /* A random number from 0 to 2^32 - 1, of which a share is the one before. */
 struct netem_draw {
