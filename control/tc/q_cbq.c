@@ -235,7 +235,7 @@ cbq_class_save(FILE *out, const void *conf)
 	b.gap_ns = c->avpkt * 1e9 / (double)c->rate.Bps - b.packet_ns;
 	save_rate(out, "bandwidth", &link);
 	save_rate(out, "rate", &c->rate);
-	fprintf(out, " allot %u weight %ubps prio %u avpkt %u cell %u ewma %u", c->allot, c->weight, c->prio, c->avpkt,
+	fprintf(out, " allot %u weight %u prio %u avpkt %u cell %u ewma %u", c->allot, c->weight, c->prio, c->avpkt,
 		1u << c->cell_log, c->ewma_log);
 	save_packet_size(out, &c->rate);
 	if ((c->given & CBQ_MAXIDLE) != 0)

@@ -373,7 +373,9 @@ netem_save(FILE *out, const void *conf)
 
 	fprintf(out, " limit %u", c->limit);
 	if (c->latency_ns != 0 || c->jitter_ns != 0) {
-		fprintf(out, " delay %" PRIu64 "ns %" PRIu64 "ns", c->latency_ns, c->jitter_ns);
+		/* tc takes no ns here. */
+		fprintf(out, " delay %" PRIu64 ".%03uus %" PRIu64 ".%03uus", c->latency_ns / 1000,
+			(unsigned int)(c->latency_ns % 1000), c->jitter_ns / 1000, (unsigned int)(c->jitter_ns % 1000));
 		if (c->delay_correlation != 0)
 			save_percent(out, c->delay_correlation);
 		if (c->delay_table.size != 0 && c->jitter_ns != 0)

@@ -76,7 +76,10 @@ sfq_save(FILE *out, const void *conf)
 {
 	const struct sfq_conf *c = conf;
 
-	fprintf(out, " quantum %u perturb %d limit %u divisor %u", c->quantum, c->perturb_s, c->limit, c->divisor);
+	fprintf(out, " quantum %u perturb %d divisor %u", c->quantum, c->perturb_s, c->divisor);
+	/* One that is asked for bounds the flows, too. */
+	if (c->limit != SFQ_DEPTH_DEFAULT)
+		fprintf(out, " limit %u", c->limit);
 	/*
 	 * These ask for the long form of the options, under which the others' bounds differ: only where they are not
 	 * the defaults.

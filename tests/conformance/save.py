@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""save.py BUILD: what `weir save` prints makes the same tree again, for each kind of qdisc, classifier and policer."""
+import os
+import sys
+
+from router import Router
+
+DEV = 'null0'
+# A kind, and commands behind `tc`; DEV stands behind `dev`.
+TREES = {
+    'cbq': ['qdisc add dev root handle 1: cbq bandwidth 10mbit avpkt 1000 cell 8',
+            'class add dev parent 1: classid 1:1 cbq bandwidth 10mbit rate 6mbit weight 0.6mbit prio 8 allot 1514 cell 8 maxburst 20 avpkt 1000 bounded',
+            'class add dev parent 1:1 classid 1:3 cbq bandwidth 10mbit rate 5mbit weight 0.5mbit prio 5 allot 1514 cell 8 maxburst 20 avpkt 1000 isolated'],
+    'drr': ['qdisc add dev root handle 1: drr', 'class add dev parent 1: classid 1:1 drr quantum 3000',
+            'qdisc add dev parent 1:1 handle 5: fq_codel limit 100 flows 64 target 3ms interval 50ms quantum 300 noecn',
+            'filter add dev parent 1: protocol all prio 3 matchall classid 1:1'],
+    'dsmark': ['qdisc add dev root handle 1: dsmark indices 8 default_index 3 set_tc_index',
+               'class change dev classid 1:1 dsmark mask 0x3 value 0xb8',
+               'filter add dev parent 1: protocol ip prio 1 tcindex mask 0xfc shift 2 pass_on',
+               'filter add dev parent 1: protocol ip prio 1 handle 46 tcindex classid 1:1'],
+    'gred': ['qdisc add dev root handle 1: gred setup DPs 3 default 2 grio',
+             'qdisc change dev root handle 1: gred limit 60KB min 15K max 25K burst 20 avpkt 1000 bandwidth 10Mbit DP 1 probability 0.02 prio 2'],
+    'hfsc': ['qdisc add dev root handle 1: hfsc default 20', 'class add dev parent 1: classid 1:1 hfsc ls rate 10mbit ul rate 10mbit',
+             'class add dev parent 1:1 classid 1:20 hfsc sc umax 1500b dmax 10ms rate 1mbit ul rate 5mbit'],
+    'htb': ['qdisc add dev root handle 1: htb default 20 r2q 5', 'class add dev parent 1: classid 1:1 htb rate 10mbit burst 20k',
+            'class add dev parent 1:1 classid 1:20 htb rate 1mbit ceil 5mbit prio 2 quantum 3000 overhead 4 mpu 64 linklayer atm',
+            'qdisc add dev parent 1:20 handle 20: sfq perturb 10 headdrop',
+            'filter add dev parent 1: protocol ip prio 1 route to 10 classid 1:20',
+            'filter add dev parent 1: protocol ip prio 2 handle 6/0xff fw classid 1:20 police rate 1mbit burst 10k drop'],
+    'netem': ['qdisc add dev root handle 1: netem delay 10ms 2ms 25% loss gemodel 1% 10% 70% 0.1% duplicate 1% reorder 25% 50% gap 5 '
+              'corrupt 0.1% rate 1mbit 20 limit 500', 'qdisc add dev parent 1:1 handle 10: tbf rate 1mbit burst 5k limit 10k'],
+    'red': ['qdisc add dev root handle 1: red limit 60KB min 15K max 25K burst 20 avpkt 1000 bandwidth 10Mbit probability 0.02 ecn adaptive',
+            'qdisc add dev parent 1:1 handle 7: codel limit 50'],
+    'wrr': ['qdisc add dev root handle 1: wrr dest ip classes 255 wmode1 1 weight1.min 0.1'],
+    'ingress': ['qdisc add dev ingress', 'chain add dev ingress chain 5',
+                'filter add dev ingress protocol ip prio 3 u32 match u32 0 0 action police rate 1mbit burst 10k conform-exceed drop/pipe action goto chain 5',
+                'filter add dev ingress protocol ip chain 5 prio 1 matchall action pass'],
+}
+
+
+def words(command):
+    return ['tc', *command.replace(' dev ', f' dev {DEV} ', 1).split()]
+
+
+def shown(router):
+    return '\n'.join(router.weir('tc', '-d', what, 'show', 'dev', DEV, *where).stdout
+                     for what in ('qdisc', 'class', 'filter') for where in ([], ['ingress'] if what == 'filter' else []))
+
+
+def try_tree(router, kind, commands):
+    """What is wrong, or nothing."""
+    for command in commands:
+        done = router.weir(*words(command))
+        if done.returncode != 0:
+            return f'{command}: {done.stderr}'
+    where = 'ingress' if kind == 'ingress' else 'root'
+    before, saved = shown(router), router.weir('save')
+    router.weir('tc', 'qdisc', 'del', 'dev', DEV, where)
+    script = os.path.join(router.folder, 'saved.sh')
+    with open(script, 'w') as f:
+        f.write('\n'.join(line for line in saved.stdout.splitlines() if line.startswith('tc ')))
+    again = router.weir('exec', 'sh', '-e', script)
+    after = shown(router)
+    router.weir('tc', 'qdisc', 'del', 'dev', DEV, where)
+    if again.returncode != 0:
+        return again.stderr
+    return '' if before == after else f'before:\n{before}\nafter:\n{after}'
+
+
+def main():
+    failed = 0
+    with Router(sys.argv[1]) as router:
+        for kind, commands in TREES.items():
+            wrong = try_tree(router, kind, commands)
+            print(f'{kind}: {wrong or "the same again"}')
+            failed += wrong != ''
+    sys.exit(1 if failed else 0)
+
+
+main()
