@@ -25,9 +25,7 @@ enum {
 
 struct tcindex_filter {
 	uint16_t key;
-	bool pure;
-	uint32_t classid;
-	struct action_list *actions;
+	struct filter_target target;
 	uint64_t serial; /* order of creation, which a replacement keeps */
 };
 
@@ -75,7 +73,7 @@ answer_of(const struct tcindex_filter *filter)
 {
 	if (filter == NULL)
 		return 0;
-	return filter->actions != NULL ? (uintptr_t)filter : (answer)filter->classid << 32 | CLASS_ONLY;
+	return filter->target.actions != NULL ? (uintptr_t)filter : (answer)filter->target.classid << 32 | CLASS_ONLY;
 }
 
 /* Control. */
@@ -154,7 +152,7 @@ tcindex_init(struct filter_group *group, struct error *err)
 static bool
 does_something(const struct tcindex_filter *filter)
 {
-	return filter->classid != 0 || action_list_count(filter->actions) != 0;
+	return filter->target.classid != 0 || action_list_count(filter->target.actions) != 0;
 }
 
 static void *
@@ -168,8 +166,7 @@ tcindex_find(const struct filter_group *group, uint32_t handle)
 static void
 retire(struct filter_group *group, struct tcindex_filter *filter)
 {
-	filter_group_unbind(group, filter->classid);
-	action_list_release(filter->actions);
+	filter_target_release(group, &filter->target);
 	rcu_defer(filter_group_rcu(group), free, filter);
 }
 
@@ -187,11 +184,11 @@ put(struct filter_group *group, uint32_t key, struct tcindex_filter *fresh)
 	}
 	if (fresh != NULL) {
 		t->n++;
-		t->impure += !fresh->pure;
+		t->impure += !fresh->target.pure;
 	}
 	if (old != NULL) {
 		t->n--;
-		t->impure -= !old->pure;
+		t->impure -= !old->target.pure;
 		retire(group, old);
 	}
 }
@@ -216,15 +213,16 @@ make(struct filter_group *group, uint32_t key, const struct tcindex_conf *conf, 
 	if (filter == NULL)
 		return error_code(err, ENOMEM);
 	filter->key = (uint16_t)key;
-	filter->classid = conf->has_classid ? conf->classid : old != NULL ? old->classid : 0;
 	filter->serial = old != NULL ? old->serial : t->serial++;
-	rc = action_list_create(group, conf->actions, conf->n_actions, &filter->actions, err);
+	rc = filter_target_init(group, &filter->target,
+		conf->has_classid ? conf->classid
+		: old != NULL     ? old->target.classid
+				  : 0,
+		conf->actions, conf->n_actions, err);
 	if (rc != 0) {
 		free(filter);
 		return rc;
 	}
-	filter->pure = action_list_pure(filter->actions);
-	filter_group_bind(group, filter->classid);
 	*made = filter;
 	return 0;
 }
@@ -351,13 +349,13 @@ tcindex_get_settings(const struct filter_group *group, struct tcindex_settings *
 uint32_t
 tcindex_classid(const void *filter)
 {
-	return ((const struct tcindex_filter *)filter)->classid;
+	return ((const struct tcindex_filter *)filter)->target.classid;
 }
 
 const struct action_list *
 tcindex_actions(const void *filter)
 {
-	return ((const struct tcindex_filter *)filter)->actions;
+	return ((const struct tcindex_filter *)filter)->target.actions;
 }
 
 /* ---- classification */
@@ -366,9 +364,8 @@ static void
 run_actions(
 	const struct tcindex_filter *filter, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
 {
-	struct verdict found = { .classid = filter->classid };
+	struct verdict found = filter_target_answer(&filter->target, ctx, m);
 
-	found.action = action_list_run(filter->actions, ctx, m, &found);
 	if (found.action != TC_ACT_UNSPEC)
 		*result = found;
 }

@@ -80,21 +80,10 @@ cbq_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return cbq_serve(qdisc_priv(q), pkts, n, now);
 }
 
-/* Class by class, each once: the next call goes on where this one stopped. */
 static uint16_t
 cbq_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct cbq *h = qdisc_priv(q);
-	uint16_t got = 0;
-
-	for (uint32_t left = q->class_table->count; left > 0 && got < n && q->backlog_pkts != 0; left--) {
-		struct class *c = h->flushing != NULL ? h->flushing : q->class_table->first;
-
-		if (c->leaf->backlog_pkts != 0)
-			got += qdisc_flush(c->leaf, pkts + got, n - got);
-		h->flushing = got < n ? c->next : c;
-	}
-	return got;
+	return class_table_flush(q->class_table, q, pkts, n);
 }
 
 static uint64_t

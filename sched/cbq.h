@@ -135,7 +135,6 @@ struct cbq {
 	struct cbq_prio prios[CBQ_PRIOS];
 	struct cbq_look_ahead ahead;
 	uint64_t served_ns; /* when it was last asked for packets */
-	struct class *flushing; /* where a flush goes on; NULL: at the first class */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct wheel wheel;
 };

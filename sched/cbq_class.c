@@ -422,7 +422,6 @@ cbq_class_unlink(struct class *c)
 	if (cbq_level_of(parent) == cl->level + 1u)
 		level_up(h, parent, c, c->qdisc->tree->now);
 	h->ahead = (struct cbq_look_ahead){ 0 };
-	h->flushing = NULL;
 }
 
 int

@@ -43,11 +43,28 @@ class_table_add(struct class_table *table, struct class *c)
 	return 0;
 }
 
+/* The next call goes on where this one stopped. */
+uint16_t
+class_table_flush(struct class_table *table, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t got = 0;
+
+	for (uint32_t left = table->count; left > 0 && got < n && q->backlog_pkts != 0; left--) {
+		struct class *c = table->flushing != NULL ? table->flushing : table->first;
+
+		if (c->leaf != NULL && c->leaf->backlog_pkts != 0)
+			got += qdisc_flush(c->leaf, pkts + got, n - got);
+		table->flushing = got < n ? c->next : c;
+	}
+	return got;
+}
+
 void
 class_table_remove(struct class_table *table, struct class *c)
 {
 	struct class *previous = NULL;
 
+	table->flushing = NULL;
 	__atomic_store_n(table_place(table, c->classid), NULL, __ATOMIC_RELEASE);
 	for (struct class **at = &table->first; *at != NULL; previous = *at, at = &(*at)->next) {
 		if (*at == c) {

@@ -42,7 +42,6 @@ struct drr {
 	uint32_t count; /* in the ring */
 	uint32_t served; /* classes that had their turns in the last dequeue */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
-	struct class *flushing; /* where a flush goes on; NULL: at the first class */
 	struct wheel wheel; /* of parked classes */
 };
 
@@ -325,21 +324,10 @@ drr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return got;
 }
 
-/* Class by class: the next call goes on where this one stopped. */
 static uint16_t
 drr_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct drr *d = qdisc_priv(q);
-	uint16_t got = 0;
-
-	for (uint32_t left = q->class_table->count + 1; left > 0 && got < n && q->backlog_pkts != 0; left--) {
-		struct class *c = d->flushing != NULL ? d->flushing : q->class_table->first;
-
-		if (c->leaf->backlog_pkts != 0)
-			got += qdisc_flush(c->leaf, pkts + got, n - got);
-		d->flushing = got < n ? c->next : c;
-	}
-	return got;
+	return class_table_flush(q->class_table, q, pkts, n);
 }
 
 static uint64_t
@@ -484,7 +472,6 @@ drr_class_unlink(struct class *c)
 
 	if (cl->armed)
 		wheel_remove(&d->wheel, (uintptr_t)c);
-	d->flushing = NULL;
 }
 
 static int

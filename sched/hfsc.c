@@ -123,21 +123,10 @@ hfsc_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return hfsc_serve(q, pkts, n, now);
 }
 
-/* Class by class, each once: the next call goes on where this one stopped. */
 static uint16_t
 hfsc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct hfsc *h = qdisc_priv(q);
-	uint16_t got = 0;
-
-	for (uint32_t left = q->class_table->count; left > 0 && got < n && q->backlog_pkts != 0; left--) {
-		struct class *c = h->flushing != NULL ? h->flushing : q->class_table->first;
-
-		if (c->leaf != NULL && c->leaf->backlog_pkts != 0)
-			got += qdisc_flush(c->leaf, pkts + got, n - got);
-		h->flushing = got < n ? c->next : c;
-	}
-	return got;
+	return class_table_flush(q->class_table, q, pkts, n);
 }
 
 static uint64_t
@@ -481,7 +470,6 @@ hfsc_class_unlink(struct class *c)
 
 	hfsc_take_out(h, cl);
 	memset(h->ahead, 0, sizeof(h->ahead));
-	h->flushing = NULL;
 	if (parent->inner.ahead == cl)
 		parent->inner.ahead = NULL;
 	if (--hfsc_more(parent)->children == 0) {

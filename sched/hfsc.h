@@ -105,7 +105,6 @@ struct hfsc {
 	uint64_t served_ns; /* when it was last asked for packets */
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and stand in no heap yet */
 	struct class *root;
-	struct class *flushing; /* where a flush goes on; NULL: at the first class */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct hfsc_conf conf;
 	struct wheel wheel;

@@ -150,21 +150,13 @@ htb_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return got + (got < n ? htb_serve(q, pkts + got, n - got, now) : 0);
 }
 
-/* Class by class, each once: the next call goes on where this one stopped. */
 static uint16_t
 htb_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct htb *h = qdisc_priv(q);
 	uint16_t got = pkt_queue_flush(&h->direct, q, pkts, n);
 
-	for (uint32_t left = q->class_table->count; left > 0 && got < n && q->backlog_pkts != 0; left--) {
-		struct class *c = h->flushing != NULL ? h->flushing : q->class_table->first;
-
-		if (c->leaf != NULL && c->leaf->backlog_pkts != 0)
-			got += qdisc_flush(c->leaf, pkts + got, n - got);
-		h->flushing = got < n ? c->next : c;
-	}
-	return got;
+	return got + class_table_flush(q->class_table, q, pkts + got, n - got);
 }
 
 static uint64_t
@@ -489,7 +481,6 @@ htb_class_unlink(struct class *c)
 
 	htb_take_out(h, cl);
 	h->ahead = (struct htb_look_ahead){ 0 };
-	h->flushing = NULL;
 	h->adjusted -= is_adjusted(cl);
 	/* Without children its parent is a leaf again. */
 	if (c->parent != NULL && c->parent->children == 1)

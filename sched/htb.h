@@ -167,7 +167,6 @@ struct htb {
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	uint64_t served_ns; /* when it was last asked for packets */
 	struct htb_look_ahead ahead;
-	struct class *flushing; /* where a flush goes on; NULL: at the first class */
 	uint8_t billed_count[HTB_LEVELS];
 	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */
 	struct htb_conf conf;

@@ -41,6 +41,7 @@ struct class_table {
 	struct class **pages[256];
 	struct class *first, *last; /* by serial */
 	uint32_t count;
+	struct class *flushing; /* where a flush goes on; NULL: at the first */
 };
 
 /* A chain that was made on demand, and whose it is. */
@@ -137,6 +138,8 @@ void estimator_free(struct sched_tree *tree, struct estimator *e);
 /* ---- class.c */
 int class_table_add(struct class_table *table, struct class *c);
 void class_table_remove(struct class_table *table, struct class *c);
+/* What most classful disciplines do when they are flushed: class by class, each once a call. */
+uint16_t class_table_flush(struct class_table *table, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
 void class_free(struct class *c);
 void class_keep_counts(struct class *c, const struct qdisc *leaf);
 

@@ -491,6 +491,15 @@ chain_dump(struct nl_request *req, struct error *err)
 }
 
 static int
+find_chain(
+	const struct nl_request *req, struct filter_spec *spec, char kind[32], struct place *place, struct error *err)
+{
+	int rc = parse_spec(req, spec, kind, err);
+
+	return rc != 0 ? rc : find_place(place, req, err);
+}
+
+static int
 chain_new(struct nl_request *req, struct error *err)
 {
 	struct filter_spec spec;
@@ -498,7 +507,7 @@ chain_new(struct nl_request *req, struct error *err)
 	char kind[32];
 	int rc;
 
-	if ((rc = parse_spec(req, &spec, kind, err)) != 0 || (rc = find_place(&place, req, err)) != 0)
+	if ((rc = find_chain(req, &spec, kind, &place, err)) != 0)
 		return rc;
 	if (req->attrs[TCA_KIND] != NULL)
 		return error_set(err, EOPNOTSUPP, "templates of chains are not offered here: leave '%s' out", kind);
@@ -518,7 +527,7 @@ chain_del(struct nl_request *req, struct error *err)
 	char kind[32];
 	int rc;
 
-	if ((rc = parse_spec(req, &spec, kind, err)) != 0 || (rc = find_place(&place, req, err)) != 0)
+	if ((rc = find_chain(req, &spec, kind, &place, err)) != 0)
 		return rc;
 	gone = (struct gone){ &place, nl_msgs_create() };
 	rc = chain_delete(place.chain, spec.chain, note_gone, &gone, err);
@@ -540,7 +549,7 @@ chain_get(struct nl_request *req, struct error *err)
 	char kind[32];
 	int rc;
 
-	if ((rc = parse_spec(req, &spec, kind, err)) != 0 || (rc = find_place(&place, req, err)) != 0)
+	if ((rc = find_chain(req, &spec, kind, &place, err)) != 0)
 		return rc;
 	if (!chain_has(place.chain, spec.chain))
 		return error_set(err, EINVAL, "Cannot find specified filter chain");
