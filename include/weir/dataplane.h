@@ -21,6 +21,7 @@
 #include <weir/rib.h>
 #include <weir/sched.h>
 
+struct netfilter;
 struct router;
 struct port;
 
@@ -46,6 +47,8 @@ unsigned int router_destroy(struct router *router);
 
 struct rib *router_rib(struct router *router);
 struct rcu *router_rcu(struct router *router);
+/* Its packet filter tables; weir/netfilter.h. */
+struct netfilter *router_netfilter(struct router *router);
 uint64_t router_now(const struct router *router); /* ns: the TSC's live, virtual in replay */
 
 /* What workers have to say, gathered when router_poll is called: the router's event fd becomes readable when there is something. */

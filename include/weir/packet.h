@@ -52,6 +52,7 @@
 	X(NEIGHBOUR_FAILED, "neighbour_failed", "its next hop did not answer ARP")                                     \
 	X(NEIGHBOUR_QUEUE_FULL, "neighbour_queue_full", "too many packets wait for its next hop")                      \
 	X(FILTER, "filter", "a filter's or an action's verdict (drop)")                                                \
+	X(NETFILTER, "netfilter", "a packet filter table's verdict (iptables DROP or REJECT)")                         \
 	X(NO_PORT, "no_port", "sent by a virtual link none of whose ports can send")                                   \
 	X(LOOP, "loop", "went through virtual ports more than eight times")                                            \
 	X(QUEUE_FULL, "queue_full", "a queueing discipline's limit")                                                   \
