@@ -13,6 +13,7 @@
 
 #include "cbq.h"
 #include "cbq_estimator.h"
+#include "leaf.h"
 
 _Static_assert((offsetof(struct class, priv) + offsetof(struct cbq_class, avgidle)) % RTE_CACHE_LINE_SIZE == 0 &&
 		       sizeof(struct cbq_class) - offsetof(struct cbq_class, avgidle) == RTE_CACHE_LINE_SIZE,
@@ -51,33 +52,15 @@ cbq_destroy(struct qdisc *q)
 static uint16_t
 cbq_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	struct cbq *h = qdisc_priv(q);
-	const struct sched_tree *tree = q->tree;
-	uint32_t before = q->backlog_pkts;
-	struct class *next = tree_class_of(tree, q, pkts[0]);
-	uint16_t i = 0;
+	const struct cbq *h = qdisc_priv(q);
 
-	while (i < n) {
-		struct class *c = next != NULL ? next : h->root;
-		struct cbq_class *cl = class_priv(c);
-		struct class *run = next;
-		uint16_t first = i;
-
-		/* A run of packets for the same class goes there together. */
-		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == run)
-			;
-		qdisc_enqueue(c->leaf, pkts + first, i - first, now);
-		/* What came may leave before what it was parked for. */
-		if (unlikely(cl->parked))
-			cbq_unpark(h, cl, now);
-	}
-	return (uint16_t)(q->backlog_pkts - before);
+	return leaf_enqueue(q, h->root, pkts, n, now);
 }
 
 static uint16_t
 cbq_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	return cbq_serve(qdisc_priv(q), pkts, n, now);
+	return cbq_serve(q, pkts, n, now);
 }
 
 static uint16_t

@@ -237,6 +237,6 @@ void cbq_unpark(struct cbq *h, struct cbq_class *cl, uint64_t now);
 void cbq_arm(struct cbq *h, struct cbq_class *cl);
 /* Out of the wheel, as before it goes. */
 void cbq_disarm(struct cbq *h, struct cbq_class *cl);
-uint16_t cbq_serve(struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+uint16_t cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 
 #endif

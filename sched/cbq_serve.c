@@ -5,6 +5,7 @@
 
 #include "cbq.h"
 #include "cbq_estimator.h"
+#include "leaf.h"
 
 #define WAIT_MASK   3u
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
@@ -91,14 +92,8 @@ is_due(struct cbq *h, uintptr_t who, uint64_t now)
 static inline void
 prefetch_class(const struct cbq_class *cl)
 {
-	rte_prefetch0(cl);
+	class_prefetch(cbq_class_of(cl));
 	rte_prefetch0(&cl->avgidle);
-}
-
-static inline void
-prefetch_leaf(const struct cbq_class *cl)
-{
-	qdisc_prefetch_self(cbq_class_of(cl)->leaf);
 }
 
 /* All that are due at a time go through each stage together, so that their memory comes together, too. */
@@ -111,12 +106,8 @@ run_timers(struct cbq *h, uint64_t now)
 	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
 		for (unsigned int i = 0; i < n; i++)
 			prefetch_class(class_of_wait(due[i]));
-		for (unsigned int i = 0; i < n; i++) {
-			is_due(h, due[i], now);
-			prefetch_leaf(class_of_wait(due[i]));
-		}
 		for (unsigned int i = 0; i < n; i++)
-			qdisc_prefetch(cbq_class_of(class_of_wait(due[i]))->leaf, 0);
+			is_due(h, due[i], now);
 	}
 }
 
@@ -132,9 +123,6 @@ prefetch_due_later(struct cbq *h, uint64_t now)
 	unsigned int n;
 
 	h->served_ns = now;
-	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_leaf(class_of_wait(later[i]));
 	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
 	for (unsigned int i = 0; i < n; i++)
 		prefetch_class(class_of_wait(later[i]));
@@ -169,16 +157,13 @@ look_ahead(const struct cbq *h, struct cbq_look_ahead *ahead, const struct turn_
 	ahead->scout = next;
 	if (likely(next <= CBQ_MINORS)) {
 		c = cbq_class_at(h, next);
-		rte_prefetch0(&c->qdisc);
-		rte_prefetch0(&((struct cbq_class *)class_priv(c))->avgidle);
+		prefetch_class(class_priv(c));
 	}
 	ahead->seen[ahead->count++ % CBQ_AHEAD] = c;
-	if ((c = seen(ahead, 4)) != NULL)
-		qdisc_prefetch_self(c->leaf);
-	if ((c = seen(ahead, 8)) != NULL)
-		qdisc_prefetch(c->leaf, 0);
-	if ((c = seen(ahead, 10)) != NULL)
-		qdisc_prefetch(c->leaf, 1);
+	if ((c = seen(ahead, 6)) != NULL)
+		leaf_prefetch(c);
+	if ((c = seen(ahead, 9)) != NULL)
+		leaf_prefetch_queue(c);
 }
 
 /* ---- sending */
@@ -228,20 +213,19 @@ charge_above(
 
 /* One turn of cl's, or a part of it: returns how many packets it gave. */
 static inline uint16_t
-serve_leaf(
-	struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+serve_leaf(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts, uint16_t n,
+	struct leaf_sums *sums, uint64_t now)
 {
-	struct qdisc *leaf = cbq_class_of(cl)->leaf;
-	uint64_t before = leaf->sent_bytes, bytes;
-	uint16_t got = qdisc_dequeue(leaf, pkts, packets_at_once(cl, leaf, lender, n, now), now);
+	struct class *c = cbq_class_of(cl);
+	uint64_t bytes;
+	uint16_t got = leaf_give(c, pkts, packets_at_once(cl, c->leaf, lender, n, now), &bytes, sums, now);
 
 	if (unlikely(got == 0)) {
 		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
-		if (leaf->backlog_pkts != 0)
-			park(h, cl, qdisc_next_event(leaf, now));
+		if (c->leaf->backlog_pkts != 0)
+			park(h, cl, qdisc_next_event(c->leaf, now));
 		return 0;
 	}
-	bytes = leaf->sent_bytes - before;
 	cbq_use_turn(h, cl, bytes);
 	if (unlikely(lender != cl)) {
 		cbq_more(cl)->borrows += got;
@@ -254,8 +238,10 @@ serve_leaf(
 }
 
 uint16_t
-cbq_serve(struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
+	struct cbq *h = qdisc_priv(q);
+	struct leaf_sums sums = { 0 };
 	uint16_t got = 0;
 
 	run_timers(h, now);
@@ -268,10 +254,11 @@ cbq_serve(struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (h->prios[prio].busy > CBQ_FEW && ring->current != h->ahead.turn)
 			look_ahead(h, &h->ahead, ring);
 		if (likely(cl->deficit > 0))
-			got += serve_leaf(h, cl, lender, pkts + got, n - got, now);
+			got += serve_leaf(h, cl, lender, pkts + got, n - got, &sums, now);
 		else
 			cbq_use_turn(h, cl, 0);
 	}
+	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	prefetch_due_later(h, now);
 	return got;
 }

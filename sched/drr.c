@@ -16,6 +16,7 @@
 
 #include <weir/qdisc/drr.h>
 
+#include "leaf.h"
 #include "tree.h"
 #include "wheel.h"
 
@@ -170,25 +171,7 @@ drr_grafted(struct class *c, uint64_t now)
 static uint16_t
 drr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	struct drr *d = qdisc_priv(q);
-	uint16_t queued = 0, i = 0;
-
-	while (i < n) {
-		struct class *c = tree_class_of(q->tree, q, pkts[i]);
-		uint16_t first = i;
-
-		/* A run of packets for the same class goes there together. */
-		while (++i < n && tree_class_of(q->tree, q, pkts[i]) == c)
-			;
-		if (unlikely(c == NULL)) {
-			for (; first < i; first++)
-				qdisc_drop(q, pkts[first], DROP_UNCLASSIFIED);
-			continue;
-		}
-		queued += qdisc_enqueue(c->leaf, pkts + first, i - first, now);
-		unpark(d, c);
-	}
-	return queued;
+	return leaf_enqueue(q, NULL, pkts, n, now);
 }
 
 /* How many classes will have a turn in a dequeue, if it is like the last one. */
@@ -205,28 +188,19 @@ static void
 fetch_classes(const struct qdisc *q, const struct drr *d)
 {
 	uint32_t n = turns_ahead(d), minor = d->current;
-	const struct class *next[DRR_BURST];
 
-	for (uint32_t i = 0; i < n; i++, minor = d->turns[minor].next) {
-		next[i] = class_at(q, minor);
-		rte_prefetch0(&next[i]->qdisc);
-	}
-	for (uint32_t i = 0; i < n; i++)
-		qdisc_prefetch_self(next[i]->leaf);
+	for (uint32_t i = 0; i < n; i++, minor = d->turns[minor].next)
+		class_prefetch(class_at(q, minor));
 }
 
 /* At its start: what those qdiscs will touch, all of it together. */
 static void
 fetch_packets(const struct qdisc *q, const struct drr *d)
 {
-	uint32_t n = turns_ahead(d);
+	uint32_t n = turns_ahead(d), minor = d->current;
 
-	for (unsigned int step = 0; step < 2; step++) {
-		uint32_t minor = d->current;
-
-		for (uint32_t i = 0; i < n; i++, minor = d->turns[minor].next)
-			qdisc_prefetch(class_at(q, minor)->leaf, step);
-	}
+	for (uint32_t i = 0; i < n; i++, minor = d->turns[minor].next)
+		leaf_prefetch_queue(class_at(q, minor));
 }
 
 /* What the next packets of a leaf count; 0: it gives none now. */
@@ -247,20 +221,20 @@ next_bytes(struct qdisc *leaf, uint32_t *bytes, uint16_t n, uint64_t now)
 
 /* A part of c's turn, or its end: returns how many packets it gave. */
 static uint16_t
-serve(struct drr *d, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+serve(struct drr *d, struct class *c, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums, uint64_t now)
 {
 	struct drr_class *cl = class_priv(c);
 	struct qdisc *leaf = c->leaf;
-	uint64_t before = leaf->sent_bytes;
 	uint32_t bytes[DRR_BURST];
+	uint64_t sent;
 	uint16_t known = next_bytes(leaf, bytes, RTE_MIN(n, DRR_BURST), now), got = 0, fitting = 0;
 	int64_t left = cl->deficit;
 
 	while (fitting < known && (left -= bytes[fitting]) >= 0)
 		fitting++;
 	if (fitting != 0) {
-		got = qdisc_dequeue(leaf, pkts, fitting, now);
-		cl->deficit -= (int64_t)(leaf->sent_bytes - before);
+		got = leaf_give(c, pkts, fitting, &sent, sums, now);
+		cl->deficit -= (int64_t)sent;
 	} else if (known != 0) {
 		cl->deficit += cl->quantum;
 		d->current = d->turns[d->current].next;
@@ -300,6 +274,7 @@ static uint16_t
 drr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct drr *d = qdisc_priv(q);
+	struct leaf_sums sums = { 0 };
 	uint32_t in_vain = 0; /* turns in a row */
 	uint16_t got = 0;
 
@@ -309,7 +284,7 @@ drr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	d->served = 0;
 	while (got < n && d->current != 0) {
 		uint32_t turn = d->current;
-		uint16_t sent = serve(d, class_at(q, turn), pkts + got, n - got, now);
+		uint16_t sent = serve(d, class_at(q, turn), pkts + got, n - got, &sums, now);
 
 		got += sent;
 		d->served += d->current != turn;
@@ -319,6 +294,7 @@ drr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			in_vain = 0;
 		}
 	}
+	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	if (d->count > DRR_FEW)
 		fetch_classes(q, d);
 	return got;

@@ -56,6 +56,13 @@ fifo_pop_burst(struct fifo *f, struct rte_mbuf **pkts, uint16_t n, uint64_t *byt
 	return got;
 }
 
+/* What the first packet of one that is not empty counts. */
+static inline uint32_t
+fifo_first_bytes(const struct fifo *f)
+{
+	return likely(f->count != 0) ? f->bytes[f->first] : pkt_queue_first(&f->far)->bytes;
+}
+
 /* Ahead of a pop: what is behind the near ones. */
 static inline void
 fifo_prefetch(const struct fifo *f)

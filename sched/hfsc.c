@@ -10,6 +10,7 @@
 #include <weir/packet.h>
 
 #include "hfsc.h"
+#include "leaf.h"
 #include "tree.h"
 
 #define LAG_MAX_NS UINT64_C(1000000)
@@ -86,34 +87,11 @@ hfsc_get_conf(const struct qdisc *q, void *conf)
 static uint16_t
 hfsc_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	struct hfsc *h = qdisc_priv(q);
-	const struct sched_tree *tree = q->tree;
-	struct class *next = tree_class_of(tree, q, pkts[0]);
-	uint16_t queued = 0, i = 0;
+	uint16_t queued = leaf_enqueue(q, NULL, pkts, n, now);
 
-	while (i < n) {
-		struct class *c = next;
-		uint16_t first = i;
-
-		/* A run of packets for the same class goes there together. */
-		while (++i < n && (next = tree_class_of(tree, q, pkts[i])) == c)
-			;
-		if (unlikely(c == NULL || c->leaf == NULL)) {
-			for (; first < i; first++)
-				qdisc_drop(q, pkts[first], DROP_UNCLASSIFIED);
-			continue;
-		}
-		queued += qdisc_enqueue(c->leaf, pkts + first, i - first, now);
-
-		struct hfsc_class *cl = class_priv(c);
-
-		/* What came may leave before what it was parked for. */
-		if (unlikely(cl->parked))
-			hfsc_unpark(h, cl);
-	}
 	/* While packets are moved, older ones may still come: nobody is asked for his first one before all are here. */
 	if (likely(!qdisc_moving(q)))
-		hfsc_settle(h, now);
+		hfsc_settle(qdisc_priv(q), now);
 	return queued;
 }
 

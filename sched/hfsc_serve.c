@@ -4,6 +4,7 @@
 #include <rte_prefetch.h>
 
 #include "hfsc.h"
+#include "leaf.h"
 
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
 #define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
@@ -229,18 +230,13 @@ static inline bool
 know_deadline(struct hfsc *h, struct hfsc_class *cl, uint64_t now, uint64_t *deadline)
 {
 	struct qdisc *leaf = hfsc_class_of(cl)->leaf;
-	uint32_t bytes;
+	uint32_t bytes = leaf_first_bytes(leaf, now);
 
-	if (unlikely(qdisc_peek_bytes(leaf, &bytes, 1) == 0)) {
-		const struct rte_mbuf *m = qdisc_peek(leaf, now);
-
-		if (m == NULL) {
-			/* Looking may have dropped all that it held. */
-			if (cl->busy)
-				park(h, cl, qdisc_next_event(leaf, now));
-			return false;
-		}
-		bytes = pkt_queued_bytes(m);
+	if (unlikely(bytes == 0)) {
+		/* Looking may have dropped all that it held. */
+		if (cl->busy)
+			park(h, cl, qdisc_next_event(leaf, now));
+		return false;
 	}
 	*deadline = hfsc_curve_time(&cl->real_time.deadline, cl->real_time_total + bytes);
 	if (*deadline == SCHED_NEVER)
@@ -379,28 +375,10 @@ is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 static inline void
 prefetch_class(const struct hfsc_class *cl)
 {
-	rte_prefetch0(cl);
+	class_prefetch(hfsc_class_of(cl));
 	rte_prefetch0(&cl->virtual_ns);
 	rte_prefetch0(&cl->real_time);
 	rte_prefetch0(&cl->upper_limit.cost2);
-}
-
-static inline void
-prefetch_leaf(const struct hfsc_class *cl)
-{
-	const struct qdisc *leaf = hfsc_class_of(cl)->leaf;
-
-	if (likely(leaf != NULL))
-		qdisc_prefetch_self(leaf);
-}
-
-static inline void
-prefetch_queue(const struct hfsc_class *cl, unsigned int step)
-{
-	const struct qdisc *leaf = hfsc_class_of(cl)->leaf;
-
-	if (likely(leaf != NULL))
-		qdisc_prefetch(leaf, step);
 }
 
 /*
@@ -415,12 +393,10 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl)
 	if (cl != NULL)
 		prefetch_class(cl);
 	h->ahead[h->ahead_count++ % HFSC_AHEAD] = cl;
-	if ((seen = h->ahead[(h->ahead_count - 4) % HFSC_AHEAD]) != NULL)
-		prefetch_leaf(seen);
-	if ((seen = h->ahead[(h->ahead_count - 8) % HFSC_AHEAD]) != NULL)
-		prefetch_queue(seen, 0);
-	if ((seen = h->ahead[(h->ahead_count - 12) % HFSC_AHEAD]) != NULL)
-		prefetch_queue(seen, 1);
+	if ((seen = h->ahead[(h->ahead_count - 6) % HFSC_AHEAD]) != NULL)
+		leaf_prefetch(hfsc_class_of(seen));
+	if ((seen = h->ahead[(h->ahead_count - 9) % HFSC_AHEAD]) != NULL)
+		leaf_prefetch_queue(hfsc_class_of(seen));
 }
 
 /*
@@ -434,7 +410,7 @@ look_at_deadlines(const struct hfsc *h)
 
 	if (heap->end <= HEAP_ROOT + 1)
 		return;
-	prefetch_leaf(heap_first(heap)->item);
+	leaf_prefetch(hfsc_class_of(heap_first(heap)->item));
 	prefetch_class(heap->slots[heap_least_child(heap, HEAP_ROOT + 1)].item);
 }
 
@@ -447,9 +423,6 @@ prefetch_due_later(struct hfsc *h, uint64_t now)
 	unsigned int n;
 
 	h->served_ns = now;
-	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_leaf(class_of_wait(later[i]));
 	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
 	for (unsigned int i = 0; i < n; i++)
 		prefetch_class(class_of_wait(later[i]));
@@ -465,9 +438,7 @@ run_timers(struct hfsc *h, uint64_t now)
 		for (unsigned int i = 0; i < n; i++)
 			prefetch_class(class_of_wait(due[i]));
 		for (unsigned int i = 0; i < n; i++)
-			prefetch_leaf(class_of_wait(due[i]));
-		for (unsigned int i = 0; i < n; i++)
-			prefetch_queue(class_of_wait(due[i]), 0);
+			leaf_prefetch(hfsc_class_of(class_of_wait(due[i])));
 		for (unsigned int i = 0; i < n; i++)
 			is_due(h, due[i], now);
 	}
@@ -584,7 +555,7 @@ put_first_right(struct min_heap *heap, struct hfsc_class *cl, bool inner)
  * leaf without a link-share curve sends, those above that have nobody to share for keep their virtual times.
  */
 static inline void
-charge(struct hfsc *h, struct hfsc_class *leaf, uint32_t bytes, uint64_t now)
+charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64_t now)
 {
 	struct hfsc_class *parent;
 	bool shares = leaf->has_link_share;
@@ -613,20 +584,18 @@ next_sister(const struct hfsc *h, const struct hfsc_class *cl)
 
 /* A packet of cl: 0 if its leaf qdisc gives none. */
 static inline uint16_t
-take_packet(struct hfsc *h, struct hfsc_class *cl, struct rte_mbuf **pkts, bool real_time, uint64_t now)
+take_packet(struct hfsc *h, struct hfsc_class *cl, struct rte_mbuf **pkts, bool real_time, struct leaf_sums *sums,
+	uint64_t now)
 {
-	struct qdisc *leaf = hfsc_class_of(cl)->leaf;
-	uint64_t before = leaf->sent_bytes;
-	uint16_t got = qdisc_dequeue(leaf, pkts, 1, now);
-	uint32_t bytes;
+	struct class *c = hfsc_class_of(cl);
+	uint64_t bytes;
 
-	if (unlikely(got == 0)) {
+	if (unlikely(leaf_give(c, pkts, 1, &bytes, sums, now) == 0)) {
 		/* It may have dropped all that it held (CoDel), and is idle then. */
 		if (cl->busy)
-			park(h, cl, qdisc_next_event(leaf, now));
+			park(h, cl, qdisc_next_event(c->leaf, now));
 		return 0;
 	}
-	bytes = (uint32_t)(leaf->sent_bytes - before);
 	if (real_time)
 		cl->real_time_total += bytes;
 	charge(h, cl, bytes, now);
@@ -646,6 +615,7 @@ uint16_t
 hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct hfsc *h = qdisc_priv(q);
+	struct leaf_sums sums = { 0 };
 	uint16_t got = 0;
 
 	run_timers(h, now);
@@ -656,16 +626,17 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			cl = heap_first(&h->deadlines)->item;
 			/* Its entry is settle_first's, whatever becomes of cl meanwhile. */
 			cl->eligible = false;
-			got += take_packet(h, cl, pkts + got, true, now);
+			got += take_packet(h, cl, pkts + got, true, &sums, now);
 			settle_first(h, cl, now);
 			look_at_deadlines(h);
 		} else if ((cl = next_by_share(h)) != NULL) {
-			got += take_packet(h, cl, pkts + got, false, now);
+			got += take_packet(h, cl, pkts + got, false, &sums, now);
 		} else {
 			break;
 		}
 	}
 	q->overlimits += got == 0 && n != 0;
+	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	prefetch_due_later(h, now);
 	return got;
 }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The way into leaf qdiscs: see leaf.h. */
+#include <rte_branch_prediction.h>
+
+#include "leaf.h"
+
+static void
+drop_unclassified(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		qdisc_drop(q, pkts[i], DROP_UNCLASSIFIED);
+}
+
+/* The packets from the first on that go where that one goes, to c, go there together: how many they are. */
+static __rte_noinline uint16_t
+enqueue_run(struct qdisc *q, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint16_t *queued, uint64_t now)
+{
+	const struct class *chosen = tree_class_of(q->tree, q, pkts[0]);
+	uint16_t run = 1;
+
+	while (run < n && tree_class_of(q->tree, q, pkts[run]) == chosen)
+		run++;
+	if (c == NULL || c->leaf == NULL) {
+		drop_unclassified(q, pkts, run);
+		return run;
+	}
+	*queued += qdisc_enqueue(c->leaf, pkts, run, now);
+	/* What came may leave before what the class waits for. */
+	q->ops->classes->grafted(c, now);
+	return run;
+}
+
+uint16_t
+leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	const struct sched_tree *tree = q->tree;
+	uint16_t i = 0, taken = 0, queued = 0;
+	uint64_t bytes = 0;
+
+	while (i < n) {
+		struct class *c = tree_class_of(tree, q, pkts[i]);
+		struct qdisc *leaf;
+
+		if (unlikely(c == NULL))
+			c = otherwise;
+		leaf = c == NULL ? NULL : c->leaf;
+		if (likely(leaf != NULL && leaf->plain && fifo_take(leaf, pkts[i], &bytes))) {
+			if (leaf->backlog_pkts == 1)
+				q->ops->classes->activate(c, now);
+			taken++;
+			i++;
+		} else {
+			i += enqueue_run(q, c, pkts + i, n - i, &queued, now);
+		}
+	}
+	qdisc_queued_below(q, taken, bytes);
+	return taken + queued;
+}
