@@ -112,6 +112,8 @@ struct netfilter_table_spec {
 	uint32_t n_rules;
 	/* Of the hooks of netfilter_table_hooks: index of the first rule of the built-in chain, and of its policy. */
 	uint32_t first[NETFILTER_HOOKS], policy[NETFILTER_HOOKS];
+	/* Control's own form of the table (malloc'd): kept with it and freed when it goes. Not taken where it is refused. */
+	void *origin;
 };
 
 #define NETFILTER_RULES_MAX (1u << 20)
@@ -139,6 +141,8 @@ int netfilter_replace(struct netfilter *nf, const struct netfilter_table_spec *s
 /* The table is as if it had never been loaded. */
 void netfilter_unload(struct netfilter *nf, enum netfilter_table_id table);
 bool netfilter_is_loaded(const struct netfilter *nf, enum netfilter_table_id table);
+/* The `origin` that it was described with. NULL: not loaded, or it had none. */
+void *netfilter_origin(const struct netfilter *nf, enum netfilter_table_id table);
 /* How many rules; 0: not loaded. */
 uint32_t netfilter_rules(const struct netfilter *nf, enum netfilter_table_id table);
 /* Fills sums[netfilter_rules()]. */
