@@ -15,6 +15,7 @@
 #include <weir/sched.h>
 
 #include "ds_field.h"
+#include "inner.h"
 
 #define DSMARK_BURST 64
 #define DS_DSCP      0xfc /* without the ECN bits */
@@ -24,7 +25,7 @@ struct dsmark_row {
 };
 
 struct dsmark {
-	struct class *inner;
+	struct inner inner;
 	struct dsmark_row *rows;
 	uint16_t index_mask; /* rows less one */
 	bool set_tc_index, has_default_index;
@@ -92,7 +93,7 @@ classify_burst(const struct qdisc *q, const struct classify_ctx *ctx, struct rte
 	for (uint16_t i = 0; i < asked_count; i++)
 		set_tc_index(d, asked[i], &verdicts[i]);
 	for (uint16_t i = 0; i < n; i++)
-		classes[i] = (pkt_of(pkts[i])->flags & PKT_SHOT) != 0 ? NULL : d->inner;
+		classes[i] = (pkt_of(pkts[i])->flags & PKT_SHOT) != 0 ? NULL : d->inner.class;
 }
 
 static void
@@ -117,16 +118,14 @@ mark(const struct dsmark *d, struct rte_mbuf *m)
 static uint16_t
 dsmark_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	const struct dsmark *d = qdisc_priv(q);
-
-	return qdisc_enqueue(d->inner->leaf, pkts, n, now);
+	return qdisc_enqueue(inner_of(q), pkts, n, now);
 }
 
 static uint16_t
 dsmark_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	const struct dsmark *d = qdisc_priv(q);
-	uint16_t got = qdisc_dequeue(d->inner->leaf, pkts, n, now);
+	uint16_t got = qdisc_dequeue(inner_of(q), pkts, n, now);
 
 	/* A packet that has waited is in no cache: all are fetched together, first what says where the header is. */
 	for (uint16_t i = 0; i < got; i++) {
@@ -140,46 +139,7 @@ dsmark_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now
 	return got;
 }
 
-static struct rte_mbuf *
-dsmark_peek(struct qdisc *q, uint64_t now)
-{
-	const struct dsmark *d = qdisc_priv(q);
-
-	return qdisc_peek(d->inner->leaf, now);
-}
-
-static uint16_t
-dsmark_peek_bytes(const struct qdisc *q, uint32_t *bytes, uint16_t n)
-{
-	const struct dsmark *d = qdisc_priv(q);
-
-	return qdisc_peek_bytes(d->inner->leaf, bytes, n);
-}
-
-/* Not marked: they will be, where they are moved to, if that is to be. */
-static uint16_t
-dsmark_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
-{
-	const struct dsmark *d = qdisc_priv(q);
-
-	return qdisc_flush(d->inner->leaf, pkts, n);
-}
-
-static uint64_t
-dsmark_next_event(const struct qdisc *q, uint64_t now)
-{
-	const struct dsmark *d = qdisc_priv(q);
-
-	return qdisc_next_event(d->inner->leaf, now);
-}
-
-/* There is one child, asked whenever there is backlog: turning busy or empty is no news. */
-static void
-dsmark_child_turned(struct class *c, uint64_t now)
-{
-	(void)c;
-	(void)now;
-}
+/* A flush marks nothing: packets will be where they are moved to, if that is to be. */
 
 /* ---- rows */
 
@@ -232,7 +192,7 @@ dsmark_snapshot(struct qdisc *q, void *classes, size_t stride, uint32_t max)
 		if (memcmp(&d->rows[minor], &untouched, sizeof(untouched)) == 0)
 			continue;
 		c->qdisc = q;
-		c->leaf = d->inner->leaf;
+		c->leaf = inner_of(q);
 		c->classid = q->handle | minor;
 		((struct dsmark_class *)class_priv(c))->row = d->rows[minor];
 		count++;
@@ -285,7 +245,7 @@ dsmark_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 		return error_set(err, ENOMEM, "out of memory for %u marks", c->indices);
 	for (uint32_t i = 0; i <= d->index_mask; i++)
 		d->rows[i] = untouched;
-	return class_create(q, q->handle, "pfifo", NULL, &d->inner, err);
+	return class_create(q, q->handle, "pfifo", NULL, &d->inner.class, err);
 }
 
 static void
@@ -313,8 +273,8 @@ static const struct class_ops dsmark_class_ops = {
 	.size = sizeof(struct dsmark_class),
 	.conf_size = sizeof(struct dsmark_class_conf),
 	.classify = dsmark_classify,
-	.activate = dsmark_child_turned,
-	.deactivate = dsmark_child_turned,
+	.activate = inner_turned,
+	.deactivate = inner_turned,
 	.any_minor = true,
 	.change_row = dsmark_change_row,
 	.reset_row = dsmark_reset_row,
@@ -332,10 +292,10 @@ static const struct qdisc_ops dsmark_ops = {
 	.destroy = dsmark_destroy,
 	.enqueue = dsmark_enqueue,
 	.dequeue = dsmark_dequeue,
-	.peek = dsmark_peek,
-	.peek_bytes = dsmark_peek_bytes,
-	.flush = dsmark_flush,
-	.next_event = dsmark_next_event,
+	.peek = inner_peek,
+	.peek_bytes = inner_peek_bytes,
+	.flush = inner_flush,
+	.next_event = inner_next_event,
 	.get_conf = dsmark_get_conf,
 	.classes = &dsmark_class_ops,
 };

@@ -286,12 +286,6 @@ netem_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 /* ---- dequeue */
 
-static struct qdisc *
-inner_of(const struct netem *n)
-{
-	return n->inner->leaf;
-}
-
 /* At most count of those that may leave now. */
 static uint16_t
 take_ready(struct qdisc *q, struct netem *n, struct rte_mbuf **pkts, uint16_t count, uint64_t *bytes, uint64_t now)
@@ -363,7 +357,7 @@ static uint16_t
 netem_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count, uint64_t now)
 {
 	struct netem *n = qdisc_priv(q);
-	struct qdisc *inner = inner_of(n);
+	struct qdisc *inner = inner_of(q);
 	uint64_t bytes = 0;
 	uint16_t got;
 
@@ -380,7 +374,7 @@ static uint16_t
 netem_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count)
 {
 	struct netem *n = qdisc_priv(q);
-	struct qdisc *inner = inner_of(n);
+	struct qdisc *inner = inner_of(q);
 	uint16_t got = inner == NULL || inner->backlog_pkts == 0 ? 0 : qdisc_flush(inner, pkts, count);
 
 	for (; got < count && first_due(&n->waiting) != SCHED_NEVER; got++) {
@@ -394,7 +388,7 @@ static uint64_t
 netem_next_event(const struct qdisc *q, uint64_t now)
 {
 	struct netem *n = qdisc_priv(q);
-	const struct qdisc *inner = inner_of(n);
+	const struct qdisc *inner = inner_of(q);
 	uint64_t next;
 
 	if (q->backlog_pkts == 0)
@@ -539,7 +533,7 @@ netem_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 
 	pkt_queue_init(&n->waiting.line, q);
 	pkt_queue_init(&n->waiting.moved, q);
-	rc = class_create(q, q->handle | 1, NULL, NULL, &n->inner, err);
+	rc = class_create(q, q->handle | 1, NULL, NULL, &n->inner.class, err);
 	return rc == 0 ? netem_change(q, conf, now, err) : rc;
 }
 
@@ -565,34 +559,13 @@ netem_get_conf(const struct qdisc *q, void *conf)
 	c->has_slot_table = c->slot_table.size != 0;
 }
 
-static void
-netem_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
-{
-	const struct netem *netem = qdisc_priv(q);
-	const struct qdisc *inner = __atomic_load_n(&netem->inner->leaf, __ATOMIC_ACQUIRE);
-
-	(void)ctx;
-	(void)pkts;
-	for (uint16_t i = 0; i < n; i++)
-		classes[i] = inner != NULL ? netem->inner : NULL;
-}
-
-/* netem asks its inner qdisc whenever it is asked itself: turning busy or empty is no news. */
-static void
-netem_child_turned(struct class *c, uint64_t now)
-{
-	(void)c;
-	(void)now;
-}
-
 static const struct class_ops netem_classes = {
-	.classify = netem_classify,
+	.classify = inner_classify,
 	.no_filters = true,
 	.any_minor = true,
 	.leaf_optional = true,
-	.activate = netem_child_turned,
-	.deactivate = netem_child_turned,
+	.activate = inner_turned,
+	.deactivate = inner_turned,
 };
 
 static const struct qdisc_ops netem_ops = {

@@ -10,6 +10,7 @@
 #include <weir/rate.h>
 #include <weir/sched.h>
 
+#include "inner.h"
 #include "min_heap.h"
 #include "pkt_queue.h"
 
@@ -34,8 +35,8 @@ struct netem_waiting {
 };
 
 struct netem {
+	struct inner inner;
 	struct netem_waiting waiting;
-	struct class *inner;
 	struct netem_draw delay_draw, loss_draw, duplicate_draw, reorder_draw, corrupt_draw;
 	uint32_t since_reordered; /* packets */
 	uint8_t state; /* of a chain of losses */

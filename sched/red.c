@@ -12,6 +12,7 @@
 #include <weir/sched.h>
 
 #include "ecn.h"
+#include "inner.h"
 #include "red_average.h"
 
 #define RED_FLAGS (TC_RED_ECN | TC_RED_HARDDROP | TC_RED_ADAPTATIVE | TC_RED_NODROP)
@@ -22,11 +23,11 @@
 #define RED_ADAPT_STEPS 128
 
 struct red {
+	struct inner inner;
 	struct red_average average;
 	struct red_curve curve;
 	uint64_t touched_ns; /* the latest enqueue or dequeue: since then the queue is idle, if it is empty */
 	uint64_t adapt_at; /* when max_p is next looked at; SCHED_NEVER */
-	struct class *inner;
 	uint32_t limit_bytes;
 	uint8_t flags;
 	struct red_xstats stats;
@@ -95,9 +96,9 @@ congested(struct qdisc *q, struct red *r, struct rte_mbuf *m, uint64_t average)
 }
 
 static uint16_t
-give(struct red *r, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+give(struct qdisc *q, struct red *r, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	uint16_t queued = n == 0 ? 0 : qdisc_enqueue(r->inner->leaf, pkts, n, now);
+	uint16_t queued = n == 0 ? 0 : qdisc_enqueue(inner_of(q), pkts, n, now);
 
 	r->stats.limit_drop += n - queued;
 	return queued;
@@ -111,7 +112,7 @@ red_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	uint16_t kept = 0, given = 0, queued = 0;
 
 	if (unlikely(qdisc_moving(q)))
-		return qdisc_enqueue(r->inner->leaf, pkts, n, now);
+		return qdisc_enqueue(inner_of(q), pkts, n, now);
 	if (unlikely(now >= r->adapt_at))
 		adapt(q, r, now);
 	for (uint16_t i = 0; i < n; i++) {
@@ -135,55 +136,23 @@ red_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		pkts[kept++] = m;
 		/* Near the limit the inner qdisc may drop: it is asked packet by packet, so that the backlog is known. */
 		if (unlikely(backlog > r->limit_bytes)) {
-			queued += give(r, pkts + given, kept - given, now);
+			queued += give(q, r, pkts + given, kept - given, now);
 			given = kept;
 			backlog = q->backlog_bytes;
 		}
 	}
-	return queued + give(r, pkts + given, kept - given, now);
+	return queued + give(q, r, pkts + given, kept - given, now);
 }
 
 static uint16_t
 red_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct red *r = qdisc_priv(q);
-	uint16_t got = qdisc_dequeue(r->inner->leaf, pkts, n, now);
+	uint16_t got = qdisc_dequeue(inner_of(q), pkts, n, now);
 
 	if (got != 0)
 		r->touched_ns = now;
 	return got;
-}
-
-static struct rte_mbuf *
-red_peek(struct qdisc *q, uint64_t now)
-{
-	const struct red *r = qdisc_priv(q);
-
-	return qdisc_peek(r->inner->leaf, now);
-}
-
-static uint16_t
-red_peek_bytes(const struct qdisc *q, uint32_t *bytes, uint16_t n)
-{
-	const struct red *r = qdisc_priv(q);
-
-	return qdisc_peek_bytes(r->inner->leaf, bytes, n);
-}
-
-static uint16_t
-red_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
-{
-	const struct red *r = qdisc_priv(q);
-
-	return qdisc_flush(r->inner->leaf, pkts, n);
-}
-
-static uint64_t
-red_next_event(const struct qdisc *q, uint64_t now)
-{
-	const struct red *r = qdisc_priv(q);
-
-	return q->backlog_pkts == 0 ? SCHED_NEVER : qdisc_next_event(r->inner->leaf, now);
 }
 
 /* ---- configuration */
@@ -235,7 +204,7 @@ static int
 red_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 {
 	struct red *r = qdisc_priv(q);
-	struct qdisc *inner = r->inner->leaf;
+	struct qdisc *inner = inner_of(q);
 	const struct red_conf *c = conf;
 	int rc = red_check(c, err);
 
@@ -264,7 +233,7 @@ red_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	red_configure(r, c, now);
 	r->touched_ns = now;
 	limit.limit = c->limit_bytes;
-	return class_create(q, q->handle | 1, "bfifo", &limit, &r->inner, err);
+	return class_create(q, q->handle | 1, "bfifo", &limit, &r->inner.class, err);
 }
 
 static void
@@ -285,27 +254,11 @@ red_get_xstats(const struct qdisc *q, void *xstats)
 	memcpy(xstats, &r->stats, sizeof(r->stats));
 }
 
-static void
-red_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
-{
-	const struct red *r = qdisc_priv(q);
-
-	for (uint16_t i = 0; i < n; i++)
-		classes[i] = r->inner;
-}
-
-/* The one child is asked whenever there is backlog: turning busy or empty is no news. */
-static void
-red_child_turned(struct class *c, uint64_t now)
-{
-}
-
 static const struct class_ops red_classes = {
-	.classify = red_classify,
+	.classify = inner_classify,
 	.no_filters = true,
-	.activate = red_child_turned,
-	.deactivate = red_child_turned,
+	.activate = inner_turned,
+	.deactivate = inner_turned,
 	.default_leaf = red_default_leaf,
 };
 
@@ -317,10 +270,10 @@ static const struct qdisc_ops red_ops = {
 	.change = red_change,
 	.enqueue = red_enqueue,
 	.dequeue = red_dequeue,
-	.peek = red_peek,
-	.peek_bytes = red_peek_bytes,
-	.flush = red_flush,
-	.next_event = red_next_event,
+	.peek = inner_peek,
+	.peek_bytes = inner_peek_bytes,
+	.flush = inner_flush,
+	.next_event = inner_next_event,
 	.get_conf = red_get_conf,
 	.get_xstats = red_get_xstats,
 	.classes = &red_classes,

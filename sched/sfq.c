@@ -48,7 +48,11 @@ find_buckets(const struct qdisc *q, const struct sfq *s, struct rte_mbuf **pkts,
 
 /* ---- limits */
 
-enum admission { ADMIT, ADMIT_DROPPING_HEAD, REFUSE };
+/* What m's flow says to it: it comes in, or one of them goes (the head or m itself) for this reason. */
+struct admission {
+	bool dropping, head;
+	enum drop_reason reason;
+};
 
 /* The first packet of a flow learns of congestion sooner than the last: headdrop. */
 static bool
@@ -90,15 +94,22 @@ red_refuses(struct qdisc *q, struct sfq *s, uint16_t i, struct rte_mbuf *m)
 	}
 }
 
-static enum admission
+static struct admission
 admit(struct qdisc *q, struct sfq *s, uint16_t i, struct rte_mbuf *m)
 {
+	struct admission admission = { .head = s->headdrop };
+
 	/* A flow's first packet meets no queue. */
 	if (!s->flows[i].waiting)
-		return ADMIT;
-	if ((s->averages != NULL && red_refuses(q, s, i, m)) || s->flows[i].queue.count >= s->depth)
-		return s->headdrop ? ADMIT_DROPPING_HEAD : REFUSE;
-	return ADMIT;
+		return admission;
+	if (s->averages != NULL && red_refuses(q, s, i, m)) {
+		admission.dropping = true;
+		admission.reason = DROP_EARLY;
+	} else if (s->flows[i].queue.count >= s->depth) {
+		admission.dropping = true;
+		admission.reason = DROP_QUEUE_FULL;
+	}
+	return admission;
 }
 
 /* Returns whether it was m, the latest arrival, that went. */
@@ -143,7 +154,7 @@ static unsigned int
 enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket, struct arrivals *arrivals)
 {
 	bool moving = qdisc_moving(q);
-	enum admission admission = ADMIT;
+	struct admission admission = { .dropping = false };
 	uint16_t i = sfq_flow_find(s, bucket, moving);
 	uint32_t bytes;
 
@@ -153,8 +164,8 @@ enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket,
 	}
 	if (!moving)
 		admission = admit(q, s, i, m);
-	if (admission == REFUSE) {
-		qdisc_drop(q, m, DROP_QUEUE_FULL);
+	if (admission.dropping && !admission.head) {
+		qdisc_drop(q, m, admission.reason);
 		return 0;
 	}
 	bytes = qdisc_count_bytes(q, m);
@@ -163,9 +174,9 @@ enqueue_one(struct qdisc *q, struct sfq *s, struct rte_mbuf *m, uint32_t bucket,
 		return 0;
 	}
 	arrivals_add(arrivals, m, bytes);
-	if (admission == ADMIT_DROPPING_HEAD) {
+	if (unlikely(admission.dropping)) {
 		arrivals_enter_in_books(q, arrivals);
-		qdisc_drop_queued(q, sfq_flow_take(s, i, false), DROP_QUEUE_FULL);
+		qdisc_drop_queued(q, sfq_flow_take(s, i, false), admission.reason);
 	}
 	if (q->backlog_pkts + arrivals->count > s->limit && !moving) {
 		arrivals_enter_in_books(q, arrivals);

@@ -14,6 +14,8 @@
 #include <weir/rate.h>
 #include <weir/sched.h>
 
+#include "inner.h"
+
 #define TBF_BURST 64
 
 struct bucket {
@@ -22,13 +24,13 @@ struct bucket {
 };
 
 struct tbf {
+	struct inner inner;
 	struct bucket rate, peak;
 	bool has_peak;
 	uint32_t largest; /* bytes of a packet that the buckets can ever pay for */
 	uint32_t rate_largest; /* by the bucket of the rate alone */
 	uint64_t filled_ns; /* when the tokens were counted */
 	uint64_t ready_ns; /* the head packet may not leave before; 0: not known */
-	struct class *inner;
 	struct tbf_conf conf;
 };
 
@@ -140,7 +142,7 @@ tbf_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	if (rc != 0)
 		return rc;
 	/* A FIFO inside, whoever put it there, takes the limit, in packets if it counts packets: as on Linux. */
-	struct qdisc *inner = t->inner->leaf;
+	struct qdisc *inner = inner_of(q);
 	struct fifo_conf limit = { .limit = fresh.conf.limit_bytes };
 
 	if (strcmp(inner->ops->kind, "bfifo") == 0 || strcmp(inner->ops->kind, "pfifo") == 0) {
@@ -174,7 +176,7 @@ tbf_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	t->rate.tokens = t->rate.depth;
 	t->peak.tokens = t->peak.depth;
 	t->filled_ns = now;
-	rc = class_create(q, q->handle | 1, "bfifo", &limit, &t->inner, err);
+	rc = class_create(q, q->handle | 1, "bfifo", &limit, &t->inner.class, err);
 	if (rc == 0)
 		warn_of_small_bucket(q, t, err);
 	return rc;
@@ -237,7 +239,7 @@ know_ready(struct qdisc *q, struct tbf *t, uint64_t now)
 {
 	uint32_t bytes;
 
-	t->ready_ns = q->backlog_pkts == 0 || next_bytes(t->inner->leaf, &bytes, 1, now) == 0
+	t->ready_ns = q->backlog_pkts == 0 || next_bytes(inner_of(q), &bytes, 1, now) == 0
 			      ? 0
 			      : payable_at(t, cost_of(t, bytes));
 }
@@ -246,7 +248,7 @@ static uint16_t
 tbf_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct tbf *t = qdisc_priv(q);
-	struct qdisc *inner = t->inner->leaf;
+	struct qdisc *inner = inner_of(q);
 	uint16_t kept = 0, queued;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -259,6 +261,9 @@ tbf_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		return 0;
 	queued = qdisc_enqueue(inner, pkts, kept, now);
 	know_ready(q, t, now); /* another packet may be the first now */
+	/* As Linux counts: each arrival that the buckets let nothing out for. */
+	if (t->ready_ns > now && !qdisc_moving(q))
+		q->overlimits += n;
 	return queued;
 }
 
@@ -281,14 +286,12 @@ static uint16_t
 tbf_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct tbf *t = qdisc_priv(q);
-	struct qdisc *inner = t->inner->leaf;
+	struct qdisc *inner = inner_of(q);
 	uint32_t bytes[TBF_BURST];
 	uint16_t got = 0;
 
-	if (t->ready_ns > now && n != 0) {
-		q->overlimits++;
+	if (t->ready_ns > now)
 		return 0;
-	}
 	while (got < n) {
 		uint16_t known = next_bytes(inner, bytes, RTE_MIN(n - got, TBF_BURST), now);
 		uint16_t paid = pay_for(t, bytes, known, now);
@@ -300,11 +303,12 @@ tbf_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (paid != 0)
 			got += qdisc_dequeue(inner, pkts + got, paid, now);
 		if (paid < known) {
-			q->overlimits += got == 0;
+			q->overlimits++;
 			return got;
 		}
 	}
 	know_ready(q, t, now);
+	q->overlimits += t->ready_ns > now;
 	return got;
 }
 
@@ -316,14 +320,6 @@ tbf_next_event(const struct qdisc *q, uint64_t now)
 	if (q->backlog_pkts == 0)
 		return SCHED_NEVER;
 	return t->ready_ns > now ? t->ready_ns : now;
-}
-
-static uint16_t
-tbf_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
-{
-	struct tbf *t = qdisc_priv(q);
-
-	return qdisc_flush(t->inner->leaf, pkts, n);
 }
 
 static const char *
@@ -344,26 +340,6 @@ tbf_get_conf(const struct qdisc *q, void *conf)
 }
 
 static void
-tbf_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
-{
-	const struct tbf *t = qdisc_priv(q);
-
-	(void)ctx;
-	(void)pkts;
-	for (uint16_t i = 0; i < n; i++)
-		classes[i] = t->inner;
-}
-
-/* tbf asks its one child whenever there is backlog: turning busy or empty is no news. */
-static void
-tbf_child_turned(struct class *c, uint64_t now)
-{
-	(void)c;
-	(void)now;
-}
-
-static void
 tbf_grafted(struct class *c, uint64_t now)
 {
 	struct tbf *t = qdisc_priv(c->qdisc);
@@ -373,11 +349,11 @@ tbf_grafted(struct class *c, uint64_t now)
 }
 
 static const struct class_ops tbf_classes = {
-	.classify = tbf_classify,
+	.classify = inner_classify,
 	.no_filters = true,
 	.any_minor = true,
-	.activate = tbf_child_turned,
-	.deactivate = tbf_child_turned,
+	.activate = inner_turned,
+	.deactivate = inner_turned,
 	.grafted = tbf_grafted,
 	.default_leaf = tbf_default_leaf,
 };
@@ -390,7 +366,7 @@ static const struct qdisc_ops tbf_ops = {
 	.change = tbf_change,
 	.enqueue = tbf_enqueue,
 	.dequeue = tbf_dequeue,
-	.flush = tbf_flush,
+	.flush = inner_flush,
 	.next_event = tbf_next_event,
 	.get_conf = tbf_get_conf,
 	.classes = &tbf_classes,

@@ -75,11 +75,13 @@ red_drops_early_and_at_the_maximum_always(void **state)
 	assert_int_equal(marked_of_40(&conf, 0, &after), 0);
 	assert_in_range(after.red_stats.prob_drop, 1, 4);
 	assert_in_range(after.red_stats.forced_drop, 27, 30);
-	assert_int_equal(bed.sink.drops[DROP_QUEUE_FULL], after.red_stats.prob_drop + after.red_stats.forced_drop);
+	assert_int_equal(bed.sink.drops[DROP_EARLY], after.red_stats.prob_drop + after.red_stats.forced_drop);
+	assert_int_equal(bed.sink.drops[DROP_QUEUE_FULL], 0);
 	/* Headdrop lets the newcomer in at the cost of the first. */
 	conf.headdrop = true;
 	marked_of_40(&conf, 0, &after);
 	assert_in_range(after.red_stats.prob_drop + after.red_stats.forced_drop, 30, 32);
+	assert_int_equal(bed.sink.drops[DROP_EARLY], after.red_stats.prob_drop + after.red_stats.forced_drop);
 	/*
 	 * Without a chance below the maximum only the forced ones are left: the average passes 6000 at the eleventh
 	 * packet.
