@@ -301,6 +301,10 @@ action_list_run(struct action_list *list, const struct classify_ctx *ctx, struct
 	unsigned int jumps = ACTIONS_MAX;
 	int32_t answer = TC_ACT_OK;
 
+	if (list != NULL && unlikely((pkt_of(m)->flags & PKT_SKIP_ACTIONS) != 0)) {
+		pkt_of(m)->flags &= ~PKT_SKIP_ACTIONS;
+		return TC_ACT_OK;
+	}
 	for (unsigned int i = 0; list != NULL && i < list->n; i++) {
 		struct action *action = list->actions[i];
 
@@ -403,6 +407,15 @@ action_delete(const char *kind, uint32_t index, struct error *err)
 			kind, index);
 	drop_reference(action);
 	return 0;
+}
+
+void
+actions_port_gone(uint32_t ifindex)
+{
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		for (struct action *action = buckets[i]; action != NULL; action = action->next)
+			if (action->ops->port_gone != NULL)
+				action->ops->port_gone(action, ifindex);
 }
 
 static int

@@ -5,9 +5,8 @@
  */
 #include "path.h"
 
-/* In front of the network header, where a packet of a bare port begins. */
-static void
-add_link_header(struct rte_mbuf *m)
+void
+path_add_link_header(struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 
@@ -40,7 +39,7 @@ path_write_below(struct worker *w, struct port *out, struct rte_mbuf *m)
 
 	if (neighbour == NULL || !neighbour_ask(w, out, neighbour))
 		return false;
-	add_link_header(m);
+	path_add_link_header(m);
 	path_write_link(m, out, neighbour_read(neighbour).lladdr);
 	return true;
 }
@@ -54,7 +53,7 @@ path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m)
 		pkt_drop(&counters(w, out)->sink, m, DROP_NO_ROUTE);
 		return;
 	}
-	add_link_header(m);
+	path_add_link_header(m);
 	pkt_of(m)->out_port = (uint16_t)out->ifindex;
 	neighbour_submit(w, out, neighbour, m);
 }

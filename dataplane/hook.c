@@ -20,18 +20,29 @@ static uint16_t
 run(struct worker *w, struct port *port, const struct chain *chain, struct rte_mbuf **pkts, uint16_t n, bool ingress)
 {
 	struct pkt_sink *sink = &counters(w, port)->sink;
-	struct classify_ctx ctx = { .now = w->now, .worker = w->index, .ingress = ingress, .sink = sink };
+	struct classify_ctx ctx = {
+		.now = w->now,
+		.worker = w->index,
+		.ifindex = port->ifindex,
+		.ingress = ingress,
+		.sink = sink,
+		.outlet = &worker_outlet,
+		.outlet_arg = w,
+	};
 	/* Gone since the chain was found: nobody can ask for the counts any more. */
 	struct port_hook *hook = __atomic_load_n(&port->hook, __ATOMIC_ACQUIRE);
 	struct verdict verdicts[BURST];
-	uint16_t kept = 0;
+	uint16_t kept = 0, drops = 0;
 
 	if (likely(hook != NULL))
 		count_seen(&hook->counts[w->index], pkts, n, ingress);
 	chain_classify(chain, &ctx, pkts, n, verdicts);
 	for (uint16_t i = 0; i < n; i++) {
 		if (verdicts[i].action == TC_ACT_SHOT) {
-			pkt_drop(sink, pkts[i], DROP_FILTER);
+			if (!classify_shot(&ctx, pkts[i])) {
+				pkt_drop(sink, pkts[i], DROP_FILTER);
+				drops++;
+			}
 			continue;
 		}
 		if (verdicts[i].action == TC_ACT_OK && verdicts[i].classid != 0)
@@ -39,7 +50,7 @@ run(struct worker *w, struct port *port, const struct chain *chain, struct rte_m
 		pkts[kept++] = pkts[i];
 	}
 	if (likely(hook != NULL))
-		hook->counts[w->index].drops += n - kept;
+		hook->counts[w->index].drops += drops;
 	return kept;
 }
 

@@ -344,14 +344,25 @@ bypass(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uin
 	return n;
 }
 
+static struct classify_ctx
+asking(struct worker *w, const struct port *port)
+{
+	return (struct classify_ctx){
+		.now = w->now,
+		.worker = w->index,
+		.ifindex = port->ifindex,
+		.sink = &counters(w, port)->sink,
+		.outlet = &worker_outlet,
+		.outlet_arg = w,
+	};
+}
+
 /* Its worker: takes all. */
 static void
 lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct port_machine *pm = lane->pm;
-	struct classify_ctx ctx = {
-		.now = wm->w.now, .worker = wm->w.index, .sink = &counters(&wm->w, &pm->port)->sink
-	};
+	struct classify_ctx ctx = asking(&wm->w, &pm->port);
 	uint16_t done = 0;
 
 	if (unlikely(!pm->active)) { /* it went down while they were on the way */
@@ -419,7 +430,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		return;
 	}
 	if (lane == NULL || !sched_can_bypass(tree)) {
-		struct classify_ctx ctx = { .now = w->now, .worker = w->index, .sink = &counters(w, out)->sink };
+		struct classify_ctx ctx = asking(w, out);
 
 		sched_classify(tree, &ctx, pkts, n);
 		worker_stage(w, STAGE_OF_CLASSIFY);

@@ -63,9 +63,12 @@ path_flow_hash(const struct rte_mbuf *m)
 	return hash_words((uint64_t)ip->src_addr << 32 | ip->dst_addr, ports << 8 | ip->next_proto_id);
 }
 
-/* The ethertype behind any tags, network order; its VLAN in *tci. 0: the frame ends within a tag. */
+/*
+ * The ethertype behind any tags, network order, and the network header's place behind them. A tag that names a VLAN ends
+ * the search: then the tag's type is the answer. 0: the frame ends within a tag.
+ */
 static rte_be16_t
-strip_tags(const struct rte_mbuf *m, struct pkt *p, bool *foreign)
+find_type(const struct rte_mbuf *m, struct pkt *p)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint16_t off = RTE_ETHER_HDR_LEN - 2;
@@ -80,12 +83,12 @@ strip_tags(const struct rte_mbuf *m, struct pkt *p, bool *foreign)
 			return 0;
 		memcpy(&tci, frame + off + 2, sizeof(tci));
 		p->vlan_tci = rte_be_to_cpu_16(tci);
+		off += RTE_VLAN_HLEN;
 		/* VID 0 only carries a priority: the frame belongs to no VLAN (IEEE 802.1Q 6.9). */
 		if ((p->vlan_tci & VLAN_ID_MASK) != 0 || tags == TAGS_MAX) {
-			*foreign = true;
+			p->l3_off = (uint8_t)(off + 2);
 			return type;
 		}
-		off += RTE_VLAN_HLEN;
 		memcpy(&type, frame + off, sizeof(type));
 	}
 	p->l3_off = (uint8_t)(off + 2);
@@ -109,6 +112,65 @@ for_us(struct worker *w, const struct port *in, const struct rte_mbuf *m, struct
 	return any;
 }
 
+/* Fills protocol, l3_off, l4_off and vlan_tci from the frame's bytes. */
+static enum drop_reason
+find_layers(struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+
+	if (unlikely(m->nb_segs > 1) && !buffer_pull(m, (uint16_t)RTE_MIN(m->pkt_len, (uint32_t)HEADERS_MAX)))
+		return DROP_FRAME_MALFORMED;
+	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
+		return DROP_FRAME_MALFORMED;
+	p->protocol = find_type(m, p);
+	if (unlikely(p->protocol == 0))
+		return DROP_FRAME_MALFORMED;
+	if (unlikely(rte_be_to_cpu_16(p->protocol) < ETHERTYPE_MIN))
+		p->protocol = rte_cpu_to_be_16(ETH_P_802_2);
+	path_find_transport(m);
+	return KEEP;
+}
+
+/* What the router does not take, whatever the ingress hook says of it. */
+static enum drop_reason
+admit(const struct port *in, const struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of((struct rte_mbuf *)(uintptr_t)m);
+
+	if (unlikely((p->flags & PKT_OTHER_HOST) != 0))
+		return DROP_OTHER_HOST;
+	if (unlikely((p->vlan_tci & VLAN_ID_MASK) != 0 || p->protocol == rte_cpu_to_be_16(ETHERTYPE_VLAN) ||
+		     p->protocol == rte_cpu_to_be_16(RTE_ETHER_TYPE_QINQ)))
+		return DROP_UNKNOWN_VLAN;
+	if (unlikely(p->protocol == rte_cpu_to_be_16(ETH_P_802_2)))
+		return DROP_UNKNOWN_PROTOCOL;
+	return likely(m->pkt_len - p->l3_off <= in->mtu) ? KEEP : DROP_FRAME_OVERSIZE;
+}
+
+uint16_t
+path_admit(struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+		enum drop_reason reason = KEEP;
+
+		/* An action may have changed any byte of it. */
+		if (unlikely((p->flags & PKT_PLAIN) == 0)) {
+			p->vlan_tci = 0;
+			reason = find_layers(pkts[i]);
+			if (reason == KEEP)
+				reason = admit(in, pkts[i]);
+		}
+		if (likely(reason == KEEP))
+			pkts[kept++] = pkts[i];
+		else
+			pkt_drop(&counters(w, in)->sink, pkts[i], reason);
+	}
+	return kept;
+}
+
 /* All of struct pkt but its time, and the marks, of a packet that comes through a virtual port. */
 static void
 fill_again(struct pkt *p, const struct pkt *start)
@@ -120,6 +182,8 @@ fill_again(struct pkt *p, const struct pkt *start)
 	p->mark = before.mark;
 	p->tc_index = before.tc_index;
 	p->passes = before.passes;
+	if ((before.flags & PKT_REDIRECTED) != 0)
+		p->priority = before.priority;
 }
 
 /* What multipath routes spread by. */
@@ -139,6 +203,7 @@ struct parsing {
 	uint8_t hash_policy; /* of multipath routes; HASH_NONE: there are none */
 	bool any; /* every destination MAC is ours */
 	bool fresh; /* from outside, not through a virtual port */
+	bool hooked; /* the ingress hook sees them before they are admitted */
 	bool finish; /* keys have fields that a plain packet of outside does not need */
 };
 
@@ -151,41 +216,35 @@ fill(struct pkt *p, const struct parsing *parsing)
 		fill_again(p, &parsing->start);
 }
 
+/* A tag that the device has taken out stands where filters and actions know it, and where other ports send it. */
+static bool
+restore_tag(struct rte_mbuf *m)
+{
+	return (m->data_len >= RTE_ETHER_HDR_LEN || buffer_pull(m, RTE_ETHER_HDR_LEN)) && rte_vlan_insert(&m) == 0;
+}
+
 static enum drop_reason
 parse_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m)
 {
 	const struct port *in = parsing->in;
 	struct pkt *p = pkt_of(m);
-	uint16_t tci = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? m->vlan_tci : 0;
-	bool foreign = false;
-	rte_be16_t type;
+	uint16_t redirected = parsing->fresh ? 0 : p->flags & PKT_REDIRECTED;
+	uint16_t received_as = redirected != 0 ? p->flags & (PKT_MULTICAST | PKT_OTHER_HOST) : 0;
+	enum drop_reason reason;
 
 	fill(p, parsing);
-	p->vlan_tci = tci;
-	p->flags = 0;
+	p->vlan_tci = 0;
+	p->flags = received_as;
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) && !restore_tag(m))
+		return DROP_FRAME_MALFORMED;
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	if (unlikely(m->nb_segs > 1) && !buffer_pull(m, (uint16_t)RTE_MIN(m->pkt_len, (uint32_t)HEADERS_MAX)))
-		return DROP_FRAME_MALFORMED;
-	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
-		return DROP_FRAME_MALFORMED;
-	type = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->ether_type;
-	if (unlikely(type != rte_cpu_to_be_16(ETHERTYPE_IP)))
-		type = strip_tags(m, p, &foreign);
-	p->protocol = type;
-	if (unlikely(type == 0))
-		return DROP_FRAME_MALFORMED;
-	if (unlikely(!for_us(w, in, m, p, parsing->any)))
-		return DROP_OTHER_HOST;
-	if (unlikely(foreign || (tci & VLAN_ID_MASK) != 0))
-		return DROP_UNKNOWN_VLAN;
-	if (unlikely(rte_be_to_cpu_16(type) < ETHERTYPE_MIN)) {
-		p->protocol = rte_cpu_to_be_16(ETH_P_802_2);
-		return DROP_UNKNOWN_PROTOCOL;
-	}
-	if (unlikely(m->pkt_len - p->l3_off > parsing->mtu))
-		return DROP_FRAME_OVERSIZE;
-	path_find_transport(m);
-	return KEEP;
+	reason = find_layers(m);
+	if (unlikely(reason != KEEP))
+		return reason;
+	/* What an action has sent here is for whom it was where it came from, as on Linux. */
+	if (likely(redirected == 0) && unlikely(!for_us(w, in, m, p, parsing->any)))
+		p->flags |= PKT_OTHER_HOST;
+	return parsing->hooked ? KEEP : admit(in, m);
 }
 
 /* ---- plain packets ----------------------------------------------------------------------------------------------- */
@@ -318,7 +377,7 @@ take_plain(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *k
 }
 
 static void
-start_parsing(const struct worker *w, struct port *in, bool fresh, struct parsing *parsing)
+start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, struct parsing *parsing)
 {
 	*parsing = (struct parsing){
 		.start = {
@@ -336,6 +395,7 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, struct parsin
 		.mtu = in->mtu,
 		.any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router),
 		.fresh = fresh,
+		.hooked = hooked,
 	};
 	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
 	parsing->iif = (bytes)(words){ 0, (uint64_t)parsing->start.in_port << 32 };
@@ -439,10 +499,11 @@ choose_parser(void)
 #endif
 
 uint16_t
-path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, struct parsed *parsed)
+path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, bool hooked,
+	struct parsed *parsed)
 {
 	struct parsing parsing;
 
-	start_parsing(w, in, fresh, &parsing);
+	start_parsing(w, in, fresh, hooked, &parsing);
 	return take_burst_here(w, &parsing, pkts, n, parsed);
 }

@@ -82,12 +82,14 @@ static void
 receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh)
 {
 	const struct chain *ingress = __atomic_load_n(&in->ingress, __ATOMIC_ACQUIRE);
+	bool hooked = unlikely(ingress != NULL) && !chain_empty(ingress);
 	struct parsed parsed;
 
-	n = path_parse(w, in, pkts, n, fresh, &parsed);
+	n = path_parse(w, in, pkts, n, fresh, hooked, &parsed);
 	worker_stage(w, STAGE_OF_PARSE);
-	if (n != 0 && ingress != NULL && !chain_empty(ingress)) {
+	if (hooked && n != 0) {
 		n = hook_ingress(w, in, ingress, pkts, n);
+		n = path_admit(w, in, pkts, n);
 		parsed.plain = false; /* marks are part of the keys */
 		worker_stage(w, STAGE_OF_INGRESS);
 	}
@@ -131,44 +133,77 @@ resume_neighbour(struct worker *w, struct rte_mbuf *m)
 	neighbour_submit(w, out, neighbour, m);
 }
 
-static bool
-resumes_input(const struct rte_mbuf *m)
+/* For a port that has no link layer. */
+static void
+remove_link_header(struct rte_mbuf *m)
 {
-	uint8_t stage = pkt_of((struct rte_mbuf *)(uintptr_t)m)->stage;
+	struct pkt *p = pkt_of(m);
 
-	return stage == STAGE_RECEIVE || stage == STAGE_INGRESS_DONE;
+	rte_pktmbuf_adj(m, LINK_HEADER);
+	p->l3_off = 0;
+	if (p->l4_off != 0)
+		p->l4_off -= LINK_HEADER;
+}
+
+/* What comes from a port of the other sort: its link header is removed, or one without addresses added. */
+static void
+suit_link(const struct port *port, struct rte_mbuf *m)
+{
+	static const struct port nobody;
+
+	if (port->bare) {
+		path_make_room(m);
+		remove_link_header(m);
+	} else {
+		path_add_link_header(m);
+		path_write_link(m, &nobody, nobody.mac);
+	}
+}
+
+/* The port that a packet resumes at. */
+static inline uint32_t
+resumes_at(const struct pkt *p)
+{
+	return p->stage == STAGE_EGRESS ? p->out_port : p->in_port;
 }
 
 /*
- * The packets from the first on that came to the same port at the same stage; those that went round too often are
- * dropped. Returns how many it took.
+ * The packets from the first on that resume at the same port and stage; those that went round too often are dropped.
+ * Returns how many it took.
  */
 static uint16_t
-resume_input(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+resume_pass(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct pkt *first = pkt_of(pkts[0]);
-	uint32_t ifindex = first->in_port;
+	uint32_t ifindex = resumes_at(first);
 	uint8_t stage = first->stage;
-	struct port *in = worker_port(w, ifindex);
+	struct port *port = worker_port(w, ifindex);
 	struct rte_mbuf *run[BURST];
 	uint16_t count = 0, i;
 
 	for (i = 0; i < n && i < BURST; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
 
-		if (p->in_port != ifindex || p->stage != stage)
+		if (p->stage != stage || resumes_at(p) != ifindex)
 			break;
-		if (in == NULL)
+		if (port == NULL)
 			pkt_drop(path_sink(w, ifindex), pkts[i], DROP_PORT_DELETED);
 		else if (p->passes++ >= PASSES_MAX)
-			pkt_drop(&counters(w, in)->sink, pkts[i], DROP_LOOP);
+			pkt_drop(&counters(w, port)->sink, pkts[i], DROP_LOOP);
 		else
 			run[count++] = pkts[i];
 	}
-	if (count != 0 && stage == STAGE_RECEIVE)
-		receive_burst(w, in, run, count, false);
-	else if (count != 0)
-		dispatch(w, in, run, count);
+	if (count == 0)
+		return i;
+	for (uint16_t k = 0; k < count; k++)
+		if (unlikely(port->bare != (pkt_of(run[k])->l3_off == 0)))
+			suit_link(port, run[k]);
+	if (stage == STAGE_RECEIVE)
+		receive_burst(w, port, run, count, false);
+	else if (stage == STAGE_EGRESS)
+		port_output(w, port, run, count);
+	else
+		dispatch(w, port, run, path_admit(w, port, run, count));
 	return i;
 }
 
@@ -176,10 +211,10 @@ void
 path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n;) {
-		if (resumes_input(pkts[i]))
-			i += resume_input(w, pkts + i, n - i);
-		else
+		if (pkt_of(pkts[i])->stage == STAGE_NEIGHBOUR)
 			resume_neighbour(w, pkts[i++]);
+		else
+			i += resume_pass(w, pkts + i, n - i);
 	}
 }
 
@@ -210,18 +245,6 @@ next_stop(const struct worker *w, const struct rib_nexthop *hop, const struct rt
 		return hop->neighbour;
 	to = ip_addr_v4(ip4_header(m)->dst_addr);
 	return neighbour_find(w->rib, hop->ifindex, AF_INET, &to);
-}
-
-/* For a port that has none. */
-static void
-remove_link_header(struct rte_mbuf *m)
-{
-	struct pkt *p = pkt_of(m);
-
-	rte_pktmbuf_adj(m, LINK_HEADER);
-	p->l3_off = 0;
-	if (p->l4_off != 0)
-		p->l4_off -= LINK_HEADER;
 }
 
 /* True: the link header is written. False: its neighbour's owner must see it first. */

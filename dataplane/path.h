@@ -75,10 +75,13 @@ struct parsed {
 
 /*
  * At most BURST. Fills struct pkt of each (`fresh`: just received; else it came through a virtual port and keeps its time and
- * marks), drops what is malformed or another host's. Keeps the rest in front, in order; returns how many.
+ * marks), drops what is malformed and, unless an ingress hook is to see that first, what path_admit would. Keeps the rest
+ * in front, in order; returns how many.
  */
-uint16_t
-path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, struct parsed *parsed);
+uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, bool hooked,
+	struct parsed *parsed);
+/* Behind the ingress hook: drops what is another host's or VLAN's and the like, as their bytes and flags are now. */
+uint16_t path_admit(struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Fills l4_off from the network header. */
 void path_find_transport(struct rte_mbuf *m);
 /* Over addresses, protocol and ports of an IPv4 packet; without ports for fragments, so that all of a datagram's agree. */
@@ -111,6 +114,8 @@ flow_hash_addresses(uint32_t src, uint32_t dst)
 void path_output(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Moves the frame's start to 14 bytes before the network header. */
 void path_make_room(struct rte_mbuf *m);
+/* In front of the network header, where a packet of a bare port begins: the room is there. To be written. */
+void path_add_link_header(struct rte_mbuf *m);
 
 /* Writes the link header; the room is there. */
 static inline void

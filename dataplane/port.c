@@ -487,9 +487,10 @@ remove_port(struct port_machine *pm, enum drop_reason reason)
 		port->ops->destroy(port);
 	if (port->hook != NULL)
 		port_set_hook(port, NULL, NULL);
+	actions_port_gone(port->ifindex);
 	port_counters_sum(port, &sum);
 	if (port->ops->stacked)
-		sum.tx_packets = sum.tx_bytes = 0;
+		sum.rx_packets = sum.rx_bytes = sum.tx_packets = sum.tx_bytes = 0;
 	port_counters_add(&router->gone, &sum);
 	release(pm);
 }

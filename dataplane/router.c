@@ -360,7 +360,7 @@ router_totals(struct router *router, struct router_totals *totals)
 
 		port_counters_sum(&pm->port, &of_port);
 		if (pm->port.ops->stacked)
-			of_port.tx_packets = 0;
+			of_port.rx_packets = of_port.tx_packets = 0;
 		port_counters_add(&sum, &of_port);
 		queued += port_queued(&pm->port) + port_waiting(&pm->port);
 	}

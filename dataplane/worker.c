@@ -322,7 +322,7 @@ static void
 resume_run(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct pkt *p = pkt_of(pkts[0]);
-	bool outward = p->stage == STAGE_OUTPUT || p->stage == STAGE_NEIGHBOUR;
+	bool outward = p->stage != STAGE_RECEIVE && p->stage != STAGE_INGRESS_DONE;
 	struct port *port = worker_port(&wm->w, outward ? p->out_port : p->in_port);
 
 	if (unlikely(port == NULL)) {

@@ -43,6 +43,7 @@ enum stage {
 	STAGE_INGRESS_DONE, /* behind the ingress hook */
 	STAGE_NEIGHBOUR, /* at the owner of out_port: its next hop is not resolved; 14 bytes of room for the link header, then the IP header */
 	STAGE_OUTPUT, /* at the owner of out_port: link header written, to be classified (if not yet) and enqueued */
+	STAGE_EGRESS, /* to leave by out_port, link header written, before its egress hook */
 };
 
 /* ---- the path, called by the machinery ------------------------------------------------------------------------------------------ */
@@ -54,8 +55,8 @@ void path_stop(struct worker *w);
 void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /*
  * Packets that were handed over by another worker or come out of a virtual port, `stage` set: STAGE_RECEIVE and STAGE_INGRESS_DONE with time_ns and
- * in_port, at any worker; each such pass is counted, and the ninth is dropped as `loop`. STAGE_NEIGHBOUR at the owner of out_port. STAGE_OUTPUT ones
- * do not come here.
+ * in_port, and STAGE_EGRESS with out_port, at any worker; each such pass is counted, and the ninth is dropped as `loop`. STAGE_NEIGHBOUR at the owner
+ * of out_port. STAGE_OUTPUT ones do not come here.
  */
 void path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* Runs the neighbours' timers of the ports that w owns; returns when it wants to be called again (UINT64_MAX: not until something happens). */
@@ -92,6 +93,8 @@ void path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m);
 void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* Hands packets, pkt.stage and pkt.out_port set, to the owner of their port (ring; a full ring drops as ring_full). w may be the owner: then path_resume is called. */
 void port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
+/* For chains: outlet_arg is the struct worker. */
+extern const struct classify_outlet worker_outlet;
 /* A buffer for something the router makes itself: from the reserve if need be. NULL: none. struct pkt is cleared, PKT_GENERATED set; the path counts it in counters(w, out)->generated when it is sent off. */
 struct rte_mbuf *worker_alloc(struct worker *w);
 /* Tells control (router_events.neighbour); never blocks. With `removed`, router_poll first asks path_neighbour_collect, and says so only if it is gone. */

@@ -142,6 +142,13 @@ qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason)
 }
 
 void
+qdisc_shot(struct qdisc *q, struct rte_mbuf *m)
+{
+	if (!classify_shot(&q->tree->ctx, m))
+		qdisc_drop(q, m, DROP_FILTER);
+}
+
+void
 qdisc_unqueued(struct qdisc *q, struct rte_mbuf *m)
 {
 	uint32_t bytes = pkt_queued_bytes(m);

@@ -37,6 +37,16 @@ flow_by_priority(const struct qdisc *q, struct rte_mbuf *m, uint32_t flows)
 	return unlikely(TC_H_MAJ(priority) == q->handle && q->handle != 0) ? flow_by_minor(priority, flows) : FLOW_LOST;
 }
 
+/* m, of which FLOW_SHOT or FLOW_LOST was said. */
+static inline void
+flow_refuse(struct qdisc *q, struct rte_mbuf *m, uint32_t flow)
+{
+	if (flow == FLOW_SHOT)
+		qdisc_shot(q, m);
+	else
+		qdisc_drop(q, m, DROP_UNCLASSIFIED);
+}
+
 /*
  * The flows of at most FLOW_CHOICE_BURST packets, FLOW_SHOT or FLOW_LOST, for a discipline that has filters; in
  * enqueue. by_hash places what a change moves and nobody gives a flow.

@@ -107,7 +107,7 @@ fq_codel_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t n
 			uint32_t bytes;
 
 			if (unlikely(flows[i] >= f->flow_count)) {
-				qdisc_drop(q, m, flows[i] == FLOW_SHOT ? DROP_FILTER : DROP_UNCLASSIFIED);
+				flow_refuse(q, m, flows[i]);
 				continue;
 			}
 			bytes = qdisc_count_bytes(q, m);

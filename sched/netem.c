@@ -313,7 +313,7 @@ hand_down(struct qdisc *q, struct qdisc *inner, struct rte_mbuf **pkts, uint16_t
 	qdisc_classify_held(inner, pkts, count);
 	for (uint16_t i = 0; i < count; i++) {
 		if (unlikely((pkt_of(pkts[i])->flags & PKT_SHOT) != 0))
-			qdisc_drop(inner, pkts[i], DROP_FILTER);
+			qdisc_shot(inner, pkts[i]);
 		else
 			pkts[kept++] = pkts[i];
 	}

@@ -137,5 +137,5 @@ netem_corrupt(struct qdisc *q, struct rte_mbuf *m)
 	if (byte >= segment->data_len)
 		return;
 	*rte_pktmbuf_mtod_offset(segment, uint8_t *, byte) ^= (uint8_t)(1u << bit % 8);
-	pkt_of(m)->flags &= (uint8_t)~PKT_PLAIN;
+	pkt_of(m)->flags &= ~PKT_PLAIN;
 }

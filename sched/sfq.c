@@ -205,7 +205,7 @@ sfq_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			if (likely(buckets[i] <= s->bucket_mask))
 				queued += enqueue_one(q, s, m, buckets[i], &arrivals);
 			else
-				qdisc_drop(q, m, buckets[i] == FLOW_SHOT ? DROP_FILTER : DROP_UNCLASSIFIED);
+				flow_refuse(q, m, buckets[i]);
 		}
 		arrivals_enter_in_books(q, &arrivals);
 	}

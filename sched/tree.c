@@ -242,7 +242,7 @@ classify_burst(const struct qdisc *root, uint32_t generation, const struct class
 
 		p->leaf = PKT_LEAF_NONE;
 		p->generation = generation;
-		p->flags = (p->flags & ~PKT_SHOT) | PKT_CLASSIFIED;
+		p->flags = (p->flags & ~(PKT_SHOT | PKT_STOLEN)) | PKT_CLASSIFIED;
 	}
 	classify_from(root, ctx, pkts, n);
 }
@@ -329,7 +329,7 @@ qdisc_classify_held(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 			continue;
 		p->generation = tree->generation;
 		p->leaf = q->parent->slot;
-		p->flags &= ~PKT_SHOT;
+		p->flags &= ~(PKT_SHOT | PKT_STOLEN);
 		classify_from(q, &tree->ctx, &pkts[i], 1);
 	}
 }
@@ -355,7 +355,7 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 		struct pkt *p = pkt_of(pkts[i]);
 
 		if (unlikely((p->flags & PKT_SHOT) != 0))
-			qdisc_drop(shooter(tree, p), pkts[i], DROP_FILTER);
+			qdisc_shot(shooter(tree, p), pkts[i]);
 		else
 			pkts[kept++] = pkts[i];
 	}

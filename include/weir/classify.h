@@ -25,22 +25,55 @@ struct filter_group;
 
 /*
  * What a chain says of a packet. `action` is TC_ACT_UNSPEC (no filter decided), TC_ACT_OK (one did: see classid) or
- * TC_ACT_SHOT (drop it). What else Linux's actions may answer is brought down to these: PIPE is OK, RECLASSIFY asks
- * the chain anew, STOLEN, QUEUED and TRAP are SHOT.
+ * TC_ACT_SHOT (it goes no further here: classify_shot drops it, or sends it where an action wants it). What else
+ * Linux's actions may answer is brought down to these: PIPE is OK, RECLASSIFY asks the chain anew, STOLEN, QUEUED and
+ * TRAP are SHOT.
  */
 struct verdict {
 	int32_t action;
 	uint32_t classid; /* major:minor that the filter named; 0: none */
 };
 
-/* Who classifies, and when. */
+struct classify_ctx;
+
+/*
+ * Where actions send packets, copies or the packet itself: to any port, as if it were to leave there or (to_ingress) had
+ * arrived there. Nothing happens at once: what is sent goes on at the worker's next turn, so that no action, chain or
+ * tree is entered while it is at work. The data plane has it.
+ */
+struct classify_outlet {
+	/* Is there such a port, up and with carrier? */
+	bool (*open)(const struct classify_ctx *ctx, uint32_t ifindex);
+	/*
+	 * Takes m, on its way to pkt.out_port (PKT_TO_INGRESS), and drops it by name where it cannot go on. Its link
+	 * header is in place, whichever hook it comes from; where a port has none, it is removed.
+	 */
+	void (*send)(const struct classify_ctx *ctx, struct rte_mbuf *m);
+};
+
+/* Who classifies, where and when. */
 struct classify_ctx {
 	uint64_t now;
 	unsigned int worker; /* index, below WORKERS_MAX: picks the worker's own counters */
+	uint32_t ifindex; /* the port whose hook or tree asks */
 	bool ingress; /* actions count bytes from the network header on, as Linux does at the ingress hook */
 	bool moved; /* by a change of the tree: what is not pure has had these packets before and says nothing now */
-	struct pkt_sink *sink; /* where what an action drops is counted */
+	struct pkt_sink *sink; /* this worker's, where what an action drops and makes is counted */
+	const struct classify_outlet *outlet; /* NULL: all ports are closed */
+	void *outlet_arg;
 };
+
+/*
+ * For actions. Sends a copy of m to a port, or says that m itself is to go there: then the answer is to be TC_ACT_STOLEN,
+ * and who asked the chain calls classify_shot. False: the port is not open, or no buffer is free for a copy.
+ */
+bool classify_mirror(const struct classify_ctx *ctx, struct rte_mbuf *m, uint32_t ifindex, bool to_ingress);
+bool classify_redirect(const struct classify_ctx *ctx, struct rte_mbuf *m, uint32_t ifindex, bool to_ingress);
+/*
+ * For who asked a chain, and got TC_ACT_SHOT for m, which it gives up: true if it was sent elsewhere; false if it is to
+ * be dropped (as DROP_FILTER).
+ */
+bool classify_shot(const struct classify_ctx *ctx, struct rte_mbuf *m);
 
 #define WORKERS_MAX 64
 
@@ -208,6 +241,7 @@ struct action_ops {
 		struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result);
 	void (*get_conf)(const struct action *action, void *conf);
 	size_t conf_size;
+	void (*port_gone)(struct action *action, uint32_t ifindex); /* it was removed; NULL: it knows no ports */
 };
 
 /* One writer per worker; summed by action_stats_sum. */
@@ -255,6 +289,9 @@ const struct action *action_find(const char *kind, uint32_t index);
 int action_delete(const char *kind, uint32_t index, struct error *err);
 /* In the order of their indices. */
 int action_walk(const char *kind, int (*visit)(void *arg, const struct action *action), void *arg);
+
+/* A port was removed, and its ifindex may become another's: tells all actions that name ports. */
+void actions_port_gone(uint32_t ifindex);
 
 const struct action_ops *action_ops_of(const struct action *action);
 uint32_t action_index(const struct action *action);

@@ -138,7 +138,7 @@ struct port_ops {
 	const char *kind; /* "device", "capture", "loopback", "dummy", "veth" */
 	bool is_virtual; /* `ip link add type KIND` may make it and `ip link del` remove it */
 	bool reenters; /* what it sends comes back as received elsewhere in this router (loopback, veth) */
-	bool stacked; /* what it sends leaves by other ports of this router, and is counted as sent there */
+	bool stacked; /* its packets come from other ports of this router and go on there, where alone totals count them */
 	bool bare; /* no link layer: what it is given starts with the network header */
 	bool queues; /* has a default root qdisc (pfifo_fast); else noqueue: what is sent goes straight to xmit */
 	uint16_t arphrd; /* ARPHRD_ETHER, ARPHRD_LOOPBACK */

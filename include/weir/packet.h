@@ -102,7 +102,7 @@ enum {
 	PKT_IPV6 = 1 << 0, /* the network layer is IPv6; else IPv4, if protocol says so */
 	PKT_GENERATED = 1 << 1, /* made by the router (ICMP error, ARP, fragment, copy), not received */
 	PKT_MULTICAST = 1 << 2, /* arrived by link-layer broadcast or multicast */
-	PKT_SHOT = 1 << 3, /* classification said drop: the discipline that asked counts and drops it */
+	PKT_SHOT = 1 << 3, /* classification said that it goes no further: the discipline that asked calls qdisc_shot */
 	PKT_CLASSIFIED = 1 << 4, /* leaf and generation hold what sched_classify found */
 	PKT_LOCAL = 1 << 5, /* sent by the router's own stack: no TTL decrement */
 	/*
@@ -110,6 +110,13 @@ enum {
 	 * changes such a header clears it.
 	 */
 	PKT_PLAIN = 1 << 6,
+	/* With the verdict SHOT: it is not dropped but goes to out_port, where an action sends it (classify_shot). */
+	PKT_STOLEN = 1 << 7,
+	PKT_TO_INGRESS = 1 << 8, /* ... as if it arrived there; else it is to leave there */
+	PKT_REDIRECTED = 1 << 9, /* an action has sent it; in_port is where from, to which an ifb gives it back */
+	PKT_FROM_INGRESS = 1 << 10, /* ... before it was routed */
+	PKT_SKIP_ACTIONS = 1 << 11, /* back from an ifb: the next list of actions lets it pass */
+	PKT_OTHER_HOST = 1 << 12, /* arrived with another host's MAC: goes no further than the ingress hook */
 };
 
 #define PKT_LEAF_NONE UINT32_MAX /* no class: the root discipline decides (default, direct queue) */
@@ -129,10 +136,10 @@ struct pkt {
 	uint16_t l4_off; /* of the transport header from the frame's start; 0: not known (a later fragment, not IP) */
 	uint16_t protocol; /* ethertype behind any VLAN tags, network byte order, as skb->protocol */
 	uint16_t vlan_tci; /* of the tag that was stripped, host order; 0: none */
+	uint16_t flags; /* PKT_* */
 	uint8_t l3_off; /* of the network header from the frame's start */
-	uint8_t stage; /* where to resume (dataplane's enum stage) */
-	uint8_t flags; /* PKT_* */
-	uint8_t passes; /* through virtual ports */
+	uint8_t stage : 4; /* where to resume (dataplane's enum stage) */
+	uint8_t passes : 4; /* through virtual ports */
 	uint8_t scratch[16]; /* of the discipline that holds the packet, 8-byte aligned */
 } __attribute__((aligned(64)));
 
@@ -150,7 +157,7 @@ pkt_of(struct rte_mbuf *m)
  */
 struct pkt_sink {
 	uint64_t drops[DROP__COUNT];
-	uint64_t generated; /* packets that a discipline has made (netem's copies) */
+	uint64_t generated; /* packets that a discipline (netem's copies) or an action (mirred's) has made */
 	void (*observe)(void *arg, struct rte_mbuf *m, enum drop_reason reason);
 	void *observe_arg;
 	void (*delivered)(void *arg,

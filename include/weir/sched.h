@@ -465,6 +465,8 @@ void qdisc_left(struct qdisc *q, struct rte_mbuf *m, uint64_t now);
 void qdisc_left_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now);
 /* m, which was not queued yet, is dropped here and freed. */
 void qdisc_drop(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
+/* m, which was not queued yet and of which a filter said SHOT: it is dropped, or goes where an action sends it. */
+void qdisc_shot(struct qdisc *q, struct rte_mbuf *m);
 /* m, which was queued in q, is dropped and freed: backlogs are adjusted. */
 void qdisc_drop_queued(struct qdisc *q, struct rte_mbuf *m, enum drop_reason reason);
 /* m, which was queued in q, is taken out by flush: backlogs are adjusted, nothing is counted. */

@@ -158,8 +158,8 @@ compare_pkt(struct rte_mbuf *first, struct rte_mbuf *second)
 {
 	struct pkt a = *pkt_of(first), b = *pkt_of(second);
 
-	a.flags &= (uint8_t)~PKT_PLAIN;
-	b.flags &= (uint8_t)~PKT_PLAIN;
+	a.flags &= ~PKT_PLAIN;
+	b.flags &= ~PKT_PLAIN;
 	assert_int_equal(a.priority, b.priority);
 	assert_int_equal(a.vlan_tci, b.vlan_tci);
 	assert_int_equal(a.l4_off, b.l4_off);

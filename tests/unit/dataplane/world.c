@@ -54,6 +54,15 @@ port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint1
 	w->index = 0;
 }
 
+/* Actions that send packets are tested with the whole router: here every port is closed to them. */
+static bool
+no_port_is_open(const struct classify_ctx *ctx, uint32_t ifindex)
+{
+	return false;
+}
+
+const struct classify_outlet worker_outlet = { .open = no_port_is_open };
+
 struct rte_mbuf *
 worker_alloc(struct worker *w)
 {
