@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * weir: speaks to the router by the programs that people know. `weir ip`, `weir tc` and `weir bridge` are the installed
- * iproute2 with a library preloaded that takes their netlink sockets to the router; `weir exec` does that for any
- * program.
+ * iproute2 with a library preloaded that takes their netlink sockets to the router, `weir iptables` the legacy iptables
+ * likewise; `weir exec` does that for any program.
  *
  * Exit status: the program's own; else 0 done, 1 failed, 2 wrong usage.
  */
@@ -25,7 +25,8 @@ static const char usage_text[] =
 	"usage: weir [--socket PATH] VERB ...\n"
 	"\n"
 	"  weir ip|tc|bridge ARGS...             iproute2, acting on the router\n"
-	"  weir exec [--isolate] CMD ARGS...     any program or script; the ip and tc it runs act on the router\n"
+	"  weir iptables[-save|-restore] ARGS... iptables-legacy, acting on the router\n"
+	"  weir exec [--isolate] CMD ARGS...     any program or script; its ip, tc and iptables act on the router\n"
 	"  weir sysctl [-n] [-a] KEY[=VALUE]...  settings by their Linux names: net.ipv4.conf.eth0.rp_filter=1\n"
 	"  weir show [WHAT [--json]]             reports of the router; without WHAT: which there are\n"
 	"  weir save                             the running configuration, as a script for weird --config\n"
@@ -60,8 +61,8 @@ client_usage(const char *format, const char *what)
 }
 
 /* What the environment of a program under the shim is. */
-static int
-prepare_environment(struct error *err)
+int
+client_prepare_environment(struct error *err)
 {
 	char preload[4 * PATH_MAX], path[PATH_MAX];
 	int code = shim_preload(preload, sizeof(preload), err);
@@ -122,7 +123,7 @@ run(const char *path, char **argv)
 {
 	struct error err = { 0 };
 
-	if (prepare_environment(&err) != 0)
+	if (client_prepare_environment(&err) != 0)
 		return client_fail(&err);
 	execvp(path, argv); /* which runs a script without #! by sh */
 	error_set(&err, errno, "%s: %s", path, strerror(errno));
@@ -141,6 +142,24 @@ run_iproute2(int argc, char **argv)
 		return client_fail(&err);
 	}
 	return run(path, argv);
+}
+
+int
+client_locate_iptables(char path[PATH_MAX], struct error *err)
+{
+	if (locate_program("xtables-legacy-multi", path, err) == 0)
+		return 0;
+	return error_set(
+		err, ENOENT, "iptables-legacy is not there; it is part of iptables (Debian: apt install iptables)");
+}
+
+static int
+run_iptables(int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct error err = { 0 };
+
+	return client_locate_iptables(path, &err) == 0 ? run(path, argv) : client_fail(&err);
 }
 
 /*
@@ -291,6 +310,9 @@ static const struct verb {
 	{ "ip", run_iproute2 },
 	{ "tc", run_iproute2 },
 	{ "bridge", run_iproute2 },
+	{ "iptables", run_iptables },
+	{ "iptables-save", run_iptables },
+	{ "iptables-restore", run_iptables },
 	{ "exec", run_any },
 	{ "sysctl", client_sysctl },
 	{ "show", client_show },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* weir show, weir save: reports that the router prints. */
+/* weir show: reports that the router prints. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 #include "client/client.h"
 
-static int
-print_report(const char *title, const char *name, bool json)
+int
+client_print_report(const char *title, const char *name, bool json)
 {
 	struct router_answer answer;
 	struct error err = { 0 };
@@ -61,13 +61,7 @@ client_show(int argc, char **argv)
 	}
 	if (what[0] == '\0' && json)
 		return client_usage("show: which report is to be printed %s?", "as JSON");
-	return print_report(what[0] == '\0' ? "weir show prints these reports:\n" : "", what, json);
-}
-
-int
-client_save(int argc, char **argv)
-{
-	if (argc > 1)
-		return client_usage("save: takes no arguments, and '%s' is one; it prints to stdout", argv[1]);
-	return print_report("", "save", false);
+	if (strcmp(what, "save") == 0 && !json)
+		return client_save(1, argv);
+	return client_print_report(what[0] == '\0' ? "weir show prints these reports:\n" : "", what, json);
 }

@@ -302,8 +302,9 @@ nl_client_reply_bytes(struct nl_client *client, const void *bytes, size_t count)
 	send_reply(client, &reply, bytes, count, -1);
 }
 
+/* fd: the file that came with it, or -1. */
 static void
-serve_datagram(struct nl_client *client, size_t bytes)
+serve_datagram(struct nl_client *client, size_t bytes, int fd)
 {
 	char *buffer = client->server->buffer;
 	int done_fd = client->done_fd; /* not the one that this datagram may bring about */
@@ -313,7 +314,7 @@ serve_datagram(struct nl_client *client, size_t bytes)
 		buffer[bytes] = '\0';
 		nl_serve_write(client, buffer);
 	} else if (nl_is_frame(buffer, bytes)) {
-		done.error = nl_serve_frame(client, (const struct nlmsghdr *)(const void *)buffer, bytes);
+		done.error = nl_serve_frame(client, (const struct nlmsghdr *)(const void *)buffer, bytes, fd);
 	} else {
 		nl_dispatch(client, buffer, bytes);
 	}
@@ -328,13 +329,35 @@ enum received {
 	RECEIVED_END, /* the client is gone */
 };
 
+/* recv() that also takes a file that comes along: *fd, or -1. */
+static ssize_t
+receive_datagram(const struct nl_client *client, int *fd)
+{
+	char control[CMSG_LEN(sizeof(int))] __attribute__((aligned(8))); /* without room for a second one */
+	struct iovec part = { .iov_base = client->server->buffer, .iov_len = FRAME_BYTES_MAX };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t bytes = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *rights = bytes >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*fd = -1;
+	if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
+	return bytes;
+}
+
 static enum received
 receive(struct nl_client *client)
 {
 	ssize_t bytes = -1;
+	int fd = -1;
 
 	if (!client->closing)
-		bytes = recv(client->fd, client->server->buffer, FRAME_BYTES_MAX, MSG_DONTWAIT | MSG_TRUNC);
+		bytes = receive_datagram(client, &fd);
 	if (bytes < 0 && !client->closing && (errno == EAGAIN || errno == EINTR))
 		return RECEIVED_NOTHING;
 	if (bytes > FRAME_BYTES_MAX) {
@@ -343,8 +366,10 @@ receive(struct nl_client *client)
 		if (client->done_fd >= 0)
 			send(client->done_fd, &done, sizeof(done), MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else if (bytes > 0) {
-		serve_datagram(client, (size_t)bytes);
+		serve_datagram(client, (size_t)bytes, fd);
 	}
+	if (fd >= 0)
+		close(fd);
 	if (bytes > 0 && !client->closing)
 		return RECEIVED_ONE;
 	nl_client_destroy(client);

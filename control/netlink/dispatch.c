@@ -99,8 +99,7 @@ check(const struct nl_client *client, const struct nl_handler *handler, uint16_t
 		return error_set(err, EOPNOTSUPP, "netlink message type %u is served only %s a dump", type,
 			dump ? "without asking for" : "as");
 	if ((handler->flags & NL_WRITE) != 0 && !client->may_write)
-		return error_set(err, EPERM,
-			"changing the router takes root, the user it runs as, or membership of the group weir");
+		return nl_error_not_allowed(err);
 	return 0;
 }
 

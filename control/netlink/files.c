@@ -44,9 +44,8 @@ reply_errno(struct nl_client *client, struct error *err, int code)
 	nl_client_reply(client, err, 0, -1);
 }
 
-/* A memory file that nobody can change. -errno on failure. */
-static int
-make_file(const char *content, size_t bytes)
+int
+nl_make_file(const void *content, size_t bytes)
 {
 	int fd = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -65,7 +64,7 @@ make_file(const char *content, size_t bytes)
 static void
 reply_content(struct nl_client *client, const char *content, size_t bytes)
 {
-	int fd = make_file(content, bytes);
+	int fd = nl_make_file(content, bytes);
 
 	if (fd < 0) {
 		reply_errno(client, &(struct error){ 0 }, -fd);

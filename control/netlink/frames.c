@@ -182,7 +182,7 @@ serve_path(struct nl_client *client, const struct nlmsghdr *frame, size_t bytes)
 }
 
 int
-nl_serve_frame(struct nl_client *client, const struct nlmsghdr *frame, size_t bytes)
+nl_serve_frame(struct nl_client *client, const struct nlmsghdr *frame, size_t bytes, int fd)
 {
 	bool known = frame->nlmsg_pid == FRAME_COOKIE + FRAME_VERSION;
 
@@ -204,6 +204,8 @@ nl_serve_frame(struct nl_client *client, const struct nlmsghdr *frame, size_t by
 		return serve_hello(client, frame, bytes);
 	case FRAME_IOCTL:
 		return serve_ioctl(client, frame, bytes);
+	case FRAME_SOCKOPT:
+		return nl_serve_sockopt(client, frame, bytes, fd);
 	case FRAME_OPEN:
 	case FRAME_LIST:
 	case FRAME_STAT:

@@ -2,7 +2,7 @@
 /*
  * What passes over the socket beside netlink datagrams: frames with an nlmsghdr whose type is below 16, which netlink
  * keeps for itself. They stand for the system calls that a program makes on its netlink socket (bind, setsockopt), or
- * beside it (ioctl, open), and are sent alone in their datagram. Both ends are on one machine: native byte order.
+ * beside it (ioctl, open, iptables' socket options), and are sent alone in their datagram. Both ends are on one machine: native byte order.
  *
  * A netlink connection starts with FRAME_HELLO. The answer, struct frame_welcome, carries by SCM_RIGHTS one end of a
  * socket pair, on which the router answers every later datagram with a struct frame_done once it has been served in
@@ -29,6 +29,7 @@ enum {
 	FRAME_BIND = 9,
 	FRAME_OPTION = 10,
 	FRAME_IOCTL = 11,
+	FRAME_SOCKOPT = 12, /* getsockopt or setsockopt of a level that is no netlink socket's: netfilter's */
 	FRAME_OPEN = 13, /* frame_path, flags as of open(2) */
 };
 
@@ -40,6 +41,8 @@ enum {
 	FRAME_BYTES_MAX = 256 * 1024, /* the longest datagram that the router takes */
 	FRAME_PATH_MAX = 1024,
 	FRAME_IOCTL_MAX = 1024, /* bytes of an ioctl's argument */
+	FRAME_SOCKOPT_HEAD = 128,
+	FRAME_SOCKOPT_MAX = 64 * 1024 * 1024, /* bytes of a socket option: some 200,000 rules of iptables */
 	FRAME_GROUP_MAX = 127, /* highest multicast group */
 };
 
@@ -76,6 +79,20 @@ struct frame_ioctl {
 	struct nlmsghdr header;
 	uint64_t request;
 	char argument[];
+};
+
+/*
+ * The value is behind the frame or, where it is longer than FRAME_IOCTL_MAX, in a memory file that comes with it by
+ * SCM_RIGHTS, sealed against changes. The answer's value comes back by the same rule.
+ */
+struct frame_sockopt {
+	struct nlmsghdr header;
+	int32_t level;
+	int32_t name;
+	uint32_t
+		set; /* 0: getsockopt; the value is then what its buffer begins with, FRAME_SOCKOPT_HEAD bytes at most */
+	uint32_t bytes; /* optlen: of the value or, of getsockopt, of the buffer */
+	char value[];
 };
 
 struct frame_path {

@@ -90,6 +90,14 @@ struct nl_server {
 	char *buffer; /* of FRAME_BYTES_MAX + 1, for one datagram */
 };
 
+/* What someone is told who may not write. */
+static inline int
+nl_error_not_allowed(struct error *err)
+{
+	return error_set(
+		err, EPERM, "changing the router takes root, the user it runs as, or membership of the group weir");
+}
+
 /* registry.c */
 const struct nl_handler *nl_find_handler(uint16_t type);
 const struct nl_file_provider *nl_find_file(const char *path);
@@ -109,11 +117,18 @@ void nl_msgs_append(struct nl_msgs *msgs, const struct nl_msgs *more);
 /* dispatch.c: all messages of a datagram, which is aligned as an nlmsghdr. */
 void nl_dispatch(struct nl_client *client, const void *datagram, size_t bytes);
 
-/* frames.c: a datagram that starts with a control frame; gives 0 or the errno that struct frame_done carries. */
+/*
+ * frames.c: a datagram that starts with a control frame, with the file that came along or -1, which is not taken. Gives
+ * 0 or the errno that struct frame_done carries.
+ */
 bool nl_is_frame(const void *datagram, size_t bytes);
-int nl_serve_frame(struct nl_client *client, const struct nlmsghdr *frame, size_t bytes);
+int nl_serve_frame(struct nl_client *client, const struct nlmsghdr *frame, size_t bytes, int fd);
 
-/* files.c */
+/* sockopt.c */
+int nl_serve_sockopt(struct nl_client *client, const struct nlmsghdr *frame, size_t bytes, int fd);
+
+/* files.c: a memory file that nobody can change; -errno on failure. */
+int nl_make_file(const void *content, size_t bytes);
 void nl_serve_open(struct nl_client *client, const char *path, int flags);
 void nl_serve_list(struct nl_client *client, const char *path);
 void nl_serve_stat(struct nl_client *client, const char *path);

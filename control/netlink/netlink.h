@@ -185,6 +185,40 @@ void nl_register_ioctls(const struct nl_ioctl_handler *handlers, size_t count);
 	}
 
 /*
+ * Socket options of iptables: blobs that Linux takes and gives by setsockopt and getsockopt. `value` is aligned for any
+ * type.
+ */
+struct nl_sockopt {
+	const void *value; /* setsockopt: all of it; getsockopt: what its buffer begins with */
+	size_t bytes; /* of value */
+	size_t room; /* getsockopt: of the buffer. An answer must not be longer. */
+};
+
+struct nl_answer {
+	void *data;
+	size_t bytes;
+};
+
+struct nl_sockopt_handler {
+	int level; /* IPPROTO_IP */
+	int name; /* IPT_SO_* */
+	bool set; /* setsockopt */
+	uint16_t flags; /* NL_* */
+	/* 0 or -errno with err filled. What it puts into answer (a malloc'd buffer, freed behind it) is sent. */
+	int (*serve)(void *context, const struct nl_sockopt *option, struct nl_answer *answer, struct error *err);
+};
+void nl_register_sockopts(const struct nl_sockopt_handler *handlers, size_t count);
+
+#define NL_REGISTER_SOCKOPTS(handlers)                                                                                 \
+	__attribute__((constructor)) static void nl_register_sockopts_##handlers(void)                                 \
+	{                                                                                                              \
+		nl_register_sockopts(handlers, sizeof(handlers) / sizeof((handlers)[0]));                              \
+	}
+
+/* NULL: nobody serves it. */
+const struct nl_sockopt_handler *nl_find_sockopt(int level, int name, bool set);
+
+/*
  * `weir show WHAT [--json]` and `weir save`: named reports as text. A report is declared beside what it shows. It
  * prints to `out` aligned columns, or JSON.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What has been declared by constructors, before main(): handlers of netlink requests, files, ioctls and reports.
+ * What has been declared by constructors, before main(): handlers of netlink requests, files, ioctls, socket options and
+ * reports.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ enum {
 	TYPE_MAX = 256, /* RTM_* end well below */
 	FILES_MAX = 64,
 	IOCTLS_MAX = 128,
+	SOCKOPTS_MAX = 32,
 	REPORTS_MAX = 64,
 };
 
@@ -19,6 +21,8 @@ static const struct nl_file_provider *files[FILES_MAX];
 static size_t file_count;
 static const struct nl_ioctl_handler *ioctls[IOCTLS_MAX];
 static size_t ioctl_count;
+static const struct nl_sockopt_handler *sockopts[SOCKOPTS_MAX];
+static size_t sockopt_count;
 static const struct nl_report *reports[REPORTS_MAX];
 static size_t report_count;
 
@@ -108,6 +112,32 @@ nl_find_ioctl(unsigned long request)
 	for (size_t i = 0; i < ioctl_count; i++)
 		if (ioctls[i]->request == request)
 			return ioctls[i];
+	return NULL;
+}
+
+void
+nl_register_sockopts(const struct nl_sockopt_handler *handlers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct nl_sockopt_handler *handler = &handlers[i];
+
+		if (sockopt_count == SOCKOPTS_MAX ||
+			nl_find_sockopt(handler->level, handler->name, handler->set) != NULL) {
+			char name[40];
+
+			snprintf(name, sizeof(name), "%d of level %d", handler->name, handler->level);
+			refuse("socket option", name);
+		}
+		sockopts[sockopt_count++] = handler;
+	}
+}
+
+const struct nl_sockopt_handler *
+nl_find_sockopt(int level, int name, bool set)
+{
+	for (size_t i = 0; i < sockopt_count; i++)
+		if (sockopts[i]->level == level && sockopts[i]->name == name && sockopts[i]->set == set)
+			return sockopts[i];
 	return NULL;
 }
 

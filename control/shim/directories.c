@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stat(), access() and opendir() on the router's files and directories: what shells need for patterns, and ls. */
+/*
+ * stat(), statfs(), access() and opendir() on the router's files and directories: what shells need for patterns, and
+ * ls.
+ */
 #include "shim/host.h"
 
 #include <dirent.h>
@@ -11,7 +14,10 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "shim/files.h"
 #include "shim/router.h"
@@ -163,6 +169,31 @@ statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *s
 	status->stx_ino = number_of(absolute);
 	status->stx_blksize = 1024;
 	return 0;
+}
+
+_Static_assert(sizeof(struct statfs) == sizeof(struct statfs64), "struct statfs64 has a shape of its own");
+
+/* iptables asks whether its files are in a procfs. */
+EXPORT int
+statfs(const char *path, struct statfs *status)
+{
+	char absolute[PATH_MAX];
+
+	if (!path_is_routed(AT_FDCWD, path, absolute))
+		return HOST(statfs)(path, status);
+	if (file_mode(absolute) == 0)
+		return -1;
+	memset(status, 0, sizeof(*status));
+	status->f_type = strncmp(absolute, "/sys/", 5) == 0 ? SYSFS_MAGIC : PROC_SUPER_MAGIC;
+	status->f_bsize = 4096;
+	status->f_namelen = NAME_MAX;
+	return 0;
+}
+
+EXPORT int
+statfs64(const char *path, struct statfs64 *status)
+{
+	return statfs(path, (struct statfs *)(void *)status);
 }
 
 /* Who may write is decided when it is tried; access() tells of the file's own mode. */

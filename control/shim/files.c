@@ -17,6 +17,7 @@
 
 #include "shim/files.h"
 #include "shim/links.h"
+#include "shim/netfilter.h"
 #include "shim/router.h"
 
 enum {
@@ -251,9 +252,12 @@ static int
 open_at(int dirfd, const char *path, int flags, mode_t mode)
 {
 	char absolute[PATH_MAX];
+	int fd;
 
 	if (path_is_routed(dirfd, path, absolute))
 		return file_open(absolute, flags);
+	if (netfilter_open_lock(path, flags, &fd))
+		return fd;
 	return guard(HOST(openat)(dirfd, path, flags, mode), flags);
 }
 

@@ -106,8 +106,8 @@ router_connect(void)
 	return connection;
 }
 
-static int
-receive_answer(int connection, struct router_answer *answer)
+int
+router_receive(int connection, struct router_answer *answer)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct frame_reply reply;
@@ -145,7 +145,7 @@ router_exchange(int connection, const void *frame, size_t bytes, struct router_a
 {
 	if (send(connection, frame, bytes, MSG_NOSIGNAL) < 0)
 		return errno == EPIPE ? -ECONNREFUSED : -errno;
-	return receive_answer(connection, answer);
+	return router_receive(connection, answer);
 }
 
 int

@@ -32,6 +32,9 @@ int router_connect(void);
 /* Sends a frame and takes the answer. 0 (and answer->error may still refuse) or -errno where there was no answer. */
 int router_exchange(int connection, const void *frame, size_t bytes, struct router_answer *answer);
 
+/* Takes the answer to a frame that was sent otherwise. */
+int router_receive(int connection, struct router_answer *answer);
+
 /* A frame of `type` that names a path (frame_path), on a connection of its own, which is returned (>= 0) or -errno. */
 int router_ask_path(uint16_t type, const char *path, uint32_t flags, struct router_answer *answer);
 

@@ -5,8 +5,8 @@
  *
  * Of the other netlink protocols those that would change the host's network behind the back of a script that means the
  * router are refused (EPROTONOSUPPORT): netfilter (nft, iptables-nft), xfrm (ip xfrm), generic netlink (ip fou, wg,
- * ethtool -K, ...). The rest (uevents, audit, sock_diag for ss, ...) is left to the host. iptables-legacy's socket
- * options are refused for the same reason.
+ * ethtool -K, ...). The rest (uevents, audit, sock_diag for ss, ...) is left to the host. Socket options of
+ * iptables-legacy are in netfilter.c.
  */
 #include "shim/host.h"
 
@@ -21,6 +21,7 @@
 
 #include "shim/links.h"
 #include "shim/namespace.h"
+#include "shim/netfilter.h"
 #include "shim/router.h"
 #include "shim/sockets.h"
 
@@ -136,14 +137,21 @@ socket(int domain, int type, int protocol)
 	int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
 	static bool said;
 
+	/* iptables-legacy's, which the router's user need not be root for. */
+	if ((domain == AF_INET || domain == AF_INET6) && kind == SOCK_RAW && protocol == IPPROTO_RAW &&
+		!namespace_was_left()) {
+		int fd = HOST(socket)(domain, type, protocol);
+
+		return fd >= 0 || (errno != EPERM && errno != EACCES) ? fd : netfilter_stand_in(type);
+	}
 	if (domain != AF_NETLINK || namespace_was_left() || (kind != SOCK_RAW && kind != SOCK_DGRAM))
 		return HOST(socket)(domain, type, protocol);
 	switch (protocol) {
 	case NETLINK_ROUTE:
 		return open_netlink(type);
 	case NETLINK_NETFILTER:
-		router_complain(&said, "weir: the router has no packet filter; tc filters can mark and drop instead: "
-				       "'action skbedit mark N', 'action drop' (the host's was not touched)");
+		router_complain(&said, "weir: the router's packet filter is iptables-legacy's: it does not speak to "
+				       "nft, iptables-nft and the like (the host's was not touched)");
 		return socket_result(-EPROTONOSUPPORT);
 	case NETLINK_XFRM:
 	case NETLINK_GENERIC:
@@ -253,29 +261,14 @@ set_netlink_option(struct link *link, int fd, int name, const void *value, sockl
 	return 0;
 }
 
-/*
- * The options that load tables into the host's iptables, ip6tables, arptables and ebtables: SO_SET_REPLACE,
- * ADD_COUNTERS.
- */
-static bool
-loads_tables(int level, int name)
-{
-	return (level == IPPROTO_IP &&
-		       (name == 64 || name == 65 || name == 96 || name == 97 || name == 128 || name == 129)) ||
-	       (level == IPPROTO_IPV6 && (name == 64 || name == 65));
-}
-
 EXPORT int
 setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
 	struct link *link = link_find(fd, LINK_NETLINK);
-	static bool said;
 	int code;
 
-	if (link == NULL && loads_tables(level, name) && !namespace_was_left()) {
-		router_complain(&said, "weir: this router has no iptables; nothing was changed, here or on the host");
-		return socket_result(-ENOPROTOOPT);
-	}
+	if (link == NULL && netfilter_has_option(level, name, true) && !namespace_was_left())
+		return netfilter_set(level, name, value, length);
 	if (link == NULL)
 		return HOST(setsockopt)(fd, level, name, value, length);
 	if (level == SOL_NETLINK)
@@ -302,6 +295,8 @@ getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 	struct link *link = link_find(fd, LINK_NETLINK);
 	int number = -1, code;
 
+	if (link == NULL && netfilter_has_option(level, name, false) && !namespace_was_left())
+		return netfilter_get(level, name, value, length);
 	if (link == NULL)
 		return HOST(getsockopt)(fd, level, name, value, length);
 	if (level == SOL_SOCKET && name == SO_DOMAIN)
