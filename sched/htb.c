@@ -14,14 +14,9 @@
 #include "fifo.h"
 #include "htb.h"
 
-#define QUANTUM_MIN 1000 /* bytes: what rate / r2q is kept within, tc-htb(8) */
-#define QUANTUM_MAX 200000
-
-#define BURST_MIN_NS UINT64_C(1000000)
-
-_Static_assert((offsetof(struct class, priv) + offsetof(struct htb_class, tokens)) % RTE_CACHE_LINE_SIZE == 0 &&
-		       sizeof(struct htb_class) - offsetof(struct htb_class, tokens) == RTE_CACHE_LINE_SIZE,
-	"a leaf's packet touches two lines of its class");
+_Static_assert(offsetof(struct class, priv) % RTE_CACHE_LINE_SIZE + sizeof(struct htb_class) == RTE_CACHE_LINE_SIZE,
+	"a leaf's packet touches one line of its class");
+_Static_assert(sizeof(struct htb_config) == RTE_CACHE_LINE_SIZE, "and one of what it shares");
 
 /* ---- the qdisc */
 
@@ -41,11 +36,12 @@ htb_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	h->direct_limit = given->has_direct_qlen ? given->direct_qlen : qdisc_tx_queue_len(q);
 	pkt_queue_init(&h->direct, q);
 	wheel_init(&h->wheel, now);
+	h->renewed_ns = now;
 	h->classes = q->class_table;
 	/* Not the arena's: of these, only the pages that are touched are to be memory. */
 	h->turns = calloc(HTB_TURNS, sizeof(*h->turns));
 	h->rounds = calloc((size_t)2 * HTB_PRIOS * HTB_MINORS, sizeof(struct htb_class *));
-	if (h->turns == NULL || h->rounds == NULL)
+	if (h->turns == NULL || h->rounds == NULL || htb_configs_create(h) != 0)
 		return error_set(err, ENOMEM, "out of memory for the turns of htb's classes");
 	for (size_t prio = 0; prio < HTB_PRIOS; prio++) {
 		h->leaf_rows[prio].now.leaves = h->rounds + 2 * prio * HTB_MINORS;
@@ -64,6 +60,7 @@ htb_destroy(struct qdisc *q)
 		qdisc_dealloc(q, chunk, sizeof(*chunk));
 	free(h->turns);
 	free(h->rounds);
+	htb_configs_destroy(h);
 }
 
 static void
@@ -265,63 +262,12 @@ htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 
 /* ---- classes */
 
-static int
-check_class_conf(const struct htb_class_conf *conf, struct error *err)
-{
-	if (conf == NULL)
-		return error_set(err, EINVAL, "htb: a class needs a rate");
-	if (conf->rate.Bps == 0)
-		return error_set(
-			err, EINVAL, "htb: a rate of 0 would never send anything; give one, as in 'rate 1mbit'");
-	if (conf->ceil.Bps == 0)
-		return error_set(
-			err, EINVAL, "htb: a ceil of 0 would never send anything; leave it out for ceil = rate");
-	if (conf->ceil.Bps < conf->rate.Bps)
-		error_warn(err, "htb: the class will never reach its rate, as its ceil is below it");
-	return 0;
-}
-
-/*
- * A bucket holds what was configured, and never less than a full frame, which a class must be able to send, nor than
- * what it earns in a millisecond: who comes that late, for want of the processor or of the link, still sends all that
- * is due.
- */
-static int64_t
-bucket_depth(const struct qdisc *q, const struct rate *rate, uint64_t burst_ns)
-{
-	int64_t frame = rate_cost(rate, qdisc_mtu(q) + 14);
-	int64_t depth = tokens_from_ns(RTE_MAX(burst_ns, BURST_MIN_NS));
-
-	return depth > frame ? depth : frame;
-}
-
-static void
-set_class_conf(struct htb_class *cl, const struct qdisc *q, const struct htb_class_conf *conf)
-{
-	const struct htb *h = qdisc_priv(q);
-
-	htb_more(cl)->conf = *conf;
-	rate_init(&cl->rate, &conf->rate);
-	rate_init(&cl->ceil, &conf->ceil);
-	cl->one_rate = rates_equal(&cl->rate, &cl->ceil);
-	cl->depth = bucket_depth(q, &cl->rate, conf->burst_ns);
-	cl->ceil_depth = bucket_depth(q, &cl->ceil, conf->cburst_ns);
-	cl->prio = (uint8_t)RTE_MIN(conf->prio, (uint32_t)HTB_PRIOS - 1);
-	cl->quantum = conf->quantum;
-	if (cl->quantum == 0) {
-		uint64_t quantum = conf->rate.Bps / h->conf.rate2quantum;
-
-		cl->quantum = (uint32_t)(quantum < QUANTUM_MIN   ? QUANTUM_MIN
-					 : quantum > QUANTUM_MAX ? QUANTUM_MAX
-								 : quantum);
-	}
-	cl->quantum = RTE_MIN(cl->quantum, (uint32_t)INT32_MAX / 2);
-}
-
 static bool
-is_adjusted(const struct htb_class *cl)
+is_adjusted(const struct htb *h, const struct htb_class *cl)
 {
-	return cl->rate.adjusted || cl->ceil.adjusted;
+	const struct htb_config *config = htb_config_of(h, cl);
+
+	return config->rate.adjusted || config->ceil.adjusted;
 }
 
 /* The level of an inner class is one below its parent's; classes without parent are at the top. */
@@ -375,6 +321,7 @@ htb_class_destroy(struct class *c)
 	struct htb *h = qdisc_priv(c->qdisc);
 	struct htb_more *more = c->more;
 
+	htb_config_put(h, ((struct htb_class *)class_priv(c))->config);
 	if (more == NULL)
 		return;
 	while (more->chunks != NULL) {
@@ -393,22 +340,23 @@ static int
 htb_class_init(struct class *c, struct class *parent, const void *conf, uint64_t now, struct error *err)
 {
 	struct htb_class *cl = class_priv(c);
-	int rc = check_class_conf(conf, err);
+	struct htb *h = qdisc_priv(c->qdisc);
+	int rc = htb_check_class_conf(conf, err);
 
 	if (rc != 0)
 		return rc;
 	if (parent != NULL && parent->children == 0 && inner_level(parent) < 1)
 		return error_set(err, EINVAL, "htb: tree is too deep, a leaf may have at most %d classes above it",
 			HTB_LEVELS - 1);
-	if (allocate(c, parent) != 0)
+	cl->config = htb_config_get(h, c->qdisc, conf);
+	if (cl->config == 0 || allocate(c, parent) != 0)
 		return error_set(
 			err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
-	cl->minor = (uint16_t)TC_H_MIN(c->classid);
+	htb_more(cl)->minor = (uint16_t)TC_H_MIN(c->classid);
+	htb_more(cl)->conf = *(const struct htb_class_conf *)conf;
 	cl->mode = HTB_CAN_SEND;
-	set_class_conf(cl, c->qdisc, conf);
-	cl->tokens = cl->depth;
-	cl->ceil_tokens = cl->ceil_depth;
-	cl->counted_ns = now;
+	cl->used = (now << TOKENS_SHIFT) - (uint64_t)htb_config_of(h, cl)->depth;
+	cl->ceil_used = (now << TOKENS_SHIFT) - (uint64_t)htb_config_of(h, cl)->ceil_depth;
 	return 0;
 }
 
@@ -423,26 +371,44 @@ convert_tokens(int64_t tokens, uint64_t old_Bps, uint64_t new_Bps, int64_t depth
 	return converted > depth ? depth : (int64_t)converted;
 }
 
+static void
+use_config(struct htb *h, struct htb_class *cl, const struct htb_class_conf *conf, uint16_t config, uint64_t clock)
+{
+	const struct htb_config *old = htb_config_of(h, cl), *new = &h->configs[config];
+	const struct htb_class_conf *before = &htb_more(cl)->conf;
+	int64_t tokens = htb_tokens(cl->used, clock, old->depth),
+		ceil_tokens = htb_tokens(cl->ceil_used, clock, old->ceil_depth);
+
+	tokens = convert_tokens(tokens, before->rate.Bps, conf->rate.Bps, new->depth);
+	ceil_tokens = convert_tokens(ceil_tokens, before->ceil.Bps, conf->ceil.Bps, new->ceil_depth);
+	cl->used = clock - (uint64_t)tokens;
+	cl->ceil_used = clock - (uint64_t)ceil_tokens;
+	h->adjusted -= is_adjusted(h, cl);
+	htb_config_put(h, cl->config);
+	cl->config = config;
+	htb_more(cl)->conf = *conf;
+	h->adjusted += is_adjusted(h, cl);
+}
+
 static int
 htb_class_change(struct class *c, const void *conf, uint64_t now, struct error *err)
 {
 	struct htb_class *cl = class_priv(c);
 	struct htb *h = qdisc_priv(c->qdisc);
-	struct htb_class_conf old = htb_more(cl)->conf;
-	int rc = check_class_conf(conf, err);
+	const struct htb_class_conf *given = conf;
+	int rc = htb_check_class_conf(given, err);
 
 	if (rc != 0)
 		return rc;
-	htb_count(cl, now);
+	uint16_t config = htb_config_get(h, c->qdisc, given);
+
+	if (config == 0)
+		return error_set(err, ENOMEM, "htb: out of memory for one more configuration of classes");
 	htb_take_out(h, cl);
-	h->adjusted -= is_adjusted(cl);
-	set_class_conf(cl, c->qdisc, conf);
-	h->adjusted += is_adjusted(cl);
-	cl->tokens = convert_tokens(cl->tokens, old.rate.Bps, htb_more(cl)->conf.rate.Bps, cl->depth);
-	cl->ceil_tokens = convert_tokens(cl->ceil_tokens, old.ceil.Bps, htb_more(cl)->conf.ceil.Bps, cl->ceil_depth);
+	use_config(h, cl, given, config, htb_clock(h, now));
 	/* A leaf serves its own prio, which may be another one now; an inner class those of its children. */
 	if (cl->level == 0 && cl->busy != 0)
-		cl->busy = (uint8_t)(1u << cl->prio);
+		cl->busy = (uint8_t)(1u << htb_config_of(h, cl)->prio);
 	htb_put_in(h, cl, now);
 	return 0;
 }
@@ -459,7 +425,7 @@ htb_class_link(struct class *c)
 		htb_more(cl)->chunks = chunk->next;
 		wheel_give(&h->wheel, chunk);
 	}
-	h->adjusted += is_adjusted(cl);
+	h->adjusted += is_adjusted(h, cl);
 	if (c->parent != NULL && c->parent->children == 1) {
 		struct htb_class *parent = class_priv(c->parent);
 
@@ -481,7 +447,7 @@ htb_class_unlink(struct class *c)
 
 	htb_take_out(h, cl);
 	h->ahead = (struct htb_look_ahead){ 0 };
-	h->adjusted -= is_adjusted(cl);
+	h->adjusted -= is_adjusted(h, cl);
 	/* Without children its parent is a leaf again. */
 	if (c->parent != NULL && c->parent->children == 1)
 		((struct htb_class *)class_priv(c->parent))->level = 0;
@@ -528,9 +494,11 @@ htb_class_get_conf(const struct class *c, void *conf)
 	const struct htb_class *cl = class_priv(c);
 	struct htb_class_conf *out = conf;
 
+	const struct htb_config *config = htb_config_of(qdisc_priv(c->qdisc), cl);
+
 	*out = htb_more(cl)->conf;
-	out->prio = cl->prio;
-	out->quantum = cl->quantum;
+	out->prio = config->prio;
+	out->quantum = config->quantum;
 	out->level = cl->level;
 }
 
@@ -541,17 +509,31 @@ leaf_packets(const struct class *c)
 	return c->past_packets + (c->leaf != NULL ? c->leaf->sent_packets : 0);
 }
 
+/* A bucket that has not been looked at for long, be it by the one who renews them, is full. */
+static int64_t
+bucket_ns(const struct class *c, uint64_t used, int64_t depth)
+{
+	const struct htb *h = qdisc_priv(c->qdisc);
+	uint64_t now = c->qdisc->tree->now;
+	int64_t tokens = (int64_t)(now - h->renewed_ns) < (int64_t)HTB_RENEW_NS * 2
+				 ? htb_tokens(used, now << TOKENS_SHIFT, depth)
+				 : depth;
+
+	return tokens / (1 << TOKENS_SHIFT);
+}
+
 static void
 htb_class_get_xstats(const struct class *c, void *xstats)
 {
 	const struct htb_class *cl = class_priv(c);
+	const struct htb_config *config = htb_config_of(qdisc_priv(c->qdisc), cl);
 
 	/* giants counted packets beyond a rate table's end; there are no rate tables, here and on today's Linux. */
 	*(struct htb_class_xstats *)xstats = (struct htb_class_xstats){
 		.lends = htb_more(cl)->lends + (uint32_t)leaf_packets(c),
 		.borrows = htb_more(cl)->borrows,
-		.tokens_ns = cl->tokens / (1 << TOKENS_SHIFT),
-		.ctokens_ns = cl->ceil_tokens / (1 << TOKENS_SHIFT),
+		.tokens_ns = bucket_ns(c, cl->used, config->depth),
+		.ctokens_ns = bucket_ns(c, cl->ceil_used, config->ceil_depth),
 	};
 }
 

@@ -9,12 +9,14 @@
  * (classes without parent); borrowing from a lower level comes first, then the lower prio, and between classes of one level and
  * prio deficit round robin by quantum decides.
  *
- * What a packet touches of its leaf class: two neighbouring lines, and eight bytes by which the class stands in a row.
+ * What a packet touches of its leaf class is one line, and eight bytes by which the class stands in a row. What equally
+ * configured classes have in common they share, so that it stays near the processor.
  *
  *   struct class | struct htb_class
- *   ... cold ... | qdisc leaf parent more : counted quantum deficit mode ... | tokens depths rates |
- *                |<---------------- line ---------|----------------------->|<------- line ------>|
- *                                                +-> struct htb_more: borrowing, children, configuration
+ *   ... cold ... | qdisc leaf parent more : used ceil_used deficit overlimits place config mode ... |
+ *                |<---------------------------------- line ---------------------------------------->|
+ *                                    |                                             +-> struct htb_config: rates, depths, quantum
+ *                                    +-> struct htb_more: borrowing, children, configuration as it was given
  *
  *   leaves that can send:    row:   this round | class | class | ... | next round | class | ...
  *   classes that may borrow: turns, by minor: ... | next previous | next previous | ...
@@ -94,44 +96,58 @@ struct htb_inner {
 	struct htb_ring rings[HTB_PRIOS]; /* children that borrow from it */
 };
 
+/* What classes that are configured alike share: nothing of it is written while packets pass. */
+struct htb_config {
+	int64_t depth, ceil_depth; /* of the buckets: tokens */
+	struct rate rate, ceil;
+	uint32_t quantum; /* bytes a turn */
+	uint8_t prio; /* a leaf's */
+	bool one_rate; /* a packet costs the same at rate and ceil */
+	/* control's, and the owner's in a change */
+	uint16_t next; /* with the same hash; 0: none */
+	uint32_t users; /* classes */
+} __attribute__((aligned(64)));
+
+#define HTB_CONFIGS        65536u /* as many as there may be classes, and one that is not used */
+#define HTB_CONFIG_BUCKETS 1024u
+
+/*
+ * Buckets are kept as the time that is used up: at `clock` (htb_clock) a bucket holds clock - used tokens, but never
+ * more than its depth. So time fills it without being counted. All of these are units of 2^-16 ns (weir/rate.h) modulo
+ * 2^64: see htb_clock.
+ */
 struct htb_class {
 	/* the rest of struct class's hot line */
-	uint64_t counted_ns;
-	uint32_t quantum; /* bytes a turn */
+	uint64_t used, ceil_used;
 	int32_t deficit; /* bytes that its turn may still take at its own rate */
 	uint32_t overlimits;
+	uint16_t place; /* of a leaf in its row, unless it came there unseen */
+	uint16_t config; /* htb_config_of */
 	uint8_t mode; /* enum htb_mode */
-	uint8_t level;
-	uint8_t prio; /* a leaf's */
 	uint8_t busy; /* a bit for each prio in which it has somebody to serve */
 	uint8_t armed; /* a bit for each HTB_WAIT_* that stands in the wheel; never later than what is waited for */
-	bool parked; /* its leaf has packets but gives none until the wheel says so */
-	bool one_rate; /* a packet costs the same at rate and ceil */
-	uint16_t minor; /* of its classid */
-	uint16_t place; /* of a leaf in its row, unless it came there unseen */
-	/* a line of buckets */
-	int64_t tokens, ceil_tokens; /* at counted_ns, see rate.h */
-	int64_t depth, ceil_depth;
-	struct rate rate, ceil;
+	uint8_t level : 4;
+	bool parked : 1; /* its leaf has packets but gives none until the wheel says so */
 };
 
 /* What else there is of a class: class.more. */
 struct htb_more {
-	/* an inner class's for each packet below it */
-	uint64_t bill_bytes; /* of classes below it, to be paid together */
-	uint64_t sent_bytes, sent_packets; /* of classes below it */
-	uint32_t bill_packets;
+	/* a line: what a leaf needs that borrows, or an inner class that pays for many packets together */
+	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
 	uint32_t borrows;
 	uint32_t lends; /* without what its leaf qdiscs have sent */
+	uint16_t minor; /* of its classid */
+	uint32_t bill_packets;
+	uint64_t bill_bytes; /* of classes below its children */
 	struct htb_inner *inner; /* NULL until it has had a child */
-	/* a leaf's when it borrows */
-	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
+	/* a line: an inner class's for each packet below it */
+	uint64_t sent_bytes, sent_packets; /* of classes below it */
 	/* cold */
 	uint64_t parked_ns, armed_ns; /* it is parked until then; when HTB_WAIT_PARKED goes off */
 	struct htb_inner *parents_inner; /* from init to link: for a parent that has none */
 	struct wheel_chunk *chunks; /* likewise, for the wheel */
 	struct htb_class_conf conf;
-};
+} __attribute__((aligned(64)));
 
 #define HTB_BURST 32 /* turns, after which bills are paid at the latest */
 #define HTB_AHEAD 16 /* turns */
@@ -165,10 +181,16 @@ struct htb {
 	uint32_t direct_packets;
 	uint32_t adjusted; /* classes whose packets cost more than their bytes: each is charged by itself */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
-	uint64_t served_ns; /* when it was last asked for packets */
+	uint64_t now, clock; /* when it was last asked for packets: ns, and as htb_clock tells it */
+	uint64_t renewed_ns; /* when no bucket's time was older than its depth */
 	struct htb_look_ahead ahead;
 	uint8_t billed_count[HTB_LEVELS];
 	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */
+	struct htb_config *configs; /* HTB_CONFIGS of them; the first is not used */
+	void *configs_memory;
+	uint32_t configs_used; /* places that were ever in use */
+	uint16_t config_free; /* one that is free again, by `next`; 0: none */
+	uint16_t config_buckets[HTB_CONFIG_BUCKETS]; /* by hash */
 	struct htb_conf conf;
 	struct wheel wheel;
 };
@@ -193,6 +215,12 @@ htb_more(const struct htb_class *cl)
 	return htb_class_of(cl)->more;
 }
 
+static inline const struct htb_config *
+htb_config_of(const struct htb *h, const struct htb_class *cl)
+{
+	return &h->configs[cl->config];
+}
+
 static inline struct htb_class *
 htb_parent(const struct htb_class *cl)
 {
@@ -200,6 +228,16 @@ htb_parent(const struct htb_class *cl)
 
 	return parent == NULL ? NULL : class_priv(parent);
 }
+
+/* ---- htb_config.c */
+
+int htb_check_class_conf(const struct htb_class_conf *conf, struct error *err);
+int htb_configs_create(struct htb *h);
+void htb_configs_destroy(struct htb *h);
+/* One that says what conf says, with one user more; 0: there is no room. */
+uint16_t htb_config_get(struct htb *h, const struct qdisc *q, const struct htb_class_conf *conf);
+/* One user less; 0: there was none. */
+void htb_config_put(struct htb *h, uint16_t config);
 
 /* ---- htb_turn.c: all of it and of htb_serve.c at the owner */
 
@@ -281,8 +319,22 @@ void htb_unpark(struct htb *h, struct htb_class *cl);
 /* Out of all rings and of the wheel, as before a change of prio or of what its mode depends on; and in again. */
 void htb_take_out(struct htb *h, struct htb_class *cl);
 void htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now);
-/* Counts the buckets up to now. */
-void htb_count(struct htb_class *cl, uint64_t now);
+/*
+ * The time as buckets know it. It comes round in 78 hours: when an eighth of that has passed, times that are older than
+ * their bucket's depth, which is no more, are made younger, so that whatever is compared is less than half of it apart.
+ */
+#define HTB_RENEW_NS (UINT64_C(1) << 45)
+uint64_t htb_clock(struct htb *h, uint64_t now);
+
+/* What a bucket holds. */
+static inline int64_t
+htb_tokens(uint64_t used, uint64_t clock, int64_t depth)
+{
+	int64_t tokens = (int64_t)(clock - used);
+
+	return tokens > depth ? depth : tokens;
+}
+
 /* n packets of classes that may send at now; the direct queue is the caller's. */
 uint16_t htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 

@@ -26,55 +26,63 @@
 
 /* ---- buckets and modes */
 
+/* What a bucket holds, and what is left in it when `cost` is paid. */
 static inline int64_t
-filled(int64_t tokens, int64_t earned, int64_t depth)
-{
-	tokens += earned;
-	return tokens > depth ? depth : tokens;
-}
-
-static inline int64_t
-paid(int64_t tokens, int64_t cost)
+pay(uint64_t *used, uint64_t clock, int64_t depth, int64_t cost)
 {
 	const int64_t debt_max = (int64_t)(DEBT_MAX_NS << TOKENS_SHIFT);
+	int64_t tokens = htb_tokens(*used, clock, depth) - cost;
 
-	tokens -= cost;
-	return tokens < -debt_max ? -debt_max : tokens;
+	if (unlikely(tokens < -debt_max))
+		tokens = -debt_max;
+	*used = clock - (uint64_t)tokens;
+	return tokens;
 }
 
-/* Time that has gone back, as when a change was made a little after the `now` of a burst, earns nothing twice. */
-static inline void
-count_buckets(struct htb_class *cl, uint64_t now)
+static __rte_noinline void
+renew_buckets(struct htb *h, uint64_t now)
 {
-	uint64_t ns;
+	uint64_t clock = now << TOKENS_SHIFT;
+	bool all_full = now - h->renewed_ns >= HTB_RENEW_NS * 2;
 
-	if (now <= cl->counted_ns)
-		return;
-	ns = now - cl->counted_ns;
-	int64_t earned = (int64_t)((ns < DEBT_MAX_NS ? ns : DEBT_MAX_NS) << TOKENS_SHIFT);
+	for (struct class *c = h->classes->first; c != NULL; c = c->next) {
+		struct htb_class *cl = class_priv(c);
+		const struct htb_config *config = htb_config_of(h, cl);
 
-	cl->tokens = filled(cl->tokens, earned, cl->depth);
-	cl->ceil_tokens = filled(cl->ceil_tokens, earned, cl->ceil_depth);
-	cl->counted_ns = now;
+		if (all_full || (int64_t)(clock - cl->used) > config->depth)
+			cl->used = clock - (uint64_t)config->depth;
+		if (all_full || (int64_t)(clock - cl->ceil_used) > config->ceil_depth)
+			cl->ceil_used = clock - (uint64_t)config->ceil_depth;
+	}
+	h->renewed_ns = now;
 }
 
-void
-htb_count(struct htb_class *cl, uint64_t now)
+uint64_t
+htb_clock(struct htb *h, uint64_t now)
 {
-	count_buckets(cl, now);
+	/* A `now` that is earlier is only a little so. */
+	if (unlikely((int64_t)(now - h->renewed_ns) >= (int64_t)HTB_RENEW_NS))
+		renew_buckets(h, now);
+	return now << TOKENS_SHIFT;
 }
 
-/* By what the buckets held when they were counted. */
 static inline enum htb_mode
-mode_of(const struct htb_class *cl)
+mode_of(int64_t tokens, int64_t ceil_tokens)
 {
-	return cl->ceil_tokens < 0 ? HTB_CANNOT_SEND : cl->tokens < 0 ? HTB_MAY_BORROW : HTB_CAN_SEND;
+	return ceil_tokens < 0 ? HTB_CANNOT_SEND : tokens < 0 ? HTB_MAY_BORROW : HTB_CAN_SEND;
+}
+
+/* A depth is not negative, so it does not matter here. */
+static inline enum htb_mode
+mode_now(const struct htb *h, const struct htb_class *cl)
+{
+	return mode_of((int64_t)(h->clock - cl->used), (int64_t)(h->clock - cl->ceil_used));
 }
 
 static inline uintptr_t
-wait_of(const struct htb_class *cl, unsigned int wait)
+wait_of(const struct htb *h, const struct htb_class *cl, unsigned int wait)
 {
-	return (uintptr_t)cl | (unsigned int)cl->prio << HTB_WAIT_PRIO_SHIFT | wait;
+	return (uintptr_t)cl | (unsigned int)htb_config_of(h, cl)->prio << HTB_WAIT_PRIO_SHIFT | wait;
 }
 
 static inline struct htb_class *
@@ -100,14 +108,14 @@ arm(struct htb *h, struct htb_class *cl)
 
 	if (wait == HTB_CAN_SEND)
 		return;
-	if (wait == HTB_CANNOT_SEND && cl->level == 0 && cl->busy != 0 && cl->tokens >= cl->ceil_tokens)
+	if (wait == HTB_CANNOT_SEND && cl->level == 0 && cl->busy != 0 && (int64_t)(cl->ceil_used - cl->used) >= 0)
 		wait = HTB_WAIT_ROW;
 	if ((cl->armed & (1u << wait | 1u << cl->mode)) != 0)
 		return;
 	cl->armed |= (uint8_t)(1u << wait);
-	wheel_add(&h->wheel,
-		cl->counted_ns + ns_from_tokens(-(cl->mode == HTB_CANNOT_SEND ? cl->ceil_tokens : cl->tokens)),
-		wait_of(cl, wait));
+	int64_t missing = (int64_t)((cl->mode == HTB_CANNOT_SEND ? cl->ceil_used : cl->used) - h->clock);
+
+	wheel_add(&h->wheel, h->now + ns_from_tokens(missing), wait_of(h, cl, wait));
 }
 
 static void
@@ -125,10 +133,8 @@ change_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode 
 }
 
 static inline void
-review_mode(struct qdisc *q, struct htb *h, struct htb_class *cl)
+review_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
 {
-	enum htb_mode mode = mode_of(cl);
-
 	if (likely(mode == cl->mode))
 		return;
 	change_mode(q, h, cl, mode);
@@ -150,11 +156,11 @@ park(struct htb *h, struct htb_class *cl, uint64_t until_ns)
 	if ((cl->armed & 1u << HTB_WAIT_PARKED) != 0) {
 		if (htb_more(cl)->armed_ns <= until_ns)
 			return;
-		wheel_remove(&h->wheel, wait_of(cl, HTB_WAIT_PARKED));
+		wheel_remove(&h->wheel, wait_of(h, cl, HTB_WAIT_PARKED));
 	}
 	cl->armed |= 1u << HTB_WAIT_PARKED;
 	htb_more(cl)->armed_ns = until_ns;
-	wheel_add(&h->wheel, until_ns, wait_of(cl, HTB_WAIT_PARKED));
+	wheel_add(&h->wheel, until_ns, wait_of(h, cl, HTB_WAIT_PARKED));
 }
 
 void
@@ -165,42 +171,33 @@ htb_unpark(struct htb *h, struct htb_class *cl)
 }
 
 static void
-parked_is_due(struct htb *h, struct htb_class *cl, uint64_t now)
+parked_is_due(struct htb *h, struct htb_class *cl)
 {
 	if (!cl->parked)
 		return;
-	if (htb_more(cl)->parked_ns <= now)
+	if (htb_more(cl)->parked_ns <= h->now)
 		htb_unpark(h, cl);
 	else
 		park(h, cl, htb_more(cl)->parked_ns);
 }
 
 static void
-is_due(struct qdisc *q, struct htb *h, uintptr_t who, uint64_t now)
+is_due(struct qdisc *q, struct htb *h, uintptr_t who)
 {
 	struct htb_class *cl = class_of_wait(who);
 	unsigned int wait = who & HTB_WAIT_MASK;
 
 	cl->armed &= (uint8_t) ~(1u << wait);
 	if (wait == HTB_WAIT_PARKED) {
-		parked_is_due(h, cl, now);
+		parked_is_due(h, cl);
 		return;
 	}
 	/* It is on its way to its row, or there. */
 	if ((cl->armed & 1u << HTB_WAIT_ROW) != 0)
 		return;
-	count_buckets(cl, now);
-	review_mode(q, h, cl);
+	review_mode(q, h, cl, mode_now(h, cl));
 	/* It may have gone off early. */
 	arm(h, cl);
-}
-
-/* With a leaf that stands beside it. */
-static inline void
-prefetch_class(const struct htb_class *cl)
-{
-	class_prefetch(htb_class_of(cl));
-	rte_prefetch0(&cl->tokens);
 }
 
 void
@@ -210,13 +207,13 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 
 	for (unsigned int wait = 0; wait < HTB_WAITS; wait++) {
 		if ((cl->armed & 1u << wait) != 0)
-			wheel_remove(&h->wheel, wait_of(cl, wait));
+			wheel_remove(&h->wheel, wait_of(h, cl, wait));
 	}
 	cl->armed = 0;
 	htb_deactivate_prios(h, cl, cl->busy);
 	/* It may stand there without its mode saying so. */
 	if (cl->level == 0)
-		htb_row_remove(h, cl, cl->prio);
+		htb_row_remove(h, cl, htb_config_of(h, cl)->prio);
 	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
 		struct htb_ring *ring = &htb_more(parent)->inner->rings[prio];
 
@@ -228,8 +225,9 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 void
 htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
 {
-	count_buckets(cl, now);
-	cl->mode = (uint8_t)mode_of(cl);
+	h->now = now;
+	h->clock = htb_clock(h, now);
+	cl->mode = (uint8_t)mode_now(h, cl);
 	arm(h, cl);
 	htb_activate_prios(h, cl, cl->busy);
 	if (cl->parked)
@@ -256,38 +254,51 @@ struct cost {
 };
 
 static inline struct cost
-cost_of(const struct htb_class *cl, uint64_t bytes)
+cost_of(const struct htb_config *config, uint64_t bytes)
 {
-	int64_t cost = rate_cost(&cl->rate, bytes);
+	int64_t cost = rate_cost(&config->rate, bytes);
 
-	return (struct cost){ .rate = cost, .ceil = likely(cl->one_rate) ? cost : rate_cost(&cl->ceil, bytes) };
+	return (struct cost){ .rate = cost, .ceil = likely(config->one_rate) ? cost : rate_cost(&config->ceil, bytes) };
 }
 
 /* An inner class pays its ceil bucket for packets below it; its rate bucket, too, if these were sent at its expense. */
 static inline void
-charge_inner(struct qdisc *q, struct htb *h, struct htb_class *cl, struct htb_more *more, uint64_t bytes,
-	uint32_t packets, bool at_its_expense, uint64_t now)
+charge_inner(
+	struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets, bool at_its_expense)
 {
-	struct cost cost = cost_of(cl, bytes);
+	const struct htb_config *config = htb_config_of(h, cl);
+	struct cost cost = cost_of(config, bytes);
+	struct htb_more *more = htb_more(cl);
+	int64_t tokens = pay(&cl->used, h->clock, config->depth, at_its_expense ? cost.rate : 0),
+		ceil_tokens = pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil);
 
-	count_buckets(cl, now);
-	if (at_its_expense)
-		cl->tokens = paid(cl->tokens, cost.rate);
-	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
 	more->sent_bytes += bytes;
 	more->sent_packets += packets;
-	review_mode(q, h, cl);
+	review_mode(q, h, cl, mode_of(tokens, ceil_tokens));
 }
 
 /*
- * What leaves send at their own rate is charged to the classes above them together, when a burst is done or somebody is
- * to borrow: only then does it matter whether these are over a bucket. Each level's bill goes on to the next, so the
- * root class pays once.
+ * What leaves send at their own rate is charged at once to the class above them, which few of a burst have in common.
+ * Those above that pay for many together, when a burst is done or somebody is to borrow: only then does it matter
+ * whether they are over a bucket. Each level's bill goes on to the next, so the root class pays once.
  */
-static void
-pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
+static inline void
+charge_above(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
 {
-	for (unsigned int level = 1; level < HTB_LEVELS; level++) {
+	struct htb_class *parent = htb_parent(cl), *above;
+
+	if (unlikely(parent == NULL))
+		return;
+	charge_inner(q, h, parent, bytes, packets, true);
+	above = htb_parent(parent);
+	if (likely(above != NULL))
+		bill(h, above, bytes, packets);
+}
+
+static void
+pay_bills(struct qdisc *q, struct htb *h)
+{
+	for (unsigned int level = 2; level < HTB_LEVELS; level++) {
 		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
 			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
 			struct htb_more *more = htb_more(cl);
@@ -298,7 +309,7 @@ pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
 			more->bill_packets = 0;
 			if (parent != NULL)
 				bill(h, parent, bytes, packets);
-			charge_inner(q, h, cl, more, bytes, packets, true, now);
+			charge_inner(q, h, cl, bytes, packets, true);
 		}
 		h->billed_count[level] = 0;
 	}
@@ -309,14 +320,16 @@ pay_bills(struct qdisc *q, struct htb *h, uint64_t now)
  * those below it only their ceil buckets. What is borrowed does not count against one's own rate.
  */
 static inline void
-charge_borrowed(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets,
-	unsigned int level, uint64_t now)
+charge_borrowed(
+	struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level)
 {
-	cl->ceil_tokens = paid(cl->ceil_tokens, cost_of(cl, bytes).ceil);
+	const struct htb_config *config = htb_config_of(h, cl);
+	int64_t ceil_tokens = pay(&cl->ceil_used, h->clock, config->ceil_depth, cost_of(config, bytes).ceil);
+
 	/* A leaf's packets that were not borrowed for are those that it has sent itself. */
 	htb_more(cl)->borrows += packets;
 	htb_more(cl)->lends -= packets;
-	review_mode(q, h, cl);
+	review_mode(q, h, cl, mode_of((int64_t)(h->clock - cl->used), ceil_tokens));
 	while ((cl = htb_parent(cl)) != NULL) {
 		struct htb_more *more = htb_more(cl);
 
@@ -324,13 +337,13 @@ charge_borrowed(struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t b
 			more->borrows += packets;
 		else if (cl->level == level)
 			more->lends += packets;
-		charge_inner(q, h, cl, more, bytes, packets, cl->level >= level, now);
+		charge_inner(q, h, cl, bytes, packets, cl->level >= level);
 	}
 }
 
 /* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends: true. */
 static inline bool
-use_deficit(struct htb_class *cl, uint32_t bytes, unsigned int level)
+use_deficit(struct htb_class *cl, const struct htb_config *config, uint32_t bytes, unsigned int level)
 {
 	const int64_t least =
 		INT32_MIN / 2; /* a quantum below the packets' size lets the debt grow: enough is enough */
@@ -339,7 +352,7 @@ use_deficit(struct htb_class *cl, uint32_t bytes, unsigned int level)
 	bool ended = left < 0;
 
 	if (ended)
-		left += cl->quantum;
+		left += config->quantum;
 	*deficit = (int32_t)(left < least ? least : left);
 	return ended;
 }
@@ -349,25 +362,27 @@ use_deficit(struct htb_class *cl, uint32_t bytes, unsigned int level)
  * turn and its buckets last for them.
  */
 static inline bool
-all_at_once(const struct htb *h, const struct htb_class *cl, const struct qdisc *leaf)
+all_at_once(const struct htb *h, const struct htb_class *cl, const struct htb_config *config, const struct qdisc *leaf)
 {
 	int64_t bytes = (int64_t)leaf->backlog_bytes;
 	struct cost cost;
 
 	if (leaf->backlog_pkts == 1 || bytes > cl->deficit || h->adjusted != 0)
 		return false;
-	cost = cost_of(cl, (uint64_t)bytes);
-	return cl->tokens >= cost.rate && cl->ceil_tokens >= cost.ceil;
+	cost = cost_of(config, (uint64_t)bytes);
+	return htb_tokens(cl->used, h->clock, config->depth) >= cost.rate &&
+	       htb_tokens(cl->ceil_used, h->clock, config->ceil_depth) >= cost.ceil;
 }
 
 /* ---- looking ahead */
 
-/* One that stands elsewhere: its class must be there. */
+/* What else a borrower touches; its class must be there. */
 static inline void
-prefetch_leaf(const struct htb_class *cl)
+prefetch_more(const struct htb_class *cl)
 {
 	const struct class *c = htb_class_of(cl);
 
+	rte_prefetch0(c->more);
 	if (unlikely(c->leaf != class_room(c)) && c->leaf != NULL)
 		qdisc_prefetch_self(c->leaf);
 }
@@ -399,7 +414,7 @@ look_further(const struct htb *h, struct htb_look_ahead *ahead)
 	/* No next one: the scout has left the ring. */
 	if (ahead->scout != 0 && likely((next = h->turns[ahead->scout].next) != 0)) {
 		cl = htb_class_at(h, ahead->scout);
-		prefetch_class(cl);
+		class_prefetch(htb_class_of(cl));
 		ahead->seen_in_ring++;
 		ahead->scout = next == ahead->ring->current ? 0 : next;
 	} else {
@@ -430,7 +445,7 @@ look_ahead(struct htb *h, const struct htb_ring *ring)
 	ahead->seen_in_ring -= ahead->seen_in_ring != 0;
 	cl = seen(ahead, 6);
 	if (cl != NULL)
-		prefetch_leaf(cl);
+		prefetch_more(cl);
 	cl = seen(ahead, 9);
 	if (cl != NULL)
 		prefetch_queue(cl);
@@ -483,14 +498,13 @@ serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int 
 
 	if (ring->count > HTB_FEW)
 		look_ahead(h, ring);
-	count_buckets(cl, now);
 	if (unlikely(take_packets(h, cl, pkts, 1, &bytes, sums, now) == 0)) {
 		park_if_busy(h, cl, now);
 		return 0;
 	}
-	if (use_deficit(cl, bytes, level))
+	if (use_deficit(cl, htb_config_of(h, cl), bytes, level))
 		htb_pass_turn(h, cl, prio);
-	charge_borrowed(q, h, cl, bytes, 1, level, now);
+	charge_borrowed(q, h, cl, bytes, 1, level);
 	return 1;
 }
 
@@ -499,25 +513,27 @@ static inline bool
 welcome(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	cl->armed &= (uint8_t) ~(1u << HTB_WAIT_ROW);
-	if (likely(cl->busy != 0 && mode_of(cl) == HTB_CAN_SEND)) {
+	enum htb_mode mode = mode_now(h, cl);
+
+	if (likely(cl->busy != 0 && mode == HTB_CAN_SEND)) {
 		cl->mode = HTB_CAN_SEND;
 		return true;
 	}
 	htb_row_remove_first(h, prio);
-	review_mode(q, h, cl);
+	review_mode(q, h, cl, mode);
 	arm(h, cl);
 	return false;
 }
 
 /* The first leaf in a row has used up a bucket. */
 static inline void
-exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
+exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int prio, enum htb_mode mode)
 {
 	if (likely(mode == HTB_CANNOT_SEND)) {
 		cl->overlimits++;
 		q->overlimits++;
 		if (cl->busy != 0)
-			htb_row_remove_first(h, cl->prio);
+			htb_row_remove_first(h, prio);
 		cl->mode = HTB_CANNOT_SEND;
 	} else {
 		change_mode(q, h, cl, mode);
@@ -532,7 +548,7 @@ fetch_ahead(const struct htb_row *row)
 
 	/* Of a gap, nothing is fetched that there is. */
 	if (likely(round->count > CLASS_AHEAD))
-		prefetch_class(htb_round_at(round, CLASS_AHEAD));
+		class_prefetch(htb_class_of(htb_round_at(round, CLASS_AHEAD)));
 	if (likely(round->count > QUEUE_AHEAD)) {
 		const struct htb_class *cl = htb_round_at(round, QUEUE_AHEAD);
 
@@ -547,18 +563,18 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	uint64_t now)
 {
 	const struct htb_row *row = &h->leaf_rows[prio];
-	struct htb_class *cl = htb_round_at(&row->now, 0), *parent = htb_parent(cl);
+	struct htb_class *cl = htb_round_at(&row->now, 0);
+	const struct htb_config *config = htb_config_of(h, cl);
 	enum htb_mode mode;
 	struct cost cost;
 	uint32_t bytes;
 
 	fetch_ahead(row);
-	count_buckets(cl, now);
 	if (cl->mode != HTB_CAN_SEND) {
 		if (unlikely(!welcome(q, h, cl, prio)))
 			return 0;
 		n = 1;
-	} else if (!all_at_once(h, cl, htb_class_of(cl)->leaf)) {
+	} else if (!all_at_once(h, cl, config, htb_class_of(cl)->leaf)) {
 		n = 1;
 	}
 	uint16_t got = take_packets(h, cl, pkts, n, &bytes, sums, now);
@@ -567,16 +583,14 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 		park_if_busy(h, cl, now);
 		return 0;
 	}
-	cost = cost_of(cl, bytes);
-	cl->tokens = paid(cl->tokens, cost.rate);
-	cl->ceil_tokens = paid(cl->ceil_tokens, cost.ceil);
-	if (likely(parent != NULL))
-		bill(h, parent, bytes, got);
-	bool ended = use_deficit(cl, bytes, 0);
+	cost = cost_of(config, bytes);
+	mode = mode_of(pay(&cl->used, h->clock, config->depth, cost.rate),
+		pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil));
+	charge_above(q, h, cl, bytes, got);
+	bool ended = use_deficit(cl, config, bytes, 0);
 
-	mode = mode_of(cl);
 	if (mode != HTB_CAN_SEND)
-		exhausted(q, h, cl, mode);
+		exhausted(q, h, cl, prio, mode);
 	else if (ended)
 		htb_pass_turn(h, cl, prio);
 	return got;
@@ -595,7 +609,7 @@ prefetch_others(const uintptr_t *due, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		if (!goes_to_row(due[i]))
-			prefetch_class(class_of_wait(due[i]));
+			class_prefetch(htb_class_of(class_of_wait(due[i])));
 	}
 }
 
@@ -617,7 +631,7 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 			if (!fetched)
 				prefetch_others(due + i + 1, count - i - 1);
 			fetched = true;
-			is_due(q, h, due[i], now);
+			is_due(q, h, due[i]);
 		}
 	}
 }
@@ -627,18 +641,17 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
  * then.
  */
 static void
-prefetch_next_call(struct htb *h, uint64_t now)
+prefetch_next_call(struct htb *h, uint64_t now, uint64_t last_ns)
 {
-	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
+	uint64_t step = RTE_MIN(now - last_ns, LOOK_MAX_NS);
 	uintptr_t later[CLASS_AHEAD];
 	unsigned int n;
 
-	h->served_ns = now;
 	if (h->busy_levels != 0)
 		return;
 	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
 	for (unsigned int i = 0; i < n; i++)
-		prefetch_class(class_of_wait(later[i]));
+		class_prefetch(htb_class_of(class_of_wait(later[i])));
 }
 
 uint16_t
@@ -646,15 +659,18 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
 	struct htb_sums sums = { 0 };
+	uint64_t last_ns = h->now;
 	unsigned int turns = 0;
 	uint16_t got = 0;
 
+	h->now = now;
+	h->clock = htb_clock(h, now);
 	wake(q, h, now);
 	while (got < n) {
 		unsigned int level, prio;
 
 		if ((h->busy_levels & 1) == 0)
-			pay_bills(q, h, now);
+			pay_bills(q, h);
 		if (h->busy_levels == 0)
 			break;
 		level = (unsigned int)__builtin_ctz(h->busy_levels);
@@ -670,12 +686,12 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			} while (got < n && turns < HTB_BURST && h->leaf_rows[prio].now.count != 0 && h->adjusted == 0);
 		}
 		if (turns == HTB_BURST || h->adjusted != 0) {
-			pay_bills(q, h, now);
+			pay_bills(q, h);
 			turns = 0;
 		}
 	}
-	pay_bills(q, h, now);
+	pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	prefetch_next_call(h, now);
+	prefetch_next_call(h, now, last_ns);
 	return got;
 }

@@ -12,7 +12,9 @@
 static inline uint32_t
 turn_of(const struct htb_class *cl, unsigned int prio)
 {
-	return cl->level == 0 ? cl->minor : HTB_MINORS + cl->minor * HTB_PRIOS + prio;
+	uint32_t minor = htb_more(cl)->minor;
+
+	return cl->level == 0 ? minor : HTB_MINORS + minor * HTB_PRIOS + prio;
 }
 
 /* ---- rings */
@@ -294,7 +296,7 @@ htb_activate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 		return;
 	/* Far the most frequent: a leaf at its own rate. */
 	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND))
-		htb_row_add(h, cl, cl->prio);
+		htb_row_add(h, cl, htb_config_of(h, cl)->prio);
 	else
 		activate_all(h, cl, prios);
 }
@@ -335,7 +337,7 @@ htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 		return;
 	/* Far the most frequent: a leaf at its own rate. */
 	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND))
-		htb_row_remove(h, cl, cl->prio);
+		htb_row_remove(h, cl, htb_config_of(h, cl)->prio);
 	else
 		deactivate_all(h, cl, prios);
 }
@@ -343,7 +345,7 @@ htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 void
 htb_leaf_busy(struct htb *h, struct htb_class *cl)
 {
-	cl->busy = (uint8_t)(1u << cl->prio);
+	cl->busy = (uint8_t)(1u << htb_config_of(h, cl)->prio);
 	htb_activate_prios(h, cl, cl->busy);
 }
 

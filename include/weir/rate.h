@@ -3,10 +3,9 @@
  * Token buckets kept as time: how long a packet keeps a link of some rate busy, in units of 2^-16 ns.
  *
  * At 40 gbit a byte takes a fifth of a nanosecond, at 8 kbit a millisecond: 16 bits of fraction make the error of one
- * packet less than
- * 2e-6 of the shortest one, and 47 bits of whole nanoseconds hold a day and a half. The cost is the length times 1 / rate as a 64-bit
- * fixed-point number with its highest bit set, rounded up: a bucket never gives more than its rate, and never less by
- * more than the rounding, which is one unit a packet.
+ * packet less than 2e-6 of the shortest one, and 47 bits of whole nanoseconds hold a day and a half. The cost is the
+ * length times 1 / rate as a fixed-point number of 46 bits, rounded up: a bucket never gives more than its rate, and
+ * never less by more than the rounding, which is one unit a packet and 2^-45 of what is sent.
  */
 #ifndef WEIR_RATE_H
 #define WEIR_RATE_H
@@ -29,8 +28,8 @@ struct rate_conf {
 #define NS_MAX       ((uint64_t)TOKENS_MAX >> TOKENS_SHIFT)
 
 struct rate {
-	uint64_t inverse; /* tokens a byte times 2^(64 - shift), rounded up */
-	uint8_t shift; /* 0..46: 2^46 tokens are a second and a little */
+	uint64_t inverse; /* tokens a byte times 2^shift, rounded up: 2^46 at most */
+	uint8_t shift; /* 0..63 */
 	bool adjusted; /* overhead, mpu or ATM cells count */
 	bool atm;
 	uint16_t overhead, mpu; /* bytes */
@@ -49,17 +48,19 @@ ns_from_tokens(int64_t tokens)
 	return tokens <= 0 ? 0 : ((uint64_t)tokens + (1 << TOKENS_SHIFT) - 1) >> TOKENS_SHIFT;
 }
 
+#define RATE_INVERSE_BITS 46 /* 2^46 tokens are a second and a little: a byte at 1 byte a second takes no shift */
+
 /* Bps must not be 0. */
 static inline void
 rate_init(struct rate *rate, const struct rate_conf *conf)
 {
 	const unsigned __int128 second = (unsigned __int128)1000000000 << TOKENS_SHIFT;
+	unsigned int shift = 63;
 	unsigned __int128 inverse;
-	unsigned int shift = 0;
 
-	/* As many bits of precision as fit in 64. */
-	while ((inverse = ((second << (64 - shift)) + conf->Bps - 1) / conf->Bps) > UINT64_MAX)
-		shift++;
+	/* As many bits of precision as fit. */
+	while ((inverse = ((second << shift) + conf->Bps - 1) / conf->Bps) > UINT64_C(1) << RATE_INVERSE_BITS)
+		shift--;
 	rate->inverse = (uint64_t)inverse;
 	rate->shift = (uint8_t)shift;
 	rate->atm = conf->linklayer == TC_LINKLAYER_ATM;
@@ -72,6 +73,16 @@ static inline bool
 rates_equal(const struct rate *a, const struct rate *b)
 {
 	return a->inverse == b->inverse && a->shift == b->shift && !a->adjusted && !b->adjusted;
+}
+
+/* More bytes than a product of 63 bits has room for. */
+static inline int64_t
+rate_cost_of_many(const struct rate *rate, uint64_t length)
+{
+	unsigned __int128 product = (unsigned __int128)length * rate->inverse;
+
+	product = (product >> rate->shift) + ((product & ((UINT64_C(1) << rate->shift) - 1)) != 0);
+	return product > (uint64_t)TOKENS_MAX ? TOKENS_MAX : (int64_t)product;
 }
 
 /* Tokens that a packet of `bytes` costs. */
@@ -88,13 +99,10 @@ rate_cost(const struct rate *rate, uint64_t bytes)
 		if (rate->atm)
 			length = (length + 47) / 48 * 53;
 	}
-	unsigned __int128 product = (unsigned __int128)length * rate->inverse;
-	uint64_t high = (uint64_t)(product >> 64), low = (uint64_t)product;
-
-	if (__builtin_expect(high >> (60 - rate->shift) != 0, 0))
-		return TOKENS_MAX;
-	/* The product's bits from 64 - shift on, rounded up by those below; >> 1 >> 63 as >> 64 has no meaning. */
-	return (int64_t)((high << rate->shift | low >> 1 >> (63 - rate->shift)) + (low << rate->shift != 0));
+	if (__builtin_expect(length >> (63 - RATE_INVERSE_BITS) != 0, 0))
+		return rate_cost_of_many(rate, length);
+	/* A right shift of what is negative rounds away from zero. */
+	return -(-(int64_t)(length * rate->inverse) >> rate->shift);
 }
 
 #endif

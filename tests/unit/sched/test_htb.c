@@ -367,6 +367,75 @@ change_keeps_the_queue_and_the_worth_of_tokens(void **state)
 	bed_end();
 }
 
+/* However long nothing was sent, a bucket is full and no fuller; its time comes round in 78 hours. */
+static void
+a_bucket_is_full_after_years(void **state)
+{
+	static const uint64_t hours[] = { 1, 9, 10, 19, 20, 30, 39, 40, 59, 78, 79, 117, 156, 200, 8766, 87660 };
+	struct htb_conf conf = htb(0);
+	struct htb_class_conf class_conf = shaped(MBIT(8));
+	struct htb_class_xstats xstats;
+	struct class *c;
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &conf);
+	c = add_class(0, CLASSID(1, 1), &class_conf);
+	for (size_t i = 0; i < sizeof(hours) / sizeof(hours[0]); i++) {
+		fill(CLASSID(1, 1), 100, 40);
+		/* 1,600 bytes, and the packet that takes it below nothing, which is 100 us at a megabyte a second. */
+		assert_int_equal(take(40, bed.now), 17);
+		c->qdisc->ops->classes->get_xstats(c, &xstats);
+		assert_int_equal(xstats.tokens_ns, -100000);
+		assert_int_equal(take(40, bed.now + 100000), 1);
+		take_all(bed.now + SECONDS(1));
+		assert_int_equal(take(1, bed.now + hours[i] * 3600 * SECONDS(1)), 0);
+		c->qdisc->ops->classes->get_xstats(c, &xstats);
+		assert_int_equal(xstats.tokens_ns, 1600000);
+	}
+	bed_end();
+}
+
+static uint64_t
+rate_of(const struct class *c)
+{
+	struct htb_class_conf conf;
+
+	c->qdisc->ops->classes->get_conf(c, &conf);
+	return conf.rate.Bps;
+}
+
+/* Who is configured alike shares what that comes to, until one of them is changed. */
+static void
+equal_classes_are_changed_one_by_one(void **state)
+{
+	struct htb_conf conf = htb(0);
+	struct htb_class_conf slow = shaped(MBIT(1)), fast = shaped(MBIT(8));
+	const uint32_t ids[] = { CLASSID(1, 1), CLASSID(1, 2), CLASSID(1, 3) };
+	struct class *classes[3];
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &conf);
+	for (unsigned int i = 0; i < 3; i++)
+		classes[i] = add_class(0, ids[i], &slow);
+	change_class(classes[1], &fast);
+	assert_int_equal(rate_of(classes[0]), MBIT(1));
+	assert_int_equal(rate_of(classes[1]), MBIT(8));
+	run_backlogged(ids, 3, 1000, SECONDS(2));
+	assert_in_range(bytes_of(1, SECONDS(1), SECONDS(2)), 124000, 126000);
+	assert_in_range(bytes_of(2, SECONDS(1), SECONDS(2)), 998000, 1002000);
+	take_all(SECONDS(20));
+	change_class(classes[0], &fast);
+	assert_int_equal(sched_class_delete(classes[1], NULL), 0);
+	run_backlogged(ids, 1, 1000, SECONDS(2));
+	assert_in_range(bytes_of(1, bed.now - SECONDS(1), bed.now), 998000, 1002000);
+	assert_int_equal(sched_class_delete(classes[0], NULL), 0);
+	run_backlogged(ids + 2, 1, 1000, SECONDS(2));
+	assert_in_range(bytes_of(3, bed.now - SECONDS(1), bed.now), 124000, 126000);
+	bed_end();
+}
+
 static void
 class_options_that_make_no_sense_are_refused(void **state)
 {
@@ -501,6 +570,8 @@ main(void)
 		cmocka_unit_test(direct_packets_go_first_and_are_counted),
 		cmocka_unit_test(leaf_becomes_inner_and_leaf_again),
 		cmocka_unit_test(change_keeps_the_queue_and_the_worth_of_tokens),
+		cmocka_unit_test(a_bucket_is_full_after_years),
+		cmocka_unit_test(equal_classes_are_changed_one_by_one),
 		cmocka_unit_test(class_options_that_make_no_sense_are_refused),
 		cmocka_unit_test(parks_a_leaf_that_waits_by_itself),
 		cmocka_unit_test(a_faster_shaper_below_is_heard_of),
