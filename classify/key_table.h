@@ -24,11 +24,18 @@ struct key_table {
 	uint32_t n; /* control's */
 };
 
+/* Where a key is to be looked for first. */
+static inline uint32_t
+key_first_slot(const struct key_slots *slots, uint64_t key)
+{
+	return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & slots->mask;
+}
+
 /* The slot of a key: with its filter, or the free one where it would be. */
 static inline uint32_t
 key_slot(const struct key_slots *slots, uint64_t key)
 {
-	uint32_t slot = (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & slots->mask;
+	uint32_t slot = key_first_slot(slots, key);
 	const struct keyed *filter;
 
 	while ((filter = load_acquire(&slots->slots[slot])) != NULL && filter->key != key)

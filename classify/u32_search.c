@@ -13,19 +13,6 @@
 #define SKIPS (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)
 #define WORDS ((U32_LIST_MAX + 63) / 64)
 
-bool
-u32_read_far(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n)
-{
-	const void *there;
-
-	if (at < 0 || at + n > m->pkt_len)
-		return false;
-	there = rte_pktmbuf_read(m, (uint32_t)at, n, bytes);
-	if (there != bytes)
-		memcpy(bytes, there, n);
-	return true;
-}
-
 /* ---- one filter, whose keys all match ----------------------------------------------------------- */
 
 enum outcome
@@ -43,7 +30,7 @@ u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t
 	if (step->link->divisor > 1) {
 		rte_be32_t word;
 
-		if (!u32_read(asked->m, (int64_t)base + jump->hash_offset, &word, sizeof(word)))
+		if (!packet_read(asked->m, (int64_t)base + jump->hash_offset, &word, sizeof(word)))
 			return OVER;
 		bucket = rte_be_to_cpu_32(word & jump->hash_mask) >> step->hash_shift & (step->link->divisor - 1);
 	}
@@ -52,7 +39,7 @@ u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t
 		rte_be16_t half;
 
 		if ((step->flags & TC_U32_VAROFFSET) != 0) {
-			if (!u32_read(asked->m, (int64_t)base + jump->at, &half, sizeof(half)))
+			if (!packet_read(asked->m, (int64_t)base + jump->at, &half, sizeof(half)))
 				return OVER;
 			skip += (uint32_t)rte_be_to_cpu_16(half & jump->mask) >> jump->shift;
 		}

@@ -6,10 +6,9 @@
 #ifndef WEIR_CLASSIFY_U32_WAY_H
 #define WEIR_CLASSIFY_U32_WAY_H
 
-#include <string.h>
-
 #include <rte_prefetch.h>
 
+#include "read.h"
 #include "u32.h"
 
 /* Where a packet is. */
@@ -55,17 +54,6 @@ enum outcome u32_ask(const struct asked *asked);
 enum outcome u32_conclude(const struct asked *asked, const struct u32_list *list, uint32_t position);
 /* Down the filter's link. CHANGED: there is nothing to be found there. */
 enum outcome u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t position);
-/* n bytes of the packet that do not lie in its first segment; false: nor in another. */
-bool u32_read_far(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n);
-
-static inline bool
-u32_read(struct rte_mbuf *m, int64_t at, void *bytes, uint32_t n)
-{
-	if (unlikely(at < 0 || at + n > m->data_len))
-		return u32_read_far(m, at, bytes, n);
-	memcpy(bytes, rte_pktmbuf_mtod_offset(m, const void *, at), n);
-	return true;
-}
 
 /* The packet's value of a field; false: it ends before it. */
 static inline bool
@@ -75,7 +63,7 @@ u32_read_field(const struct u32_probe *field, const struct way *way, struct rte_
 
 	if (unlikely(field->is_mark))
 		*value = pkt_of(m)->mark;
-	else if (!u32_read(m, at, value, sizeof(*value)))
+	else if (!packet_read(m, at, value, sizeof(*value)))
 		return false;
 	*value &= field->mask;
 	return true;

@@ -12,6 +12,7 @@
 #include <weir/action/gact.h>
 #include <weir/action/skbedit.h>
 #include <weir/classify.h>
+#include <weir/filter/ematch.h>
 #include <weir/filter/fw.h>
 #include <weir/filter/u32.h>
 
@@ -84,6 +85,7 @@ struct filter_options {
 	uint32_t classid; /* the filter's target; 0: none */
 	struct actions actions;
 	struct u32_key keys[U32_KEYS_MAX];
+	struct ematch matches[EMATCHES_MAX];
 };
 
 struct filter_codec {

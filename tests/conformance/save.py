@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """save.py BUILD: what `weir save` prints makes the same tree again, for each kind of qdisc, classifier and policer."""
 import os
+import shlex
 import sys
 
 from router import Router
@@ -32,6 +33,11 @@ TREES = {
               'corrupt 0.1% rate 1mbit 20 limit 500', 'qdisc add dev parent 1:1 handle 10: tbf rate 1mbit burst 5k limit 10k'],
     'red': ['qdisc add dev root handle 1: red limit 60KB min 15K max 25K burst 20 avpkt 1000 bandwidth 10Mbit probability 0.02 ecn adaptive',
             'qdisc add dev parent 1:1 handle 7: codel limit 50'],
+    'prio': ['qdisc add dev root handle 1: prio',
+             "filter add dev parent 1: protocol ip prio 1 basic match 'not cmp(u16 at 2 layer 1 mask 0xff00 trans lt 100) and "
+             r"""(u32(u32 1 0xffffffff at nexthdr+4) or nbyte("a\x27\\7" at 0 layer 2))' classid 1:1""",
+             "filter add dev parent 1: protocol ip prio 1 basic match 'meta(nf_mark shift 2 mask 0xff gt priority)' action drop",
+             'filter add dev parent 1: protocol all prio 2 handle 0x77 basic classid 1:2 action skbedit mark 7 pipe action pass'],
     'wrr': ['qdisc add dev root handle 1: wrr dest ip classes 255 wmode1 1 weight1.min 0.1'],
     'ingress': ['qdisc add dev ingress', 'chain add dev ingress chain 5',
                 'filter add dev ingress protocol ip prio 3 u32 match u32 0 0 action police rate 1mbit burst 10k conform-exceed drop/pipe action goto chain 5',
@@ -40,7 +46,7 @@ TREES = {
 
 
 def words(command):
-    return ['tc', *command.replace(' dev ', f' dev {DEV} ', 1).split()]
+    return ['tc', *shlex.split(command.replace(' dev ', f' dev {DEV} ', 1))]
 
 
 def shown(router):
