@@ -16,20 +16,51 @@ struct tc_save {
 	struct error *err;
 	char parent[24]; /* of the filters that are printed */
 	bool leaders; /* only filters that others lead to are printed, or only the others */
+	/* of a group whose newest filter is asked first: to be printed from the last one on */
+	char **kept;
+	size_t n_kept;
 };
 
 /* ---- filters --------------------------------------------------------------------- */
+
+static void
+print_kept(struct tc_save *ts)
+{
+	while (ts->n_kept != 0) {
+		fprintf(ts->save->out, "%s\n", ts->kept[--ts->n_kept]);
+		free(ts->kept[ts->n_kept]);
+	}
+	free(ts->kept);
+	ts->kept = NULL;
+}
+
+/* Takes the text. */
+static int
+keep(struct tc_save *ts, char *text)
+{
+	char **kept = realloc(ts->kept, (ts->n_kept + 1) * sizeof(*kept));
+
+	if (kept == NULL) {
+		free(text);
+		return error_code(ts->err, ENOMEM);
+	}
+	ts->kept = kept;
+	kept[ts->n_kept++] = text;
+	return 0;
+}
 
 /* A filter goes into a line of its own, so it is printed apart and kept if there is something to keep. */
 static int
 save_filter(void *arg, const struct filter_info *info)
 {
-	const struct tc_save *ts = arg;
+	struct tc_save *ts = arg;
 	const struct filter_codec *codec = filter_codec_find(info->kind);
 	struct save line = *ts->save;
 	char *text = NULL;
 	size_t bytes = 0;
 
+	if (info->filter == NULL)
+		print_kept(ts);
 	if ((codec->leads != NULL && codec->leads(info)) != ts->leaders)
 		return 0;
 	line.out = open_memstream(&text, &bytes);
@@ -46,6 +77,8 @@ save_filter(void *arg, const struct filter_info *info)
 	bool said = codec->save(&line, info);
 
 	fclose(line.out);
+	if (said && codec->newest_first)
+		return keep(ts, text);
 	if (said)
 		fprintf(ts->save->out, "%s\n", text);
 	free(text);
@@ -73,7 +106,10 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 	int rc = chain_walk(chain, save_filter, ts);
 
 	ts->leaders = false;
-	return rc != 0 ? rc : chain_walk(chain, save_filter, ts);
+	if (rc == 0)
+		rc = chain_walk(chain, save_filter, ts);
+	print_kept(ts);
+	return rc;
 }
 
 /* ---- the tree -------------------------------------------------------------------------------- */

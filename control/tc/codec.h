@@ -99,6 +99,7 @@ struct filter_codec {
 	 */
 	bool (*save)(const struct save *save, const struct filter_info *info);
 	bool (*leads)(const struct filter_info *info); /* others lead to it, so it is saved before them; NULL: none */
+	bool newest_first; /* a new filter comes before those of its group: they are saved in the order of their age */
 };
 
 void filter_codec_register(const struct filter_codec *codec);

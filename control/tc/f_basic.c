@@ -69,5 +69,6 @@ static const struct filter_codec basic_codec = {
 	.parse = basic_parse,
 	.put = basic_put,
 	.save = basic_save,
+	.newest_first = true,
 };
 FILTER_CODEC_REGISTER(basic_codec)
