@@ -336,6 +336,7 @@ action_check_verdict(const struct action *action, int32_t verdict, struct error 
 	case TC_ACT_RECLASSIFY:
 	case TC_ACT_SHOT:
 	case TC_ACT_PIPE:
+	case TC_ACT_STOLEN:
 	case TC_ACT_TRAP:
 		return 0;
 	default:

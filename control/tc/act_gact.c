@@ -52,8 +52,9 @@ gact_put(struct nl_msgs *msgs, const struct action *action)
 }
 
 static void
-gact_save(FILE *out, const void *conf)
+gact_save(const struct save *save, const void *conf)
 {
+	FILE *out = save->out;
 	const struct gact_conf *c = conf;
 
 	save_verdict(out, c->action);

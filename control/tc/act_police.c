@@ -78,8 +78,9 @@ police_put(struct nl_msgs *msgs, const struct action *action)
 }
 
 static void
-police_save(FILE *out, const void *conf)
+police_save(const struct save *save, const void *conf)
 {
+	FILE *out = save->out;
 	const struct police_conf *c = conf;
 
 	if (c->rate.Bps != 0) {

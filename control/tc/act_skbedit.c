@@ -81,8 +81,9 @@ skbedit_put(struct nl_msgs *msgs, const struct action *action)
 }
 
 static void
-skbedit_save(FILE *out, const void *conf)
+skbedit_save(const struct save *save, const void *conf)
 {
+	FILE *out = save->out;
 	const struct skbedit_conf *c = conf;
 
 	if (c->set & SKBEDIT_F_QUEUE_MAPPING)

@@ -98,6 +98,8 @@ parse_one(const struct nlattr *nest, struct actions *actions, struct error *err)
 	if (tb[TCA_ACT_OPTIONS] != NULL &&
 		(rc = codec->parse(tb[TCA_ACT_OPTIONS], conf, &spec->index, &given, err)) != 0)
 		return rc;
+	if (given && codec->check != NULL && (rc = codec->check(actions->control, conf, err)) != 0)
+		return rc;
 	if ((rc = nl_get_u32(tb[TCA_ACT_INDEX], spec->index, &spec->index, "action index", err)) != 0)
 		return rc;
 	spec->kind = kind;
@@ -284,24 +286,24 @@ save_verdict(FILE *out, int32_t action)
 }
 
 static void
-save_one(FILE *out, const struct action *action)
+save_one(const struct save *save, const struct action *action)
 {
 	const struct action_ops *ops = action_ops_of(action);
 	_Alignas(16) char conf[ops->conf_size];
 
 	ops->get_conf(action, conf);
-	fprintf(out, " %s", ops->kind);
-	find_codec(ops->kind)->save(out, conf);
-	fprintf(out, " index %u", action_index(action));
+	fprintf(save->out, " %s", ops->kind);
+	find_codec(ops->kind)->save(save, conf);
+	fprintf(save->out, " index %u", action_index(action));
 }
 
 void
-save_actions(FILE *out, const struct action_list *list)
+save_actions(const struct save *save, const struct action_list *list)
 {
 	for (unsigned int i = 0; i < action_list_count(list); i++) {
 		if (!action_list_bare(list))
-			fputs(" action", out);
-		save_one(out, action_list_at(list, i));
+			fputs(" action", save->out);
+		save_one(save, action_list_at(list, i));
 	}
 }
 
@@ -326,7 +328,7 @@ static int
 action_new(struct nl_request *req, struct error *err)
 {
 	const struct control *c = req->context;
-	struct actions actions;
+	struct actions actions = { .control = c };
 	struct nl_msgs *msgs;
 	size_t nest;
 	int rc = actions_parse(req->attrs[TCA_ACT_TAB], &actions, err);

@@ -22,6 +22,7 @@
 
 /* What a list of actions was parsed into; the specs point into it. */
 struct actions {
+	const struct control *control; /* set before anything is parsed */
 	unsigned int n;
 	struct action_spec specs[ACTIONS_MAX];
 	char kinds[ACTIONS_MAX][16];
@@ -36,10 +37,12 @@ struct action_codec {
 	size_t conf_size;
 	/* TCA_ACT_OPTIONS into conf, zeroed; *given false where only an index was given. */
 	int (*parse)(const struct nlattr *options, void *conf, uint32_t *index, bool *given, struct error *err);
+	int (*check)(const struct control *control, const void *conf,
+		struct error *err); /* of a conf that was given: what it names must be there; NULL: it names nothing */
 	void (*put)(struct nl_msgs *msgs,
 		const struct action *action); /* what stands in TCA_ACT_OPTIONS, but for the times */
 	/* For `weir save`: the options, each with a blank before it, as words that tc reads back to this conf. */
-	void (*save)(FILE *out, const void *conf);
+	void (*save)(const struct save *save, const void *conf);
 	uint16_t times_attr; /* TCA_KIND_TM */
 };
 
@@ -70,7 +73,7 @@ void bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list)
 
 const char *verdict_word(int32_t action); /* NULL: a jump or goto chain */
 void save_verdict(FILE *out, int32_t action); /* " WORD" */
-void save_actions(FILE *out, const struct action_list *list);
+void save_actions(const struct save *save, const struct action_list *list);
 
 /* ---- filters --------------------------------------------------------------------------------- */
 

@@ -58,7 +58,7 @@ fw_save(const struct save *save, const struct filter_info *info)
 	indev_save(save, conf.in_port);
 	if (conf.has_classid)
 		save_classid(out, "classid", conf.classid);
-	save_actions(out, fw_actions(info->filter));
+	save_actions(save, fw_actions(info->filter));
 	return true;
 }
 

@@ -52,7 +52,7 @@ matchall_save(const struct save *save, const struct filter_info *info)
 	fprintf(save->out, " handle 0x%x matchall", info->handle);
 	if (conf.classid != 0)
 		save_classid(save->out, "classid", conf.classid);
-	save_actions(save->out, matchall_actions(info->filter));
+	save_actions(save, matchall_actions(info->filter));
 	return true;
 }
 

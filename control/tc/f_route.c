@@ -75,7 +75,7 @@ route_save(const struct save *save, const struct filter_info *info)
 		fprintf(save->out, " to %u", conf.to);
 	if (conf.has_classid)
 		save_classid(save->out, "classid", conf.classid);
-	save_actions(save->out, route_actions(info->filter));
+	save_actions(save, route_actions(info->filter));
 	return true;
 }
 

@@ -68,7 +68,7 @@ tcindex_save(const struct save *save, const struct filter_info *info)
 		return true;
 	if (tcindex_classid(info->filter) != 0)
 		save_classid(out, "classid", tcindex_classid(info->filter));
-	save_actions(out, tcindex_actions(info->filter));
+	save_actions(save, tcindex_actions(info->filter));
 	return true;
 }
 

@@ -242,7 +242,7 @@ u32_save(const struct save *save, const struct filter_info *info)
 	indev_save(save, conf.in_port);
 	if (conf.has_classid)
 		save_classid(out, "flowid", conf.classid);
-	save_actions(out, u32_actions(info->filter));
+	save_actions(save, u32_actions(info->filter));
 	return true;
 }
 

@@ -287,7 +287,7 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 	codec = filter_codec_find(spec->kind);
 	if (codec == NULL)
 		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
-	options->control = req->context;
+	options->control = options->actions.control = req->context;
 	options->actions.n = 0;
 	options->classid = 0;
 	memset(&options->conf, 0, sizeof(options->conf));
