@@ -17,6 +17,7 @@ static const struct port_ops dummy_ops = {
 	.arphrd = ARPHRD_ETHER,
 	.default_flags = IFF_BROADCAST | IFF_NOARP,
 	.default_mtu = 1500,
+	.any_mtu = true,
 	.xmit = dummy_xmit,
 };
 PORT_REGISTER(dummy_ops)

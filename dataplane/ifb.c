@@ -65,7 +65,10 @@ static const struct port_ops ifb_ops = {
 	.arphrd = ARPHRD_ETHER,
 	.default_flags = IFF_BROADCAST | IFF_NOARP,
 	.default_mtu = 1500,
+	.any_mtu = true,
 	.default_tx_queue_len = IFB_TX_QUEUE_LEN,
+	/* Those that are there once Linux has loaded its module: scripts that load it make none. */
+	.summoned_as = (const char *const[]){ "ifb0", "ifb1", NULL },
 	.xmit = ifb_xmit,
 };
 PORT_REGISTER(ifb_ops)

@@ -16,6 +16,7 @@ static const struct port_ops loopback_ops = {
 	.arphrd = ARPHRD_LOOPBACK,
 	.default_flags = IFF_LOOPBACK | IFF_NOARP,
 	.default_mtu = 65536,
+	.any_mtu = true,
 	.xmit = loopback_xmit,
 };
 PORT_REGISTER(loopback_ops)

@@ -51,6 +51,15 @@ port_find_name(const struct router *router, const char *name)
 	return NULL;
 }
 
+static bool
+is_summoned_as(const struct port_ops *ops, const char *name)
+{
+	for (const char *const *known = ops->summoned_as; known != NULL && *known != NULL; known++)
+		if (strcmp(*known, name) == 0)
+			return true;
+	return false;
+}
+
 struct port *
 port_summon(struct router *router, const char *name, struct error *err)
 {
@@ -59,7 +68,7 @@ port_summon(struct router *router, const char *name, struct error *err)
 	for (unsigned int i = 0; port == NULL && i < kind_count; i++) {
 		const struct port_conf conf = { .name = name, .kind = kinds[i]->kind };
 
-		if (kinds[i]->summoned_as == NULL || strcmp(kinds[i]->summoned_as, name) != 0)
+		if (!is_summoned_as(kinds[i], name))
 			continue;
 		return port_add(router, &conf, &port, err) == 0 ? port : NULL;
 	}
@@ -258,7 +267,7 @@ allocate(struct router *router, const struct port_ops *ops, const struct port_co
 	}
 	memset(pm->port.counters, 0, counter_bytes);
 	make_mac(&pm->port, conf->mac);
-	if (strcmp(ops->kind, "dummy") == 0 || strcmp(ops->kind, "loopback") == 0)
+	if (ops->any_mtu)
 		pm->port.min_mtu = pm->port.max_mtu = 0;
 	return pm;
 }
@@ -503,7 +512,7 @@ port_remove(struct port *port, struct error *err)
 
 	if ((port->flags & IFF_LOOPBACK) != 0)
 		return error_set(err, EOPNOTSUPP, "the loopback stays");
-	if (port->ops->summoned_as != NULL)
+	if (port->ops->permanent)
 		return error_code(err, EOPNOTSUPP);
 	remove_port(port_machine(port), DROP_PORT_DELETED);
 	struct port *other = peer != 0 ? port_find(router, peer) : NULL;

@@ -280,7 +280,7 @@ port_set_name(struct port *port, const char *name, struct error *err)
 
 	if (strcmp(port->name, name) == 0)
 		return 0;
-	if (port->ops->summoned_as != NULL)
+	if (port->ops->permanent)
 		return error_set(err, EBUSY, "%s keeps its name", port->name);
 	if (rc != 0)
 		return rc;

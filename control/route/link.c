@@ -219,6 +219,8 @@ find_named(struct nl_request *req, struct port **port, struct error *err)
 		return error_set(err, EINVAL, "A link's index may not be negative");
 	if (info->ifi_index > 0)
 		*port = port_find(control_of(req)->router, (uint32_t)info->ifi_index);
+	else if (by != NULL && (req->header->nlmsg_flags & NLM_F_CREATE) != 0)
+		*port = port_find_name(control_of(req)->router, name);
 	else if (by != NULL)
 		*port = port_summon(control_of(req)->router, name, &(struct error){ 0 });
 	return 0;

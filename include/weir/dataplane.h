@@ -143,8 +143,11 @@ struct port_ops {
 	bool queues; /* has a default root qdisc (pfifo_fast); else noqueue: what is sent goes straight to xmit */
 	uint16_t arphrd; /* ARPHRD_ETHER, ARPHRD_LOOPBACK */
 	uint32_t default_flags, default_mtu;
+	bool any_mtu; /* Linux bounds it not */
 	uint32_t default_tx_queue_len; /* 0: 1000 */
-	const char *summoned_as; /* there is one of this kind, made when it is first named so (teql0); NULL: none */
+	const char *const
+		*summoned_as; /* names, NULL behind the last: there when somebody first names them; NULL: none */
+	bool permanent; /* keeps its name and is never removed */
 	int (*create)(struct port *port, const void *conf, struct error *err); /* conf is of the kind, below */
 	void (*destroy)(struct port *port);
 	int (*start)(struct port *port, struct error *err); /* IFF_UP was set */

@@ -23,6 +23,7 @@ FILES = (
     'ingress',
     'netem',
     'matchall',
+    'mirred',
     'pfifo_fast',
     'police',
     'prio',
