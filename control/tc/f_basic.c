@@ -60,7 +60,7 @@ basic_save(const struct save *save, const struct filter_info *info)
 	/* tc does not take a match as the last word. */
 	if (basic_classid(info->filter) != 0 || action_list_count(actions) == 0)
 		save_classid(save->out, "classid", basic_classid(info->filter));
-	save_actions(save->out, actions);
+	save_actions(save, actions);
 	return true;
 }
 
