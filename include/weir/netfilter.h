@@ -156,14 +156,31 @@ bool netfilter_has_target(const char *kind);
 
 /* ---- what dataplane/ uses ----------------------------------------------------------------------- */
 
+/* What LOG saw of a packet: 14 bytes of link header, and from the IP header on what its line may speak of. */
+#define NETFILTER_LOG_BYTES 156 /* an ICMP error, and the two headers that it quotes */
+struct netfilter_log {
+	char in[IF_NAMESIZE], out[IF_NAMESIZE];
+	char prefix[30];
+	uint8_t level; /* as syslog(3)'s */
+	uint8_t flags; /* NF_LOG_* */
+	bool has_link;
+	uint8_t link[14];
+	uint16_t bytes; /* of packet */
+	uint16_t length; /* the packet's from its IP header on */
+	uint32_t mark;
+	uint8_t packet[NETFILTER_LOG_BYTES];
+};
+/* The line that Linux would log; control thread. */
+void netfilter_log_line(const struct netfilter_log *log, char *line, size_t size);
+
 /* What extensions ask of the router that runs them; each may be NULL in tests: then nothing is done. */
 struct netfilter_host {
 	/* Tells the sender: a TCP reset, or an ICMP destination unreachable with this code. m stays the caller's. */
 	void (*reject)(void *arg, struct rte_mbuf *m, enum netfilter_hook hook, bool tcp_reset, uint8_t icmp_code);
 	/* The least MTU of the way to m's destination and of the way back to its source; 0: not known. */
 	uint32_t (*path_mtu)(void *arg, const struct rte_mbuf *m);
-	/* A line for the log; never blocks. level: as syslog(3)'s. */
-	void (*log)(void *arg, uint8_t level, const char *line);
+	/* Something for the log: copied or lost, never waited for. */
+	void (*log)(void *arg, const struct netfilter_log *log);
 	void *arg;
 };
 

@@ -16,9 +16,9 @@ BASE = {'address', 'change', 'error', 'packet', 'rate', 'rcu'}
 # What each folder, and the public headers that are its own, may include of include/weir.
 WEIR = {
     'rib': BASE | {'rib'},
-    'classify': BASE | {'classify', 'filter/', 'action/'},
+    'classify': BASE | {'classify', 'filter/', 'action/', 'netfilter', 'netfilter/'},
     'sched': BASE | {'classify', 'sched', 'qdisc/'},
-    'dataplane': BASE | {'classify', 'sched', 'rib', 'dataplane', 'qdisc/'},
+    'dataplane': BASE | {'classify', 'netfilter', 'sched', 'rib', 'dataplane', 'qdisc/'},
 }
 LIBRARIES = ('rib', 'classify', 'sched', 'base')
 FOREIGN_HEADER = re.compile(r'rte_ethdev|rte_cycles|rte_lcore|libmnl/|linux/netlink\.h|event2/|pthread\.h|threads\.h|(^|/)time\.h|pcap|sys/socket\.h$')
@@ -32,7 +32,7 @@ def owner(header):
     """Whose a public header is: a folder, or 'base'."""
     for folder in ('rib', 'classify', 'sched', 'dataplane'):
         mine = WEIR[folder] - BASE
-        if header == f'{folder}.h':
+        if header == f'{folder}.h' or folder == 'classify' and header == 'netfilter.h':
             return folder
         if folder in ('classify', 'sched') and any(name.endswith('/') and header.startswith(name) for name in mine):
             return folder
@@ -56,10 +56,11 @@ def code_of(path):
 def sources(top):
     """(folder, path from the top, folder's directory or None for public headers)"""
     for folder in WEIR:
-        if os.path.isdir(f'{top}/{folder}'):
-            for name in sorted(os.listdir(f'{top}/{folder}')):
+        for directory, _, names in sorted(os.walk(f'{top}/{folder}')):
+            for name in sorted(names):
                 if name.endswith(('.c', '.h')):
-                    yield folder, f'{folder}/{name}', folder
+                    inside = os.path.relpath(directory, top)
+                    yield folder, f'{inside}/{name}', inside
     public = f'{top}/include/weir'
     for directory, _, names in sorted(os.walk(public)):
         for name in sorted(names):
@@ -99,6 +100,7 @@ MISTAKES = (
     ('rib/a.c', '#include <weir/sched.h>\n'),
     ('rib/a.c', '#include "../dataplane/machine.h"\n'),
     ('classify/a.c', '#include <weir/sched.h>\n'),
+    ('classify/netfilter/a.c', '#include <weir/dataplane.h>\n'),
     ('sched/a.h', '#include <weir/rib.h>\n'),
     ('sched/a.c', '#include <rte_ethdev.h>\n'),
     ('sched/a.c', 'int f(void) { return rte_rdtsc() > 0; }\n'),

@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From a table's description to what workers walk.
+ *
+ * What a rule asks of a packet is split: what is a matter of bits (addresses, ports, marks, names of ports ...) becomes a
+ * mask and a value of the packet's key, the rest stays a list of calls. Rules of a segment that ask for the same bits
+ * form a shape, and a shape with many rules is found by hashing the bits that it asks for: tuple space search
+ * (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999). The order of
+ * rules is kept by asking candidates in the order of their indices, whichever shape they are of.
+ */
+#include <stdlib.h>
+
+#include "netfilter.h"
+
+/* Rules of one shape from which on hashing is cheaper than asking them one by one. */
+#define SHAPE_MIN 6
+
+/* An array of the table's while it grows. */
+struct growing {
+	void *array; /* where the pointer to it is */
+	size_t element;
+	uint32_t n, size;
+};
+
+struct compiling {
+	const struct netfilter_table_spec *spec;
+	struct table *t;
+	struct growing compares, calls, segments, probes, slots, lists, privs;
+	uint32_t *hooks; /* [n_rules]: from which packets come */
+	struct key *masks; /* [n_rules] */
+	struct key *values;
+	uint32_t *order; /* [n_rules]: room to sort a segment's rules */
+	struct error *err;
+};
+
+/* Room for n more elements, zeroed; NULL: memory is out. */
+static void *
+grow(struct growing *g, uint32_t n)
+{
+	uint8_t *there;
+	void *array;
+
+	memcpy(&array, g->array, sizeof(array));
+	if (array == NULL || g->n + n > g->size) {
+		uint32_t size = RTE_MAX(2 * g->size, g->n + n + 64);
+
+		array = realloc(array, size * g->element);
+		if (array == NULL)
+			return NULL;
+		memcpy(g->array, &array, sizeof(array));
+		g->size = size;
+	}
+	there = (uint8_t *)array + g->n * g->element;
+	memset(there, 0, n * g->element);
+	g->n += n;
+	return there;
+}
+
+static int
+no_memory(struct compiling *c)
+{
+	return error_code(c->err, ENOMEM);
+}
+
+static int
+add_list(struct compiling *c, uint32_t value)
+{
+	uint32_t *word = grow(&c->lists, 1);
+
+	if (word == NULL)
+		return no_memory(c);
+	*word = value;
+	return 0;
+}
+
+/* A zeroed block that goes with the table. */
+static void *
+add_priv(struct compiling *c, size_t bytes)
+{
+	void **slot = grow(&c->privs, 1);
+
+	if (slot != NULL)
+		*slot = calloc(1, RTE_ALIGN_CEIL(bytes + 1, RTE_CACHE_LINE_SIZE));
+	return slot != NULL ? *slot : NULL;
+}
+
+/* ---- selectors ---------------------------------------------------------------------------------- */
+
+/* A part of a key that must not be so. */
+struct differs {
+	struct compare words[2];
+	uint32_t n;
+};
+
+static bool
+differs_match(void *priv, struct packet *p)
+{
+	const struct differs *d = priv;
+
+	for (uint32_t i = 0; i < d->n; i++)
+		if ((p->key.words[d->words[i].word] & d->words[i].mask) != d->words[i].value)
+			return true;
+	return false;
+}
+
+static int
+add_call(struct compiling *c, struct list *calls, bool (*match)(void *priv, struct packet *p), void *priv)
+{
+	struct call *call = grow(&c->calls, 1);
+
+	if (call == NULL)
+		return no_memory(c);
+	*call = (struct call){ match, priv };
+	calls->n++;
+	return 0;
+}
+
+static uint32_t
+list_compares(const struct key *mask, const struct key *value, struct compare *compares)
+{
+	uint32_t n = 0;
+
+	for (uint32_t word = 0; word < KEY_WORDS; word++)
+		if (mask->words[word] != 0)
+			compares[n++] =
+				(struct compare){ mask->words[word], value->words[word] & mask->words[word], word };
+	return n;
+}
+
+/* One part of a selector: bits of the key, or, inverted, a call. */
+static int
+add_part(struct compiling *c, struct list *calls, const struct key *mask, const struct key *value, bool inverted,
+	struct key *all_masks, struct key *all_values)
+{
+	struct compare compares[KEY_WORDS];
+	uint32_t n = list_compares(mask, value, compares);
+	struct differs *differs;
+
+	if (!inverted) {
+		for (uint32_t i = 0; i < n; i++) {
+			all_masks->words[compares[i].word] |= compares[i].mask;
+			all_values->words[compares[i].word] |= compares[i].value;
+		}
+		return 0;
+	}
+	differs = add_priv(c, sizeof(*differs));
+	if (differs == NULL)
+		return no_memory(c);
+	memcpy(differs->words, compares, n * sizeof(*compares));
+	differs->n = n;
+	return add_call(c, calls, differs_match, differs);
+}
+
+static int
+add_selector(struct compiling *c, const struct netfilter_selector *s, struct list *calls, struct key *masks,
+	struct key *values)
+{
+	struct part {
+		struct key mask, value;
+		bool inverted;
+	} parts[6] = { 0 };
+	int rc = 0;
+
+	parts[0].mask.f.src = s->src_mask;
+	parts[0].value.f.src = s->src;
+	parts[0].inverted = (s->invert & NETFILTER_NOT_SRC) != 0;
+	parts[1].mask.f.dst = s->dst_mask;
+	parts[1].value.f.dst = s->dst;
+	parts[1].inverted = (s->invert & NETFILTER_NOT_DST) != 0;
+	memcpy(parts[2].mask.f.in, s->in_mask, IF_NAMESIZE);
+	memcpy(parts[2].value.f.in, s->in, IF_NAMESIZE);
+	parts[2].inverted = (s->invert & NETFILTER_NOT_IN) != 0;
+	memcpy(parts[3].mask.f.out, s->out_mask, IF_NAMESIZE);
+	memcpy(parts[3].value.f.out, s->out, IF_NAMESIZE);
+	parts[3].inverted = (s->invert & NETFILTER_NOT_OUT) != 0;
+	/* As on Linux: `! -f` without -f, or `! -p` without a protocol, says nothing. */
+	parts[4].mask.f.protocol = s->protocol != 0 ? UINT8_MAX : 0;
+	parts[4].value.f.protocol = s->protocol;
+	parts[4].inverted = s->protocol != 0 && (s->invert & NETFILTER_NOT_PROTOCOL) != 0;
+	parts[5].mask.f.has = s->fragment ? KEY_LATER_FRAGMENT : 0;
+	parts[5].value.f.has = KEY_LATER_FRAGMENT;
+	parts[5].inverted = s->fragment && (s->invert & NETFILTER_NOT_FRAGMENT) != 0;
+	for (unsigned int i = 0; rc == 0 && i < RTE_DIM(parts); i++)
+		rc = add_part(c, calls, &parts[i].mask, &parts[i].value, parts[i].inverted, masks, values);
+	return rc;
+}
+
+/* ---- extensions --------------------------------------------------------------------------------- */
+
+static bool
+protocol_fits(const uint8_t protocols[PROTOCOLS_MAX], const struct netfilter_selector *s)
+{
+	if (protocols[0] == 0)
+		return true;
+	for (unsigned int i = 0; i < PROTOCOLS_MAX && protocols[i] != 0; i++)
+		if (s->protocol == protocols[i] && (s->invert & NETFILTER_NOT_PROTOCOL) == 0)
+			return true;
+	return false;
+}
+
+/* "6", "6/17/132" */
+static const char *
+name_protocols(const uint8_t protocols[PROTOCOLS_MAX], char text[PROTOCOLS_MAX * 4])
+{
+	int n = 0;
+
+	for (unsigned int i = 0; i < PROTOCOLS_MAX && protocols[i] != 0; i++)
+		n += sprintf(text + n, "%s%u", i != 0 ? "/" : "", protocols[i]);
+	return text;
+}
+
+/* "INPUT/FORWARD" */
+static const char *
+name_hooks(uint32_t hooks, char text[80])
+{
+	int n = 0;
+
+	text[0] = '\0';
+	for (unsigned int hook = 0; hook < NETFILTER_HOOKS; hook++)
+		if ((hooks & 1u << hook) != 0)
+			n += sprintf(
+				text + n, "%s%s", n != 0 ? "/" : "", netfilter_hook_name((enum netfilter_hook)hook));
+	return text;
+}
+
+/* May an extension stand there? The sentences are those that Linux logs. */
+static int
+check_place(const struct place *place, const char *kind, const char *what, uint32_t tables, uint32_t hooks,
+	const uint8_t protocols[PROTOCOLS_MAX], struct error *err)
+{
+	char used[80], usable[80], text[PROTOCOLS_MAX * 4];
+
+	if (tables != 0 && (tables & 1u << place->table) == 0)
+		return error_set(err, EINVAL, "rule %u: %s %s: only valid in %s table, not %s", place->rule, kind, what,
+			netfilter_table_name((enum netfilter_table_id)__builtin_ctz(tables)),
+			netfilter_table_name(place->table));
+	if (hooks != 0 && (place->hooks & ~hooks) != 0)
+		return error_set(err, EINVAL, "rule %u: %s %s: used from hooks %s, but only usable from %s",
+			place->rule, kind, what, name_hooks(place->hooks, used), name_hooks(hooks, usable));
+	if (!protocol_fits(protocols, &place->spec->selector))
+		return error_set(err, EINVAL, "rule %u: %s %s: only valid for protocol %s", place->rule, kind, what,
+			name_protocols(protocols, text));
+	return 0;
+}
+
+static int
+make_match(struct compiling *c, const struct place *place, const struct netfilter_match_spec *spec,
+	const struct match_ops **found, void **priv)
+{
+	const struct match_ops *ops = spec->kind != NULL ? match_find(spec->kind) : NULL;
+	int rc;
+
+	*found = ops;
+	if (ops == NULL)
+		return error_set(c->err, ENOENT, "rule %u: there is no match '%s' here", place->rule,
+			spec->kind != NULL ? spec->kind : "");
+	rc = check_place(place, ops->kind, "match", 0, ops->hooks, ops->protocols, c->err);
+	if (rc != 0)
+		return rc;
+	*priv = add_priv(c, ops->size);
+	if (*priv == NULL)
+		return no_memory(c);
+	return ops->init != NULL ? ops->init(*priv, spec->conf, place, c->err) : 0;
+}
+
+/* Adds a match's bits to a rule's; false: they contradict, so that no packet could have both. */
+static bool
+merge(struct key *masks, struct key *values, const struct key *mask, const struct key *value)
+{
+	for (uint32_t i = 0; i < KEY_WORDS; i++)
+		if (((values->words[i] ^ value->words[i]) & masks->words[i] & mask->words[i]) != 0)
+			return false;
+	for (uint32_t i = 0; i < KEY_WORDS; i++) {
+		masks->words[i] |= mask->words[i];
+		values->words[i] |= value->words[i] & mask->words[i];
+	}
+	return true;
+}
+
+/* Is all of the match in the rule's bits now? */
+static bool
+take_bits(const struct match_ops *ops, const void *priv, struct key *masks, struct key *values)
+{
+	struct key mask = { 0 }, value = { 0 };
+	bool whole = ops->select != NULL && ops->select(priv, &mask, &value);
+
+	return merge(masks, values, &mask, &value) && whole;
+}
+
+static int
+add_target(struct compiling *c, const struct place *place, struct rule *rule)
+{
+	const struct netfilter_target_spec *spec = &place->spec->target;
+	const struct target_ops *ops;
+	int rc;
+
+	rule->verdict = spec->verdict;
+	rule->target_rule = spec->rule;
+	if (spec->verdict != NETFILTER_EXTENSION)
+		return 0;
+	ops = spec->kind != NULL ? target_find(spec->kind) : NULL;
+	if (ops == NULL)
+		return error_set(c->err, ENOENT, "rule %u: there is no target '%s' here", place->rule,
+			spec->kind != NULL ? spec->kind : "");
+	rc = check_place(place, ops->kind, "target", ops->tables, ops->hooks, ops->protocols, c->err);
+	if (rc != 0)
+		return rc;
+	rule->priv = add_priv(c, ops->size);
+	if (rule->priv == NULL)
+		return no_memory(c);
+	rule->act = ops->act;
+	return ops->init != NULL ? ops->init(rule->priv, spec->conf, place, c->err) : 0;
+}
+
+/* ---- rules -------------------------------------------------------------------------------------- */
+
+static int
+add_compares(struct compiling *c, const struct key *mask, const struct key *value, struct list *list)
+{
+	struct compare compares[KEY_WORDS];
+	uint32_t n = list_compares(mask, value, compares);
+	struct compare *room;
+
+	*list = (struct list){ c->compares.n, n };
+	room = grow(&c->compares, n);
+	if (room == NULL)
+		return no_memory(c);
+	memcpy(room, compares, n * sizeof(*compares));
+	return 0;
+}
+
+/* The calls of the plain form, and behind them those of the compiled one. */
+static int
+add_matches(struct compiling *c, const struct place *place, struct rule *rule, struct key *masks, struct key *values)
+{
+	const struct netfilter_rule_spec *spec = place->spec;
+	uint32_t selector_calls = rule->plain_calls.n;
+	struct call *left = calloc(selector_calls + spec->n_matches + 1, sizeof(*left));
+	uint32_t n_left = selector_calls;
+	bool counts = false;
+	int rc = left != NULL ? 0 : no_memory(c);
+
+	for (uint32_t i = 0; rc == 0 && i < selector_calls; i++)
+		left[i] = c->t->calls[rule->plain_calls.at + i];
+	for (uint32_t i = 0; rc == 0 && i < spec->n_matches; i++) {
+		const struct match_ops *ops;
+		void *priv = NULL;
+
+		rc = make_match(c, place, &spec->matches[i], &ops, &priv);
+		if (rc != 0)
+			break;
+		rc = add_call(c, &rule->plain_calls, ops->match, priv);
+		counts |= ops->stateful;
+		if (counts || !take_bits(ops, priv, masks, values))
+			left[n_left++] = (struct call){ ops->match, priv };
+	}
+	rule->calls.at = c->calls.n;
+	for (uint32_t i = 0; rc == 0 && i < n_left; i++)
+		rc = add_call(c, &rule->calls, left[i].match, left[i].priv);
+	free(left);
+	return rc;
+}
+
+static int
+add_rule(struct compiling *c, uint32_t i)
+{
+	const struct netfilter_rule_spec *spec = &c->spec->rules[i];
+	struct place place = { c->spec->table, c->hooks[i], i, spec };
+	struct key *masks = &c->masks[i], *values = &c->values[i];
+	struct rule *rule = &c->t->rules[i];
+	int rc;
+
+	rule->plain_calls.at = c->calls.n;
+	rc = add_selector(c, &spec->selector, &rule->plain_calls, masks, values);
+	if (rc == 0)
+		rc = add_compares(c, masks, values, &rule->plain_compares);
+	if (rc == 0)
+		rc = add_matches(c, &place, rule, masks, values);
+	if (rc == 0)
+		rc = add_compares(c, masks, values, &rule->compares);
+	return rc == 0 ? add_target(c, &place, rule) : rc;
+}
+
+/* ---- segments ----------------------------------------------------------------------------------- */
+
+static int
+compare_shape(const void *a, const void *b, void *arg)
+{
+	const struct compiling *c = arg;
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+	int by_mask = memcmp(&c->masks[left], &c->masks[right], sizeof(struct key));
+	int by_value = by_mask != 0 ? by_mask : memcmp(&c->values[left], &c->values[right], sizeof(struct key));
+
+	return by_value != 0 ? by_value : (left > right) - (left < right);
+}
+
+/* Rules of one shape: `n` in c->order from `at` on, by value and then by index. */
+struct shape {
+	uint32_t at, n;
+};
+
+static int
+compare_size(const void *a, const void *b)
+{
+	const struct shape *left = a, *right = b;
+
+	return left->n != right->n ? (left->n < right->n ? 1 : -1) : (left->at > right->at) - (left->at < right->at);
+}
+
+static void
+put_slot(struct slot *slots, uint32_t mask, uint32_t hash, uint32_t at)
+{
+	uint32_t i = hash & mask;
+
+	while (slots[i].at != SLOT_FREE)
+		i = (i + 1) & mask;
+	slots[i] = (struct slot){ hash, at };
+}
+
+/* The lists of a shape: a count, and the rules of one value. */
+static int
+add_shape(struct compiling *c, const struct shape *shape)
+{
+	const uint32_t *rules = c->order + shape->at;
+	uint32_t count = 4, lowest = RULE_NONE, highest = 0;
+	struct probe *probe = grow(&c->probes, 1);
+	struct slot *slots;
+	int rc = 0;
+
+	while (count < 2 * shape->n)
+		count *= 2;
+	slots = grow(&c->slots, count);
+	if (probe == NULL || slots == NULL)
+		return no_memory(c);
+	memset(slots, 0xff, count * sizeof(*slots));
+	for (uint32_t i = 0, n; rc == 0 && i < shape->n; i += n) {
+		const struct key *value = &c->values[rules[i]];
+		const struct rule *rule = &c->t->rules[rules[i]];
+		uint32_t at = c->lists.n;
+
+		for (n = 1; i + n < shape->n && memcmp(value, &c->values[rules[i + n]], sizeof(*value)) == 0;)
+			n++;
+		rc = add_list(c, n);
+		for (uint32_t k = 0; rc == 0 && k < n; k++)
+			rc = add_list(c, rules[i + k]);
+		if (rc == 0)
+			rc = add_list(c, RULE_NONE);
+		put_slot(slots, count - 1, key_hash(value, &c->t->compares[rule->compares.at], rule->compares.n), at);
+		lowest = RTE_MIN(lowest, rules[i]);
+		highest = RTE_MAX(highest, rules[i + n - 1]);
+	}
+	*probe = (struct probe){ .masks = c->t->rules[rules[0]].compares,
+		.lowest = lowest,
+		.highest = highest,
+		.slot_mask = count - 1,
+		.slots = c->slots.n - count };
+	return rc;
+}
+
+static int
+compare_index(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* What is in no probe, ascending. */
+static int
+add_loose(struct compiling *c, struct segment *segment, uint32_t *loose, uint32_t n)
+{
+	int rc = 0;
+
+	qsort(loose, n, sizeof(*loose), compare_index);
+	segment->loose = (struct list){ c->lists.n, n };
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		rc = add_list(c, loose[i]);
+	return rc == 0 ? add_list(c, RULE_NONE) : rc;
+}
+
+/* Shapes of the segment's rules, which are sorted by them: the largest first. NULL: memory is out. */
+static struct shape *
+find_shapes(const struct compiling *c, uint32_t n, uint32_t *n_shapes)
+{
+	struct shape *shapes = calloc(n, sizeof(*shapes));
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; shapes != NULL && i < n; i++) {
+		if (i == 0 || memcmp(&c->masks[c->order[i - 1]], &c->masks[c->order[i]], sizeof(struct key)) != 0)
+			shapes[count++].at = i;
+		shapes[count - 1].n++;
+	}
+	if (shapes != NULL)
+		qsort(shapes, count, sizeof(*shapes), compare_size);
+	*n_shapes = count;
+	return shapes;
+}
+
+static int
+add_segment(struct compiling *c, uint32_t first, uint32_t end)
+{
+	static const struct key nothing;
+	struct segment *segment = grow(&c->segments, 1), made = { .first = first, .end = end, .probes = c->probes.n };
+	uint32_t n = end - first, n_shapes, n_loose = 0, at = c->segments.n - 1;
+	struct shape *shapes;
+	uint32_t *loose;
+	int rc = 0;
+
+	if (segment == NULL)
+		return no_memory(c);
+	for (uint32_t i = 0; i < n; i++) {
+		c->order[i] = first + i;
+		c->t->rules[first + i].segment = at;
+	}
+	qsort_r(c->order, n, sizeof(*c->order), compare_shape, c);
+	shapes = find_shapes(c, n, &n_shapes);
+	loose = calloc(n, sizeof(*loose));
+	if (shapes == NULL || loose == NULL)
+		rc = no_memory(c);
+	for (uint32_t i = 0; rc == 0 && i < n_shapes; i++) {
+		bool bare = memcmp(&c->masks[c->order[shapes[i].at]], &nothing, sizeof(nothing)) == 0;
+
+		if (!bare && shapes[i].n >= SHAPE_MIN && made.n_probes < PROBES_MAX) {
+			rc = add_shape(c, &shapes[i]);
+			made.n_probes++;
+		} else {
+			memcpy(loose + n_loose, c->order + shapes[i].at, shapes[i].n * sizeof(*loose));
+			n_loose += shapes[i].n;
+		}
+	}
+	if (rc == 0 && made.n_probes != 0)
+		rc = add_loose(c, &made, loose, n_loose);
+	free(loose);
+	free(shapes);
+	c->t->segments[at] = made;
+	return rc;
+}
+
+/* Segments start where hooks and jumps lead to. */
+static int
+add_segments(struct compiling *c)
+{
+	const struct netfilter_table_spec *spec = c->spec;
+	bool *starts = calloc(spec->n_rules + 1, sizeof(*starts));
+	uint32_t first = 0;
+	int rc = starts != NULL ? 0 : no_memory(c);
+
+	for (uint32_t i = 0; rc == 0 && i < spec->n_rules; i++)
+		if (c->hooks[i] != 0 && (spec->rules[i].target.verdict == NETFILTER_JUMP ||
+						spec->rules[i].target.verdict == NETFILTER_GOTO))
+			starts[spec->rules[i].target.rule] = true;
+	for (unsigned int hook = 0; rc == 0 && hook < NETFILTER_HOOKS; hook++)
+		if (c->t->hooks[hook].present)
+			starts[spec->first[hook]] = true;
+	for (uint32_t i = 1; rc == 0 && i <= spec->n_rules; i++)
+		if (i == spec->n_rules || starts[i]) {
+			rc = add_segment(c, first, i);
+			first = i;
+		}
+	free(starts);
+	return rc;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+static void
+start(struct compiling *c, const struct netfilter_table_spec *spec, struct table *t, struct error *err)
+{
+	*c = (struct compiling){ .spec = spec, .t = t, .err = err };
+	c->compares = (struct growing){ &t->compares, sizeof(*t->compares), 0, 0 };
+	c->calls = (struct growing){ &t->calls, sizeof(*t->calls), 0, 0 };
+	c->segments = (struct growing){ &t->segments, sizeof(*t->segments), 0, 0 };
+	c->probes = (struct growing){ &t->probes, sizeof(*t->probes), 0, 0 };
+	c->slots = (struct growing){ &t->slots, sizeof(*t->slots), 0, 0 };
+	c->lists = (struct growing){ &t->lists, sizeof(*t->lists), 0, 0 };
+	c->privs = (struct growing){ &t->privs, sizeof(*t->privs), 0, 0 };
+	c->hooks = calloc(spec->n_rules, sizeof(*c->hooks));
+	c->masks = calloc(spec->n_rules, sizeof(*c->masks));
+	c->values = calloc(spec->n_rules, sizeof(*c->values));
+	c->order = calloc(spec->n_rules, sizeof(*c->order));
+	t->rules = calloc(spec->n_rules, sizeof(*t->rules));
+}
+
+static void
+add_hooks(struct compiling *c)
+{
+	const struct netfilter_table_spec *spec = c->spec;
+
+	for (unsigned int hook = 0; hook < NETFILTER_HOOKS; hook++)
+		if ((netfilter_table_hooks(spec->table) & 1u << hook) != 0)
+			c->t->hooks[hook] = (struct hook_chain){
+				.present = true,
+				.only_policy = spec->first[hook] == spec->policy[hook] &&
+					       spec->rules[spec->policy[hook]].target.verdict == NETFILTER_ACCEPT,
+				.first = spec->first[hook],
+				.policy = spec->policy[hook],
+			};
+}
+
+static int
+compile(struct compiling *c)
+{
+	int rc;
+
+	if (c->hooks == NULL || c->masks == NULL || c->values == NULL || c->order == NULL || c->t->rules == NULL)
+		return no_memory(c);
+	rc = check_flow(c->spec, c->hooks, c->err);
+	for (uint32_t i = 0; rc == 0 && i < c->spec->n_rules; i++)
+		rc = add_rule(c, i);
+	if (rc != 0)
+		return rc;
+	add_hooks(c);
+	return add_segments(c);
+}
+
+int
+compile_table(const struct netfilter_table_spec *spec, struct table **made, struct error *err)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	struct compiling c;
+	int rc;
+
+	if (t == NULL)
+		return error_code(err, ENOMEM);
+	t->id = spec->table;
+	t->n_rules = spec->n_rules;
+	start(&c, spec, t, err);
+	rc = compile(&c);
+	t->n_privs = c.privs.n;
+	free(c.hooks);
+	free(c.masks);
+	free(c.values);
+	free(c.order);
+	if (rc != 0)
+		free_table(t);
+	else
+		*made = t;
+	return rc;
+}
+
+void
+free_table(struct table *t)
+{
+	for (uint32_t i = 0; i < t->n_privs; i++)
+		free(t->privs[i]);
+	for (unsigned int i = 0; t->counters != NULL && i <= t->workers; i++)
+		free(t->counters[i]);
+	free(t->counters);
+	free(t->privs);
+	free(t->lists);
+	free(t->slots);
+	free(t->probes);
+	free(t->segments);
+	free(t->calls);
+	free(t->compares);
+	free(t->rules);
+	free(t);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of classify/netfilter/ share: kinds of matches and targets, a packet as rules see it, and a table as it
+ * is compiled.
+ */
+#ifndef WEIR_CLASSIFY_NETFILTER_H
+#define WEIR_CLASSIFY_NETFILTER_H
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+
+#include <weir/netfilter.h>
+#include <weir/netfilter/matches.h>
+#include <weir/netfilter/targets.h>
+
+/* What is read and written by different threads without a lock: one writer, plain word. */
+#define load_relaxed(pointer)         __atomic_load_n(pointer, __ATOMIC_RELAXED)
+#define load_acquire(pointer)         __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
+#define store_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+
+/* ---- packets ------------------------------------------------------------------------------------ */
+
+/*
+ * All that a rule may ask for by equality, bit by bit: a rule is a mask and a value of this, and what else it asks.
+ * Whether a field is there at all is said by `has`, which who asks for the field asks for, too.
+ */
+struct key_fields {
+	rte_be32_t src, dst;
+	rte_be16_t sport, dport; /* of TCP, UDP, UDP-Lite, SCTP, DCCP; else 0 */
+	uint8_t protocol;
+	uint8_t has; /* KEY_HAS_* */
+	uint8_t first, second; /* TCP: its flags; ICMP: type and code; else 0 */
+	uint32_t mark;
+	uint8_t tos, ttl;
+	uint16_t length; /* of the datagram, host order */
+	char in[IF_NAMESIZE], out[IF_NAMESIZE];
+};
+
+enum {
+	KEY_HAS_TRANSPORT = 1 << 0, /* no later fragment, and the transport's header is whole */
+	KEY_LATER_FRAGMENT = 1 << 1,
+};
+
+#define KEY_WORDS (sizeof(struct key_fields) / sizeof(uint64_t))
+
+struct key {
+	union {
+		struct key_fields f;
+		uint64_t words[KEY_WORDS];
+	};
+};
+
+_Static_assert(sizeof(struct key_fields) == 7 * sizeof(uint64_t), "no hole in it");
+
+#define TRANSPORT_MAX 20 /* bytes of the transport's header that are at hand */
+
+struct packet {
+	struct key key;
+	const struct netfilter_ctx *ctx;
+	struct rte_mbuf *m;
+	struct rte_ipv4_hdr *ip;
+	const uint8_t *transport; /* where it starts, or a copy */
+	uint32_t transport_off; /* of the frame; meaningless for a later fragment */
+	uint32_t transport_bytes; /* of the datagram behind its IP header */
+	bool later; /* a later fragment: `transport` is none */
+	/*
+	 * Its transport header is cut off, or it is a fragment made to split TCP's (RFC 1858): matches that want the
+	 * header drop the packet, so that rules must be asked one by one.
+	 */
+	bool odd;
+	bool hopeless; /* a match has found what is only seen in attacks: the packet is to be dropped, whatever rules say */
+	bool changed; /* a target has changed what the key has, and the key with it */
+	uint8_t copy[TRANSPORT_MAX];
+};
+
+/* Fills all but the key's names, which are the same for all of a burst. */
+void packet_view(struct packet *p, const struct netfilter_ctx *ctx, struct rte_mbuf *m);
+/* Copies n bytes from `at` on (of the datagram's transport); false: there are not so many. */
+bool packet_read_transport(const struct packet *p, uint32_t at, void *bytes, uint32_t n);
+
+/* ---- changes to packets: packet_change.c; all keep checksums right --------------------------------- */
+
+/* Who changes a header says so: the packet is checked anew where that matters. */
+void packet_header_changed(struct packet *p);
+/* The sum after bytes changed that are 16-bit words of what it is over (RFC 1624 equation 3). */
+rte_be16_t packet_sum_replace(rte_be16_t sum, rte_be16_t old, rte_be16_t new);
+void packet_set_tos(struct packet *p, uint8_t tos);
+void packet_set_ttl(struct packet *p, uint8_t ttl);
+void packet_set_mark(struct packet *p, uint32_t mark);
+/* Writes n bytes, at most 64, of TCP's header or data from `at` on, which are there and do not hold its checksum. */
+void packet_write_tcp(struct packet *p, uint32_t at, const void *bytes, uint32_t n);
+/*
+ * Makes the datagram longer by n bytes, an even number, behind its end, which are zero; the transport's checksum is told of
+ * its length. false: no room.
+ */
+bool packet_extend_tcp(struct packet *p, uint16_t n);
+
+/* ---- kinds --------------------------------------------------------------------------------------- */
+
+/* Where an extension stands, for its check. */
+struct place {
+	enum netfilter_table_id table;
+	uint32_t hooks; /* from which packets may come to it: bits 1 << hook; 0: none does */
+	uint32_t rule;
+	const struct netfilter_rule_spec *spec;
+};
+
+/* What an extension's protocol may be; 0 ends. Rules with it must have the selector, not inverted. */
+#define PROTOCOLS_MAX 6
+
+struct match_ops {
+	const char *kind;
+	size_t size; /* of its private state */
+	uint8_t protocols[PROTOCOLS_MAX]; /* all 0: any */
+	uint32_t hooks; /* where it may stand; 0: everywhere */
+	/*
+	 * It counts or draws lots: it is to be asked when and only when all before it said yes. A match without state
+	 * may be asked at any time, or not at all if its key says the same.
+	 */
+	bool stateful;
+	/* Fills priv, which is zero. NULL: conf is not looked at. */
+	int (*init)(void *priv, const void *conf, const struct place *place, struct error *err);
+	bool (*match)(void *priv, struct packet *p);
+	/*
+	 * What of it is a matter of bits of the key: mask and value, which are zero, get it. true: that is all of it.
+	 * NULL: nothing. Not asked of packets that are `odd`.
+	 */
+	bool (*select)(const void *priv, struct key *mask, struct key *value);
+};
+
+struct target_ops {
+	const char *kind;
+	size_t size;
+	uint8_t protocols[PROTOCOLS_MAX];
+	uint32_t tables; /* where it may stand: bits 1 << table; 0: everywhere */
+	uint32_t hooks;
+	int (*init)(void *priv, const void *conf, const struct place *place, struct error *err);
+	enum netfilter_verdict (*act)(void *priv, struct packet *p); /* CONTINUE, ACCEPT or DROP */
+};
+
+void match_register(const struct match_ops *ops);
+void target_register(const struct target_ops *ops);
+const struct match_ops *match_find(const char *kind);
+const struct target_ops *target_find(const char *kind);
+
+#define MATCH_REGISTER(ops)                                                                                            \
+	__attribute__((constructor)) static void match_register_##ops(void)                                            \
+	{                                                                                                              \
+		match_register(&(ops));                                                                                \
+	}
+#define TARGET_REGISTER(ops)                                                                                           \
+	__attribute__((constructor)) static void target_register_##ops(void)                                           \
+	{                                                                                                              \
+		target_register(&(ops));                                                                               \
+	}
+
+/* A number below 2^32 from the worker's generator (xorshift64*, S. Vigna 2016). */
+static inline uint32_t
+random32(const struct netfilter_ctx *ctx)
+{
+	uint64_t *state = ctx->random;
+
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return (uint32_t)((*state * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
+}
+
+/* ---- a table ------------------------------------------------------------------------------------- */
+
+/* One word of a key that is compared. */
+struct compare {
+	uint64_t mask, value;
+	uint32_t word;
+};
+
+/* A match that is called. */
+struct call {
+	bool (*match)(void *priv, struct packet *p);
+	void *priv;
+};
+
+struct list { /* a part of one of the table's arrays */
+	uint32_t at, n;
+};
+
+struct rule {
+	struct list compares; /* all that is a matter of bits */
+	struct list calls; /* what is left then */
+	enum netfilter_verdict verdict;
+	uint32_t target_rule; /* JUMP, GOTO */
+	enum netfilter_verdict (*act)(void *priv, struct packet *p); /* EXTENSION */
+	void *priv;
+	uint32_t segment;
+	/* The same rule, asked in the order in which it is written: its selector, then each match. */
+	struct list plain_compares, plain_calls;
+};
+
+/* A key with its rules, ascending; `at` in the table's `lists`, ended by RULE_NONE. */
+struct slot {
+	uint32_t hash, at; /* at SLOT_FREE: none */
+};
+
+#define RULE_NONE UINT32_MAX
+#define SLOT_FREE UINT32_MAX
+
+/* The rules of a segment that ask for the same bits: found by their values. */
+struct probe {
+	struct list masks; /* in the table's compares; values are not looked at */
+	uint32_t lowest, highest; /* rules */
+	uint32_t slot_mask; /* slots less one, a power of two */
+	uint32_t slots; /* in the table's `slots` */
+};
+
+#define PROBES_MAX 16
+
+/*
+ * Rules that a packet goes through from one that jumps, hooks and returns may lead to, until the next such one: it is
+ * searched as a whole. Packets that no rule of it decides go on with the next segment.
+ */
+struct segment {
+	uint32_t first, end;
+	uint32_t n_probes; /* 0: rules are asked one by one */
+	uint32_t probes; /* in the table's `probes` */
+	struct list loose; /* in the table's `lists`: rules that are in no probe, ascending, and RULE_NONE */
+};
+
+struct hook_chain {
+	bool present;
+	bool only_policy; /* its first rule is its policy, and accepts */
+	uint32_t first, policy;
+};
+
+struct table {
+	enum netfilter_table_id id;
+	uint32_t n_rules;
+	struct rule *rules;
+	struct compare *compares;
+	struct call *calls;
+	struct segment *segments;
+	struct probe *probes;
+	struct slot *slots;
+	uint32_t *lists;
+	struct hook_chain hooks[NETFILTER_HOOKS];
+	unsigned int workers;
+	/* [workers + 1][n_rules]: each worker's, the last control's; each a run of cache lines of its own */
+	struct netfilter_counter **counters;
+	/* control's: what is to be freed */
+	void **privs;
+	uint32_t n_privs;
+};
+
+struct netfilter {
+	struct table *tables[NETFILTER_TABLES]; /* published; NULL: not loaded */
+	uint32_t active; /* hooks at which any has a chain */
+	struct rcu *rcu;
+	unsigned int workers;
+};
+
+/* ruleset.c: of which hooks packets come to each rule (bits), hooks[spec->n_rules]. ELOOP, EINVAL. */
+int check_flow(const struct netfilter_table_spec *spec, uint32_t *hooks, struct error *err);
+/* May only a packet that nobody can tell from others not match it? Then what its target says holds for all. */
+bool rule_is_unconditional(const struct netfilter_rule_spec *spec);
+/* Does no packet pass it, whatever it is? */
+bool rule_is_final(const struct netfilter_rule_spec *spec);
+
+/* compile.c: all of a table but its counters; -errno, and nothing is left behind. */
+int compile_table(const struct netfilter_table_spec *spec, struct table **made, struct error *err);
+void free_table(struct table *table);
+
+/* The hash of a key's masked words; both who fills slots and who asks them. */
+static inline uint32_t
+key_hash(const struct key *key, const struct compare *masks, uint32_t n)
+{
+	uint64_t h = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		h = (h ^ (key->words[masks[i].word] & masks[i].mask)) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	return (uint32_t)h;
+}
+
+#endif

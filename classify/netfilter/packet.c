@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets as rules see them, and changes to them. */
+#include "netfilter.h"
+
+static bool
+has_ports(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
+	       protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
+}
+
+/* How much of a transport's header its matches want, in bytes. */
+static uint32_t
+header_bytes(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return 20;
+	case IPPROTO_UDP:
+	case IPPROTO_ICMP:
+		return 8;
+	default:
+		return has_ports(protocol) ? 4 : 0;
+	}
+}
+
+static void
+fill_transport(struct packet *p, struct key_fields *f)
+{
+	uint32_t wanted = header_bytes(f->protocol);
+
+	p->transport = rte_pktmbuf_read(p->m, p->transport_off, RTE_MIN(wanted, p->transport_bytes), p->copy);
+	if (p->transport == NULL || p->transport_bytes < wanted) {
+		p->odd = wanted != 0;
+		return;
+	}
+	f->has = KEY_HAS_TRANSPORT;
+	if (has_ports(f->protocol))
+		memcpy(&f->sport, p->transport, 2 * sizeof(f->sport));
+	if (f->protocol == IPPROTO_TCP) {
+		f->first = p->transport[13];
+	} else if (f->protocol == IPPROTO_ICMP) {
+		f->first = p->transport[0];
+		f->second = p->transport[1];
+	}
+}
+
+void
+packet_view(struct packet *p, const struct netfilter_ctx *ctx, struct rte_mbuf *m)
+{
+	const struct pkt *pkt = pkt_of(m);
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, pkt->l3_off);
+	struct key_fields *f = &p->key.f;
+	uint32_t header = rte_ipv4_hdr_len(ip), offset = rte_be_to_cpu_16(ip->fragment_offset) & 0x1fff;
+
+	p->ctx = ctx;
+	p->m = m;
+	p->ip = ip;
+	p->transport = NULL;
+	p->transport_off = pkt->l3_off + header;
+	p->transport_bytes = m->pkt_len > p->transport_off ? m->pkt_len - p->transport_off : 0;
+	p->later = offset != 0;
+	p->odd = offset == 1 && ip->next_proto_id == IPPROTO_TCP;
+	p->hopeless = p->changed = false;
+	f->src = ip->src_addr;
+	f->dst = ip->dst_addr;
+	f->sport = f->dport = 0;
+	f->protocol = ip->next_proto_id;
+	f->has = KEY_LATER_FRAGMENT;
+	f->first = f->second = 0;
+	f->mark = pkt->mark;
+	f->tos = ip->type_of_service;
+	f->ttl = ip->time_to_live;
+	f->length = (uint16_t)(m->pkt_len - pkt->l3_off);
+	if (likely(!p->later)) {
+		f->has = 0;
+		fill_transport(p, f);
+	}
+}
+
+bool
+packet_read_transport(const struct packet *p, uint32_t at, void *bytes, uint32_t n)
+{
+	const void *there;
+
+	if (p->later || at > p->transport_bytes || n > p->transport_bytes - at)
+		return false;
+	there = rte_pktmbuf_read(p->m, p->transport_off + at, n, bytes);
+	if (there != bytes)
+		memcpy(bytes, there, n);
+	return true;
+}
+
+/* ---- changes ------------------------------------------------------------------------------------ */
+
+void
+packet_header_changed(struct packet *p)
+{
+	pkt_of(p->m)->flags &= (uint8_t)~PKT_PLAIN;
+	p->changed = true;
+}
+
+rte_be16_t
+packet_sum_replace(rte_be16_t sum, rte_be16_t old, rte_be16_t new)
+{
+	uint32_t s = (uint32_t)(uint16_t)~sum + (uint16_t)~old + new;
+
+	s = (s & 0xffff) + (s >> 16);
+	return (rte_be16_t) ~((s & 0xffff) + (s >> 16));
+}
+
+/* Two bytes of the header, of which `at` is the even one's offset, as the checksum sees them. */
+static void
+set_header_word(struct packet *p, uint32_t at, rte_be16_t word)
+{
+	uint8_t *bytes = (uint8_t *)p->ip + at;
+	rte_be16_t old;
+
+	memcpy(&old, bytes, sizeof(old));
+	if (old == word)
+		return;
+	memcpy(bytes, &word, sizeof(word));
+	p->ip->hdr_checksum = packet_sum_replace(p->ip->hdr_checksum, old, word);
+	packet_header_changed(p);
+}
+
+void
+packet_set_tos(struct packet *p, uint8_t tos)
+{
+	set_header_word(p, 0, rte_cpu_to_be_16((uint16_t)(p->ip->version_ihl << 8 | tos)));
+	p->key.f.tos = tos;
+}
+
+void
+packet_set_ttl(struct packet *p, uint8_t ttl)
+{
+	set_header_word(p, 8, rte_cpu_to_be_16((uint16_t)(ttl << 8 | p->ip->next_proto_id)));
+	p->key.f.ttl = ttl;
+}
+
+void
+packet_set_mark(struct packet *p, uint32_t mark)
+{
+	pkt_of(p->m)->mark = p->key.f.mark = mark;
+	p->changed = true;
+}
+
+#define TCP_CHECKSUM_AT 16
+
+/* Bytes of the transport that are there. */
+static void
+write_transport(struct packet *p, uint32_t at, const uint8_t *from, uint32_t n)
+{
+	struct rte_mbuf *segment = p->m;
+	uint32_t off = p->transport_off + at;
+
+	for (; off >= segment->data_len; segment = segment->next)
+		off -= segment->data_len;
+	while (n != 0) {
+		uint32_t here = RTE_MIN(n, segment->data_len - off);
+
+		memcpy(rte_pktmbuf_mtod_offset(segment, uint8_t *, off), from, here);
+		from += here;
+		n -= here;
+		off = 0;
+		segment = segment->next;
+	}
+	/* Where the header is not in one piece, rules see a copy. */
+	if (p->transport == p->copy)
+		p->transport = rte_pktmbuf_read(
+			p->m, p->transport_off, RTE_MIN((uint32_t)sizeof(p->copy), p->transport_bytes), p->copy);
+	packet_header_changed(p);
+}
+
+static void
+set_tcp_sum(struct packet *p, rte_be16_t sum)
+{
+	write_transport(p, TCP_CHECKSUM_AT, (const uint8_t *)&sum, sizeof(sum));
+}
+
+static rte_be16_t
+tcp_sum(const struct packet *p)
+{
+	rte_be16_t sum = 0;
+
+	packet_read_transport(p, TCP_CHECKSUM_AT, &sum, sizeof(sum));
+	return sum;
+}
+
+void
+packet_write_tcp(struct packet *p, uint32_t at, const void *bytes, uint32_t n)
+{
+	/* The 16-bit words that the bytes are in; behind the end one is filled up with zero. */
+	uint32_t first = at & ~1u, span = RTE_ALIGN_CEIL(at + n, 2u) - first;
+	uint32_t have = RTE_MIN(span, p->transport_bytes - first);
+	rte_be16_t before[33] = { 0 }, after[33], sum = tcp_sum(p);
+
+	packet_read_transport(p, first, before, have);
+	memcpy(after, before, sizeof(after));
+	memcpy((uint8_t *)after + (at - first), bytes, n);
+	for (uint32_t i = 0; i < span / 2; i++)
+		sum = packet_sum_replace(sum, before[i], after[i]);
+	write_transport(p, first, (const uint8_t *)after, have);
+	set_tcp_sum(p, sum);
+	p->key.f.first = p->transport[13];
+}
+
+bool
+packet_extend_tcp(struct packet *p, uint16_t n)
+{
+	uint16_t length = rte_be_to_cpu_16(p->ip->total_length);
+	char *room = length <= UINT16_MAX - n ? rte_pktmbuf_append(p->m, n) : NULL;
+
+	if (room == NULL)
+		return false;
+	memset(room, 0, n);
+	/* The pseudo-header's length, which is even or odd as before. */
+	set_tcp_sum(p, packet_sum_replace(tcp_sum(p), rte_cpu_to_be_16((uint16_t)p->transport_bytes),
+			       rte_cpu_to_be_16((uint16_t)(p->transport_bytes + n))));
+	p->transport_bytes += n;
+	p->key.f.length = (uint16_t)(p->key.f.length + n);
+	set_header_word(p, 2, rte_cpu_to_be_16((uint16_t)(length + n)));
+	return true;
+}
