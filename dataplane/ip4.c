@@ -353,17 +353,57 @@ check_forward(struct worker *w, struct rte_mbuf *m, const struct rib_nexthop *ho
 	return KEEP;
 }
 
+/* What a burst's packets are asked. */
+struct routing {
+	struct port *in;
+	struct source_check check;
+	bool forwarding;
+	const struct rib_local_filter *local;
+	struct outgoing outgoing;
+	/* Where tables ask forwarded packets: these, in order, to be asked together. */
+	bool tables;
+	uint16_t waiting_count;
+	struct rte_mbuf *waiting[BURST];
+};
+
+/* All is said about m: it goes on, in pieces if it is too long. */
 static void
-forward(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_nexthop *hop, struct outgoing *o)
+send_on(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struct rib_nexthop *hop)
 {
-	struct pkt *p = pkt_of(m);
-	struct rte_ipv4_hdr *ip = ip4_header(m);
-	struct pkt_sink *sink = &counters(w, in)->sink;
-	enum drop_reason reason = check_forward(w, m, hop);
+	struct outgoing *o = &routing->outgoing;
+	struct pkt_sink *sink = &counters(w, routing->in)->sink;
 	struct port *out;
 
+	if (likely(m->pkt_len - pkt_of(m)->l3_off <= hop->mtu)) {
+		outgoing_add(w, o, m, hop);
+		return;
+	}
+	out = worker_port(w, hop->ifindex);
+	if (out == NULL)
+		pkt_drop(sink, m, DROP_PORT_DOWN);
+	else
+		ip4_fragment(w, out, sink, m, hop->mtu, add_piece, &(struct piece_way){ o, hop });
+}
+
+static void
+ask_tables(struct worker *w, struct routing *routing)
+{
+	uint16_t n = tables_forward(w, routing->in, routing->waiting, routing->waiting_count);
+
+	for (uint16_t i = 0; i < n; i++)
+		send_on(w, routing, routing->waiting[i], rib_nexthop(w->rib, pkt_of(routing->waiting[i])->nexthop));
+}
+
+static void
+forward(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struct rib_nexthop *hop)
+{
+	struct pkt *p = pkt_of(m);
+	struct port *in = routing->in;
+	struct rte_ipv4_hdr *ip = ip4_header(m);
+	enum drop_reason reason = check_forward(w, m, hop);
+
 	if (unlikely(reason != KEEP)) {
-		pkt_drop(sink, m, reason);
+		pkt_drop(&counters(w, in)->sink, m, reason);
 		return;
 	}
 	if (unlikely(hop->ifindex == in->ifindex))
@@ -373,15 +413,10 @@ forward(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_
 		record_options(w, hop, ip);
 	p->priority = ip4_tos_priority(ip->type_of_service);
 	p->out_port = (uint16_t)hop->ifindex;
-	if (likely(m->pkt_len - p->l3_off <= hop->mtu)) {
-		outgoing_add(w, o, m, hop);
-		return;
-	}
-	out = worker_port(w, hop->ifindex);
-	if (out == NULL)
-		pkt_drop(sink, m, DROP_PORT_DOWN);
+	if (unlikely(routing->tables))
+		routing->waiting[routing->waiting_count++] = m;
 	else
-		ip4_fragment(w, out, sink, m, hop->mtu, add_piece, &(struct piece_way){ o, hop });
+		send_on(w, routing, m, hop);
 }
 
 /* ---- by type of route -------------------------------------------------------------------------------------------- */
@@ -414,15 +449,6 @@ refuse(struct worker *w, struct port *in, struct rte_mbuf *m, const struct rib_r
 	}
 }
 
-/* What a burst's packets are asked. */
-struct routing {
-	struct port *in;
-	struct source_check check;
-	bool forwarding;
-	const struct rib_local_filter *local;
-	struct outgoing outgoing;
-};
-
 static void
 take_routed(struct worker *w, struct routing *routing, struct rte_mbuf *m, const struct rib_result *result)
 {
@@ -452,7 +478,7 @@ take_routed(struct worker *w, struct routing *routing, struct rte_mbuf *m, const
 	if (ours)
 		ip4_deliver(w, in, m, result->type == RTN_BROADCAST);
 	else
-		forward(w, in, m, hop, &routing->outgoing);
+		forward(w, routing, m, hop);
 }
 
 /*
@@ -559,14 +585,36 @@ ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struc
 	routing.forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
 	routing.local = rib_local_filter(w->rib);
 	load_source_check(w, in, &routing.check);
+	routing.tables = tables_ask(w, NETFILTER_FORWARD) || tables_ask(w, NETFILTER_POSTROUTING);
+	routing.waiting_count = 0;
 	outgoing_start(&routing.outgoing);
-	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local))
+	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local &&
+		    !routing.tables))
 		for (uint16_t i = 0; (i += go_straight(w, &routing, pkts + i, answers + i, n - i)) < n; i++)
 			take_routed(w, &routing, pkts[i], answers[i]);
 	else
 		for (uint16_t i = 0; i < n; i++)
 			take_routed(w, &routing, pkts[i], answers[i]);
+	if (unlikely(routing.waiting_count != 0))
+		ask_tables(w, &routing);
 	outgoing_flush(w, &routing.outgoing);
+}
+
+/* Tables see whole headers only, and before options and addresses are looked at. */
+static uint16_t
+ask_prerouting(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t good = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		enum drop_reason reason = (pkt_of(pkts[i])->flags & PKT_PLAIN) != 0 ? KEEP : check_header(pkts[i]);
+
+		if (likely(reason == KEEP))
+			pkts[good++] = pkts[i];
+		else
+			pkt_drop(&counters(w, in)->sink, pkts[i], reason);
+	}
+	return tables_prerouting(w, in, pkts, good);
 }
 
 void
@@ -574,6 +622,8 @@ ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t 
 {
 	struct rib_key4 keys[BURST];
 
+	if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
+		n = ask_prerouting(w, in, pkts, n);
 	n = make_keys(w, in, pkts, n, keys);
 	ip4_route(w, in, pkts, keys, n);
 }

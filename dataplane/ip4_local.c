@@ -12,9 +12,8 @@
 #include "buffer.h"
 #include "path.h"
 
-/* Is the transport checksum over m's payload right? */
-static bool
-transport_sum_ok(const struct rte_mbuf *m)
+bool
+ip4_transport_sum_ok(const struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = ip4_header(m);
 	uint16_t l4_off = pkt_of((struct rte_mbuf *)(uintptr_t)m)->l4_off;
@@ -38,7 +37,7 @@ refuse_udp(struct worker *w, struct rte_mbuf *m)
 	if (m->data_len < l4_off + sizeof(*udp) || rte_be_to_cpu_16(udp->dgram_len) < sizeof(*udp) ||
 		rte_be_to_cpu_16(udp->dgram_len) > bytes)
 		return;
-	if (udp->dgram_cksum != 0 && rte_be_to_cpu_16(udp->dgram_len) == bytes && !transport_sum_ok(m))
+	if (udp->dgram_cksum != 0 && rte_be_to_cpu_16(udp->dgram_len) == bytes && !ip4_transport_sum_ok(m))
 		return;
 	icmp_error(w, m, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 }
@@ -46,7 +45,7 @@ refuse_udp(struct worker *w, struct rte_mbuf *m)
 static void
 refuse_tcp(struct worker *w, struct rte_mbuf *m)
 {
-	if (m->data_len >= pkt_of(m)->l4_off + sizeof(struct rte_tcp_hdr) && transport_sum_ok(m))
+	if (m->data_len >= pkt_of(m)->l4_off + sizeof(struct rte_tcp_hdr) && ip4_transport_sum_ok(m))
 		tcp_refuse(w, m);
 }
 
@@ -75,6 +74,15 @@ receive_datagram(struct worker *w, struct rte_mbuf *m, bool broadcast)
 	return DROP_NO_SERVICE;
 }
 
+/* The same, if tables let it. */
+static enum drop_reason
+take_datagram(struct worker *w, struct port *in, struct rte_mbuf *m, bool broadcast)
+{
+	if (unlikely(tables_ask(w, NETFILTER_INPUT)) && !tables_input(w, in, m))
+		return DROP_NETFILTER;
+	return receive_datagram(w, m, broadcast);
+}
+
 static void
 finish(struct worker *w, struct port *in, struct rte_mbuf *m, enum drop_reason reason)
 {
@@ -91,13 +99,13 @@ ip4_deliver(struct worker *w, struct port *in, struct rte_mbuf *m, bool broadcas
 	enum drop_reason reason;
 
 	if (likely(!ip4_is_fragment(ip4_header(m)))) {
-		finish(w, in, m, receive_datagram(w, m, broadcast));
+		finish(w, in, m, take_datagram(w, in, m, broadcast));
 		return;
 	}
 	fragments = reassembly_add(w, in, m, &whole);
 	if (fragments == NULL)
 		return;
-	reason = whole == NULL ? DROP_NO_BUFFER : receive_datagram(w, whole, broadcast);
+	reason = whole == NULL ? DROP_NO_BUFFER : take_datagram(w, in, whole, broadcast);
 	rte_pktmbuf_free(whole);
 	for (; fragments != NULL; fragments = next) {
 		next = packet_next(fragments);

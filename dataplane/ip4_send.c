@@ -55,6 +55,7 @@ ip4_route_own(struct worker *w, struct rte_mbuf *m)
 	struct rib_key key = {
 		.dst = ip_addr_v4(ip->dst_addr),
 		.src = ip_addr_v4(ip->src_addr),
+		.mark = p->mark,
 		.iif = LOOPBACK_IFINDEX,
 		.flow_hash = flow_hash_addresses(ip->src_addr, ip->dst_addr),
 		.family = AF_INET,
@@ -100,7 +101,17 @@ ip4_send_own(struct worker *w, struct rte_mbuf *m)
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 	path_find_transport(m);
 	counters(w, out)->generated++;
-	if (length <= hop->mtu)
+	if (unlikely(tables_ask(w, NETFILTER_OUTPUT) || tables_ask(w, NETFILTER_POSTROUTING))) {
+		if (!tables_output(w, m))
+			return;
+		hop = rib_nexthop(w->rib, p->nexthop);
+		out = worker_port(w, p->out_port);
+		ip = ip4_header(m);
+		length = m->pkt_len - p->l3_off;
+	}
+	if (unlikely(hop == NULL || out == NULL))
+		pkt_drop(path_sink(w, p->out_port), m, DROP_NO_ROUTE);
+	else if (length <= hop->mtu)
 		path_output(w, &m, 1);
 	else if ((ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) != 0)
 		pkt_drop(&counters(w, out)->sink, m, DROP_MTU_EXCEEDED);

@@ -54,6 +54,17 @@ struct event_queue {
 	_Atomic(uint32_t) head, tail;
 };
 
+#define LOGS_SIZE 64 /* packets that a worker has to tell of, until control listens */
+
+/* One writer, one reader. */
+struct log_queue {
+	struct netfilter_log logs[LOGS_SIZE];
+	_Atomic(uint32_t) head, tail;
+	_Atomic(uint64_t) lost; /* of which no line is written, since there were too many */
+	uint64_t full_at; /* token bucket: when it will be full again */
+	uint64_t told; /* of those lost; control's */
+};
+
 /* Control is the only one to ask, one thing at a time. */
 struct worker_command {
 	void (*fn)(void *arg);
@@ -78,6 +89,7 @@ struct worker_machine {
 	_Atomic(uint32_t) deferred_tail; /* written here, read by router_totals */
 	struct port_counters orphans; /* packets whose port went while they were on the way */
 	struct event_queue events;
+	struct log_queue logs;
 	struct worker_command command;
 	struct worker_info info;
 	_Atomic(uint32_t) in_flight; /* taken from the ring, being worked on */
@@ -161,6 +173,7 @@ struct router {
 	uint32_t pool_size, reserve; /* of each */
 	unsigned int kept_by_drivers; /* buffers at most that devices did not return when they were closed */
 	struct rib *rib;
+	struct netfilter *netfilter;
 	struct rcu *rcu; /* NULL in replay: there is one thread */
 	struct worker_machine *workers[WORKERS_MAX];
 	unsigned int worker_count;
@@ -239,6 +252,10 @@ void worker_timers(struct worker_machine *wm, bool worked);
 /* Makes room for one more busy lane. Control thread. */
 int worker_grow_busy(struct worker_machine *wm, struct error *err);
 bool worker_next_event(struct worker_machine *wm, struct worker_event *event);
+/* There is something for router_poll. One system call wakes control, however much there is to say until it listens. */
+void router_wake(struct router *router);
+/* log.c: lines for what workers have to tell of, in router_poll. */
+void log_poll(struct router *router);
 uint64_t
 worker_next_event_ns(struct worker_machine *wm); /* when there is something to do, whatever comes in; SCHED_NEVER */
 

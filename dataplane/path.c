@@ -23,6 +23,8 @@ path_start(struct worker *w, struct error *err)
 		w->icmp_tokens = INT64_MAX; /* full: clipped to the burst when it is used */
 	}
 	w->path = path;
+	if (path != NULL)
+		tables_start(w);
 	if (path == NULL || path->timers == NULL || path->peers == NULL || path->reassembly == NULL) {
 		path_stop(w);
 		return error_set(err, ENOMEM, "no memory for the state of worker %u", w->index);
@@ -93,7 +95,7 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 		parsed.plain = false; /* marks are part of the keys */
 		worker_stage(w, STAGE_OF_INGRESS);
 	}
-	if (likely(parsed.plain))
+	if (likely(parsed.plain) && likely(!tables_ask(w, NETFILTER_PREROUTING)))
 		ip4_route(w, in, pkts, parsed.keys, n);
 	else
 		dispatch(w, in, pkts, n);

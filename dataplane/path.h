@@ -28,6 +28,7 @@ struct path {
 	struct icmp_peer *peers; /* icmp_limit.c */
 	struct reassembly *reassembly; /* ip4_reassembly.c */
 	uint16_t ip_id; /* of the next datagram made here */
+	struct netfilter_host tables_host; /* tables.c */
 };
 
 /* A setting that is on where either `all` or the port says so; where both must; the greater of both (ip-sysctl). */
@@ -129,6 +130,27 @@ path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destin
 	memcpy(frame + 2 * RTE_ETHER_ADDR_LEN, &protocol, sizeof(protocol));
 }
 
+/* ---- tables.c: packet filter tables at the hooks of the path -------------------------------------------------------- */
+
+/* Once per worker, from path_start. */
+void tables_start(struct worker *w);
+
+/* Are packets asked at this hook at all? */
+static inline bool
+tables_ask(const struct worker *w, enum netfilter_hook hook)
+{
+	return netfilter_is_active(w->netfilter_active, hook);
+}
+
+/* Each drops what tables say no to, if they ask there, and keeps the rest in front, in order; returns how many. */
+uint16_t tables_prerouting(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* Routed, out_port set: FORWARD, then POSTROUTING. */
+uint16_t tables_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* May a datagram for this router be delivered? m stays the caller's. */
+bool tables_input(struct worker *w, struct port *in, struct rte_mbuf *m);
+/* OUTPUT and POSTROUTING for a datagram made and routed here, which may get another route; false: it was dropped. */
+bool tables_output(struct worker *w, struct rte_mbuf *m);
+
 /* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
 
 /* At most BURST, checked by parse alone. */
@@ -181,6 +203,8 @@ rte_be32_t ip4_hop_source(const struct worker *w, const struct rib_nexthop *hop,
 
 /* Takes m, which is for this router: `broadcast` if it is for all. */
 void ip4_deliver(struct worker *w, struct port *in, struct rte_mbuf *m, bool broadcast);
+/* Is the transport checksum over m's payload right? For a TCP or UDP datagram that is no fragment. */
+bool ip4_transport_sum_ok(const struct rte_mbuf *m);
 /* Answers a TCP segment for which there is no connection (RFC 9293 3.10.7.1); m stays the caller's. */
 void tcp_refuse(struct worker *w, const struct rte_mbuf *m);
 

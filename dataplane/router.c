@@ -151,6 +151,9 @@ make_parts(struct router *router, struct error *err)
 	router->virtual_now = CLOCK_START;
 	if (!router->conf.replay && (router->rcu = rcu_create(workers)) == NULL)
 		return error_set(err, ENOMEM, "no memory for the readers' states");
+	router->netfilter = netfilter_create(router->rcu, workers);
+	if (router->netfilter == NULL)
+		return error_set(err, ENOMEM, "no memory for the packet filter tables");
 	rc = rib_create(router->rcu, &router->rib, err);
 	if (rc == 0 && router->conf.replay)
 		rc = replay_create(router, err);
@@ -232,6 +235,7 @@ router_destroy(struct router *router)
 		worker_destroy(router->workers[i]);
 	if (router->rib != NULL)
 		rib_destroy(router->rib);
+	netfilter_destroy(router->netfilter);
 	rcu_destroy(router->rcu);
 	replay_destroy(router->replay);
 	for (unsigned int i = 0; i < 3; i++) {
@@ -256,6 +260,12 @@ struct rcu *
 router_rcu(struct router *router)
 {
 	return router->rcu;
+}
+
+struct netfilter *
+router_netfilter(struct router *router)
+{
+	return router->netfilter;
 }
 
 uint64_t
@@ -313,6 +323,15 @@ tell_neighbour(struct router *router, const struct worker_event *event)
 }
 
 void
+router_wake(struct router *router)
+{
+	uint64_t one = 1;
+
+	if (!atomic_exchange(&router->wake_pending, true) && write(router->wake_fd, &one, sizeof(one)) < 0)
+		atomic_store(&router->wake_pending, false);
+}
+
+void
 router_poll(struct router *router)
 {
 	struct worker_event event;
@@ -324,6 +343,7 @@ router_poll(struct router *router)
 	for (unsigned int i = 0; i < router->worker_count; i++)
 		while (worker_next_event(router->workers[i], &event))
 			tell_neighbour(router, &event);
+	log_poll(router);
 	if (router->timer_fd >= 0 && read(router->timer_fd, &count, sizeof(count)) == sizeof(count))
 		port_poll_carrier(router);
 }

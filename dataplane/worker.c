@@ -55,6 +55,7 @@ worker_create(struct router *router, unsigned int index, struct error *err)
 		.lcore = LCORE_ID_ANY,
 		.router = router,
 		.rib = router->rib,
+		.netfilter = router->netfilter,
 		.pool = pool,
 		.settings = &router->settings,
 		.now = router_now(router),
@@ -453,13 +454,7 @@ worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool 
 		.removed = removed,
 	};
 	atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
-	/* One system call wakes control, however much there is to say until it listens. */
-	if (!atomic_exchange(&router->wake_pending, true)) {
-		uint64_t one = 1;
-
-		if (write(router->wake_fd, &one, sizeof(one)) < 0)
-			atomic_store(&router->wake_pending, false);
-	}
+	router_wake(router);
 }
 
 bool

@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 
 #include <weir/dataplane.h>
+#include <weir/netfilter.h>
 
 #define BURST 64
 
@@ -32,6 +33,8 @@ struct worker {
 	uint64_t now; /* read once per loop */
 	uint64_t icmp_tokens, icmp_stamp_ns; /* the path's: global ICMP limit of this worker */
 	uint64_t random; /* state of the worker's generator */
+	const struct netfilter *netfilter; /* NULL: no tables (tests) */
+	const uint32_t *netfilter_active; /* the hooks at which packets are asked: netfilter_is_active */
 	struct stage_clock clock;
 	struct path *path; /* the path's own: path_start makes it */
 	struct worker_machine *machine; /* rings, queues and statistics: worker.c's own */
@@ -99,6 +102,8 @@ extern const struct classify_outlet worker_outlet;
 struct rte_mbuf *worker_alloc(struct worker *w);
 /* Tells control (router_events.neighbour); never blocks. With `removed`, router_poll first asks path_neighbour_collect, and says so only if it is gone. */
 void worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool removed);
+/* A packet for the log: copied, or counted as lost when there are too many. */
+void worker_log(struct worker *w, const struct netfilter_log *log);
 /* The worker that owns the port. */
 struct worker *worker_of(const struct port *port);
 /* Replay: any destination MAC is the port's own, and neighbours that nobody configured resolve at once. */

@@ -646,6 +646,7 @@ free_table(struct table *t)
 	for (unsigned int i = 0; t->counters != NULL && i <= t->workers; i++)
 		free(t->counters[i]);
 	free(t->counters);
+	free(t->origin);
 	free(t->privs);
 	free(t->lists);
 	free(t->slots);

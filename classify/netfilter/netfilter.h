@@ -251,6 +251,7 @@ struct table {
 	/* control's: what is to be freed */
 	void **privs;
 	uint32_t n_privs;
+	void *origin;
 };
 
 struct netfilter {

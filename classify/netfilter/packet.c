@@ -96,7 +96,7 @@ packet_read_transport(const struct packet *p, uint32_t at, void *bytes, uint32_t
 void
 packet_header_changed(struct packet *p)
 {
-	pkt_of(p->m)->flags &= (uint8_t)~PKT_PLAIN;
+	pkt_of(p->m)->flags &= (uint16_t)~PKT_PLAIN;
 	p->changed = true;
 }
 

@@ -102,6 +102,7 @@ netfilter_replace(
 		free_table(t);
 		return rc;
 	}
+	t->origin = spec->origin;
 	before = nf->tables[spec->table];
 	publish(nf, spec->table, t);
 	if (before == NULL)
@@ -129,6 +130,12 @@ bool
 netfilter_is_loaded(const struct netfilter *nf, enum netfilter_table_id id)
 {
 	return nf->tables[id] != NULL;
+}
+
+void *
+netfilter_origin(const struct netfilter *nf, enum netfilter_table_id id)
+{
+	return nf->tables[id] != NULL ? nf->tables[id]->origin : NULL;
 }
 
 uint32_t

@@ -56,6 +56,8 @@ struct router_events {
 	void (*neighbour)(void *arg, uint32_t ifindex, uint8_t family, const struct ip_addr *addr,
 		bool removed); /* changed its state */
 	void (*link)(void *arg, struct port *port); /* carrier */
+	/* A packet filter's LOG: the packet as a line, without its end; level as syslog(3)'s. NULL: on stderr. */
+	void (*log)(void *arg, uint8_t level, const char *line);
 	void *arg;
 };
 void router_set_events(struct router *router, const struct router_events *events);

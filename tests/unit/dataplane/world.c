@@ -82,6 +82,12 @@ worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool 
 	w->router->told_removed += removed;
 }
 
+void
+worker_log(struct worker *w, const struct netfilter_log *log)
+{
+	w->router->logged++;
+}
+
 struct worker *
 worker_of(const struct port *port)
 {

@@ -58,6 +58,7 @@ struct router {
 	struct sent sent[SENT_MAX];
 	unsigned int sent_count;
 	unsigned int told, told_removed; /* worker_tell_neighbour */
+	uint32_t logged; /* packets that LOG told of */
 	unsigned int handed_over;
 };
 
