@@ -15,7 +15,7 @@
  * Each class has room in front of it for a leaf qdisc of the size of a FIFO: what is needed together stands together,
  * and can be fetched ahead by the class's address alone.
  *
- *   | room: cold 128 B | qdisc's line | its state ... | struct class: cold 128 B | class's line | its state ...
+ *   | room: cold 192 B | qdisc's line, its state ... | struct class: cold 128 B | class's line, its state ...
  */
 #define CLASS_ROOM ((size_t)384)
 
@@ -29,11 +29,8 @@ class_room(const struct class *c)
 static inline void
 class_prefetch(const struct class *c)
 {
-	const struct qdisc *leaf = class_room(c);
-
 	rte_prefetch0(&c->qdisc);
-	rte_prefetch0(&leaf->ops);
-	rte_prefetch0(leaf->priv);
+	rte_prefetch0(&class_room(c)->backlog_bytes);
 }
 
 /* Classes by minor, in pages that exist where there are classes: a lookup is two loads, and readers need no lock. */

@@ -225,7 +225,7 @@ const struct tc_estimator *sched_estimator_spec(const struct estimator *e);
  */
 struct qdisc_ops {
 	const char *kind;
-	/* of the discipline's own state, cache-aligned behind struct qdisc; the first line of it is fetched ahead */
+	/* of the discipline's own state, behind struct qdisc, aligned to 32 bytes; the first 96 of it are fetched ahead */
 	size_t size;
 	size_t conf_size;
 	int (*init)(struct qdisc *q, const void *conf, uint64_t now,
@@ -341,8 +341,9 @@ struct class_ops {
 };
 
 /*
- * What is cold stands in front, so that what is hot, one cache line, lies beside the discipline's own state: with a
- * small priv a packet touches two lines of its qdisc that are neighbours.
+ * What is cold stands in front, then what a call by ops needs. The counters that each packet changes take half a cache
+ * line, and the discipline's own state begins in the other half: a packet of a FIFO that is filled without calls
+ * touches this line alone.
  */
 struct qdisc {
 	/* cold */
@@ -357,17 +358,18 @@ struct qdisc {
 	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog; see holds */
 	struct qdisc *next_listed; /* core's: all of the tree by serial */
 	struct estimator *estimator; /* NULL: none */
-	/* hot */
-	_Alignas(128) const struct qdisc_ops *ops;
+	/* for calls */
+	const struct qdisc_ops *ops;
 	struct sched_tree *tree;
 	struct class *parent; /* the class whose leaf it is; NULL: the root */
 	const struct sched_stab *sizes; /* the nearest size table on the way to the root; NULL: none */
-	uint64_t backlog_bytes;
+	/* hot */
+	_Alignas(64) uint64_t backlog_bytes;
 	uint64_t sent_bytes, sent_packets;
 	uint32_t backlog_pkts;
 	bool holds; /* held is not NULL */
 	bool plain; /* a plain_fifo without size table or observer: its parent may use sched/fifo.h instead of its ops */
-	_Alignas(64) uint8_t priv[];
+	_Alignas(32) uint8_t priv[];
 };
 
 /* Hot is the half of a cache line that lies before the discipline's own state; that begins in the other half. */
@@ -384,7 +386,7 @@ struct class
 	uint32_t slot; /* in the tree: pkt.leaf */
 	bool room_taken; /* core's: its leaf stands in the room before the class, see tree.h */
 	/* hot */
-	_Alignas(128) struct qdisc *qdisc; /* whose class it is */
+	_Alignas(64) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
 	struct class *parent; /* NULL: directly under the qdisc */
 	/*
@@ -551,7 +553,8 @@ static inline void
 qdisc_prefetch_self(const struct qdisc *q)
 {
 	rte_prefetch0(&q->ops);
-	rte_prefetch0(q->priv);
+	rte_prefetch0(&q->backlog_bytes);
+	rte_prefetch0(q->priv + 32);
 }
 
 static inline void
