@@ -34,15 +34,11 @@ u32_init(void *priv, const void *conf, const struct place *place, struct error *
 static bool
 read_word(const struct packet *p, uint64_t at, uint32_t *word)
 {
-	uint32_t l3_off = pkt_of(p->m)->l3_off;
-	rte_be32_t copy;
-	const void *there;
+	rte_be32_t found;
 
-	if (at + sizeof(copy) > p->m->pkt_len - l3_off)
+	if (!packet_read(p->m, (int64_t)(pkt_of(p->m)->l3_off + at), &found, sizeof(found)))
 		return false;
-	there = rte_pktmbuf_read(p->m, l3_off + (uint32_t)at, sizeof(copy), &copy);
-	memcpy(&copy, there, sizeof(copy));
-	*word = rte_be_to_cpu_32(copy);
+	*word = rte_be_to_cpu_32(found);
 	return true;
 }
 

@@ -16,10 +16,8 @@
 #include <weir/netfilter/matches.h>
 #include <weir/netfilter/targets.h>
 
-/* What is read and written by different threads without a lock: one writer, plain word. */
-#define load_relaxed(pointer)         __atomic_load_n(pointer, __ATOMIC_RELAXED)
-#define load_acquire(pointer)         __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
-#define store_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+#include "../internal.h"
+#include "../read.h"
 
 /* ---- packets ------------------------------------------------------------------------------------ */
 
@@ -67,8 +65,8 @@ struct packet {
 	uint32_t transport_bytes; /* of the datagram behind its IP header */
 	bool later; /* a later fragment: `transport` is none */
 	/*
-	 * Its transport header is cut off, or it is a fragment made to split TCP's (RFC 1858): matches that want the
-	 * header drop the packet, so that rules must be asked one by one.
+	 * Its transport header, or TCP's options, are cut off, or it is a fragment made to split TCP's header (RFC 1858):
+	 * matches that want these drop the packet, so that rules must be asked one by one.
 	 */
 	bool odd;
 	bool hopeless; /* a match has found what is only seen in attacks: the packet is to be dropped, whatever rules say */

@@ -29,16 +29,22 @@ fill_transport(struct packet *p, struct key_fields *f)
 {
 	uint32_t wanted = header_bytes(f->protocol);
 
-	p->transport = rte_pktmbuf_read(p->m, p->transport_off, RTE_MIN(wanted, p->transport_bytes), p->copy);
-	if (p->transport == NULL || p->transport_bytes < wanted) {
-		p->odd = wanted != 0;
-		return;
+	if (p->transport_bytes < wanted) {
+		p->odd = true;
+		wanted = p->transport_bytes;
 	}
+	if (wanted != 0)
+		p->transport = rte_pktmbuf_read(p->m, p->transport_off, wanted, p->copy);
+	if (p->odd)
+		return;
 	f->has = KEY_HAS_TRANSPORT;
 	if (has_ports(f->protocol))
 		memcpy(&f->sport, p->transport, 2 * sizeof(f->sport));
 	if (f->protocol == IPPROTO_TCP) {
+		uint32_t header = (uint32_t)(p->transport[12] >> 4) * 4;
+
 		f->first = p->transport[13];
+		p->odd = header < wanted || header > p->transport_bytes;
 	} else if (f->protocol == IPPROTO_ICMP) {
 		f->first = p->transport[0];
 		f->second = p->transport[1];
@@ -81,14 +87,8 @@ packet_view(struct packet *p, const struct netfilter_ctx *ctx, struct rte_mbuf *
 bool
 packet_read_transport(const struct packet *p, uint32_t at, void *bytes, uint32_t n)
 {
-	const void *there;
-
-	if (p->later || at > p->transport_bytes || n > p->transport_bytes - at)
-		return false;
-	there = rte_pktmbuf_read(p->m, p->transport_off + at, n, bytes);
-	if (there != bytes)
-		memcpy(bytes, there, n);
-	return true;
+	/* rte_pktmbuf_read does not stand to be asked for nothing behind the last segment. */
+	return !p->later && (n == 0 || packet_read(p->m, (int64_t)p->transport_off + at, bytes, n));
 }
 
 /* ---- changes ------------------------------------------------------------------------------------ */

@@ -160,8 +160,8 @@ next_match(struct search *s, const struct table *t, struct packet *p)
 static inline void
 count(struct netfilter_counter *c, uint64_t packets, uint64_t bytes)
 {
-	__atomic_store_n(&c->packets, c->packets + packets, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->bytes, c->bytes + bytes, __ATOMIC_RELAXED);
+	counter_add(&c->packets, packets);
+	counter_add(&c->bytes, bytes);
 }
 
 /* ACCEPT or DROP */

@@ -68,6 +68,12 @@ def sources(top):
             yield owner(os.path.relpath(path, 'include/weir')), path, None
 
 
+def within(folder, directory, top, header):
+    """Is a header that is included by its path one of the folder's own?"""
+    path = os.path.normpath(f'{directory}/{header}')
+    return directory and path.startswith(f'{folder}/') and os.path.exists(f'{top}/{path}')
+
+
 def complaint(folder, path, directory, top, line):
     found = re.match(r'\s*#\s*include\s+([<"])([^>"]+)', line)
     if not found:
@@ -76,7 +82,7 @@ def complaint(folder, path, directory, top, line):
     quote, header = found.groups()
     if header.startswith('weir/') and not allowed(folder, header[5:]):
         return f'{folder} may not see {header}'
-    if quote == '"' and not (directory and os.path.exists(f'{top}/{directory}/{header}')):
+    if quote == '"' and not within(folder, directory, top, header):
         return f'{header} is not in {os.path.dirname(path)}/'
     if folder in LIBRARIES and FOREIGN_HEADER.search(header) and (path, header) not in EXCEPTIONS:
         return f'{header}: {folder}/ knows no NIC, no netlink, no thread and no clock'
