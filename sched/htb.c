@@ -449,8 +449,12 @@ htb_class_unlink(struct class *c)
 	h->ahead = (struct htb_look_ahead){ 0 };
 	h->adjusted -= is_adjusted(h, cl);
 	/* Without children its parent is a leaf again. */
-	if (c->parent != NULL && c->parent->children == 1)
-		((struct htb_class *)class_priv(c->parent))->level = 0;
+	if (c->parent != NULL && c->parent->children == 1) {
+		struct htb_class *parent = class_priv(c->parent);
+
+		parent->level = 0;
+		htb_look_at_mode(h, parent);
+	}
 }
 
 static void

@@ -315,6 +315,8 @@ htb_row_remove_first(struct htb *h, unsigned int prio)
 
 /* ---- htb_serve.c */
 
+/* Of an inner class from which nobody wanted to borrow, before somebody does, or before it is a leaf again. */
+void htb_look_at_mode(struct htb *h, struct htb_class *cl);
 void htb_unpark(struct htb *h, struct htb_class *cl);
 /* Out of all rings and of the wheel, as before a change of prio or of what its mode depends on; and in again. */
 void htb_take_out(struct htb *h, struct htb_class *cl);

@@ -141,6 +141,23 @@ review_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode 
 	arm(h, cl);
 }
 
+/*
+ * An inner class from which nobody wants to borrow is not told from one that has something to lend until somebody does:
+ * only that it is over its ceil is counted.
+ */
+static inline bool
+mode_matters(const struct htb_class *cl, enum htb_mode mode)
+{
+	return cl->busy != 0 || cl->level == 0 || mode == HTB_CANNOT_SEND || cl->mode == HTB_CANNOT_SEND;
+}
+
+void
+htb_look_at_mode(struct htb *h, struct htb_class *cl)
+{
+	cl->mode = (uint8_t)mode_now(h, cl);
+	arm(h, cl);
+}
+
 /* ---- waiting */
 
 /* Its leaf qdisc, a shaper itself, gives nothing for now. */
@@ -195,7 +212,11 @@ is_due(struct qdisc *q, struct htb *h, uintptr_t who)
 	/* It is on its way to its row, or there. */
 	if ((cl->armed & 1u << HTB_WAIT_ROW) != 0)
 		return;
-	review_mode(q, h, cl, mode_now(h, cl));
+	enum htb_mode mode = mode_now(h, cl);
+
+	if (!mode_matters(cl, mode))
+		return;
+	review_mode(q, h, cl, mode);
 	/* It may have gone off early. */
 	arm(h, cl);
 }
@@ -274,7 +295,10 @@ charge_inner(
 
 	more->sent_bytes += bytes;
 	more->sent_packets += packets;
-	review_mode(q, h, cl, mode_of(tokens, ceil_tokens));
+	enum htb_mode mode = mode_of(tokens, ceil_tokens);
+
+	if (unlikely(mode != cl->mode) && mode_matters(cl, mode))
+		review_mode(q, h, cl, mode);
 }
 
 /*
@@ -638,18 +662,21 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 
 /*
  * For the next call, if that comes as long after this one as this one after the last: the first who will have a turn
- * then.
+ * then, behind those who are in the row already.
  */
 static void
-prefetch_next_call(struct htb *h, uint64_t now, uint64_t last_ns)
+prefetch_next_call(struct htb *h, uint64_t last_ns)
 {
-	uint64_t step = RTE_MIN(now - last_ns, LOOK_MAX_NS);
+	uint64_t step = RTE_MIN(h->now - last_ns, LOOK_MAX_NS);
 	uintptr_t later[CLASS_AHEAD];
-	unsigned int n;
+	unsigned int n = CLASS_AHEAD;
 
-	if (h->busy_levels != 0)
-		return;
-	n = wheel_look(&h->wheel, now, now + step, later, RTE_DIM(later));
+	if ((h->busy_levels & 1) != 0) {
+		const struct htb_row *row = &h->leaf_rows[__builtin_ctz(h->busy_rows[0])];
+
+		n -= RTE_MIN(n, row->now.count);
+	}
+	n = wheel_look(&h->wheel, h->now, h->now + step, later, n);
 	for (unsigned int i = 0; i < n; i++)
 		class_prefetch(htb_class_of(class_of_wait(later[i])));
 }
@@ -692,6 +719,6 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	}
 	pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	prefetch_next_call(h, now, last_ns);
+	prefetch_next_call(h, last_ns);
 	return got;
 }

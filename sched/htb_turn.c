@@ -283,6 +283,8 @@ activate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 		}
 		if (cl->mode == HTB_CAN_SEND)
 			return;
+		if (parent->busy == 0 && fresh != 0)
+			htb_look_at_mode(h, parent);
 		parent->busy |= (uint8_t)fresh;
 		cl = parent;
 		prios = fresh;
