@@ -18,8 +18,9 @@
 
 _Static_assert(
 	(offsetof(struct class, priv) + offsetof(struct hfsc_class, virtual_ns)) % RTE_CACHE_LINE_SIZE == 0 &&
-		(offsetof(struct class, priv) + offsetof(struct hfsc_class, real_time)) % RTE_CACHE_LINE_SIZE == 0,
-	"link sharing and real time have a line each");
+		(offsetof(struct class, priv) + offsetof(struct hfsc_class, upper_limit)) % RTE_CACHE_LINE_SIZE == 0 &&
+		(offsetof(struct class, priv) + offsetof(struct hfsc_class, inner)) % RTE_CACHE_LINE_SIZE == 0,
+	"link sharing with real time, the upper limit, and an inner class have a line each");
 
 /* ---- the qdisc */
 
@@ -219,6 +220,16 @@ check_class_conf(const struct hfsc_class_conf *conf, struct error *err)
 	return rc == 0 ? check_curve(&conf->upper_limit, "ul", err) : rc;
 }
 
+static void
+set_shape(struct hfsc_class *cl, enum hfsc_kind kind, struct hfsc_line *curve, const struct hfsc_curve_conf *conf)
+{
+	if (!has_curve(conf))
+		return;
+	cl->given |= 1u << kind;
+	cl->bent |= (unsigned int)hfsc_is_bent(conf) << kind;
+	hfsc_curve_shape(curve, &hfsc_more(cl)->bends[kind], conf);
+}
+
 /*
  * An inner class shares the link in any case: without a link-share curve by its real-time curve, which as such means
  * nothing there (tc-hfsc(7)). A share of nothing is the smallest share that there is.
@@ -227,24 +238,18 @@ static void
 set_shapes(struct class *c, bool inner)
 {
 	struct hfsc_class *cl = class_priv(c);
-	struct hfsc_more *more = c->more;
-	const struct hfsc_class_conf *conf = &more->conf;
+	const struct hfsc_class_conf *conf = &hfsc_more(cl)->conf;
 	struct hfsc_curve_conf share = conf->link_share;
 
 	if (inner && !has_curve(&share))
 		share = conf->real_time;
-	cl->has_link_share = has_curve(&share);
-	if (share.m2_Bps == 0)
-		share.m2_Bps = 1;
-	cl->has_real_time = has_curve(&conf->real_time);
-	cl->has_upper_limit = has_curve(&conf->upper_limit);
-	cl->convex = conf->real_time.d_ns != 0 && conf->real_time.m1_Bps < conf->real_time.m2_Bps;
-	hfsc_shape_init(&more->real_time, &conf->real_time);
-	hfsc_shape_init(&more->link_share, &share);
-	hfsc_shape_init(&more->upper_limit, &conf->upper_limit);
+	cl->given = cl->bent = 0;
+	set_shape(cl, HFSC_LINK_SHARE, &cl->link_share, &share);
+	set_shape(cl, HFSC_REAL_TIME, &cl->deadline, &conf->real_time);
+	set_shape(cl, HFSC_UPPER_LIMIT, &cl->upper_limit, &conf->upper_limit);
 	cl->lag_max_ns = LAG_MAX_NS;
 	if (conf->upper_limit.m2_Bps != 0)
-		cl->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, more->upper_limit.cost2));
+		cl->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, cl->upper_limit.cost));
 }
 
 /* Room for `entries` in a heap that has `size` slots: a larger one, or none if there is no need. */
@@ -349,6 +354,16 @@ hfsc_class_init(struct class *c, struct class *parent, const void *conf, uint64_
 	return 0;
 }
 
+/* A bit for the kind if one was given. */
+static unsigned int
+replace_curve(struct hfsc_curve_conf *curve, const struct hfsc_curve_conf *given, enum hfsc_kind kind)
+{
+	if (!has_curve(given))
+		return 0;
+	*curve = *given;
+	return 1u << kind;
+}
+
 static int
 hfsc_class_change(struct class *c, const void *conf, uint64_t now, struct error *err)
 {
@@ -357,24 +372,21 @@ hfsc_class_change(struct class *c, const void *conf, uint64_t now, struct error 
 	struct hfsc_class *cl = class_priv(c);
 	struct hfsc_more *more = c->more;
 	int rc = check_class_conf(given, err);
-	bool real_time = has_curve(&given->real_time), share = has_curve(&given->link_share),
-	     limit = has_curve(&given->upper_limit);
+	unsigned int kinds = 0;
 
 	if (rc != 0)
 		return rc;
-	if (real_time)
-		more->conf.real_time = given->real_time;
-	if (share)
-		more->conf.link_share = given->link_share;
-	if (limit)
-		more->conf.upper_limit = given->upper_limit;
+	kinds |= replace_curve(&more->conf.real_time, &given->real_time, HFSC_REAL_TIME);
+	kinds |= replace_curve(&more->conf.link_share, &given->link_share, HFSC_LINK_SHARE);
+	kinds |= replace_curve(&more->conf.upper_limit, &given->upper_limit, HFSC_UPPER_LIMIT);
 	/* The root class has no sisters to share with: its curves are only shown, as on Linux. */
 	if (c == h->root)
 		return 0;
 	hfsc_take_out(h, cl);
 	set_shapes(c, c->leaf == NULL);
-	share = share || (c->leaf == NULL && !has_curve(&more->conf.link_share));
-	hfsc_restart_curves(h, cl, real_time, share, limit, now);
+	if (c->leaf == NULL && !has_curve(&more->conf.link_share))
+		kinds |= 1u << HFSC_LINK_SHARE;
+	hfsc_restart_curves(h, cl, kinds, now);
 	return 0;
 }
 
@@ -390,9 +402,9 @@ turn_inner(struct hfsc *h, struct class *c, bool inner)
 	hfsc_take_out(h, cl);
 	memset(&cl->inner, 0, sizeof(cl->inner));
 	set_shapes(c, inner);
-	hfsc_curve_start(&cl->link_share, &hfsc_more(cl)->link_share, cl->virtual_ns, cl->total);
+	hfsc_curve_start(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), cl->virtual_ns, cl->total);
 	if (!inner)
-		hfsc_curve_start(&cl->real_time.deadline, &hfsc_more(cl)->real_time, 0, cl->real_time_total);
+		hfsc_curve_start(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), 0, cl->real_time_total);
 	if (parent->inner.ahead == cl)
 		parent->inner.ahead = NULL;
 }
@@ -433,9 +445,9 @@ hfsc_class_link(struct class *c)
 	enlarge_heap(&parent->inner.children, &more->parents_heap);
 	cl->epoch = parent->inner.epoch;
 	cl->virtual_ns = parent->inner.clock;
-	hfsc_curve_start(&cl->link_share, &more->link_share, cl->virtual_ns, 0);
-	hfsc_curve_start(&cl->upper_limit, &more->upper_limit, 0, 0);
-	hfsc_curve_start(&cl->real_time.deadline, &more->real_time, 0, 0);
+	hfsc_curve_start(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), cl->virtual_ns, 0);
+	hfsc_curve_start(&cl->upper_limit, hfsc_bend(cl, HFSC_UPPER_LIMIT), 0, 0);
+	hfsc_curve_start(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), 0, 0);
 	for (; parent != NULL && hfsc_more(parent)->level <= level; parent = hfsc_parent(h, parent))
 		hfsc_more(parent)->level = ++level;
 }
@@ -520,7 +532,7 @@ hfsc_class_get_xstats(const struct class *c, void *xstats)
 	*(struct hfsc_class_xstats *)xstats = (struct hfsc_class_xstats){
 		.work = cl->total,
 		.real_time_work = cl->real_time_total,
-		.period = more->period,
+		.period = cl->period,
 		.level = more->level,
 	};
 }

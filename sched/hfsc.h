@@ -45,43 +45,48 @@ struct hfsc_inner {
 	uint32_t active; /* children with something to share the link for */
 };
 
-/* A leaf's real-time curve: the deadline curve of the paper, and by its line (convex) or itself the eligible curve. */
-struct hfsc_real_time {
-	struct hfsc_curve deadline;
+/* A class's curves. */
+enum hfsc_kind {
+	HFSC_REAL_TIME,
+	HFSC_LINK_SHARE,
+	HFSC_UPPER_LIMIT,
+	HFSC_CURVES,
 };
 
+/* Three lines of a leaf at most are needed for its packet, two if it has no upper limit. */
 struct hfsc_class {
 	/* the rest of struct class's hot line */
 	uint64_t total; /* bytes sent by it and all below it */
 	uint64_t real_time_total; /* of these, by its own real-time curve */
 	struct hfsc_class *next_turned; /* in hfsc.turned */
-	bool busy; /* a leaf with packets */
-	bool turned; /* stands in hfsc.turned */
-	bool active; /* has something to share the link for */
-	bool parked; /* its leaf qdisc has packets but gives none yet */
-	bool unfit; /* over its upper limit until its fit time */
-	bool queued; /* has an entry in its parent's heap */
-	bool eligible; /* has an entry in the heap of deadlines */
+	uint32_t period; /* times that it has had something to share the link for, after it had nothing */
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
-	/* a line of link sharing */
+	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
+	uint8_t bent : HFSC_CURVES; /* likewise, of two pieces */
+	bool busy : 1; /* a leaf with packets */
+	bool turned : 1; /* stands in hfsc.turned */
+	bool active : 1; /* has something to share the link for */
+	bool parked : 1; /* its leaf qdisc has packets but gives none yet */
+	bool unfit : 1; /* over its upper limit until its fit time */
+	bool queued : 1; /* has an entry in its parent's heap */
+	bool eligible : 1; /* has an entry in the heap of deadlines */
+	/* a line of link sharing and real time */
 	uint64_t virtual_ns;
+	struct hfsc_line link_share; /* over virtual time */
+	struct hfsc_line
+		deadline; /* of real time: the paper's deadline curve, and by it or its line the eligible one */
 	uint32_t epoch; /* its parent's, when virtual_ns was set */
-	bool has_real_time, has_link_share, has_upper_limit, convex; /* convex: of the real-time curve */
-	struct hfsc_curve link_share; /* over virtual time */
-	/* a line of a leaf, or of an inner class */
-	union {
-		struct hfsc_real_time real_time;
-		struct hfsc_inner inner;
-	};
-	struct hfsc_curve upper_limit;
+	/* a line of an inner class */
+	_Alignas(32) struct hfsc_inner inner;
+	/* a line of the upper limit */
+	_Alignas(32) struct hfsc_line upper_limit;
 	uint64_t lag_max_ns; /* what a class that could not use its upper limit may make up for */
 };
 
 /* What is not touched for each packet: class.more. */
 struct hfsc_more {
-	struct hfsc_shape real_time, link_share, upper_limit;
+	struct hfsc_bend bends[HFSC_CURVES];
 	uint64_t parked_ns, armed_ns; /* it is parked until then; when HFSC_WAIT_PARKED goes off */
-	uint32_t period;
 	uint32_t level; /* 0: a leaf */
 	uint32_t children;
 	/*
@@ -122,6 +127,19 @@ hfsc_more(const struct hfsc_class *cl)
 	return hfsc_class_of(cl)->more;
 }
 
+static inline bool
+hfsc_has(const struct hfsc_class *cl, enum hfsc_kind kind)
+{
+	return (cl->given & 1u << kind) != 0;
+}
+
+/* NULL: that curve has one piece. */
+static inline struct hfsc_bend *
+hfsc_bend(const struct hfsc_class *cl, enum hfsc_kind kind)
+{
+	return likely((cl->bent & 1u << kind) == 0) ? NULL : &hfsc_more(cl)->bends[kind];
+}
+
 /* NULL: cl is the root class. */
 static inline struct hfsc_class *
 hfsc_parent(const struct hfsc *h, const struct hfsc_class *cl)
@@ -139,9 +157,8 @@ void hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl);
 void hfsc_unpark(struct hfsc *h, struct hfsc_class *cl);
 /* Those that have turned busy go where they belong. */
 void hfsc_settle(struct hfsc *h, uint64_t now);
-/* Its curves begin anew, with what was sent up to now behind them: real_time, link_share, upper_limit say which. */
-void hfsc_restart_curves(
-	struct hfsc *h, struct hfsc_class *cl, bool real_time, bool link_share, bool upper_limit, uint64_t now);
+/* Those of its curves begin anew, a bit for each enum hfsc_kind, with what was sent up to now behind them. */
+void hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, uint64_t now);
 /* cl stands in no heap and not in the wheel, whatever it waited for: before it goes, or is a leaf no longer. */
 void hfsc_take_out(struct hfsc *h, struct hfsc_class *cl);
 uint16_t hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);

@@ -6,14 +6,15 @@
  *   bytes            concave                    convex
  *     |                       __/ m2                     /
  *     |                  ____/                          / m2
- *     |     (x2, y2)  *_/                              /
- *     |              / m1                        ____* (x2, y2)
- *     |      (x, y) *                (x, y) *___/   m1
+ *     |          knee  *_/                             /
+ *     |              / m1                        ____* knee
+ *     |        start *                  start *___/   m1
  *     +------------------------------------------------- time
  *
- * A curve that runs is two lines: the first piece from (x, y), where the class last turned busy, and the second, which
- * goes through (x2, y2). It is only ever asked one thing: when does it reach so many bytes. The answer is worked out
- * from these points each time, so that roundings never add up: a nanosecond at most, whatever the rate.
+ * A curve that runs is a line through its knee, and where it has two pieces, another one from its start, where the class
+ * last turned busy. Most have one piece: all that they are asked then is in 24 bytes. It is only ever asked one thing:
+ * when does it reach so many bytes. The answer is worked out from these points each time, so that roundings never add
+ * up: a nanosecond at most, whatever the rate.
  */
 #ifndef WEIR_SCHED_HFSC_CURVE_H
 #define WEIR_SCHED_HFSC_CURVE_H
@@ -30,16 +31,18 @@
 #define HFSC_COST_SHIFT 32 /* costs are in units of 2^-32 ns a byte: 10^9 ns at the most */
 #define HFSC_BPS_MAX    (UINT64_C(1) << 34) /* 137 gbit, 2^-4 ns a byte: costs are exact to 2^-28 of themselves */
 
-/* What was configured, in the form in which it is used. */
-struct hfsc_shape {
-	uint64_t cost1, cost2; /* time a byte, by the first slope and by the second */
-	uint64_t d_ns, d_bytes; /* extent of the first piece; 0: there is none */
+/*
+ * A line through (x, y): ns (of the clock, or of virtual time) and bytes; cost: the time of a byte. As a curve that runs
+ * it is the only piece, or the second, through the knee.
+ */
+struct hfsc_line {
+	uint64_t x, y, cost;
 };
 
-/* A curve that runs. */
-struct hfsc_curve {
-	uint64_t x, y, x2, y2; /* ns (of the clock, or of virtual time) and bytes */
-	uint64_t cost1, cost2;
+/* The first piece of a curve that has two. */
+struct hfsc_bend {
+	struct hfsc_line first; /* from the curve's start */
+	uint64_t d_ns, d_bytes; /* its extent */
 };
 
 static inline uint64_t
@@ -50,18 +53,23 @@ hfsc_cost(uint64_t Bps)
 	return Bps == 0 ? HFSC_NEVER_COST : (uint64_t)((second + Bps - 1) / Bps);
 }
 
-/* Control only: it divides. */
-static inline void
-hfsc_shape_init(struct hfsc_shape *shape, const struct hfsc_curve_conf *conf)
+/* Has the curve two pieces? */
+static inline bool
+hfsc_is_bent(const struct hfsc_curve_conf *conf)
 {
-	bool one_piece = conf->d_ns == 0 || conf->m1_Bps == conf->m2_Bps;
-	uint64_t m1 = one_piece ? conf->m2_Bps : conf->m1_Bps;
+	return conf->d_ns != 0 && conf->m1_Bps != conf->m2_Bps;
+}
 
-	*shape = (struct hfsc_shape){ .cost1 = hfsc_cost(m1), .cost2 = hfsc_cost(conf->m2_Bps) };
-	if (one_piece)
+/* Its slopes, wherever it runs; `bend` is filled if it has two pieces. Control only: it divides. */
+static inline void
+hfsc_curve_shape(struct hfsc_line *curve, struct hfsc_bend *bend, const struct hfsc_curve_conf *conf)
+{
+	curve->cost = hfsc_cost(conf->m2_Bps);
+	if (!hfsc_is_bent(conf))
 		return;
-	shape->d_ns = conf->d_ns;
-	shape->d_bytes = (uint64_t)((unsigned __int128)conf->d_ns * m1 / 1000000000);
+	bend->first.cost = hfsc_cost(conf->m1_Bps);
+	bend->d_ns = conf->d_ns;
+	bend->d_bytes = (uint64_t)((unsigned __int128)conf->d_ns * conf->m1_Bps / 1000000000);
 }
 
 static inline uint64_t
@@ -72,41 +80,52 @@ hfsc_ns(uint64_t bytes, uint64_t cost)
 	return (uint64_t)(((unsigned __int128)bytes * cost + up) >> HFSC_COST_SHIFT);
 }
 
-/* Of the line through (x, y): when it comes to `bytes`, not less than y; SCHED_NEVER: it does not. */
+/* When the line comes to `bytes`, not less than its y; SCHED_NEVER: it does not. */
 static inline uint64_t
-hfsc_line_time(uint64_t x, uint64_t y, uint64_t cost, uint64_t bytes)
+hfsc_line_time(const struct hfsc_line *line, uint64_t bytes)
 {
-	if (bytes == y)
-		return x;
-	return unlikely(cost == HFSC_NEVER_COST) ? SCHED_NEVER : x + hfsc_ns(bytes - y, cost);
+	if (bytes == line->y)
+		return line->x;
+	return unlikely(line->cost == HFSC_NEVER_COST) ? SCHED_NEVER : line->x + hfsc_ns(bytes - line->y, line->cost);
 }
 
-/* The first time at which the curve reaches `bytes`, not less than y; SCHED_NEVER: it does not. */
-static inline uint64_t
-hfsc_curve_time(const struct hfsc_curve *curve, uint64_t bytes)
+static __rte_noinline uint64_t
+hfsc_bent_time(const struct hfsc_line *curve, const struct hfsc_bend *bend, uint64_t bytes)
 {
 	uint64_t first, second;
 
-	if (bytes <= curve->y2)
-		return hfsc_line_time(curve->x, curve->y, curve->cost1, bytes);
-	second = hfsc_line_time(curve->x2, curve->y2, curve->cost2, bytes);
-	if (likely(curve->cost1 >= curve->cost2) || second == SCHED_NEVER)
+	if (bytes <= curve->y)
+		return hfsc_line_time(&bend->first, bytes);
+	second = hfsc_line_time(curve, bytes);
+	if (bend->first.cost >= curve->cost || second == SCHED_NEVER)
 		return second;
 	/* The second line of a concave curve may be one of the past, that the first has still to come up to. */
-	first = hfsc_line_time(curve->x, curve->y, curve->cost1, bytes);
+	first = hfsc_line_time(&bend->first, bytes);
 	return (int64_t)(first - second) > 0 ? first : second;
 }
 
-/* From its beginning, at (x, y). */
-static inline void
-hfsc_curve_start(struct hfsc_curve *curve, const struct hfsc_shape *shape, uint64_t x, uint64_t y)
+/*
+ * The first time at which the curve reaches `bytes`, not less than those at its start; SCHED_NEVER: it does not. Here
+ * and below `bend` is NULL for a curve of one piece.
+ */
+static inline uint64_t
+hfsc_curve_time(const struct hfsc_line *curve, const struct hfsc_bend *bend, uint64_t bytes)
 {
-	*curve = (struct hfsc_curve){ .x = x,
-		.y = y,
-		.x2 = x + shape->d_ns,
-		.y2 = y + shape->d_bytes,
-		.cost1 = shape->cost1,
-		.cost2 = shape->cost2 };
+	return likely(bend == NULL) ? hfsc_line_time(curve, bytes) : hfsc_bent_time(curve, bend, bytes);
+}
+
+/* From its beginning, at x with `bytes`. */
+static inline void
+hfsc_curve_start(struct hfsc_line *curve, struct hfsc_bend *bend, uint64_t x, uint64_t bytes)
+{
+	curve->x = x;
+	curve->y = bytes;
+	if (bend == NULL)
+		return;
+	bend->first.x = x;
+	bend->first.y = bytes;
+	curve->x += bend->d_ns;
+	curve->y += bend->d_bytes;
 }
 
 /*
@@ -115,28 +134,29 @@ hfsc_curve_start(struct hfsc_curve *curve, const struct hfsc_shape *shape, uint6
  * the lesser for ever, but for a concave one whose first piece comes up to the old one's second: it goes on by that.
  */
 static inline void
-hfsc_curve_restart(struct hfsc_curve *curve, const struct hfsc_shape *shape, uint64_t x, uint64_t bytes)
+hfsc_curve_restart(struct hfsc_line *curve, struct hfsc_bend *bend, uint64_t x, uint64_t bytes)
 {
-	uint64_t reached = hfsc_curve_time(curve, bytes), knee = bytes + shape->d_bytes, old;
+	uint64_t reached = hfsc_curve_time(curve, bend, bytes), knee, old;
 
 	if (reached == SCHED_NEVER || (int64_t)(reached - x) > 0)
 		return;
-	if (shape->cost1 < shape->cost2 && knee > curve->y2) {
-		old = hfsc_line_time(curve->x2, curve->y2, curve->cost2, knee);
-		if (old == SCHED_NEVER || (int64_t)(old - x - shape->d_ns) > 0) {
-			curve->x = x;
-			curve->y = bytes;
+	if (bend != NULL && bend->first.cost < curve->cost && (knee = bytes + bend->d_bytes) > curve->y) {
+		old = hfsc_line_time(curve, knee);
+		if (old == SCHED_NEVER || (int64_t)(old - x - bend->d_ns) > 0) {
+			bend->first.x = x;
+			bend->first.y = bytes;
 			return;
 		}
 	}
-	hfsc_curve_start(curve, shape, x, bytes);
+	hfsc_curve_start(curve, bend, x, bytes);
 }
 
 static inline void
-hfsc_curve_shift(struct hfsc_curve *curve, uint64_t ns)
+hfsc_curve_shift(struct hfsc_line *curve, struct hfsc_bend *bend, uint64_t ns)
 {
 	curve->x += ns;
-	curve->x2 += ns;
+	if (bend != NULL)
+		bend->first.x += ns;
 }
 
 #endif

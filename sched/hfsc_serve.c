@@ -123,17 +123,17 @@ system_virtual(const struct hfsc_inner *inner)
 static void
 join(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
-	const struct hfsc_shape *shape = &hfsc_more(cl)->link_share;
+	struct hfsc_bend *bend = hfsc_bend(cl, HFSC_LINK_SHARE);
 	uint64_t at = system_virtual(inner);
 
 	if (is_stale(inner, cl)) {
-		hfsc_curve_start(&cl->link_share, shape, at, cl->total);
+		hfsc_curve_start(&cl->link_share, bend, at, cl->total);
 	} else {
 		if (key_before(at, cl->virtual_ns))
 			at = cl->virtual_ns;
-		hfsc_curve_restart(&cl->link_share, shape, at, cl->total);
+		hfsc_curve_restart(&cl->link_share, bend, at, cl->total);
 	}
-	note_virtual(inner, cl, hfsc_curve_time(&cl->link_share, cl->total));
+	note_virtual(inner, cl, hfsc_curve_time(&cl->link_share, bend, cl->total));
 }
 
 /* Who was held back does not make up for it: it comes in with the least of the others (tc-hfsc(7), UPPERLIMIT). */
@@ -144,7 +144,7 @@ catch_up(struct hfsc_inner *inner, struct hfsc_class *cl)
 
 	if (likely(!key_before(cl->virtual_ns, least) && !is_stale(inner, cl)))
 		return;
-	hfsc_curve_shift(&cl->link_share, least - cl->virtual_ns);
+	hfsc_curve_shift(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), least - cl->virtual_ns);
 	note_virtual(inner, cl, least);
 }
 
@@ -171,12 +171,13 @@ queue_up(const struct hfsc *h, struct hfsc_class *cl)
 static inline void
 count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
-	uint64_t virtual_ns = hfsc_curve_time(&cl->link_share, cl->total);
+	struct hfsc_bend *bend = hfsc_bend(cl, HFSC_LINK_SHARE);
+	uint64_t virtual_ns = hfsc_curve_time(&cl->link_share, bend, cl->total);
 
 	if (unlikely((int64_t)(virtual_ns - inner->clock) > LEAD_MAX)) {
 		uint64_t most = inner->clock + (uint64_t)LEAD_MAX;
 
-		hfsc_curve_shift(&cl->link_share, most - virtual_ns);
+		hfsc_curve_shift(&cl->link_share, bend, most - virtual_ns);
 		virtual_ns = most;
 	}
 	note_virtual(inner, cl, virtual_ns);
@@ -191,7 +192,8 @@ count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl)
 static inline void
 count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 {
-	uint64_t fit = hfsc_curve_time(&cl->upper_limit, cl->total);
+	struct hfsc_bend *bend = hfsc_bend(cl, HFSC_UPPER_LIMIT);
+	uint64_t fit = hfsc_curve_time(&cl->upper_limit, bend, cl->total);
 
 	if (fit > now) {
 		cl->unfit = true;
@@ -200,13 +202,13 @@ count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	}
 	cl->unfit = false;
 	if (now - fit > cl->lag_max_ns)
-		hfsc_curve_shift(&cl->upper_limit, now - fit - cl->lag_max_ns);
+		hfsc_curve_shift(&cl->upper_limit, bend, now - fit - cl->lag_max_ns);
 }
 
 static void
 fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 {
-	if (!cl->active || !cl->has_upper_limit)
+	if (!cl->active || !hfsc_has(cl, HFSC_UPPER_LIMIT))
 		return;
 	count_upper_limit(h, cl, now);
 	if (is_inner(cl) ? !heap_empty(&cl->inner.children) : cl->busy && !cl->parked)
@@ -215,14 +217,20 @@ fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 
 /* ---- real time */
 
-/* For a convex curve the line of its second slope: what it will need later it gets now, while others need less. */
+/*
+ * The deadline curve itself; for a convex one the line of its second slope from the start: what it will need later it
+ * gets now, while others need less.
+ */
 static inline uint64_t
 eligible_time(const struct hfsc_class *cl)
 {
-	const struct hfsc_curve *curve = &cl->real_time.deadline;
+	const struct hfsc_bend *bend = hfsc_bend(cl, HFSC_REAL_TIME);
+	struct hfsc_line steep;
 
-	return cl->convex ? hfsc_line_time(curve->x, curve->y, curve->cost2, cl->real_time_total)
-			  : hfsc_curve_time(curve, cl->real_time_total);
+	if (likely(bend == NULL || bend->first.cost <= cl->deadline.cost))
+		return hfsc_curve_time(&cl->deadline, bend, cl->real_time_total);
+	steep = (struct hfsc_line){ .x = bend->first.x, .y = bend->first.y, .cost = cl->deadline.cost };
+	return hfsc_line_time(&steep, cl->real_time_total);
 }
 
 /* When the packet that is next must have left; false: its leaf qdisc gives none now, and it is parked. */
@@ -238,7 +246,7 @@ know_deadline(struct hfsc *h, struct hfsc_class *cl, uint64_t now, uint64_t *dea
 			park(h, cl, qdisc_next_event(leaf, now));
 		return false;
 	}
-	*deadline = hfsc_curve_time(&cl->real_time.deadline, cl->real_time_total + bytes);
+	*deadline = hfsc_curve_time(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), cl->real_time_total + bytes);
 	if (*deadline == SCHED_NEVER)
 		*deadline = now + FAR_NS;
 	return true;
@@ -286,19 +294,19 @@ hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	struct hfsc_class *parent;
 
 	cl->busy = true;
-	if (cl->has_real_time)
-		hfsc_curve_restart(&cl->real_time.deadline, &hfsc_more(cl)->real_time, now, cl->real_time_total);
+	if (hfsc_has(cl, HFSC_REAL_TIME))
+		hfsc_curve_restart(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), now, cl->real_time_total);
 	/* Its packet is there only when the enqueue is done. */
 	hfsc_unpark(h, cl);
-	if (!cl->has_link_share)
+	if (!hfsc_has(cl, HFSC_LINK_SHARE))
 		return;
 	while (!cl->active && (parent = hfsc_parent(h, cl)) != NULL) {
 		cl->active = true;
 		join(&parent->inner, cl);
 		parent->inner.active++;
-		hfsc_more(cl)->period++;
-		if (cl->has_upper_limit) {
-			hfsc_curve_restart(&cl->upper_limit, &hfsc_more(cl)->upper_limit, now, cl->total);
+		cl->period++;
+		if (hfsc_has(cl, HFSC_UPPER_LIMIT)) {
+			hfsc_curve_restart(&cl->upper_limit, hfsc_bend(cl, HFSC_UPPER_LIMIT), now, cl->total);
 			count_upper_limit(h, cl, now);
 		}
 		cl = parent;
@@ -343,7 +351,7 @@ hfsc_settle(struct hfsc *h, uint64_t now)
 
 		h->turned = cl->next_turned;
 		cl->turned = false;
-		if (cl->busy && !cl->parked && cl->has_real_time && !cl->eligible)
+		if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
 			settle_real_time(h, cl, now);
 		if (cl->busy && !cl->parked)
 			queue_up(h, cl);
@@ -360,7 +368,7 @@ is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 	if (wait == HFSC_WAIT_FIT) {
 		fit_is_due(h, cl, now);
 	} else if (wait == HFSC_WAIT_ELIGIBLE) {
-		if (cl->busy && !cl->parked && cl->has_real_time && !cl->eligible)
+		if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
 			settle_real_time(h, cl, now);
 	} else if (cl->parked) {
 		if (hfsc_more(cl)->parked_ns <= now)
@@ -377,8 +385,7 @@ prefetch_class(const struct hfsc_class *cl)
 {
 	class_prefetch(hfsc_class_of(cl));
 	rte_prefetch0(&cl->virtual_ns);
-	rte_prefetch0(&cl->real_time);
-	rte_prefetch0(&cl->upper_limit.cost2);
+	rte_prefetch0(&cl->upper_limit);
 }
 
 /*
@@ -448,24 +455,22 @@ run_timers(struct hfsc *h, uint64_t now)
 /* ---- changes of configuration */
 
 void
-hfsc_restart_curves(
-	struct hfsc *h, struct hfsc_class *cl, bool real_time, bool link_share, bool upper_limit, uint64_t now)
+hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, uint64_t now)
 {
-	const struct hfsc_more *more = hfsc_more(cl);
 	struct hfsc_class *parent = hfsc_parent(h, cl);
 
-	if (real_time && !is_inner(cl))
-		hfsc_curve_start(&cl->real_time.deadline, &more->real_time, now, cl->real_time_total);
-	if (link_share && parent != NULL) {
+	if ((kinds & 1u << HFSC_REAL_TIME) != 0 && !is_inner(cl))
+		hfsc_curve_start(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), now, cl->real_time_total);
+	if ((kinds & 1u << HFSC_LINK_SHARE) != 0 && parent != NULL) {
 		uint64_t at = is_stale(&parent->inner, cl) ? parent->inner.clock : cl->virtual_ns;
 
-		hfsc_curve_start(&cl->link_share, &more->link_share, at, cl->total);
+		hfsc_curve_start(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), at, cl->total);
 		note_virtual(&parent->inner, cl, at);
 	}
-	if (upper_limit)
-		hfsc_curve_start(&cl->upper_limit, &more->upper_limit, now, cl->total);
+	if ((kinds & 1u << HFSC_UPPER_LIMIT) != 0)
+		hfsc_curve_start(&cl->upper_limit, hfsc_bend(cl, HFSC_UPPER_LIMIT), now, cl->total);
 	cl->unfit = false;
-	if (cl->has_upper_limit && cl->active)
+	if (hfsc_has(cl, HFSC_UPPER_LIMIT) && cl->active)
 		count_upper_limit(h, cl, now);
 	if (cl->busy)
 		hfsc_leaf_busy(h, cl, now);
@@ -558,7 +563,7 @@ static inline void
 charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64_t now)
 {
 	struct hfsc_class *parent;
-	bool shares = leaf->has_link_share;
+	bool shares = hfsc_has(leaf, HFSC_LINK_SHARE);
 
 	for (struct hfsc_class *cl = leaf; (parent = hfsc_parent(h, cl)) != NULL; cl = parent) {
 		struct min_heap *heap = &parent->inner.children;
@@ -566,7 +571,7 @@ charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64_t now)
 		cl->total += bytes;
 		if (likely(shares || cl->active))
 			count_virtual(&parent->inner, cl);
-		if (cl->has_upper_limit)
+		if (hfsc_has(cl, HFSC_UPPER_LIMIT))
 			count_upper_limit(h, cl, now);
 		if (cl->queued && heap_first(heap)->item == cl)
 			put_first_right(heap, cl, cl != leaf);
