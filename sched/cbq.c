@@ -191,6 +191,20 @@ cbq_check_delete(const struct class *c, struct error *err)
 	return c == ((const struct cbq *)qdisc_priv(c->qdisc))->root ? error_code(err, EBUSY) : 0;
 }
 
+/* Linux counts through 8001 ... ffff, and skips what is in use. */
+static uint32_t
+cbq_choose_id(struct qdisc *q)
+{
+	struct cbq *h = qdisc_priv(q);
+
+	for (unsigned int tries = 0; tries < 0x7fff; tries++) {
+		h->named = h->named < 0x8001 || h->named == 0xffff ? 0x8001 : h->named + 1;
+		if (sched_class_find(q, q->handle | h->named) == NULL)
+			return q->handle | h->named;
+	}
+	return 0;
+}
+
 static void
 cbq_activate(struct class *c, uint64_t now)
 {
@@ -274,6 +288,7 @@ cbq_get_xstats(const struct qdisc *q, void *xstats)
 
 static const struct class_ops cbq_classes = {
 	.root_taken = EINVAL,
+	.choose_id = cbq_choose_id,
 	.size = sizeof(struct cbq_class),
 	.conf_size = sizeof(struct cbq_conf),
 	.init = cbq_class_init,

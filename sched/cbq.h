@@ -135,6 +135,7 @@ struct cbq {
 	struct cbq_prio prios[CBQ_PRIOS];
 	struct cbq_look_ahead ahead;
 	uint64_t served_ns; /* when it was last asked for packets */
+	uint32_t named; /* the minor of the last class that was given its id here; control's */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct wheel wheel;
 };

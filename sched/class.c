@@ -284,19 +284,34 @@ check_class_spec(struct qdisc *q, const struct class_spec *spec, struct class **
 	return 0;
 }
 
-int
-sched_class_add(struct qdisc *q, const struct class_spec *spec, struct class **made, struct error *err)
+/* The discipline chooses an id where none is given. */
+static int
+name_class(struct qdisc *q, struct class_spec *spec, struct error *err)
 {
-	struct class *parent, *c;
-	int rc = check_class_spec(q, spec, &parent, err);
+	const struct class_ops *ops = q->ops->classes;
 
+	if (spec->classid != 0 || ops == NULL || ops->choose_id == NULL)
+		return 0;
+	spec->classid = ops->choose_id(q);
+	return spec->classid != 0 ? 0 : error_set(err, ENOSPC, "All automatic class ids are in use");
+}
+
+int
+sched_class_add(struct qdisc *q, const struct class_spec *asked, struct class **made, struct error *err)
+{
+	struct class_spec spec = *asked;
+	struct class *parent, *c;
+	int rc = name_class(q, &spec, err);
+
+	if (rc == 0)
+		rc = check_class_spec(q, &spec, &parent, err);
 	if (rc != 0)
 		return rc;
-	c = class_alloc(q, parent, spec->classid);
+	c = class_alloc(q, parent, spec.classid);
 	if (c == NULL)
-		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(spec->classid) >> 16,
-			TC_H_MIN(spec->classid));
-	rc = q->ops->classes->init(c, parent, spec->conf, q->tree->now, err);
+		return error_set(err, ENOMEM, "out of memory for class %x:%x", TC_H_MAJ(spec.classid) >> 16,
+			TC_H_MIN(spec.classid));
+	rc = q->ops->classes->init(c, parent, spec.conf, q->tree->now, err);
 	if (rc == 0) {
 		c->leaf = qdisc_default_leaf(c, err);
 		if (c->leaf == NULL)

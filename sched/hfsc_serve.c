@@ -265,25 +265,24 @@ settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	}
 }
 
-/* After a packet of the class that is first in the heap of deadlines. */
-static inline void
+/* After a packet of the class that is first in the heap of deadlines. Returns who will be first before long, or NULL. */
+static inline const struct hfsc_class *
 settle_first(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 {
 	uint64_t eligible = 0, deadline;
 
 	if (cl->busy && !cl->parked && (eligible = eligible_time(cl)) <= now && know_deadline(h, cl, now, &deadline)) {
 		cl->eligible = true;
-		if (likely(!key_before(deadline, heap_first(&h->deadlines)->key))) {
-			heap_delay_first(&h->deadlines, deadline);
-		} else {
-			heap_pop(&h->deadlines);
-			heap_push(&h->deadlines, deadline, cl);
-		}
-		return;
+		if (likely(!key_before(deadline, heap_first(&h->deadlines)->key)))
+			return heap_delay_first(&h->deadlines, deadline);
+		heap_pop(&h->deadlines);
+		heap_push(&h->deadlines, deadline, cl);
+		return NULL;
 	}
 	heap_pop(&h->deadlines);
 	if (cl->busy && !cl->parked)
 		arm(h, cl, HFSC_WAIT_ELIGIBLE, eligible);
+	return NULL;
 }
 
 /* ---- busy and idle */
@@ -388,6 +387,14 @@ prefetch_class(const struct hfsc_class *cl)
 	rte_prefetch0(&cl->upper_limit);
 }
 
+static inline void
+prefetch_inner(const struct hfsc_class *cl)
+{
+	rte_prefetch0(cl);
+	rte_prefetch0(&cl->virtual_ns);
+	rte_prefetch0(&cl->inner);
+}
+
 /*
  * Whoever comes first in a heap now will have a turn, a while from now if it is an inner class's: its class at once, its
  * leaf qdisc four turns later, and so on. A class that goes takes all of these with it.
@@ -400,25 +407,10 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl)
 	if (cl != NULL)
 		prefetch_class(cl);
 	h->ahead[h->ahead_count++ % HFSC_AHEAD] = cl;
-	if ((seen = h->ahead[(h->ahead_count - 6) % HFSC_AHEAD]) != NULL)
+	if ((seen = h->ahead[(h->ahead_count - 4) % HFSC_AHEAD]) != NULL)
 		leaf_prefetch(hfsc_class_of(seen));
-	if ((seen = h->ahead[(h->ahead_count - 9) % HFSC_AHEAD]) != NULL)
+	if ((seen = h->ahead[(h->ahead_count - 6) % HFSC_AHEAD]) != NULL)
 		leaf_prefetch_queue(hfsc_class_of(seen));
-}
-
-/*
- * Of the heap of deadlines: the one that will be second, for there is no telling further; the leaf of the first, whose
- * class was fetched when it was second.
- */
-static inline void
-look_at_deadlines(const struct hfsc *h)
-{
-	const struct min_heap *heap = &h->deadlines;
-
-	if (heap->end <= HEAP_ROOT + 1)
-		return;
-	leaf_prefetch(hfsc_class_of(heap_first(heap)->item));
-	prefetch_class(heap->slots[heap_least_child(heap, HEAP_ROOT + 1)].item);
 }
 
 /* Those who will be due at the next call, if that comes as soon as this one came; and at the one after. */
@@ -548,7 +540,10 @@ put_first_right(struct min_heap *heap, struct hfsc_class *cl, bool inner)
 	bool stays = cl->active && !cl->unfit && !cl->parked && !(inner && heap_empty(&cl->inner.children));
 
 	if (stays) {
-		heap_delay_first(heap, cl->virtual_ns);
+		const struct hfsc_class *soon = heap_delay_first(heap, cl->virtual_ns);
+
+		if (inner && soon != NULL)
+			prefetch_inner(soon);
 	} else {
 		heap_pop(heap);
 		cl->queued = false;
@@ -578,6 +573,20 @@ charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64_t now)
 	}
 }
 
+/* The leaf that is next by all that is known: what was fetched when it came first among its sisters has gone far. */
+static inline void
+fetch_next(const struct hfsc *h)
+{
+	const struct hfsc_class *cl = class_priv(h->root);
+
+	while (is_inner(cl)) {
+		if (heap_empty(&cl->inner.children))
+			return;
+		cl = heap_first(&cl->inner.children)->item;
+	}
+	prefetch_class(cl);
+}
+
 /* Who comes first in the heap of cl's parent now. */
 static inline const struct hfsc_class *
 next_sister(const struct hfsc *h, const struct hfsc_class *cl)
@@ -604,8 +613,10 @@ take_packet(struct hfsc *h, struct hfsc_class *cl, struct rte_mbuf **pkts, bool 
 	if (real_time)
 		cl->real_time_total += bytes;
 	charge(h, cl, bytes, now);
-	if (!real_time)
+	if (!real_time) {
 		look_ahead(h, next_sister(h, cl));
+		fetch_next(h);
+	}
 	return 1;
 }
 
@@ -625,6 +636,7 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 	run_timers(h, now);
 	while (got < n) {
+		const struct hfsc_class *cl_soon;
 		struct hfsc_class *cl;
 
 		if (!heap_empty(&h->deadlines)) {
@@ -632,8 +644,9 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			/* Its entry is settle_first's, whatever becomes of cl meanwhile. */
 			cl->eligible = false;
 			got += take_packet(h, cl, pkts + got, true, &sums, now);
-			settle_first(h, cl, now);
-			look_at_deadlines(h);
+			cl_soon = settle_first(h, cl, now);
+			if (cl_soon != NULL)
+				look_ahead(h, cl_soon);
 		} else if ((cl = next_by_share(h)) != NULL) {
 			got += take_packet(h, cl, pkts + got, false, &sums, now);
 		} else {

@@ -20,6 +20,7 @@
 #include <rte_branch_prediction.h>
 
 #define HEAP_ROOT 3u
+#define HEAP_SOON 24u /* slots of the first three levels */
 
 struct heap_entry {
 	uint64_t key;
@@ -91,9 +92,11 @@ heap_least_child(const struct min_heap *heap, uint32_t first)
 	return least;
 }
 
-static inline void
+/* Returns whose entry has come up to the first few (HEAP_SOON), NULL if none's: it will be first before long. */
+static inline void *
 heap_sift_down(struct min_heap *heap, uint32_t at, struct heap_entry entry)
 {
+	void *soon = NULL;
 	uint32_t first;
 
 	while ((first = 4 * at - 8) < heap->end) {
@@ -102,9 +105,11 @@ heap_sift_down(struct min_heap *heap, uint32_t at, struct heap_entry entry)
 		if (!key_before(heap->slots[least].key, entry.key))
 			break;
 		heap->slots[at] = heap->slots[least];
+		soon = at < HEAP_SOON ? heap->slots[at].item : soon;
 		at = least;
 	}
 	heap->slots[at] = entry;
+	return soon;
 }
 
 /* There must be room. */
@@ -114,11 +119,11 @@ heap_push(struct min_heap *heap, uint64_t key, void *item)
 	heap_sift_up(heap, heap->end++, (struct heap_entry){ .key = key, .item = item });
 }
 
-/* The first entry's key is another one now, not an earlier one. */
-static inline void
+/* The first entry's key is another one now, not an earlier one. Returns what heap_sift_down does. */
+static inline void *
 heap_delay_first(struct min_heap *heap, uint64_t key)
 {
-	heap_sift_down(heap, HEAP_ROOT, (struct heap_entry){ .key = key, .item = heap_first(heap)->item });
+	return heap_sift_down(heap, HEAP_ROOT, (struct heap_entry){ .key = key, .item = heap_first(heap)->item });
 }
 
 static inline void

@@ -165,8 +165,8 @@ struct qdisc *sched_qdisc_at(const struct sched_tree *tree, uint32_t parent);
 int sched_qdisc_walk(const struct sched_tree *tree, int (*visit)(void *arg, struct qdisc *q), void *arg);
 
 /*
- * Classes. parentid: the parent class or the qdisc's handle (0 is the same). Errors as Linux's, with sentences. conf:
- * the kind's class conf.
+ * Classes. parentid: the parent class or the qdisc's handle (0 is the same); classid 0: the discipline chooses one, if
+ * it does that. Errors as Linux's, with sentences. conf: the kind's class conf.
  */
 struct class_spec {
 	uint32_t parentid, classid;
@@ -312,6 +312,8 @@ struct class_ops {
 	 * deleted nothing takes its place.
 	 */
 	bool leaf_optional;
+	/* Control: the id of a class that is asked for without one, 0 if all are in use. NULL: it is refused. */
+	uint32_t (*choose_id)(struct qdisc *q);
 	int root_taken; /* errno for who wants a class at the root, where the discipline has one of its own; 0: may be */
 	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
 	const char *no_class_filters; /* why a chain may not be attached to a class; NULL: it may */

@@ -453,6 +453,39 @@ refuse(uint32_t parent_minor, uint32_t minor, struct cbq_conf conf, int code, co
 		fail_msg("says '%s' instead of something with '%s'", err.msg, says);
 }
 
+/* As `tc class add dev X parent 1: cbq ...` without classid on Linux 5.10: from 8001 up, never the same twice in a row. */
+static void
+names_classes_that_come_without_an_id(void **state)
+{
+	struct cbq_conf conf = cbq_class(MBIT(1), 5, 1000);
+	struct class_spec spec = { .parentid = CLASSID(1, 0), .conf = &conf };
+	struct error err = { 0 };
+	struct class *c;
+
+	bed_make();
+	make_cbq(MBIT(10));
+	add_cbq_class(0, 0x8002, conf);
+	for (uint32_t minor = 0x8001; minor <= 0x8004; minor += minor == 0x8001 ? 2 : 1) {
+		assert_int_equal(sched_class_add(sched_root(bed.tree), &spec, &c, &err), 0);
+		assert_int_equal(c->classid, CLASSID(1, minor));
+	}
+	delete_class(c);
+	spec.parentid = CLASSID(1, 0x8003);
+	assert_int_equal(sched_class_add(sched_root(bed.tree), &spec, &c, &err), 0);
+	assert_int_equal(c->classid, CLASSID(1, 0x8005));
+	assert_ptr_equal(c->parent, sched_class_find(sched_root(bed.tree), CLASSID(1, 0x8003)));
+	/* Round again behind the last one, past those in use. */
+	for (uint32_t minor = 0x8006; minor <= 0xffff; minor++) {
+		spec.parentid = CLASSID(1, 0);
+		assert_int_equal(sched_class_add(sched_root(bed.tree), &spec, &c, &err), 0);
+		assert_int_equal(c->classid, CLASSID(1, minor));
+		delete_class(c);
+	}
+	assert_int_equal(sched_class_add(sched_root(bed.tree), &spec, &c, &err), 0);
+	assert_int_equal(c->classid, CLASSID(1, 0x8004));
+	bed_end();
+}
+
 static void
 says_what_is_wrong(void **state)
 {
@@ -505,6 +538,7 @@ main(void)
 		cmocka_unit_test(defmaps_and_filters_choose_as_on_linux),
 		cmocka_unit_test(changes_lose_nothing_and_keep_the_order),
 		cmocka_unit_test(waits_for_a_shaper_below),
+		cmocka_unit_test(names_classes_that_come_without_an_id),
 		cmocka_unit_test(says_what_is_wrong),
 	};
 
