@@ -20,7 +20,6 @@ from router import Router, skip
 NOT_HERE = {
     '04': 'ipip tunnels come in a later issue',
     '06': 'sit tunnels and IPv6 come in a later issue',
-    '21': 'rsvp comes in a later issue',
 }
 # Of transcript 30, one kind after the other, those that are here; fq, cake, pie, choke, ets, qfq, sfb, hhf, skbprio, plug and fq_pie are not planned.
 OTHER_KINDS = ('hfsc', 'netem', 'codel', 'drr', 'fq_codel')

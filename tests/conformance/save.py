@@ -37,7 +37,11 @@ TREES = {
              "filter add dev parent 1: protocol ip prio 1 basic match 'not cmp(u16 at 2 layer 1 mask 0xff00 trans lt 100) and "
              r"""(u32(u32 1 0xffffffff at nexthdr+4) or nbyte("a\x27\\7" at 0 layer 2))' classid 1:1""",
              "filter add dev parent 1: protocol ip prio 1 basic match 'meta(nf_mark shift 2 mask 0xff gt priority)' action drop",
-             'filter add dev parent 1: protocol all prio 2 handle 0x77 basic classid 1:2 action skbedit mark 7 pipe action pass'],
+             'filter add dev parent 1: protocol all prio 2 handle 0x77 basic classid 1:2 action skbedit mark 7 pipe action pass',
+             'filter add dev parent 1: protocol ip prio 3 rsvp ipproto ipencap session 192.0.2.1 tunnel 2 skip 20 action continue',
+             'filter add dev parent 1: protocol ip prio 3 rsvp ipproto udp session 192.0.2.1/80 sender 192.0.2.2/5021 classid 1:1',
+             'filter add dev parent 1: protocol ip prio 3 rsvp ipproto ah session 192.0.2.1 spi/ah 0x1234 tunnelid 2 classid 1:1',
+             'filter add dev parent 1: protocol ipv6 prio 4 rsvp6 ipproto udp session 2001:db8::1 flowlabel 0x12345 classid 1:2'],
     'wrr': ['qdisc add dev root handle 1: wrr dest ip classes 255 wmode1 1 weight1.min 0.1'],
     'ingress': ['qdisc add dev ingress', 'chain add dev ingress chain 5',
                 'filter add dev ingress protocol ip prio 3 u32 match u32 0 0 action police rate 1mbit burst 10k conform-exceed drop/pipe action goto chain 5',

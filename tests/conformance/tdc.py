@@ -29,6 +29,7 @@ FILES = (
     'prio',
     'red',
     'route',
+    'rsvp',
     'sfq',
     'skbedit',
     'tbf',
