@@ -246,9 +246,15 @@ world_make(bool bare)
 	world_ip(r, "add", IP(10, 67, 0, 0), 16, RTN_UNREACHABLE, 0, 0);
 	world_ip(r, "add", IP(10, 68, 0, 0), 16, RTN_PROHIBIT, 0, 0);
 	world_ip(r, "add", IP(10, 69, 0, 0), 16, RTN_THROW, 0, 0);
-	r->worker = (struct worker){
-		.router = r, .rib = r->rib, .pool = pool, .settings = &r->settings, .now = SECOND, .random = 42
-	};
+	r->netfilter = netfilter_create(NULL, WORKERS);
+	assert_non_null(r->netfilter);
+	r->worker = (struct worker){ .router = r,
+		.rib = r->rib,
+		.netfilter = r->netfilter,
+		.pool = pool,
+		.settings = &r->settings,
+		.now = SECOND,
+		.random = 42 };
 	must(path_start(&r->worker, &err), &err);
 	if (!bare) {
 		world_neighbour(r, ETH0, HOST, host_mac, NUD_PERMANENT);
@@ -277,6 +283,7 @@ world_free(struct router *r)
 	world_forget_sent(r);
 	assert_int_equal(rte_mempool_avail_count(r->pool), BUFFERS);
 	rib_destroy(r->rib);
+	netfilter_destroy(r->netfilter);
 	free(r);
 }
 

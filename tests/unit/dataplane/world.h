@@ -52,6 +52,7 @@ struct router {
 	struct port_counters counters[PORTS][WORKERS];
 	struct worker worker;
 	struct rib *rib;
+	struct netfilter *netfilter;
 	struct rte_mempool *pool;
 	bool replay, no_buffers;
 	uint64_t received;
