@@ -32,6 +32,23 @@ find_table(const char name[XT_TABLE_MAXNAMELEN], enum netfilter_table_id *table,
 	return error_set(err, ENOENT, "there is no table %.31s; the router has filter, mangle and raw", name);
 }
 
+/* The packet filter knows rules by their indices; people by their chains. */
+static void
+name_rule(const struct xt_blob *blob, struct error *err)
+{
+	char wrong[sizeof(err->msg)];
+	unsigned int rule, number;
+	const char *chain;
+	int at = 0;
+
+	if (sscanf(err->msg, "rule %u: %n", &rule, &at) != 1 || at == 0)
+		return;
+	chain = xt_blob_chain(blob, rule, &number);
+	snprintf(wrong, sizeof(wrong), "%s", err->msg + at);
+	error_set(err, err->code, "table %s, chain %.29s, rule %u: %.150s", netfilter_table_name(blob->table), chain,
+		number, wrong);
+}
+
 /* Counters that the table had go to old, if not NULL. Takes the blob. */
 static int
 replace(struct netfilter *nf, struct xt_blob *blob, struct xt_description *description, struct netfilter_counter *old,
@@ -42,8 +59,10 @@ replace(struct netfilter *nf, struct xt_blob *blob, struct xt_description *descr
 	description->spec.origin = blob;
 	code = netfilter_replace(nf, &description->spec, old, err);
 	xt_description_release(description);
-	if (code != 0)
+	if (code != 0) {
+		name_rule(blob, err);
 		free(blob);
+	}
 	return code;
 }
 
