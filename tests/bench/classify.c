@@ -13,6 +13,7 @@
 
 #include <weir/filter/tcindex.h>
 
+#include "classify.h"
 #include "eal_bench.h"
 #include "report.h"
 
@@ -31,8 +32,8 @@ struct bench {
 	uint64_t sum; /* of the classes found */
 };
 
-static void
-require(int ok, const char *what)
+void
+bench_require(int ok, const char *what)
 {
 	if (!ok) {
 		fprintf(stderr, "bench-classify: %s\n", what);
@@ -86,7 +87,7 @@ hash_cycles(struct bench *b)
 		rte_hash_lookup_bulk(b->hash, keys, BURST, positions);
 		cycles += rte_rdtsc() - start;
 		for (uint32_t k = 0; k < BURST; k++)
-			require(positions[k] >= 0, "rte_hash has not found a key");
+			bench_require(positions[k] >= 0, "rte_hash has not found a key");
 	}
 	return (double)cycles / LOOKUPS;
 }
@@ -111,15 +112,15 @@ fill(struct bench *b)
 	b->chain = chain_create(NULL);
 	b->hash = rte_hash_create(&parameters);
 	b->keys = calloc(LOOKUPS, sizeof(*b->keys));
-	require(b->chain != NULL && b->hash != NULL && b->keys != NULL, "out of memory");
+	bench_require(b->chain != NULL && b->hash != NULL && b->keys != NULL, "out of memory");
 	for (uint32_t i = 0; i < FILTERS; i++) {
 		struct tcindex_conf conf = { .has_classid = true, .classid = 1 << 16 | (i + 1) };
 		struct filter_spec spec = { 1, htons(ETH_P_IP), key_of(i), "tcindex", &conf, 0 };
 		uint16_t key = key_of(i);
 		struct error err = { 0 };
 
-		require(chain_filter_add(b->chain, &spec, CHANGE_CREATE, NULL, &err) == 0, err.msg);
-		require(rte_hash_add_key(b->hash, &key) >= 0, "rte_hash_add_key");
+		bench_require(chain_filter_add(b->chain, &spec, CHANGE_CREATE, NULL, &err) == 0, err.msg);
+		bench_require(rte_hash_add_key(b->hash, &key) >= 0, "rte_hash_add_key");
 	}
 	for (uint32_t i = 0; i < LOOKUPS; i++) {
 		random = random * 6364136223846793005 + 1442695040888963407;
@@ -138,11 +139,11 @@ check_work(const struct bench *b)
 		classes[key_of(i)] = (uint16_t)(i + 1);
 	for (uint32_t i = 0; i < LOOKUPS; i++)
 		expected += 1 << 16 | classes[b->keys[i]];
-	require(b->sum == expected * ROUNDS, "other classes were found than the keys'");
+	bench_require(b->sum == expected * ROUNDS, "other classes were found than the keys'");
 }
 
-int
-main(void)
+static void
+bench_tcindex(struct rte_mempool *pool)
 {
 	static const struct report_row row = { .name = "tcindex-classify",
 		.work = "classify by 10,000 tcindex filters",
@@ -153,9 +154,8 @@ main(void)
 	struct bench b = { 0 };
 
 	if (!report_wanted(row.name))
-		return 0;
-	eal_bench_start(MEGABYTES);
-	require(rte_pktmbuf_alloc_bulk(eal_bench_pool("bench", 2 * PACKETS), b.pkts, PACKETS) == 0, "out of buffers");
+		return;
+	bench_require(rte_pktmbuf_alloc_bulk(pool, b.pkts, PACKETS) == 0, "out of buffers");
 	for (unsigned int i = 0; i < PACKETS; i++)
 		*pkt_of(b.pkts[i]) = (struct pkt){ .protocol = htons(ETH_P_IP) };
 	fill(&b);
@@ -165,5 +165,16 @@ main(void)
 	}
 	check_work(&b);
 	report_add(&row, weir, hash, ROUNDS);
+}
+
+int
+main(void)
+{
+	struct rte_mempool *pool;
+
+	eal_bench_start(MEGABYTES);
+	pool = eal_bench_pool("bench", 4 * PACKETS);
+	bench_tcindex(pool);
+	bench_netfilter(pool);
 	return 0;
 }
