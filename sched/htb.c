@@ -128,6 +128,7 @@ htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 				htb_leaf_busy(h, class_priv(c));
 			taken++;
 			i++;
+			htb_fetch_soon(h);
 		} else {
 			i += enqueue_run(q, h, c, pkts + i, n - i, &queued, now);
 		}

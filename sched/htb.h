@@ -46,8 +46,8 @@ enum htb_mode {
  * What a class waits for in the wheel: the end of a mode (enum htb_mode, but HTB_CAN_SEND), or a packet from its leaf
  * qdisc. The wheel knows it as the class's address with this in the lowest bits, and a leaf's prio above it.
  *
- * HTB_WAIT_ROW is the end of HTB_CANNOT_SEND for a busy leaf of which it is known that it can send then: it goes to its
- * row unseen, and its mode is mended when its turn comes.
+ * HTB_WAIT_ROW is the end of HTB_CANNOT_SEND for a leaf of which it is known that it can send then: it goes to its row
+ * unseen, and when its turn comes its mode is mended, and it leaves the row if it has nothing to send.
  */
 #define HTB_WAIT_PARKED     2u
 #define HTB_WAIT_ROW        3u
@@ -184,6 +184,8 @@ struct htb {
 	uint64_t now, clock; /* when it was last asked for packets: ns, and as htb_clock tells it */
 	uint64_t renewed_ns; /* when no bucket's time was older than its depth */
 	struct htb_look_ahead ahead;
+	uintptr_t soon[HTB_BURST]; /* who is about to have a turn, as the wheel knows him */
+	uint8_t soon_count, soon_fetched;
 	uint8_t billed_count[HTB_LEVELS];
 	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */
 	struct htb_config *configs; /* HTB_CONFIGS of them; the first is not used */
@@ -213,6 +215,20 @@ static inline struct htb_more *
 htb_more(const struct htb_class *cl)
 {
 	return htb_class_of(cl)->more;
+}
+
+static inline struct htb_class *
+htb_class_of_wait(uintptr_t who)
+{
+	return (struct htb_class *)(who & ~(uintptr_t)HTB_WAIT_BITS);
+}
+
+/* Brings the next one nearer to the processor; he may be gone by now. */
+static inline void
+htb_fetch_soon(struct htb *h)
+{
+	if (h->soon_fetched < h->soon_count)
+		class_prefetch(htb_class_of(htb_class_of_wait(h->soon[h->soon_fetched++])));
 }
 
 static inline const struct htb_config *
@@ -282,24 +298,18 @@ htb_round_join(struct htb_round *round, struct htb_class *cl)
 	return place;
 }
 
-/* A leaf whose mode need not say so yet comes to its row; it is not touched. Returns its place. */
-static inline uint16_t
-htb_row_add_unseen(struct htb *h, struct htb_class *cl, unsigned int prio)
+static inline void
+htb_row_is_busy(struct htb *h, unsigned int prio)
 {
-	struct htb_round *round = &h->leaf_rows[prio].now;
-	uint16_t place = htb_round_join(round, cl);
-
-	if (round->count == 1) {
-		h->busy_rows[0] |= (uint8_t)(1u << prio);
-		h->busy_levels |= 1;
-	}
-	return place;
+	h->busy_rows[0] |= (uint8_t)(1u << prio);
+	h->busy_levels |= 1;
 }
 
 static inline void
 htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	cl->place = htb_row_add_unseen(h, cl, prio);
+	cl->place = htb_round_join(&h->leaf_rows[prio].now, cl);
+	htb_row_is_busy(h, prio);
 }
 
 /* The first leaf leaves its row. */

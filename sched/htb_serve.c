@@ -85,12 +85,6 @@ wait_of(const struct htb *h, const struct htb_class *cl, unsigned int wait)
 	return (uintptr_t)cl | (unsigned int)htb_config_of(h, cl)->prio << HTB_WAIT_PRIO_SHIFT | wait;
 }
 
-static inline struct htb_class *
-class_of_wait(uintptr_t who)
-{
-	return (struct htb_class *)(who & ~(uintptr_t)HTB_WAIT_BITS);
-}
-
 static inline unsigned int
 prio_of_wait(uintptr_t who)
 {
@@ -108,7 +102,7 @@ arm(struct htb *h, struct htb_class *cl)
 
 	if (wait == HTB_CAN_SEND)
 		return;
-	if (wait == HTB_CANNOT_SEND && cl->level == 0 && cl->busy != 0 && (int64_t)(cl->ceil_used - cl->used) >= 0)
+	if (wait == HTB_CANNOT_SEND && cl->level == 0 && (int64_t)(cl->ceil_used - cl->used) >= 0)
 		wait = HTB_WAIT_ROW;
 	if ((cl->armed & (1u << wait | 1u << cl->mode)) != 0)
 		return;
@@ -118,7 +112,7 @@ arm(struct htb *h, struct htb_class *cl)
 	wheel_add(&h->wheel, h->now + ns_from_tokens(missing), wait_of(h, cl, wait));
 }
 
-static void
+static __rte_noinline void
 change_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
 {
 	if (mode == HTB_CANNOT_SEND) {
@@ -130,15 +124,14 @@ change_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode 
 	cl->mode = (uint8_t)mode;
 	if (cl->busy != 0)
 		htb_activate_prios(h, cl, cl->busy);
+	arm(h, cl);
 }
 
 static inline void
 review_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
 {
-	if (likely(mode == cl->mode))
-		return;
-	change_mode(q, h, cl, mode);
-	arm(h, cl);
+	if (unlikely(mode != cl->mode))
+		change_mode(q, h, cl, mode);
 }
 
 /*
@@ -201,7 +194,7 @@ parked_is_due(struct htb *h, struct htb_class *cl)
 static void
 is_due(struct qdisc *q, struct htb *h, uintptr_t who)
 {
-	struct htb_class *cl = class_of_wait(who);
+	struct htb_class *cl = htb_class_of_wait(who);
 	unsigned int wait = who & HTB_WAIT_MASK;
 
 	cl->armed &= (uint8_t) ~(1u << wait);
@@ -559,10 +552,10 @@ exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int pri
 		if (cl->busy != 0)
 			htb_row_remove_first(h, prio);
 		cl->mode = HTB_CANNOT_SEND;
+		arm(h, cl);
 	} else {
 		change_mode(q, h, cl, mode);
 	}
-	arm(h, cl);
 }
 
 static inline void
@@ -628,16 +621,40 @@ goes_to_row(uintptr_t who)
 	return (who & HTB_WAIT_MASK) == HTB_WAIT_ROW;
 }
 
+/*
+ * Leaves that go to their row unseen are not touched: they are fetched before their turn. Returns how many of the first
+ * ones do, all to the same row.
+ */
+static inline unsigned int
+wake_unseen(struct htb *h, const uintptr_t *due, unsigned int count)
+{
+	const uintptr_t alike = due[0] & HTB_WAIT_BITS;
+	unsigned int prio = prio_of_wait(due[0]), n = 0;
+	struct htb_round *round = &h->leaf_rows[prio].now;
+
+	if (unlikely(round->count + count > HTB_MINORS))
+		htb_round_close_gaps(round);
+	struct htb_class **leaves = round->leaves;
+	uint32_t next = round->first + round->count;
+
+	do {
+		leaves[(next + n) % HTB_MINORS] = htb_class_of_wait(due[n]);
+	} while (++n < count && (due[n] & HTB_WAIT_BITS) == alike);
+	round->count += n;
+	htb_row_is_busy(h, prio);
+	return n;
+}
+
 static __rte_noinline void
 prefetch_others(const uintptr_t *due, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		if (!goes_to_row(due[i]))
-			class_prefetch(htb_class_of(class_of_wait(due[i])));
+			class_prefetch(htb_class_of(htb_class_of_wait(due[i])));
 	}
 }
 
-/* The ends of waits at `now`. Leaves that go to their row unseen are not touched: they are fetched before their turn. */
+/* The ends of waits at `now`. */
 static void
 wake(struct qdisc *q, struct htb *h, uint64_t now)
 {
@@ -647,38 +664,30 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 	while ((count = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
 		bool fetched = false;
 
-		for (unsigned int i = 0; i < count; i++) {
+		for (unsigned int i = 0; i < count;) {
 			if (likely(goes_to_row(due[i]))) {
-				htb_row_add_unseen(h, class_of_wait(due[i]), prio_of_wait(due[i]));
+				i += wake_unseen(h, due + i, count - i);
 				continue;
 			}
 			if (!fetched)
 				prefetch_others(due + i + 1, count - i - 1);
 			fetched = true;
-			is_due(q, h, due[i]);
+			is_due(q, h, due[i++]);
 		}
 	}
 }
 
 /*
- * For the next call, if that comes as long after this one as this one after the last: the first who will have a turn
- * then, behind those who are in the row already.
+ * Who will have a turn in the next call, if that comes as long after this one as this one after the last: while packets
+ * are enqueued they are fetched one by one.
  */
 static void
-prefetch_next_call(struct htb *h, uint64_t last_ns)
+look_for_soon(struct htb *h, uint64_t last_ns)
 {
 	uint64_t step = RTE_MIN(h->now - last_ns, LOOK_MAX_NS);
-	uintptr_t later[CLASS_AHEAD];
-	unsigned int n = CLASS_AHEAD;
 
-	if ((h->busy_levels & 1) != 0) {
-		const struct htb_row *row = &h->leaf_rows[__builtin_ctz(h->busy_rows[0])];
-
-		n -= RTE_MIN(n, row->now.count);
-	}
-	n = wheel_look(&h->wheel, h->now, h->now + step, later, n);
-	for (unsigned int i = 0; i < n; i++)
-		class_prefetch(htb_class_of(class_of_wait(later[i])));
+	h->soon_fetched = 0;
+	h->soon_count = (uint8_t)wheel_look(&h->wheel, h->now, h->now + step, h->soon, RTE_DIM(h->soon));
 }
 
 uint16_t
@@ -692,6 +701,8 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 	h->now = now;
 	h->clock = htb_clock(h, now);
+	while (h->soon_fetched < RTE_MIN(h->soon_count, CLASS_AHEAD))
+		htb_fetch_soon(h);
 	wake(q, h, now);
 	while (got < n) {
 		unsigned int level, prio;
@@ -719,6 +730,6 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	}
 	pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	prefetch_next_call(h, last_ns);
+	look_for_soon(h, last_ns);
 	return got;
 }
