@@ -10,31 +10,9 @@
  */
 #include <stdlib.h>
 
-#include "netfilter.h"
+#include "compile.h"
 
-/* Rules of one shape from which on hashing is cheaper than asking them one by one. */
-#define SHAPE_MIN 6
-
-/* An array of the table's while it grows. */
-struct growing {
-	void *array; /* where the pointer to it is */
-	size_t element;
-	uint32_t n, size;
-};
-
-struct compiling {
-	const struct netfilter_table_spec *spec;
-	struct table *t;
-	struct growing compares, calls, segments, probes, slots, lists, privs;
-	uint32_t *hooks; /* [n_rules]: from which packets come */
-	struct key *masks; /* [n_rules] */
-	struct key *values;
-	uint32_t *order; /* [n_rules]: room to sort a segment's rules */
-	struct error *err;
-};
-
-/* Room for n more elements, zeroed; NULL: memory is out. */
-static void *
+void *
 grow(struct growing *g, uint32_t n)
 {
 	uint8_t *there;
@@ -56,13 +34,13 @@ grow(struct growing *g, uint32_t n)
 	return there;
 }
 
-static int
+int
 no_memory(struct compiling *c)
 {
 	return error_code(c->err, ENOMEM);
 }
 
-static int
+int
 add_list(struct compiling *c, uint32_t value)
 {
 	uint32_t *word = grow(&c->lists, 1);
@@ -277,6 +255,28 @@ merge(struct key *masks, struct key *values, const struct key *mask, const struc
 	return true;
 }
 
+/* Keeps what ranges the match asks for, if it is the rule's first that does. */
+static int
+take_ranges(struct compiling *c, uint32_t rule, const struct match_ops *ops, const void *priv)
+{
+	struct rule_ranges *r = &c->rule_ranges[rule];
+	struct range ranges[RANGES_MAX], *room;
+	enum axis axis = AXIS_NONE;
+	uint32_t n;
+
+	if (ops->ranges == NULL || r->axis != AXIS_NONE)
+		return 0;
+	n = ops->ranges(priv, &axis, ranges);
+	if (axis == AXIS_NONE)
+		return 0;
+	*r = (struct rule_ranges){ axis, { c->ranges.n, n } };
+	room = grow(&c->ranges, n);
+	if (room == NULL)
+		return no_memory(c);
+	memcpy(room, ranges, n * sizeof(*room));
+	return 0;
+}
+
 /* Is all of the match in the rule's bits now? */
 static bool
 take_bits(const struct match_ops *ops, const void *priv, struct key *masks, struct key *values)
@@ -351,6 +351,8 @@ add_matches(struct compiling *c, const struct place *place, struct rule *rule, s
 			break;
 		rc = add_call(c, &rule->plain_calls, ops->match, priv);
 		counts |= ops->stateful;
+		if (rc == 0 && !counts)
+			rc = take_ranges(c, place->rule, ops, priv);
 		if (counts || !take_bits(ops, priv, masks, values))
 			left[n_left++] = (struct call){ ops->match, priv };
 	}
@@ -381,186 +383,6 @@ add_rule(struct compiling *c, uint32_t i)
 	return rc == 0 ? add_target(c, &place, rule) : rc;
 }
 
-/* ---- segments ----------------------------------------------------------------------------------- */
-
-static int
-compare_shape(const void *a, const void *b, void *arg)
-{
-	const struct compiling *c = arg;
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-	int by_mask = memcmp(&c->masks[left], &c->masks[right], sizeof(struct key));
-	int by_value = by_mask != 0 ? by_mask : memcmp(&c->values[left], &c->values[right], sizeof(struct key));
-
-	return by_value != 0 ? by_value : (left > right) - (left < right);
-}
-
-/* Rules of one shape: `n` in c->order from `at` on, by value and then by index. */
-struct shape {
-	uint32_t at, n;
-};
-
-static int
-compare_size(const void *a, const void *b)
-{
-	const struct shape *left = a, *right = b;
-
-	return left->n != right->n ? (left->n < right->n ? 1 : -1) : (left->at > right->at) - (left->at < right->at);
-}
-
-static void
-put_slot(struct slot *slots, uint32_t mask, uint32_t hash, uint32_t at)
-{
-	uint32_t i = hash & mask;
-
-	while (slots[i].at != SLOT_FREE)
-		i = (i + 1) & mask;
-	slots[i] = (struct slot){ hash, at };
-}
-
-/* The lists of a shape: a count, and the rules of one value. */
-static int
-add_shape(struct compiling *c, const struct shape *shape)
-{
-	const uint32_t *rules = c->order + shape->at;
-	uint32_t count = 4, lowest = RULE_NONE, highest = 0;
-	struct probe *probe = grow(&c->probes, 1);
-	struct slot *slots;
-	int rc = 0;
-
-	while (count < 2 * shape->n)
-		count *= 2;
-	slots = grow(&c->slots, count);
-	if (probe == NULL || slots == NULL)
-		return no_memory(c);
-	memset(slots, 0xff, count * sizeof(*slots));
-	for (uint32_t i = 0, n; rc == 0 && i < shape->n; i += n) {
-		const struct key *value = &c->values[rules[i]];
-		const struct rule *rule = &c->t->rules[rules[i]];
-		uint32_t at = c->lists.n;
-
-		for (n = 1; i + n < shape->n && memcmp(value, &c->values[rules[i + n]], sizeof(*value)) == 0;)
-			n++;
-		rc = add_list(c, n);
-		for (uint32_t k = 0; rc == 0 && k < n; k++)
-			rc = add_list(c, rules[i + k]);
-		if (rc == 0)
-			rc = add_list(c, RULE_NONE);
-		put_slot(slots, count - 1, key_hash(value, &c->t->compares[rule->compares.at], rule->compares.n), at);
-		lowest = RTE_MIN(lowest, rules[i]);
-		highest = RTE_MAX(highest, rules[i + n - 1]);
-	}
-	*probe = (struct probe){ .masks = c->t->rules[rules[0]].compares,
-		.lowest = lowest,
-		.highest = highest,
-		.slot_mask = count - 1,
-		.slots = c->slots.n - count };
-	return rc;
-}
-
-static int
-compare_index(const void *a, const void *b)
-{
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-
-	return (left > right) - (left < right);
-}
-
-/* What is in no probe, ascending. */
-static int
-add_loose(struct compiling *c, struct segment *segment, uint32_t *loose, uint32_t n)
-{
-	int rc = 0;
-
-	qsort(loose, n, sizeof(*loose), compare_index);
-	segment->loose = (struct list){ c->lists.n, n };
-	for (uint32_t i = 0; rc == 0 && i < n; i++)
-		rc = add_list(c, loose[i]);
-	return rc == 0 ? add_list(c, RULE_NONE) : rc;
-}
-
-/* Shapes of the segment's rules, which are sorted by them: the largest first. NULL: memory is out. */
-static struct shape *
-find_shapes(const struct compiling *c, uint32_t n, uint32_t *n_shapes)
-{
-	struct shape *shapes = calloc(n, sizeof(*shapes));
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; shapes != NULL && i < n; i++) {
-		if (i == 0 || memcmp(&c->masks[c->order[i - 1]], &c->masks[c->order[i]], sizeof(struct key)) != 0)
-			shapes[count++].at = i;
-		shapes[count - 1].n++;
-	}
-	if (shapes != NULL)
-		qsort(shapes, count, sizeof(*shapes), compare_size);
-	*n_shapes = count;
-	return shapes;
-}
-
-static int
-add_segment(struct compiling *c, uint32_t first, uint32_t end)
-{
-	static const struct key nothing;
-	struct segment *segment = grow(&c->segments, 1), made = { .first = first, .end = end, .probes = c->probes.n };
-	uint32_t n = end - first, n_shapes, n_loose = 0, at = c->segments.n - 1;
-	struct shape *shapes;
-	uint32_t *loose;
-	int rc = 0;
-
-	if (segment == NULL)
-		return no_memory(c);
-	for (uint32_t i = 0; i < n; i++) {
-		c->order[i] = first + i;
-		c->t->rules[first + i].segment = at;
-	}
-	qsort_r(c->order, n, sizeof(*c->order), compare_shape, c);
-	shapes = find_shapes(c, n, &n_shapes);
-	loose = calloc(n, sizeof(*loose));
-	if (shapes == NULL || loose == NULL)
-		rc = no_memory(c);
-	for (uint32_t i = 0; rc == 0 && i < n_shapes; i++) {
-		bool bare = memcmp(&c->masks[c->order[shapes[i].at]], &nothing, sizeof(nothing)) == 0;
-
-		if (!bare && shapes[i].n >= SHAPE_MIN && made.n_probes < PROBES_MAX) {
-			rc = add_shape(c, &shapes[i]);
-			made.n_probes++;
-		} else {
-			memcpy(loose + n_loose, c->order + shapes[i].at, shapes[i].n * sizeof(*loose));
-			n_loose += shapes[i].n;
-		}
-	}
-	if (rc == 0 && made.n_probes != 0)
-		rc = add_loose(c, &made, loose, n_loose);
-	free(loose);
-	free(shapes);
-	c->t->segments[at] = made;
-	return rc;
-}
-
-/* Segments start where hooks and jumps lead to. */
-static int
-add_segments(struct compiling *c)
-{
-	const struct netfilter_table_spec *spec = c->spec;
-	bool *starts = calloc(spec->n_rules + 1, sizeof(*starts));
-	uint32_t first = 0;
-	int rc = starts != NULL ? 0 : no_memory(c);
-
-	for (uint32_t i = 0; rc == 0 && i < spec->n_rules; i++)
-		if (c->hooks[i] != 0 && (spec->rules[i].target.verdict == NETFILTER_JUMP ||
-						spec->rules[i].target.verdict == NETFILTER_GOTO))
-			starts[spec->rules[i].target.rule] = true;
-	for (unsigned int hook = 0; rc == 0 && hook < NETFILTER_HOOKS; hook++)
-		if (c->t->hooks[hook].present)
-			starts[spec->first[hook]] = true;
-	for (uint32_t i = 1; rc == 0 && i <= spec->n_rules; i++)
-		if (i == spec->n_rules || starts[i]) {
-			rc = add_segment(c, first, i);
-			first = i;
-		}
-	free(starts);
-	return rc;
-}
-
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 static void
@@ -573,6 +395,8 @@ start(struct compiling *c, const struct netfilter_table_spec *spec, struct table
 	c->probes = (struct growing){ &t->probes, sizeof(*t->probes), 0, 0 };
 	c->slots = (struct growing){ &t->slots, sizeof(*t->slots), 0, 0 };
 	c->lists = (struct growing){ &t->lists, sizeof(*t->lists), 0, 0 };
+	c->ranges = (struct growing){ &c->range_array, sizeof(*c->range_array), 0, 0 };
+	c->rule_ranges = calloc(spec->n_rules, sizeof(*c->rule_ranges));
 	c->privs = (struct growing){ &t->privs, sizeof(*t->privs), 0, 0 };
 	c->hooks = calloc(spec->n_rules, sizeof(*c->hooks));
 	c->masks = calloc(spec->n_rules, sizeof(*c->masks));
@@ -602,7 +426,8 @@ compile(struct compiling *c)
 {
 	int rc;
 
-	if (c->hooks == NULL || c->masks == NULL || c->values == NULL || c->order == NULL || c->t->rules == NULL)
+	if (c->hooks == NULL || c->masks == NULL || c->values == NULL || c->order == NULL || c->rule_ranges == NULL ||
+		c->t->rules == NULL)
 		return no_memory(c);
 	rc = check_flow(c->spec, c->hooks, c->err);
 	for (uint32_t i = 0; rc == 0 && i < c->spec->n_rules; i++)
@@ -631,6 +456,8 @@ compile_table(const struct netfilter_table_spec *spec, struct table **made, stru
 	free(c.masks);
 	free(c.values);
 	free(c.order);
+	free(c.rule_ranges);
+	free(c.range_array);
 	if (rc != 0)
 		free_table(t);
 	else

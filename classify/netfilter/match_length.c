@@ -33,11 +33,21 @@ length_select(const void *priv, struct key *mask, struct key *value)
 	return true;
 }
 
+static uint32_t
+length_ranges(const void *priv, enum axis *axis, struct range *ranges)
+{
+	const struct netfilter_length_conf *c = &((const struct length *)priv)->conf;
+
+	*axis = AXIS_LENGTH;
+	return range_list((struct range){ c->min, c->max }, UINT16_MAX, c->invert, ranges);
+}
+
 static const struct match_ops length_ops = {
 	.kind = "length",
 	.size = sizeof(struct length),
 	.init = length_init,
 	.match = length_match,
 	.select = length_select,
+	.ranges = length_ranges,
 };
 MATCH_REGISTER(length_ops)

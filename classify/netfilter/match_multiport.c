@@ -60,6 +60,20 @@ multiport_select(const void *priv, struct key *mask, struct key *value)
 		       : ports_select(&c->ports[0], false, &mask->f.dport, &value->f.dport);
 }
 
+static uint32_t
+multiport_ranges(const void *priv, enum axis *axis, struct range *ranges)
+{
+	const struct netfilter_multiport_conf *c = &((const struct multiport *)priv)->conf;
+	uint32_t n = 0;
+
+	if (c->invert || c->side == NETFILTER_MULTIPORT_EITHER)
+		return 0;
+	*axis = c->side == NETFILTER_MULTIPORT_SOURCE ? AXIS_SPORT : AXIS_DPORT;
+	for (unsigned int i = 0; i < c->n; i++)
+		n += range_list((struct range){ c->ports[i].min, c->ports[i].max }, UINT16_MAX, false, ranges + n);
+	return n;
+}
+
 static const struct match_ops multiport_ops = {
 	.kind = "multiport",
 	.size = sizeof(struct multiport),
@@ -67,5 +81,6 @@ static const struct match_ops multiport_ops = {
 	.init = multiport_init,
 	.match = multiport_match,
 	.select = multiport_select,
+	.ranges = multiport_ranges,
 };
 MATCH_REGISTER(multiport_ops)

@@ -84,6 +84,15 @@ tcp_select(const void *priv, struct key *mask, struct key *value)
 	return false;
 }
 
+static uint32_t
+tcp_ranges(const void *priv, enum axis *axis, struct range *ranges)
+{
+	const struct netfilter_tcp_conf *c = &((const struct tcp *)priv)->conf;
+
+	return ports_ranges(&c->sport, (c->invert & NETFILTER_TCP_NOT_SPORT) != 0, &c->dport,
+		(c->invert & NETFILTER_TCP_NOT_DPORT) != 0, axis, ranges);
+}
+
 static const struct match_ops tcp_ops = {
 	.kind = "tcp",
 	.size = sizeof(struct tcp),
@@ -91,5 +100,6 @@ static const struct match_ops tcp_ops = {
 	.init = tcp_init,
 	.match = tcp_match,
 	.select = tcp_select,
+	.ranges = tcp_ranges,
 };
 MATCH_REGISTER(tcp_ops)

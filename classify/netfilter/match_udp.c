@@ -46,6 +46,15 @@ udp_select(const void *priv, struct key *mask, struct key *value)
 	       whole;
 }
 
+static uint32_t
+udp_ranges(const void *priv, enum axis *axis, struct range *ranges)
+{
+	const struct netfilter_udp_conf *c = &((const struct udp *)priv)->conf;
+
+	return ports_ranges(&c->sport, (c->invert & NETFILTER_UDP_NOT_SPORT) != 0, &c->dport,
+		(c->invert & NETFILTER_UDP_NOT_DPORT) != 0, axis, ranges);
+}
+
 static const struct match_ops udp_ops = {
 	.kind = "udp",
 	.size = sizeof(struct udp),
@@ -53,5 +62,6 @@ static const struct match_ops udp_ops = {
 	.init = udp_init,
 	.match = udp_match,
 	.select = udp_select,
+	.ranges = udp_ranges,
 };
 MATCH_REGISTER(udp_ops)

@@ -53,6 +53,50 @@ struct key {
 
 _Static_assert(sizeof(struct key_fields) == 7 * sizeof(uint64_t), "no hole in it");
 
+/* Numbers of a packet of which rules ask for ranges. */
+enum axis { AXIS_NONE, AXIS_SPORT, AXIS_DPORT, AXIS_LENGTH, AXIS_SRC, AXIS_DST, AXES };
+
+/* Both ends included, host order. */
+struct range {
+	uint32_t min, max;
+};
+
+#define RANGES_MAX NETFILTER_MULTIPORT_MAX /* of one rule */
+
+static inline uint32_t
+key_axis(const struct key *key, enum axis axis)
+{
+	switch (axis) {
+	case AXIS_SPORT:
+		return rte_be_to_cpu_16(key->f.sport);
+	case AXIS_DPORT:
+		return rte_be_to_cpu_16(key->f.dport);
+	case AXIS_LENGTH:
+		return key->f.length;
+	case AXIS_SRC:
+		return rte_be_to_cpu_32(key->f.src);
+	default:
+		return rte_be_to_cpu_32(key->f.dst);
+	}
+}
+
+/* A range, or all but it, as ranges; returns how many: 0 to 2. */
+static inline uint32_t
+range_list(struct range range, uint32_t last, bool inverted, struct range *ranges)
+{
+	uint32_t n = 0;
+
+	if (!inverted) {
+		ranges[0] = range;
+		return range.min <= range.max;
+	}
+	if (range.min > 0)
+		ranges[n++] = (struct range){ 0, range.min - 1 };
+	if (range.max < last)
+		ranges[n++] = (struct range){ range.max + 1, last };
+	return n;
+}
+
 #define TRANSPORT_MAX 20 /* bytes of the transport's header that are at hand */
 
 struct packet {
@@ -127,6 +171,11 @@ struct match_ops {
 	 * NULL: nothing. Not asked of packets that are `odd`.
 	 */
 	bool (*select)(const void *priv, struct key *mask, struct key *value);
+	/*
+	 * Ranges of a number of the packet outside of which it does not hold; what else it asks is asked by calling it.
+	 * Returns how many, at most RANGES_MAX; AXIS_NONE: it has none such. NULL: never.
+	 */
+	uint32_t (*ranges)(const void *priv, enum axis *axis, struct range *ranges);
 };
 
 struct target_ops {
@@ -202,8 +251,14 @@ struct slot {
 	uint32_t hash, at; /* at SLOT_FREE: none */
 };
 
-#define RULE_NONE UINT32_MAX
-#define SLOT_FREE UINT32_MAX
+/*
+ * What a slot's `at` leads to: how many rules, the rules, RULE_NONE. Or, where many rules ask for ranges of one number,
+ * LIST_SPLIT and how many intervals, the axis, one of the rules, where each interval begins, and the `at` of each
+ * interval's list, of the first kind: of the rules that may match there.
+ */
+#define RULE_NONE  UINT32_MAX
+#define LIST_SPLIT (1u << 31)
+#define SLOT_FREE  UINT32_MAX
 
 /* The rules of a segment that ask for the same bits: found by their values. */
 struct probe {

@@ -31,4 +31,19 @@ ports_select(const struct netfilter_ports *range, bool inverted, rte_be16_t *mas
 	return true;
 }
 
+/* Those of two ports that are a matter of ranges: the destination's rather than the source's. */
+static inline uint32_t
+ports_ranges(const struct netfilter_ports *sport, bool not_sport, const struct netfilter_ports *dport, bool not_dport,
+	enum axis *axis, struct range *ranges)
+{
+	bool source = dport->min == 0 && dport->max == UINT16_MAX && !not_dport;
+	const struct netfilter_ports *ports = source ? sport : dport;
+	bool inverted = source ? not_sport : not_dport;
+
+	if (!inverted && (ports->min == ports->max || (ports->min == 0 && ports->max == UINT16_MAX)))
+		return 0;
+	*axis = source ? AXIS_SPORT : AXIS_DPORT;
+	return range_list((struct range){ ports->min, ports->max }, UINT16_MAX, inverted, ranges);
+}
+
 #endif

@@ -42,12 +42,13 @@ static inline void
 search_start(struct search *s, const struct table *t, uint32_t from)
 {
 	const struct segment *segment = &t->segments[t->rules[from].segment];
-	const struct probe *probes = t->probes + segment->probes;
+	const struct probe *probes;
 
 	s->segment = segment;
 	s->from = from;
 	if (segment->n_probes == 0)
 		return;
+	probes = t->probes + segment->probes;
 	for (uint32_t i = 0; i < segment->n_probes; i++) {
 		s->next[i] = from > probes[i].highest ? RULE_NONE : RTE_MAX(from, probes[i].lowest);
 		s->list[i] = NULL;
@@ -64,6 +65,23 @@ has_bits(const struct key *key, const struct compare *compares, uint32_t n)
 	return true;
 }
 
+/* Where the list of the packet's interval is. */
+static uint32_t
+find_interval(const uint32_t *split, const struct key *key)
+{
+	uint32_t n = split[0] & ~LIST_SPLIT, number = key_axis(key, (enum axis)split[1]), low = 0, left = n;
+	const uint32_t *bounds = split + 3;
+
+	while (left > 1) {
+		uint32_t half = left / 2;
+
+		if (bounds[low + half] <= number)
+			low += half;
+		left -= half;
+	}
+	return bounds[n + low];
+}
+
 static void
 look_into(struct search *s, const struct table *t, uint32_t i, const struct key *key)
 {
@@ -73,13 +91,16 @@ look_into(struct search *s, const struct table *t, uint32_t i, const struct key 
 
 	for (; slots[at].at != SLOT_FREE; at = (at + 1) & probe->slot_mask) {
 		const uint32_t *list = t->lists + slots[at].at;
+		bool split = (list[0] & LIST_SPLIT) != 0;
 		const struct rule *rule;
 
 		if (slots[at].hash != hash)
 			continue;
-		rule = &t->rules[list[1]];
+		rule = &t->rules[list[split ? 2 : 1]];
 		if (!has_bits(key, t->compares + rule->compares.at, rule->compares.n))
 			continue;
+		if (split)
+			list = t->lists + find_interval(list, key);
 		set_list(s, i, list + 1, list[0]);
 		return;
 	}

@@ -13,7 +13,7 @@
 #define TABLES       500
 #define PACKETS      2500 /* through each: 1.25 million in all */
 #define CHAINS       6 /* of the user's */
-#define CHAIN_MAX    40 /* rules */
+#define CHAIN_MAX    60 /* rules */
 #define TABLE_MAX    ((CHAINS + NETFILTER_HOOKS) * (CHAIN_MAX + 1))
 #define CAPTURED_MAX 20000
 #define FRAME_MAX    1600
@@ -133,6 +133,7 @@ struct random_table {
 	struct netfilter_match_spec matches[TABLE_MAX][4];
 	_Alignas(8) uint8_t confs[TABLE_MAX][5][CONF_BYTES];
 	uint32_t shapes[3]; /* bits of what most rules of the table ask for */
+	uint32_t axis; /* of what number they ask for ranges, if they do */
 	enum netfilter_table_id table;
 };
 
@@ -151,6 +152,7 @@ enum {
 	ASK_TOS = 128,
 	ASK_INVERTED = 256,
 	ASK_MORE = 512, /* a match that is no matter of bits */
+	ASK_RANGES = 1024, /* of the table's number */
 };
 
 static void *
@@ -246,6 +248,36 @@ ask_more(struct random_table *t, uint32_t rule, const struct captured *like)
 	}
 }
 
+/* Ranges about what the packet has, which overlap. */
+static void
+ask_ranges(struct random_table *t, uint32_t rule, const struct captured *like)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	const uint8_t *ip = like->frame + 14, *transport = ip + (ip[0] & 15) * 4;
+	uint32_t src = naive_get16(ip + 12) << 16 | naive_get16(ip + 14),
+		 dst = naive_get16(ip + 16) << 16 | naive_get16(ip + 18);
+	struct netfilter_ports any_port = ANY_PORT, sport, dport;
+	bool invert = below(20) == 0;
+
+	sport = (struct netfilter_ports){ (uint16_t)below(naive_get16(transport) + 1),
+		(uint16_t)naive_get16(transport) };
+	dport = (struct netfilter_ports){ (uint16_t)naive_get16(transport + 2), UINT16_MAX };
+	dport.max = (uint16_t)(dport.min + below(UINT16_MAX - dport.min + 1));
+	if (t->axis < 3)
+		t->rules[rule].selector.protocol = protocols[t->axis % 2];
+	if (t->axis == 0)
+		ADD("tcp", tcp, below(8) == 0 ? sport : any_port, dport, .invert = invert ? 2 : 0);
+	else if (t->axis == 1)
+		ADD("udp", udp, sport, any_port, invert);
+	else if (t->axis == 2)
+		ADD("multiport", multiport, (enum netfilter_multiport_side)below(2), 2, invert, { dport, sport });
+	else if (t->axis == 3)
+		ADD("length", length, (uint16_t)below(like->bytes), (uint16_t)(like->bytes + below(100)), invert);
+	else
+		ADD("iprange", iprange, src - below(src), src, dst, dst + below(~dst), below(4) != 0, below(4) == 0,
+			invert, invert);
+}
+
 static void
 ask_packet(struct random_table *t, uint32_t rule, uint32_t shape)
 {
@@ -279,6 +311,10 @@ ask_packet(struct random_table *t, uint32_t rule, uint32_t shape)
 		s->invert &= (uint8_t)~NETFILTER_NOT_PROTOCOL;
 	if ((shape & ASK_MORE) != 0 && below(2) == 0)
 		ask_more(t, rule, like);
+	if ((shape & ASK_RANGES) != 0) {
+		ask_ranges(t, rule, like);
+		return;
+	}
 	if ((shape & ASK_PORT) != 0)
 		ask_transport(t, rule, like);
 	if ((shape & ASK_MARK) != 0)
@@ -364,11 +400,13 @@ static void
 make_table(struct random_table *t)
 {
 	static const uint32_t shapes[] = { ASK_SRC, ASK_SRC | ASK_PORT, ASK_PORT, ASK_DST | ASK_PORT, ASK_MARK,
-		ASK_NET | ASK_PROTOCOL, ASK_IN | ASK_DST, ASK_TOS, ASK_DST | ASK_INVERTED, ASK_PORT | ASK_MORE };
+		ASK_NET | ASK_PROTOCOL, ASK_IN | ASK_DST, ASK_TOS, ASK_DST | ASK_INVERTED, ASK_PORT | ASK_MORE,
+		ASK_RANGES, ASK_RANGES, ASK_RANGES | ASK_DST, ASK_RANGES | ASK_MARK };
 	uint32_t sizes[CHAINS + NETFILTER_HOOKS], starts[CHAINS + NETFILTER_HOOKS], end = 0;
 
 	memset(t, 0, sizeof(*t));
 	t->spec = (struct netfilter_table_spec){ .table = NETFILTER_MANGLE, .rules = t->rules };
+	t->axis = below(5);
 	for (unsigned int i = 0; i < 3; i++)
 		t->shapes[i] = shapes[below(sizeof(shapes) / sizeof(shapes[0]))];
 	for (unsigned int i = 0; i < CHAINS + NETFILTER_HOOKS; i++) {
