@@ -19,6 +19,7 @@
 #include "client/client.h"
 #include "client/locate.h"
 #include "shim/namespace.h"
+#include "shim/programs.h"
 #include "shim/trace.h"
 
 static const char usage_text[] =
@@ -203,10 +204,9 @@ check_preloads(const char *path, struct error *err)
 static bool
 is_clean_runner(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	const char *name = slash != NULL ? slash + 1 : path;
+	static const char *const names[] = { "sudo", "doas", "pkexec", NULL };
 
-	return strcmp(name, "sudo") == 0 || strcmp(name, "doas") == 0 || strcmp(name, "pkexec") == 0;
+	return program_is_one_of(program_name(path), names);
 }
 
 static bool
@@ -249,7 +249,7 @@ run_any(int argc, char **argv)
 {
 	struct error err = { 0 };
 	bool isolated = argv[1] != NULL && strcmp(argv[1], "--isolate") == 0;
-	char path[PATH_MAX];
+	char path[PATH_MAX], legacy[PATH_MAX];
 
 	argv += isolated ? 2 : 1;
 	if (argv[0] != NULL && strcmp(argv[0], "--") == 0)
@@ -268,6 +268,10 @@ run_any(int argc, char **argv)
 			argv[0]);
 		return client_fail(&err);
 	}
+	if (program_loads_modules(path, argv))
+		return 0; /* as in a script: shim/exec.c */
+	if (program_find_legacy(path, legacy))
+		snprintf(path, sizeof(path), "%s", legacy);
 	if (isolated ? isolate(&err) != 0 : check_preloads(path, &err) != 0)
 		return client_fail(&err);
 	name_script(path, argv);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "shim/namespace.h"
+#include "shim/programs.h"
 #include "shim/router.h"
 
 extern char **environ;
@@ -34,31 +35,14 @@ struct substitute {
 	char legacy[PATH_MAX];
 };
 
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
-static bool
-is_one_of(const char *name, const char *const *names)
-{
-	for (; *names != NULL; names++)
-		if (strcmp(name, *names) == 0)
-			return true;
-	return false;
-}
-
 static bool
 is_refused(const char *path)
 {
 	static const char *const names[] = { "sudo", "doas", "pkexec", NULL };
-	const char *name = base_name(path);
+	const char *name = program_name(path);
 	bool said = false;
 
-	if (!is_one_of(name, names))
+	if (!program_is_one_of(name, names))
 		return false;
 	router_complain(&said,
 		"weir: %s would act on the host, not on the router: leave it out (run 'weir exec' as a user who may "
@@ -90,62 +74,20 @@ search_path(const char *name, char found[PATH_MAX])
 	return false;
 }
 
-/* Where path leads to nft's iptables: the legacy one, which is installed beside it. */
+/* As program_find_legacy, of a name that is looked for in PATH if `searched`. */
 static bool
 find_legacy(const char *path, bool searched, char legacy[PATH_MAX])
 {
-	static const char *const names[] = { "iptables", "iptables-save", "iptables-restore", "ip6tables",
-		"ip6tables-save", "ip6tables-restore", NULL };
-	static const char nft[] = "xtables-nft-multi", multi[] = "xtables-legacy-multi";
 	char found[PATH_MAX];
-	char *name;
 
-	if (!is_one_of(base_name(path), names))
+	if (!program_is_iptables(path))
 		return false;
 	if (searched && strchr(path, '/') == NULL) {
 		if (!search_path(path, found))
 			return false;
 		path = found;
 	}
-	if (realpath(path, legacy) == NULL)
-		return false;
-	name = strrchr(legacy, '/') + 1;
-	if (strcmp(name, nft) != 0 || (size_t)(name - legacy) + sizeof(multi) > PATH_MAX)
-		return false;
-	memcpy(name, multi, sizeof(multi));
-	return HOST(access)(legacy, X_OK) == 0;
-}
-
-/* Modules of what the router does itself, by how their names begin. */
-static bool
-is_network_module(const char *name)
-{
-	static const char *const starts[] = { "ip_tables", "iptable_", "ipt_", "ip6_tables", "ip6table_", "ip6t_",
-		"x_tables", "xt_", "nf_", "nfnetlink", "ip_conntrack", "ip_nat", "sch_", "cls_", "act_", "em_", "ifb",
-		"dummy", "veth", "8021q", "ip_gre", "ip6_gre", "ipip", "sit", "ip_tunnel", "tunnel4" };
-
-	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-		if (strncmp(name, starts[i], strlen(starts[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool
-loads_network_modules(const char *path, char *const arguments[])
-{
-	static const char *const names[] = { "modprobe", "insmod", "rmmod", NULL };
-	unsigned int modules = 0;
-
-	if (!is_one_of(base_name(path), names) || arguments == NULL || arguments[0] == NULL)
-		return false;
-	for (size_t i = 1; arguments[i] != NULL; i++) {
-		if (arguments[i][0] == '-' || strchr(arguments[i], '=') != NULL)
-			continue;
-		if (!is_network_module(base_name(arguments[i])))
-			return false;
-		modules++;
-	}
-	return modules != 0;
+	return program_find_legacy(path, legacy);
 }
 
 static void
@@ -160,7 +102,7 @@ substitute(struct substitute *to, const char *path, bool searched, char *const a
 	if (is_refused(path)) {
 		to->path = NULL;
 		errno = EACCES;
-	} else if (loads_network_modules(path, arguments)) {
+	} else if (program_loads_modules(path, arguments)) {
 		to->path = "/bin/true";
 		to->searched = false;
 		to->arguments = nothing;
