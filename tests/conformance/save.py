@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""save.py BUILD: what `weir save` prints makes the same tree again, for each kind of qdisc, classifier and policer."""
+"""save.py BUILD: what `weir save` prints makes the same tree again, for each kind of qdisc, classifier and policer; and the same tables of iptables."""
 import os
 import shlex
+import shutil
 import sys
 
 from router import Router
@@ -78,12 +79,44 @@ def try_tree(router, kind, commands):
     return '' if before == after else f'before:\n{before}\nafter:\n{after}'
 
 
+RULES = ['-N web', '-t mangle -A PREROUTING -i eth0 -p tcp -m multiport --dports 80,443:445 -j MARK --set-mark 3', '-P FORWARD DROP',
+         '-A FORWARD -p tcp --syn -m limit --limit 5/s --limit-burst 9 -g web', '-A web -m comment --comment "it\'s" -p tcp -j REJECT --reject-with tcp-reset',
+         '-A web -j LOG --log-prefix "web: "', '-t raw -A OUTPUT -m u32 --u32 "6 & 0xFF = 1" -j DROP']
+
+
+def try_tables(router):
+    """The same for iptables."""
+    def tables():
+        return [line for line in router.weir('iptables-save').stdout.splitlines() if not line.startswith('#')]
+
+    for rule in RULES:
+        done = router.weir('iptables', *shlex.split(rule))
+        if done.returncode != 0:
+            return f'{rule}: {done.stderr}'
+    before, saved = tables(), router.weir('save').stdout
+    for table in ('filter', 'mangle', 'raw'):
+        router.weir('iptables', '-t', table, '-F')
+        router.weir('iptables', '-t', table, '-X')
+    router.weir('iptables', '-P', 'FORWARD', 'ACCEPT')
+    if 'IPTABLES' in router.weir('save').stdout:
+        return 'empty tables were saved'
+    script = os.path.join(router.folder, 'saved.sh')
+    with open(script, 'w') as f:
+        f.write(saved)
+    again = router.weir('exec', 'sh', '-e', script)
+    return again.stderr or ('' if tables() == before else f'before: {before}\nafter: {tables()}')
+
+
 def main():
     failed = 0
     with Router(sys.argv[1]) as router:
         for kind, commands in TREES.items():
             wrong = try_tree(router, kind, commands)
             print(f'{kind}: {wrong or "the same again"}')
+            failed += wrong != ''
+        if shutil.which('xtables-legacy-multi', path='/usr/sbin:/sbin:' + os.environ['PATH']):
+            wrong = try_tables(router)
+            print(f'iptables: {wrong or "the same again"}')
             failed += wrong != ''
     sys.exit(1 if failed else 0)
 

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test_iptables.py BUILD: rules of the real iptables that packets meet, and their change while packets pass."""
+import os
+import re
+import sys
+
+from scene import SYN, Run, echo, main, tcp, udp
+
+ADDRESSES = 'ip addr add 10.0.0.1/24 dev lan\nip addr add 10.1.0.1/24 dev wan\n'
+MS = 1_000_000
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPTS = os.path.normpath(os.path.join(HERE, '../../../shared/data/scripts'))
+
+
+def destination_port(frame):
+    return int.from_bytes(frame[36:38], 'big')
+
+
+def counters(text):
+    """{rule without its counts: packets} of `iptables-save -c`. (iptables itself begins a policy's counts anew when its chain changes.)"""
+    return {rule: int(packets) for packets, rule in re.findall(r'^\[(\d+):\d+\] (-A .*)$', text, re.M)}
+
+
+def counts_are_carried_over(build):
+    """Each packet is counted once in the rule that all pass, whatever is done to other rules, 100 times in the second in which 10,000 pass."""
+    frames = [(i * MS // 10, udp('10.0.0.2', '10.1.0.2', 1000, 2000 + i % 7, size=100, ident=i)) for i in range(10_000)]
+    changes = ['iptables -I FORWARD -p udp --dport 2001', 'iptables -A FORWARD -s 10.0.0.3 -j DROP', 'iptables -D FORWARD 1', 'iptables -N spare 2> /dev/null || iptables -X spare',
+               'iptables -N web 2> /dev/null || true; iptables -I FORWARD 2 -p tcp -j web', 'iptables-save -c > all; iptables-restore -c < all',
+               'iptables -D FORWARD -s 10.0.0.3 -j DROP; iptables -D FORWARD -p tcp -j web', 'iptables -t mangle -A PREROUTING -j MARK --set-mark 1']
+    at = [(0.00503 + i / 100, changes[i % len(changes)] + '\n') for i in range(96)]
+    run = Run(build, ['lan', 'wan'], {'lan': frames}, ADDRESSES + 'iptables -A FORWARD -i lan -o wan\n', at=[*at, (2, 'iptables-save -c > counts\n')])
+    assert len(run.sent('wan')) == len(frames), run.report['totals']
+    got = counters(run.read('counts'))
+    assert got['-A FORWARD -i lan -o wan'] == len(frames), got
+
+
+def rules_decide(build):
+    """What is dropped is counted by its reason, and the books balance; a mark chooses the route, a class the queue."""
+    frames = [(i * MS, frame) for i, frame in enumerate(
+        [tcp('10.0.0.2', '10.1.0.2', 1000 + i, 25 if i % 2 else 80, SYN, ident=i) for i in range(100)]
+        + [udp('10.0.0.2', '10.1.0.2', 53, 9, size=60, ident=i) for i in range(50)] + [echo('10.0.0.2', '10.1.0.2', i) for i in range(30)])]
+    config = ADDRESSES + '''
+ip addr add 10.2.0.1/24 dev other
+ip rule add fwmark 1 table 7
+ip route add default via 10.2.0.9 dev other table 7
+iptables -t mangle -A PREROUTING -i lan -p tcp --dport 25 -j MARK --set-mark 1
+iptables -A FORWARD -p udp --sport 53 -j DROP
+iptables -A FORWARD -p icmp --icmp-type echo-request -m statistic --mode nth --every 3 --packet 0 -j DROP
+tc qdisc add dev wan root handle 1: prio
+tc qdisc add dev wan parent 1:3 handle 30: pfifo limit 1000
+iptables -t mangle -A POSTROUTING -o wan -p tcp --dport 80 -j CLASSIFY --set-class 1:3
+'''
+    run = Run(build, ['lan', 'wan', 'other'], {'lan': frames}, config, at=[(1, 'iptables-save -c > counts; tc -s qdisc show dev wan > qdiscs\n')])
+    assert [destination_port(frame) for _, frame in run.sent('other')] == [25] * 50
+    assert len(run.sent('wan')) == 50 + 20
+    assert run.drops('netfilter') == 50 + 10, run.report['drops']
+    got = counters(run.read('counts'))
+    assert got['-A FORWARD -p udp -m udp --sport 53 -j DROP'] == 50, got
+    sent = re.search(r'pfifo 30: .*\n Sent \d+ bytes (\d+) pkt', run.read('qdiscs'))
+    assert sent and sent[1] == '50', run.read('qdiscs')
+
+
+def other_peoples_shaper(build):
+    """Arno's firewall's traffic shaper (HTB, SFQ, 70 lines of iptables), as it is: every line is accepted and each port goes to the class that it names."""
+    if not os.path.isdir(SCRIPTS):
+        print('skipped: ../shared/data/scripts is absent')
+        return
+    ports = {53: '1:30', 22: '1:30', 80: '1:50', 25: '1:50', 9999: '1:40'}
+    frames = [(i * MS, udp('10.0.0.2', '10.1.0.2', 1000, 53, size=100, ident=i) if port == 53 else
+               tcp('10.0.0.2', '10.1.0.2', 1000, port, size=100, ident=i)) for i, port in enumerate(list(ports) * 40)]
+    folder = f'{SCRIPTS}/aif-traffic-shaper'
+    config = ADDRESSES + f'''
+sed 's/^#*ENABLED=.*/ENABLED=1/; s/^#*SHAPER_TYPE=.*/SHAPER_TYPE=htb/' {folder}/traffic-shaper.conf > traffic-shaper.conf
+wildcard_ifs() {{ echo "$@"; }}
+modprobe_multi() {{ modprobe -a "$@"; }}
+check_command() {{ true; }}
+EXT_IF=wan PLUGIN_CONF_PATH=$PWD PLUGIN_CMD=start INDENT=
+set +e
+. {folder}/60traffic-shaper.plugin > printed 2>&1
+echo "status $?" >> printed
+'''
+    run = Run(build, ['lan', 'wan,rate=100mbit'], {'lan': frames}, config, at=[(3, 'tc -s class show dev wan > classes; iptables -t mangle -S > rules\n')])
+    assert 'status 0' in run.read('printed') and 'rror' not in run.read('printed'), run.read('printed')
+    assert len(run.read('rules').splitlines()) == 72, run.read('printed') + run.read('rules') + run.done.stdout
+    assert len(run.sent('wan')) == len(frames)
+    got = dict(re.findall(r'class htb (1:\d+) parent .*\n Sent \d+ bytes (\d+) pkt', run.read('classes')))
+    wanted = {}
+    for classid in ports.values():
+        wanted[classid] = wanted.get(classid, 0) + 40
+    assert {classid: int(n) for classid, n in got.items() if int(n) and classid != '1:1'} == wanted, (got, wanted)
+
+
+if __name__ == '__main__':
+    sys.exit(main(counts_are_carried_over, rules_decide, other_peoples_shaper))
