@@ -46,10 +46,9 @@
 
 /* ---- a blob, rule by rule -------------------------------------------------------------------- */
 
-static struct {
-	struct ipt_replace header;
-	unsigned char entries[64 * 1024] __attribute__((aligned(8)));
-} blob;
+static unsigned char room[sizeof(struct ipt_replace) + 64 * 1024] __attribute__((aligned(8)));
+static struct ipt_replace *const header = (struct ipt_replace *)(void *)room;
+static unsigned char *const entries = room + sizeof(struct ipt_replace);
 
 static uint32_t rule; /* offset of the one being written */
 static struct xt_description description;
@@ -58,29 +57,29 @@ static struct error refusal;
 static struct ipt_entry *
 entry(uint32_t offset)
 {
-	return (struct ipt_entry *)(void *)(blob.entries + offset);
+	return (struct ipt_entry *)(void *)(entries + offset);
 }
 
 static void
 begin(const char *table, uint32_t hooks)
 {
-	memset(&blob, 0, sizeof(blob));
-	strcpy(blob.header.name, table);
-	blob.header.valid_hooks = hooks;
+	memset(room, 0, sizeof(room));
+	strcpy(header->name, table);
+	header->valid_hooks = hooks;
 }
 
 static void
 begin_rule(void)
 {
-	rule = blob.header.size;
+	rule = header->size;
 	entry(rule)->target_offset = entry(rule)->next_offset = sizeof(struct ipt_entry);
-	blob.header.num_entries++;
+	header->num_entries++;
 }
 
 static void *
 add_match(const char *name, uint8_t revision, size_t bytes)
 {
-	struct xt_entry_match *match = (void *)(blob.entries + rule + entry(rule)->target_offset);
+	struct xt_entry_match *match = (void *)(entries + rule + entry(rule)->target_offset);
 
 	match->u.user.match_size = (uint16_t)(sizeof(*match) + XT_ALIGN(bytes));
 	match->u.user.revision = revision;
@@ -92,13 +91,13 @@ add_match(const char *name, uint8_t revision, size_t bytes)
 static void *
 add_target(const char *name, uint8_t revision, size_t bytes)
 {
-	struct xt_entry_target *target = (void *)(blob.entries + rule + entry(rule)->target_offset);
+	struct xt_entry_target *target = (void *)(entries + rule + entry(rule)->target_offset);
 
 	target->u.user.target_size = (uint16_t)(sizeof(*target) + XT_ALIGN(bytes));
 	target->u.user.revision = revision;
 	strcpy(target->u.user.name, name);
 	entry(rule)->next_offset = (uint16_t)(entry(rule)->target_offset + target->u.target_size);
-	blob.header.size += entry(rule)->next_offset;
+	header->size += entry(rule)->next_offset;
 	return target->data;
 }
 
@@ -116,8 +115,8 @@ end_chain(unsigned int hook, uint32_t first)
 {
 	begin_rule();
 	add_verdict(ACCEPT);
-	blob.header.hook_entry[hook] = first;
-	blob.header.underflow[hook] = rule;
+	header->hook_entry[hook] = first;
+	header->underflow[hook] = rule;
 }
 
 static uint32_t
@@ -125,7 +124,7 @@ add_head(const char *name)
 {
 	begin_rule();
 	strcpy(add_target(XT_ERROR_TARGET, 0, XT_FUNCTION_MAXNAMELEN), name);
-	return blob.header.size;
+	return header->size;
 }
 
 static struct xt_blob *
@@ -134,7 +133,7 @@ read_blob(enum netfilter_table_id table)
 	struct xt_blob *made;
 
 	memset(&refusal, 0, sizeof(refusal));
-	made = xt_blob_create(&blob.header, sizeof(blob.header) + blob.header.size, table, &description, &refusal);
+	made = xt_blob_create(header, sizeof(*header) + header->size, table, &description, &refusal);
 	if (made == NULL)
 		assert_null(description.memory);
 	return made;
@@ -152,7 +151,7 @@ static void
 end_raw(void)
 {
 	end_chain(NF_INET_PRE_ROUTING, 0);
-	end_chain(NF_INET_LOCAL_OUT, blob.header.size);
+	end_chain(NF_INET_LOCAL_OUT, header->size);
 	add_head(XT_ERROR_TARGET);
 }
 
@@ -677,9 +676,9 @@ chains_are_indices(void **state)
 	begin_rule(); /* 3: no target */
 	add_verdict((int)(rule + sizeof(struct ipt_entry) + sizeof(struct xt_standard_target)));
 	end_chain(NF_INET_FORWARD, jump);
-	end_chain(NF_INET_LOCAL_OUT, blob.header.size);
+	end_chain(NF_INET_LOCAL_OUT, header->size);
 	((struct xt_standard_target *)(void *)entry(jump)->elems)->verdict = (int)add_head("web"); /* 6 */
-	((struct xt_standard_target *)(void *)entry(go)->elems)->verdict = (int)blob.header.size;
+	((struct xt_standard_target *)(void *)entry(go)->elems)->verdict = (int)header->size;
 	begin_rule();
 	add_verdict(XT_RETURN);
 	add_head(XT_ERROR_TARGET);
@@ -715,11 +714,11 @@ an_empty_table_is_one_that_would_be_taken(void **state)
 		xt_description_release(&description);
 		begin(netfilter_table_name((enum netfilter_table_id)table),
 			netfilter_table_hooks((enum netfilter_table_id)table));
-		blob.header.num_entries = empty->rules;
-		blob.header.size = empty->bytes;
-		memcpy(blob.header.hook_entry, empty->hook_entry, sizeof(empty->hook_entry));
-		memcpy(blob.header.underflow, empty->underflow, sizeof(empty->underflow));
-		memcpy(blob.entries, empty->entries, empty->bytes);
+		header->num_entries = empty->rules;
+		header->size = empty->bytes;
+		memcpy(header->hook_entry, empty->hook_entry, sizeof(empty->hook_entry));
+		memcpy(header->underflow, empty->underflow, sizeof(empty->underflow));
+		memcpy(entries, empty->entries, empty->bytes);
 		again = read_blob((enum netfilter_table_id)table);
 		assert_non_null(again);
 		assert_memory_equal(again->entries, empty->entries, empty->bytes);
@@ -777,10 +776,10 @@ sizes_that_do_not_agree_are_refused(void **state)
 	made = read_blob(NETFILTER_RAW);
 	assert_non_null(made);
 	release(made);
-	blob.header.size += 8; /* bytes behind the last rule */
+	header->size += 8; /* bytes behind the last rule */
 	refused_blob("is cut off");
 	good_blob();
-	blob.header.size -= 8; /* of a rule that is not whole */
+	header->size -= 8; /* of a rule that is not whole */
 	refused_blob("wrong length");
 	for (unsigned int i = 0; i < 3; i++) {
 		static const uint16_t wrong[] = { 0, sizeof(struct ipt_entry), 65528 };
@@ -808,15 +807,15 @@ sizes_that_do_not_agree_are_refused(void **state)
 	((struct xt_entry_target *)(void *)((char *)entry(0) + entry(0)->target_offset))->u.target_size += 8;
 	refused_blob("target of a wrong length");
 	good_blob();
-	blob.header.num_entries++;
+	header->num_entries++;
 	refused_blob("5 rules were announced, and 4 came");
 	good_blob();
-	blob.header.num_entries--;
+	header->num_entries--;
 	refused_blob("one more than was announced");
 	good_blob();
-	blob.header.num_entries = 0;
+	header->num_entries = 0;
 	refused_blob("cannot have 0 rules");
-	blob.header.num_entries = UINT32_MAX;
+	header->num_entries = UINT32_MAX;
 	refused_blob("cannot have");
 }
 
@@ -824,16 +823,16 @@ static void
 places_that_are_none_are_refused(void **state)
 {
 	good_blob();
-	blob.header.hook_entry[NF_INET_PRE_ROUTING] = 8;
+	header->hook_entry[NF_INET_PRE_ROUTING] = 8;
 	refused_blob("chain PREROUTING");
 	good_blob();
-	blob.header.underflow[NF_INET_LOCAL_OUT] = 0; /* a rule with a match is no policy */
+	header->underflow[NF_INET_LOCAL_OUT] = 0; /* a rule with a match is no policy */
 	refused_blob("chain OUTPUT");
 	good_blob();
-	blob.header.hook_entry[NF_INET_PRE_ROUTING] = blob.header.underflow[NF_INET_LOCAL_OUT];
+	header->hook_entry[NF_INET_PRE_ROUTING] = header->underflow[NF_INET_LOCAL_OUT];
 	refused_blob("chain PREROUTING"); /* begins behind its policy */
 	good_blob();
-	blob.header.valid_hooks = 1;
+	header->valid_hooks = 1;
 	refused_blob("hooks");
 	begin_raw();
 	add_verdict(8); /* into the midst of a rule */
@@ -850,7 +849,7 @@ places_that_are_none_are_refused(void **state)
 	refused_blob("unknown flags");
 	begin("raw", 1 << NF_INET_PRE_ROUTING | 1 << NF_INET_LOCAL_OUT);
 	end_chain(NF_INET_PRE_ROUTING, 0);
-	blob.header.underflow[NF_INET_LOCAL_OUT] = 0;
+	header->underflow[NF_INET_LOCAL_OUT] = 0;
 	refused_blob("not the one that ends a table");
 }
 
