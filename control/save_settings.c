@@ -2,6 +2,7 @@
 /* Settings that differ from those the router started with, as writes to /proc/sys/net. */
 #include "route/sysctl_table.h"
 #include "save.h"
+#include "tc/tc.h"
 
 /* A process has one router. */
 static struct {
@@ -61,5 +62,6 @@ save_settings(const struct save *save)
 	save_table(save, &conf_table, "conf/all/", router_settings_all(save->router), &baseline.all, NULL);
 	save_table(save, &conf_table, "conf/default/", preset, &baseline.preset, NULL);
 	save_table(save, &neigh_table, "neigh/default/", preset, &baseline.preset, NULL);
+	tc_save_settings(save->out);
 	port_walk(save->router, save_port_settings, (void *)(uintptr_t)save);
 }

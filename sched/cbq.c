@@ -29,6 +29,7 @@ cbq_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	if (conf == NULL)
 		return error_set(err, EINVAL, "CBQ options are required for this operation");
 	wheel_init(&h->wheel, now);
+	h->top_level = CBQ_LEVELS;
 	h->classes = q->class_table;
 	/* Not the arena's: of this, only the pages that are touched are to be memory. */
 	h->turns = calloc(CBQ_PLACES, sizeof(*h->turns));
@@ -52,8 +53,10 @@ cbq_destroy(struct qdisc *q)
 static uint16_t
 cbq_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	const struct cbq *h = qdisc_priv(q);
+	struct cbq *h = qdisc_priv(q);
 
+	if (unlikely(cbq_top_level()))
+		cbq_note_arrivals(q, h, pkts, n, now);
 	return leaf_enqueue(q, h->root, pkts, n, now);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the files of CBQ share: cbq.c (classification and operations), cbq_class.c (configuration), cbq_estimator.h (who
- * is over its limit, and until when), cbq_share.c (who may send, and whose turn it is) and cbq_serve.c (timers and
- * sending).
+ * is over its limit, and until when), cbq_share.c (who may send, and whose turn it is), cbq_top_level.c (who may by the
+ * top-level guidelines) and cbq_serve.c (timers and sending).
  *
  * Sources: S. Floyd and V. Jacobson, "Link-sharing and Resource Management Models for Packet Networks", IEEE/ACM ToN
  * 3(4), 1995; S. Floyd, "Notes on CBQ and Guaranteed Service", 1995, and "Notes on Class-Based Queueing: Setting
@@ -21,6 +21,10 @@
  *   rows:  level 2 (root)      prio 1..8     [root]---ring of those that borrow from the root
  *          level 1             prio 1..8     [agency]---ring of those that borrow from the agency
  *          level 0             prio 1..8     leaf  leaf  leaf     each at its own rate
+ *
+ * The paper's top-level guidelines, an approximation that asks less, are kept instead where cbq_set_top_level says so:
+ * 2 is then an ancestor that is not over its limit at a level up to Top-Level, which is set by what comes and goes
+ * (cbq_top_level.c).
  *
  * The root stands for the link. That it is over its limit only says that the link is faster than was said; so it always
  * lends, last of all.
@@ -127,6 +131,7 @@ struct cbq_look_ahead {
 
 struct cbq {
 	uint16_t busy_levels; /* a bit for each level with a busy row */
+	uint8_t top_level; /* the paper's variable; CBQ_LEVELS: infinity */
 	uint16_t busy_rows[CBQ_LEVELS]; /* a bit for each prio with a class that can send */
 	struct turn_ring rows[CBQ_LEVELS][CBQ_PRIOS];
 	struct turn *turns; /* CBQ_PLACES of them */
@@ -230,6 +235,15 @@ struct cbq_class *cbq_next_leaf(
 	struct cbq *h, unsigned int level, unsigned int prio, struct cbq_class **lender, const struct turn_ring **ring);
 /* It has sent `bytes`, none if it could not: what that leaves of its turn. */
 void cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes);
+
+/* ---- cbq_top_level.c: at the owner, while the top-level guidelines are kept */
+
+/* Packets come, and are not queued yet. */
+void cbq_note_arrivals(const struct qdisc *q, struct cbq *h, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+/* A packet of cl has been sent, and charged. */
+void cbq_note_sent(struct cbq *h, const struct cbq_class *cl, uint64_t now);
+/* The busy row whose turn it is; there is one. */
+void cbq_choose_row(const struct cbq *h, unsigned int *level, unsigned int *prio);
 
 /* ---- cbq_serve.c */
 

@@ -242,21 +242,29 @@ cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct cbq *h = qdisc_priv(q);
 	struct leaf_sums sums = { 0 };
-	uint16_t got = 0;
+	bool top_level = cbq_top_level();
+	uint16_t got = 0, sent;
 
 	run_timers(h, now);
 	while (got < n && h->busy_levels != 0) {
 		unsigned int level = (unsigned int)__builtin_ctz(h->busy_levels);
 		unsigned int prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
 		const struct turn_ring *ring;
-		struct cbq_class *lender, *cl = cbq_next_leaf(h, level, prio, &lender, &ring);
+		struct cbq_class *lender, *cl;
 
+		if (unlikely(top_level))
+			cbq_choose_row(h, &level, &prio);
+		cl = cbq_next_leaf(h, level, prio, &lender, &ring);
 		if (h->prios[prio].busy > CBQ_FEW && ring->current != h->ahead.turn)
 			look_ahead(h, &h->ahead, ring);
-		if (likely(cl->deficit > 0))
-			got += serve_leaf(h, cl, lender, pkts + got, n - got, &sums, now);
-		else
+		if (unlikely(cl->deficit <= 0)) {
 			cbq_use_turn(h, cl, 0);
+			continue;
+		}
+		sent = serve_leaf(h, cl, lender, pkts + got, n - got, &sums, now);
+		got += sent;
+		if (unlikely(top_level && sent != 0))
+			cbq_note_sent(h, cl, now);
 	}
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	prefetch_due_later(h, now);

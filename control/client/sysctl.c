@@ -128,14 +128,17 @@ get_all(const char *path, bool values_only)
 	if (connection < 0 || answer.error != 0)
 		return fail(path + sizeof(ROOT) - 1, connection, &answer);
 	listing = at = router_read_answer(&answer, &bytes);
-	while (at != NULL && (line = strsep(&at, "\n")) != NULL && status == 0) {
+	while (at != NULL && (line = strsep(&at, "\n")) != NULL) {
 		char child[FRAME_PATH_MAX], key[FRAME_PATH_MAX];
+		int code;
 
 		if (strlen(line) < 3 || snprintf(child, sizeof(child), "%s/%s", path, line + 2) >= (int)sizeof(child))
 			continue;
 		memcpy(key, child + sizeof(ROOT) - 1, strlen(child) - sizeof(ROOT) + 2);
 		swap_separators(key);
-		status = line[0] == 'd' ? get_all(child, values_only) : get(key, child, values_only);
+		code = line[0] == 'd' ? get_all(child, values_only) : get(key, child, values_only);
+		/* One that is only written to, as route.flush, does not end the list. */
+		status = code > status ? code : status;
 	}
 	free(listing);
 	return status;

@@ -254,6 +254,7 @@ sysctl_list(void *context, const char *path, void (*entry)(void *arg, const char
 		return -ENOENT;
 	if (parts.parts == 0) {
 		entry(arg, "ipv4", true);
+		entry(arg, "weir", true); /* control/tc/settings.c's */
 		return 0;
 	}
 	if (is_route_flush(&parts) || find_sysctl(control->router, &parts, &found))

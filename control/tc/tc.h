@@ -3,6 +3,8 @@
 #ifndef WEIR_CONTROL_TC_H
 #define WEIR_CONTROL_TC_H
 
+#include <stdio.h>
+
 #include <control.h>
 #include <netlink/netlink.h>
 #include <tc/qdisc_codec.h>
@@ -21,5 +23,8 @@ void tc_put_queue_stats(struct nl_msgs *msgs, const struct sched_stats *stats, s
 
 /* TCA_RATE, checked; attr NULL: *given is false. */
 int tc_parse_rate(const struct nlattr *attr, struct tc_estimator *spec, bool *given, struct error *err);
+
+/* Settings that are not as they were at the start, as writes to /proc/sys/net/weir. */
+void tc_save_settings(FILE *out);
 
 #endif

@@ -107,9 +107,21 @@ def try_tables(router):
     return again.stderr or ('' if tables() == before else f'before: {before}\nafter: {tables()}')
 
 
+def try_setting(router, key, line):
+    """A setting of schedulers: saved while it is not as at the start."""
+    before = router.weir('save').stdout
+    router.weir('sysctl', f'{key}=1')
+    during, listed = router.weir('save').stdout, router.weir('sysctl', '-a').stdout
+    router.weir('sysctl', f'{key}=0')
+    return line not in before and line in during and f'{key} = 1' in listed and router.weir('save').stdout == before
+
+
 def main():
     failed = 0
     with Router(sys.argv[1]) as router:
+        if not try_setting(router, 'net.weir.cbq_top_level', 'echo 1 > /proc/sys/net/weir/cbq_top_level\n'):
+            print('net.weir.cbq_top_level: not saved, or not listed')
+            failed += 1
         for kind, commands in TREES.items():
             wrong = try_tree(router, kind, commands)
             print(f'{kind}: {wrong or "the same again"}')

@@ -45,6 +45,13 @@ struct cbq_conf {
 	uint32_t defmap, defchange; /* a bit for each priority, and which of them are said */
 };
 
+/*
+ * Which of the paper's link-sharing guidelines all qdiscs of the kind keep, from now on: the top-level ones, or the
+ * formal ones, which are the default.
+ */
+void cbq_set_top_level(bool on);
+bool cbq_top_level(void);
+
 struct cbq_xstats {
 	uint32_t borrows; /* packets sent, or let through, at another class's expense */
 	uint32_t overactions; /* times that it was made to wait */

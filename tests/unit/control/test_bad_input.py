@@ -333,6 +333,8 @@ def requests():
             ('ip neigh del 10.1.0.77 dev lan', 'No such'),
             ('ip frobnicate', 'unknown'),
             ('sysctl net.ipv4.conf.none.rp_filter=1', 'no setting'),
+            ('sysctl net.weir.nothing=1', 'no setting'),
+            ('sysctl net.weir.cbq_top_level=2', '0 or 1'),
             ('sysctl net.ipv4.conf.lan.rp_filter=often', 'a number'),
             ('sysctl net.ipv4.conf.lan.rp_filter=4294967296', 'a number')):
         check(f'weir {line}', [WEIR, *line.split()], pattern)

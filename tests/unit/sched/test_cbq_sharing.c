@@ -6,6 +6,8 @@
  */
 #include <stdlib.h>
 
+#include <weir/qdisc/fifo.h>
+
 #include "support_cbq.h"
 
 #include "cbq.h"
@@ -72,7 +74,7 @@ lenders_level(const struct class *c)
  * that class is unsatisfied. Of those that may send, the first prio does.
  */
 static void
-who_may_send(unsigned int *level, unsigned int *prio)
+who_may_by_the_formal_guidelines(unsigned int *level, unsigned int *prio)
 {
 	*level = CBQ_LEVELS;
 	*prio = CBQ_PRIOS;
@@ -90,6 +92,86 @@ who_may_send(unsigned int *level, unsigned int *prio)
 		}
 	}
 }
+
+/* ---- the top-level guidelines */
+
+static bool top_level_kept;
+static unsigned int top_level; /* the paper's variable, by its heuristics; CBQ_LEVELS: infinity */
+
+/*
+ * "If a packet arrives for a not-overlimit class, Top-Level is set to 1", which is 0 here, "if one arrives for an
+ * overlimit class with an underlimit parent at a lower level than Top-Level, to that level". A queue of an inner class's
+ * own borrows from it.
+ */
+static void
+arrives(uint32_t minor)
+{
+	const struct class *c = class_of(minor), *parent = parent_of(c);
+	unsigned int level = CBQ_LEVELS;
+
+	if (minor == 0 || !over_limit(c))
+		level = level_of(c);
+	else if (!((const struct cbq_more *)c->more)->conf.bounded && (parent == class_of(0) || !over_limit(parent)))
+		level = level_of(parent);
+	top_level = RTE_MIN(top_level, level);
+}
+
+/* "After a packet is sent from a class that now has an empty queue or is unable to continue, Top-Level is infinity." */
+static void
+sends(const struct class *c)
+{
+	if (c->leaf->backlog_pkts == 0 || lenders_level(c) > top_level)
+		top_level = CBQ_LEVELS;
+}
+
+/*
+ * "A class can continue unregulated if it is not overlimit, or if it has an underlimit ancestor whose level is at most
+ * Top-Level." If there is none, who has a lender at all may. Of those, the first prio, and of these the lowest level.
+ */
+static void
+who_may_by_the_top_level_guidelines(unsigned int *level, unsigned int *prio)
+{
+	for (unsigned int top = top_level;; top = CBQ_LEVELS - 1) {
+		*level = CBQ_LEVELS;
+		*prio = CBQ_PRIOS;
+		for (uint32_t minor = 0; minor <= CLASSES; minor++) {
+			const struct class *c = class_of(minor);
+			unsigned int at, own_prio;
+
+			if (c == NULL || c->leaf->backlog_pkts == 0)
+				continue;
+			at = lenders_level(c);
+			own_prio = ((const struct cbq_more *)c->more)->conf.prio;
+			if (at > top || at == CBQ_LEVELS)
+				continue;
+			if (own_prio < *prio || (own_prio == *prio && at < *level)) {
+				*level = at;
+				*prio = own_prio;
+			}
+		}
+		if (*level < CBQ_LEVELS || top >= CBQ_LEVELS - 1)
+			return;
+	}
+}
+
+static void
+who_may_send(unsigned int *level, unsigned int *prio)
+{
+	if (top_level_kept)
+		who_may_by_the_top_level_guidelines(level, prio);
+	else
+		who_may_by_the_formal_guidelines(level, prio);
+}
+
+static void
+keep_top_level(bool on)
+{
+	top_level_kept = on;
+	top_level = CBQ_LEVELS;
+	cbq_set_top_level(on);
+}
+
+/* ---- random trees */
 
 static void
 add_random_classes(void)
@@ -133,6 +215,7 @@ take_one_by_the_guidelines(void)
 	if (sent_level != level || ((const struct cbq_more *)sender->more)->conf.prio != prio)
 		fail_msg("1:%x sent at level %u, prio %u; it was the turn of level %u, prio %u", bed.taken[0].flow,
 			sent_level, ((const struct cbq_more *)sender->more)->conf.prio, level, prio);
+	sends(sender);
 }
 
 static void
@@ -152,8 +235,10 @@ play(unsigned int seed)
 		case 2: {
 			uint32_t minor = draw(CLASSES + 1);
 
-			for (unsigned int n = draw(4); n > 0; n--)
+			for (unsigned int n = draw(4); n > 0; n--) {
+				arrives(minor);
 				offer_packet(packet(64 + draw(1451), minor, CLASSID(1, minor), 0));
+			}
 			break;
 		}
 		case 3:
@@ -172,7 +257,7 @@ play(unsigned int seed)
 }
 
 static void
-follows_the_formal_guidelines(void **state)
+play_all(void)
 {
 	const char *only = getenv("SEED");
 
@@ -182,6 +267,20 @@ follows_the_formal_guidelines(void **state)
 	}
 	for (unsigned int seed = 1; seed <= SEEDS; seed++)
 		play(seed);
+}
+
+static void
+follows_the_formal_guidelines(void **state)
+{
+	play_all();
+}
+
+static void
+follows_the_top_level_guidelines(void **state)
+{
+	keep_top_level(true);
+	play_all();
+	keep_top_level(false);
 }
 
 /* ---- two agencies */
@@ -319,11 +418,119 @@ the_link_always_lends(void **state)
 	bed_end();
 }
 
+/* The next packet is of this class. */
+static void
+expect_next(uint32_t minor)
+{
+	bed.taken_count = 0;
+	assert_int_equal(take_more(1), 1);
+	if (bed.taken[0].flow != minor)
+		fail_msg("class 1:%x sent, it was the turn of 1:%x", bed.taken[0].flow, minor);
+}
+
+/* 100 ms of its rate at once, after it was idle. */
+static void
+allow_bursts(uint32_t minor)
+{
+	struct cbq_conf conf = { .given = CBQ_LINK_SHARING | CBQ_MAXIDLE, .maxidle_ns = 100000000 };
+
+	change_class(class_of(minor), &conf);
+}
+
+/*
+ * Where they differ: interactive traffic of A is over its limit and would borrow from the link; file transfers of B,
+ * which are not, are unsatisfied, but of a later prio. By the formal guidelines B goes first as long as it may. By the
+ * top-level ones B does from when a packet comes for it until it has nothing more; what B had before is not known.
+ */
+static void
+top_level_forgets_who_is_unsatisfied(void **state)
+{
+	for (unsigned int top = 0; top < 2; top++) {
+		make_agencies(false, false);
+		keep_top_level(top == 1);
+		allow_bursts(B);
+		allow_bursts(B_INTERACTIVE);
+		allow_bursts(B_FTP);
+		run_backlogged((uint32_t[]){ A_INTERACTIVE, A_FTP }, 2, 1000, LINK, SECONDS(1));
+		while (class_of(A_FTP)->leaf->backlog_pkts != 0 || class_of(A_INTERACTIVE)->leaf->backlog_pkts != 0)
+			take_more(1);
+		bed.now += 1000;
+		fill(B_FTP, 1000, 1);
+		fill(A_INTERACTIVE, 1000, 4);
+		assert_true(over_limit(class_of(A_INTERACTIVE)) && over_limit(class_of(A)));
+		assert_false(over_limit(class_of(B_FTP)));
+		/* It has come, and is first. With it its queue is empty. */
+		expect_next(B_FTP);
+		/* Another two come: Top-Level is the leaves' again, until the second has gone or it is over its limit. */
+		fill(B_FTP, 1000, 1);
+		expect_next(B_FTP);
+		expect_next(A_INTERACTIVE);
+		/* B has packets, and the class of another agency has sent its last one: nobody remembers B. */
+		fill(B_FTP, 1000, 2);
+		fill(B_INTERACTIVE, 1000, 1);
+		expect_next(B_INTERACTIVE);
+		expect_next(top == 1 ? A_INTERACTIVE : B_FTP);
+		keep_top_level(false);
+		bed_end();
+	}
+}
+
+/* Each of these is offered 10 mbit and has a queue of 20; when a packet comes is what Top-Level knows of a class. */
+static void
+expect_offered(const uint32_t *minors, unsigned int n, const double *mbits)
+{
+	static const struct fifo_conf short_queue = { .limit = 20 };
+	const uint64_t gap_ns = 1000 * UINT64_C(1000000000) / MBIT(10);
+	uint64_t next[CLASSES], from = SECONDS(2), until = SECONDS(12);
+
+	make_agencies(false, false);
+	for (unsigned int i = 0; i < n; i++) {
+		add_qdisc(CLASSID(1, minors[i]), (10 + i) << 16, "pfifo", &short_queue);
+		next[i] = bed.now + i * 100000;
+	}
+	from += bed.now;
+	until += bed.now;
+	while (bed.now < until) {
+		uint64_t sent_at = bed.now;
+
+		for (unsigned int i = 0; i < n; i++) {
+			for (; next[i] <= bed.now; next[i] += gap_ns)
+				offer_packet(packet(1000, minors[i], CLASSID(1, minors[i]), 0));
+		}
+		if (bed.now < from)
+			bed.taken_count = 0;
+		bed.now += take_more(1) == 1 ? 1000 * UINT64_C(1000000000) / LINK : 10000;
+		assert_true(bed.now > sent_at);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		double is = (double)bytes_of(minors[i], 0, UINT64_MAX) * 8 / (double)(until - from) * 1e3;
+
+		if (fabs(is - mbits[i]) > mbits[i] / 100)
+			fail_msg("class 1:%x has %g mbit instead of %g", minors[i], is, mbits[i]);
+	}
+	bed_end();
+}
+
+/* The paper's finding: shares are the formal guidelines', near enough, where packets keep coming. */
+static void
+top_level_shares_are_near_the_formal_ones(void **state)
+{
+	for (unsigned int top = 0; top < 2; top++) {
+		keep_top_level(top == 1);
+		expect_offered((uint32_t[]){ A_INTERACTIVE, A_FTP, B_INTERACTIVE, B_FTP }, 4, (double[]){ 4, 2, 3, 1 });
+		expect_offered((uint32_t[]){ A_FTP, B_INTERACTIVE, B_FTP }, 3, (double[]){ 6, 3, 1 });
+		expect_offered((uint32_t[]){ A_INTERACTIVE, A_FTP, B_FTP }, 3, (double[]){ 4, 2, 4 });
+		expect_offered((uint32_t[]){ B_INTERACTIVE, B_FTP }, 2, (double[]){ 9, 1 });
+	}
+	keep_top_level(false);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(follows_the_formal_guidelines),
+		cmocka_unit_test(follows_the_top_level_guidelines),
 		cmocka_unit_test(each_has_its_own_when_all_are_busy),
 		cmocka_unit_test(what_one_leaves_stays_in_the_agency),
 		cmocka_unit_test(what_an_agency_leaves_goes_to_the_other),
@@ -331,6 +538,8 @@ main(void)
 		cmocka_unit_test(an_isolated_class_lends_nothing),
 		cmocka_unit_test(under_its_limit_a_class_does_not_wait),
 		cmocka_unit_test(the_link_always_lends),
+		cmocka_unit_test(top_level_forgets_who_is_unsatisfied),
+		cmocka_unit_test(top_level_shares_are_near_the_formal_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
