@@ -184,16 +184,28 @@ static void
 hold(struct qdisc *q, struct rte_mbuf *m)
 {
 	q->held = m;
-	q->holds = m != NULL;
+	q->holds = m != NULL || (q->ahead != NULL && q->ahead->count != 0);
 }
 
+/* What holds is about: NULL: nothing more. */
 static struct rte_mbuf *
 release(struct qdisc *q)
 {
-	struct rte_mbuf *m = q->held;
+	struct rte_mbuf *m = q->held != NULL ? q->held : q->ahead != NULL ? pkt_queue_pop(q->ahead) : NULL;
 
 	hold(q, NULL);
 	return m;
+}
+
+void
+qdisc_put_ahead(struct qdisc *q, struct rte_mbuf *m)
+{
+	if (unlikely(!pkt_queue_push(q->ahead, m, pkt_bytes(q, m)))) {
+		qdisc_drop(q, m, DROP_NO_BUFFER);
+		return;
+	}
+	q->holds = true;
+	qdisc_queued(q, m);
 }
 
 struct rte_mbuf *
@@ -204,7 +216,7 @@ qdisc_peek(struct qdisc *q, uint64_t now)
 	struct rte_mbuf *m;
 
 	if (q->holds)
-		return q->held;
+		return q->held != NULL ? q->held : pkt_queue_first(q->ahead)->m;
 	if (q->ops->peek != NULL)
 		return q->ops->peek(q, now);
 	if (q->backlog_pkts == 0)
@@ -219,11 +231,13 @@ qdisc_peek(struct qdisc *q, uint64_t now)
 uint16_t
 qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	if (n == 0)
-		return 0;
-	pkts[0] = release(q);
-	qdisc_left(q, pkts[0], now);
-	return 1 + (n > 1 ? q->ops->dequeue(q, pkts + 1, n - 1, now) : 0);
+	uint16_t got = 0;
+
+	for (; got < n && q->holds; got++) {
+		pkts[got] = release(q);
+		qdisc_left(q, pkts[got], now);
+	}
+	return got + (got < n ? q->ops->dequeue(q, pkts + got, n - got, now) : 0);
 }
 
 uint16_t
@@ -231,11 +245,11 @@ qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t got = 0;
 
-	if (q->holds && n != 0) {
-		pkts[got++] = release(q);
-		qdisc_unqueued(q, pkts[0]);
+	for (; got < n && q->holds; got++) {
+		pkts[got] = release(q);
+		qdisc_unqueued(q, pkts[got]);
 	}
-	return got + q->ops->flush(q, pkts + got, n - got);
+	return got + (got < n ? q->ops->flush(q, pkts + got, n - got) : 0);
 }
 
 int

@@ -20,6 +20,13 @@ enqueue_run(struct qdisc *q, struct class *c, struct rte_mbuf **pkts, uint16_t n
 
 	while (run < n && tree_class_of(q->tree, q, pkts[run]) == chosen)
 		run++;
+	/* The class with the qdisc's own number stands for it: who goes there has been given none. */
+	if (unlikely(qdisc_moving(q)) && (c == NULL || c->leaf == NULL || TC_H_MIN(c->classid) == 0)) {
+		for (uint16_t i = 0; i < run; i++)
+			qdisc_put_ahead(q, pkts[i]);
+		*queued += run;
+		return run;
+	}
 	if (c == NULL || c->leaf == NULL) {
 		drop_unclassified(q, pkts, run);
 		return run;
@@ -34,6 +41,7 @@ uint16_t
 leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	const struct sched_tree *tree = q->tree;
+	bool moving = qdisc_moving(q);
 	uint16_t i = 0, taken = 0, queued = 0;
 	uint64_t bytes = 0;
 
@@ -44,7 +52,7 @@ leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, u
 		if (unlikely(c == NULL))
 			c = otherwise;
 		leaf = c == NULL ? NULL : c->leaf;
-		if (likely(leaf != NULL && leaf->plain && fifo_take(leaf, pkts[i], &bytes))) {
+		if (likely(leaf != NULL && leaf->plain && !moving && fifo_take(leaf, pkts[i], &bytes))) {
 			if (leaf->backlog_pkts == 1)
 				q->ops->classes->activate(c, now);
 			taken++;

@@ -20,7 +20,7 @@ struct leaf_sums {
 
 /*
  * Enqueue of a discipline whose classes all packets go to: `otherwise` has those that no class is for; NULL: they are
- * dropped. Who turns busy is told (class_ops.activate), and who may wait by itself, that something has come
+ * dropped. Those of them that a change moves here go ahead of all (qdisc_put_ahead). Who turns busy is told (class_ops.activate), and who may wait by itself, that something has come
  * (class_ops.grafted).
  */
 uint16_t leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now);

@@ -12,6 +12,8 @@
 #include <weir/qdisc/prio.h>
 #include <weir/sched.h>
 
+#include "tree.h"
+
 #define PRIO_BURST 64
 
 struct prio {
@@ -264,7 +266,10 @@ make_bands(struct qdisc *q, uint32_t bands, struct error *err)
 	return 0;
 }
 
-/* Fewer bands: what the others held is enqueued anew, by the new priomap (Linux drops it). */
+/*
+ * What waits is enqueued anew where the priomap is another one, so that no packet is overtaken by later ones of its
+ * flow, and what was in bands that are gone (Linux drops it).
+ */
 static int
 prio_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 {
@@ -276,6 +281,8 @@ prio_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 		rc = make_bands(q, c->bands, err);
 	if (rc != 0)
 		return rc;
+	if (memcmp(p->priomap, c->priomap, sizeof(p->priomap)) != 0)
+		qdisc_evacuate(q);
 	for (uint32_t band = c->bands; band < p->bands; band++) {
 		struct class *gone = p->classes[band];
 

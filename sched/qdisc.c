@@ -193,6 +193,17 @@ free_memory(struct qdisc *q)
 	arena_free(arena, q, qdisc_bytes(q->ops));
 }
 
+/* Where classes are made one by one, packets may be moved here before the first one is. */
+static int
+make_ahead(struct qdisc *q, struct error *err)
+{
+	q->ahead = arena_alloc(&q->tree->arena, sizeof(*q->ahead));
+	if (q->ahead == NULL)
+		return error_set(err, ENOMEM, "out of memory for a qdisc");
+	pkt_queue_init(q->ahead, q);
+	return 0;
+}
+
 struct qdisc *
 qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, const void *conf,
 	const struct sched_stab *stab, uint32_t handle, struct error *err)
@@ -232,6 +243,10 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		}
 	}
 	if (stab != NULL && stab->set && copy_stab(q, stab, err) != 0) {
+		qdisc_free(q);
+		return NULL;
+	}
+	if (ops->classes != NULL && ops->classes->init != NULL && make_ahead(q, err) != 0) {
 		qdisc_free(q);
 		return NULL;
 	}
@@ -283,6 +298,8 @@ qdisc_free(struct qdisc *q)
 	}
 	unlist(q);
 	free(q->stab.data);
+	if (q->ahead != NULL)
+		arena_free(&q->tree->arena, q->ahead, sizeof(*q->ahead));
 	free_memory(q);
 }
 
@@ -452,6 +469,7 @@ sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err)
 		.fn = change_qdisc,
 		.object = q,
 		.argument = (void *)(uintptr_t)conf,
+		.anew = q,
 		.touched = q,
 		.err = err };
 

@@ -302,15 +302,34 @@ class_kept(const struct sched_tree *tree, const struct pkt *p)
 	return NULL;
 }
 
+/*
+ * The class from which q is reached on the way to c; c itself, where q is not on it or has filters that may not be asked
+ * again; NULL: q is the root.
+ */
+static struct class *
+class_above(struct class *c, const struct qdisc *q)
+{
+	if (q->chain != NULL && !chain_pure(q->chain))
+		return c;
+	for (const struct class *at = c; at != NULL; at = at->qdisc->parent) {
+		if (at->qdisc == q)
+			return q->parent;
+	}
+	return c;
+}
+
 static bool
 keep_class(const struct sched_tree *tree, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	const struct class *c = tree->moving && tree->stateful ? class_kept(tree, p) : NULL;
+	struct class *c = tree->moving && tree->stateful ? class_kept(tree, p) : NULL;
 
+	if (c != NULL && tree->anew != NULL)
+		c = class_above(c, tree->anew);
 	if (c == NULL)
 		return false;
 	p->generation = tree->generation;
+	p->leaf = c->slot;
 	classify_from(c->leaf, &tree->ctx, &m, 1);
 	return true;
 }
@@ -524,12 +543,13 @@ sched_set_sink(struct sched_tree *tree, struct pkt_sink *sink)
 /* ---- changes */
 
 static void
-reenter_moved(struct sched_tree *tree, struct qdisc *q)
+reenter_moved(struct sched_tree *tree, struct qdisc *q, const struct qdisc *anew)
 {
 	struct rte_mbuf *pkts[SCHED_BURST];
 	uint16_t n;
 
 	tree->moving = tree->ctx.moved = true;
+	tree->anew = anew;
 	while (tree->moved.count != 0) {
 		for (n = 0; n < SCHED_BURST && (pkts[n] = pkt_queue_pop(&tree->moved)) != NULL; n++)
 			;
@@ -538,6 +558,7 @@ reenter_moved(struct sched_tree *tree, struct qdisc *q)
 			qdisc_enqueue(q, pkts, n, tree->now);
 	}
 	tree->moving = tree->ctx.moved = false;
+	tree->anew = NULL;
 }
 
 /* What those above remember of when q could give a packet may be wrong now. */
@@ -564,7 +585,7 @@ run_change(void *arg)
 	if (change->touched != NULL)
 		tell_ancestors(change->touched, tree->now);
 	if (tree->moved.count != 0)
-		reenter_moved(tree, change->reenter != NULL ? change->reenter : tree->root);
+		reenter_moved(tree, change->reenter != NULL ? change->reenter : tree->root, change->anew);
 }
 
 static void

@@ -27,6 +27,7 @@
 #include <weir/rcu.h>
 
 struct fifo_conf;
+struct pkt_queue;
 
 #define SCHED_NEVER UINT64_MAX
 
@@ -357,7 +358,12 @@ struct qdisc {
 	struct chain *chain; /* NULL: no filters yet */
 	struct sched_stab stab;
 	struct class_table *class_table; /* core's: classes by minor */
-	struct rte_mbuf *held; /* given by peek through dequeue, still counted in the backlog; see holds */
+	/*
+	 * What leaves before all that the discipline has: the packet that a peek took through dequeue, and those that a
+	 * change moved here before there was a class for them; all are still counted in the backlog. See holds.
+	 */
+	struct rte_mbuf *held;
+	struct pkt_queue *ahead; /* NULL where classes come with the discipline */
 	struct qdisc *next_listed; /* core's: all of the tree by serial */
 	struct estimator *estimator; /* NULL: none */
 	/* for calls */
@@ -369,7 +375,7 @@ struct qdisc {
 	_Alignas(64) uint64_t backlog_bytes;
 	uint64_t sent_bytes, sent_packets;
 	uint32_t backlog_pkts;
-	bool holds; /* held is not NULL */
+	bool holds; /* held is not NULL, or something is in ahead */
 	bool plain; /* a plain_fifo without size table or observer: its parent may use sched/fifo.h instead of its ops */
 	_Alignas(32) uint8_t priv[];
 };
@@ -493,6 +499,11 @@ const struct classify_ctx *qdisc_ctx(const struct qdisc *q);
 bool qdisc_moving(const struct qdisc *q);
 /* The class of q on the way to the packet's leaf; NULL: none (the discipline's default; check PKT_SHOT first). */
 struct class *qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m);
+/*
+ * (owner) m, which a change moves to q and no class of it is for, leaves before all that has one: q may be a tree that is
+ * still being built, and what waited before is not lost by that.
+ */
+void qdisc_put_ahead(struct qdisc *q, struct rte_mbuf *m);
 /* The MTU and tx queue length of the port. */
 uint32_t qdisc_mtu(const struct qdisc *q);
 uint32_t qdisc_tx_queue_len(const struct qdisc *q);

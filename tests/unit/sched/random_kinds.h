@@ -517,7 +517,6 @@ change_prio(struct qdisc *q)
 	struct prio_conf conf = random_prio();
 
 	change_qdisc(q, &conf);
-	reclassified = true;
 }
 
 static void

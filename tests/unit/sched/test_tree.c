@@ -7,6 +7,8 @@
 
 #include <weir/action/gact.h>
 #include <weir/filter/fw.h>
+#include <weir/qdisc/cbq.h>
+#include <weir/qdisc/drr.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
@@ -295,6 +297,44 @@ a_held_packet_survives_a_change(void **state)
 	bed_end();
 }
 
+/*
+ * A tree is replaced qdisc first and classes later: what waited leaves first, whatever has come meanwhile, in the time
+ * that those above give it; and it is moved on by the next change.
+ */
+static void
+what_waits_for_a_tree_to_be_built_leaves_first(void **state)
+{
+	static const char *const kinds[] = { "drr", "hfsc", "cbq" };
+	struct tbf_conf tbf = { .rate.Bps = 1000000, .burst_bytes = 1000, .limit_bytes = 100000 };
+	struct cbq_conf cbq = { .given = CBQ_RATE, .rate = { .Bps = 2000000 }, .cell_log = 3, .ewma_log = 5 };
+	struct drr_class_conf class = { 0 };
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(kinds); i++) {
+		const void *conf = i == 2 ? &cbq : NULL;
+		struct qdisc *q;
+
+		bed_make();
+		make_qdisc("tbf", &tbf);
+		offer(1000, 1000, 1000, 1000);
+		assert_int_equal(take(9, 0), 1);
+		q = add_qdisc(CLASSID(1, 1), 0x100000, kinds[i], conf);
+		assert_int_equal(q->backlog_pkts, 3);
+		if (i == 0)
+			add_class(0, CLASSID(0x10, 1), &class);
+		offer_packet(packet(1000, 0, CLASSID(0x10, 1), 0)); /* which only drr has; cbq's own class takes it */
+		assert_int_equal(take(9, 1000000), 1);
+		assert_order(1);
+		add_qdisc(CLASSID(1, 1), 0x200000, kinds[i], conf);
+		assert_nothing_lost();
+		assert_int_equal(take_all(2000000), 1);
+		assert_int_equal(take_all(9000000), i == 1 ? 1 : 2);
+		assert_int_equal(bed.taken[0].id, 3);
+		assert_int_equal(bed.sink.drops[DROP_UNCLASSIFIED], i == 1);
+		bed_end();
+	}
+}
+
 static void
 a_filters_drop_is_counted(void **state)
 {
@@ -404,6 +444,7 @@ main(void)
 		cmocka_unit_test(replacing_a_subtree_moves_its_packets),
 		cmocka_unit_test(a_leaf_qdisc_goes_when_its_class_turns_inner),
 		cmocka_unit_test(a_held_packet_survives_a_change),
+		cmocka_unit_test(what_waits_for_a_tree_to_be_built_leaves_first),
 		cmocka_unit_test(a_filters_drop_is_counted),
 		cmocka_unit_test(moved_packets_pass_no_stateful_filter_again),
 		cmocka_unit_test(a_packet_that_is_trapped_goes_to_no_class),
