@@ -42,8 +42,8 @@ struct dsmark_class {
 /* ---- classification */
 
 /*
- * A class asked for by priority (1:5 in dsmark 1:) is taken for the filters' answer, as in other disciplines. A packet
- * may be asked about twice, when the tree changes while it is under way: the same tc_index comes out.
+ * A class asked for by priority (1:5 in dsmark 1:) is taken for the filters' answer, as in other disciplines. What the
+ * filters made of tc_index they would take for what came, so that a packet is asked about once, at the owner.
  */
 static void
 set_tc_index(const struct dsmark *d, struct rte_mbuf *m, const struct verdict *verdict)
@@ -273,6 +273,7 @@ static const struct class_ops dsmark_class_ops = {
 	.size = sizeof(struct dsmark_class),
 	.conf_size = sizeof(struct dsmark_class_conf),
 	.classify = dsmark_classify,
+	.at_owner = true,
 	.activate = inner_turned,
 	.deactivate = inner_turned,
 	.any_minor = true,

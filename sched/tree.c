@@ -318,11 +318,12 @@ class_above(struct class *c, const struct qdisc *q)
 	return c;
 }
 
+/* Where filters may not be asked twice, m, which has been classified before, keeps its class if that is still there. */
 static bool
 keep_class(const struct sched_tree *tree, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	struct class *c = tree->moving && tree->stateful ? class_kept(tree, p) : NULL;
+	struct class *c = tree->stateful ? class_kept(tree, p) : NULL;
 
 	if (c != NULL && tree->anew != NULL)
 		c = class_above(c, tree->anew);
@@ -344,7 +345,7 @@ qdisc_classify_held(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
 
-		if (likely(p->generation == tree->generation))
+		if (likely(p->generation == tree->generation) || keep_class(tree, pkts[i]))
 			continue;
 		p->generation = tree->generation;
 		p->leaf = q->parent->slot;
@@ -365,7 +366,7 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 		struct pkt *p = pkt_of(pkts[i]);
 
 		if (((p->flags & PKT_CLASSIFIED) == 0 || p->generation != tree->generation) &&
-			!keep_class(tree, pkts[i]))
+			!(tree->moving && keep_class(tree, pkts[i])))
 			unclassified[asked++] = pkts[i];
 	}
 	if (asked != 0)

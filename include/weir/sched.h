@@ -288,7 +288,8 @@ struct class_ops {
 	 */
 	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 		struct class **classes);
-	bool at_owner; /* classify remembers what it has seen (wrr's hosts): it is asked at the owner, once a packet */
+	/* classify remembers what it has seen (wrr's hosts) or changes it (dsmark): it is asked at the owner, once a packet */
+	bool at_owner;
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
 	void (*activate)(struct class *c, uint64_t now);
 	void (*deactivate)(struct class *c, uint64_t now);

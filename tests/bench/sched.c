@@ -449,6 +449,7 @@ main(void)
 	}
 	plain_row(&b, "pfifo", "pfifo", load_pfifo, queue_only_one, 0, 0);
 	plain_row(&b, "pfifo-head-drop", "pfifo_head_drop", load_pfifo_head_drop, queue_only_one, 0, 0);
+	plain_row(&b, "teql", "teql0, a port's own queue", load_teql, queue_only_one, 0, 0);
 	plain_row(&b, "red", "red, the average between min and max", load_red, queue_only_one, 0, 0);
 	plain_row(&b, "gred", "gred, 16 virtual queues with grio", load_gred, queue_only_one, 0, 0);
 	plain_row(&b, "pfifo-fast", "pfifo_fast, 10,000 flows", load_pfifo_fast, queue_by_priority, 40, 30);

@@ -65,6 +65,7 @@ struct target load_target_leaf(const struct load *load, uint32_t i);
 void load_htb(struct load *load, unsigned int leaves, enum htb_state state);
 void load_pfifo(struct load *load);
 void load_pfifo_head_drop(struct load *load);
+void load_teql(struct load *load);
 void load_red(struct load *load); /* each packet is judged, and none dropped */
 void load_gred(struct load *load);
 void load_pfifo_fast(struct load *load);

@@ -295,6 +295,12 @@ load_pfifo_head_drop(struct load *load)
 	load_fifo(load, "pfifo_head_drop");
 }
 
+void
+load_teql(struct load *load)
+{
+	load_fifo(load, "teql0");
+}
+
 /* The average lies between min and max, so that each packet is judged, but with no chance to be dropped. */
 static const struct red_params never_drops = {
 	.min_bytes = PACKET_BYTES, .max_bytes = UINT32_MAX / 2048, .weight_log = 9, .idle_decay = 1

@@ -22,7 +22,9 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do # until it listens
 	! grep -q bfifo "$dir/lines" || break
 done
 "$weir" exec sh -ec '
-tc qdisc add dev i0 root handle 1: htb
+tc qdisc add dev i0 root handle 4: teql0
+tc qdisc change dev i0 root teql0
+tc qdisc replace dev i0 root handle 1: htb
 tc class add dev i0 parent 1: classid 1:1 htb rate 10mbit
 tc class change dev i0 parent 1: classid 1:1 htb rate 12mbit
 tc qdisc add dev i0 parent 1:1 handle 10: pfifo
@@ -45,6 +47,9 @@ kill "$monitor"
 sed 's/ *$//' "$dir/lines" | awk '/bfifo 7:/ { n = 0; next } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }' >"$dir/got"
 cat >"$dir/want" <<END
 deleted qdisc pfifo_fast 0: dev i0 root bands 3 priomap 1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1
+qdisc teql0 4: dev i0 root
+qdisc teql0 4: dev i0 root refcnt 2
+deleted qdisc teql0 4: dev i0 root
 qdisc htb 1: dev i0 root r2q 10 default 0 direct_packets_stat 0 direct_qlen 32
 class htb 1:1 dev i0 root prio 0 rate 10Mbit ceil 10Mbit burst 1600b cburst 1600b
 class htb 1:1 dev i0 root prio 0 rate 12Mbit ceil 12Mbit burst 1597b cburst 1597b

@@ -3,6 +3,7 @@
 #include <weir/filter/tcindex.h>
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
+#include <weir/qdisc/netem.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/tbf.h>
 
@@ -284,6 +285,52 @@ refuses_indices_that_are_no_power_of_two(void **state)
 
 /* What stands inside may be put there under any class id, shapes what leaves, and is replaced without loss. */
 static void
+map_index(struct qdisc *q, uint32_t from, uint32_t to)
+{
+	struct tcindex_conf conf = { .has_classid = true, .classid = q->handle | to };
+	struct filter_spec filter = {
+		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = from, .kind = "tcindex", .conf = &conf
+	};
+	struct error err = { 0 };
+
+	if (chain_filter_add(sched_chain(bed.tree, q->handle, &err), &filter, CHANGE_CREATE, NULL, &err) != 0)
+		fail_msg("filter add: %s (%d)", err.msg, err.code);
+	sched_chain_changed(bed.tree);
+}
+
+/* Its filters map 1 to 2 and 2 to 3: who comes with 1 leaves with 2, whatever changes on the way. */
+static void
+maps_an_index_once_though_the_tree_changes(void **state)
+{
+	struct classify_ctx ctx = { .sink = &bed.sink };
+	struct netem_conf delay = { .latency_ns = 1000000, .limit = 10 };
+	struct dsmark_conf conf = { .indices = 8 };
+	struct rte_mbuf *m, *out = NULL;
+	struct qdisc *q;
+
+	bed_make();
+	make_qdisc("netem", &delay);
+	q = add_qdisc(0x10001, 0x200000, "dsmark", &conf);
+	map_index(q, 1, 2);
+	map_index(q, 2, 3);
+	m = packet(100, 1, 0, 0);
+	pkt_of(m)->tc_index = 1;
+	sched_classify(bed.tree, &ctx, &m, 1);
+	map_index(q, 5, 6); /* between the two workers */
+	assert_int_equal(offer_packet(m), 1);
+	map_index(q, 6, 7); /* before netem hands it down */
+	bed.now = 1000000;
+	assert_int_equal(sched_dequeue(bed.tree, &out, 0, bed.now), 0);
+	assert_non_null(qdisc_peek(sched_root(bed.tree), bed.now));
+	add_qdisc(0x200000, 0x210000, "prio", NULL); /* while it waits */
+	assert_int_equal(sched_dequeue(bed.tree, &out, 1, bed.now), 1);
+	assert_int_equal(pkt_of(out)->tc_index, 2);
+	rte_pktmbuf_free(out);
+	bed.sent++;
+	bed_end();
+}
+
+static void
 holds_one_qdisc_whatever_the_class_id(void **state)
 {
 	struct tbf_conf slow = { .rate = { .Bps = KBIT(80) }, .burst_bytes = 1000, .limit_bytes = 100000 };
@@ -339,6 +386,7 @@ main(void)
 		cmocka_unit_test(keeps_tc_index_where_nothing_sets_it),
 		cmocka_unit_test(lists_the_rows_that_change_something),
 		cmocka_unit_test(refuses_indices_that_are_no_power_of_two),
+		cmocka_unit_test(maps_an_index_once_though_the_tree_changes),
 		cmocka_unit_test(holds_one_qdisc_whatever_the_class_id),
 		cmocka_unit_test(peeks_without_marking),
 	};

@@ -10,6 +10,7 @@
 #include <weir/qdisc/cbq.h>
 #include <weir/qdisc/drr.h>
 #include <weir/qdisc/fifo.h>
+#include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/tbf.h>
@@ -307,11 +308,13 @@ what_waits_for_a_tree_to_be_built_leaves_first(void **state)
 	static const char *const kinds[] = { "drr", "hfsc", "cbq" };
 	struct tbf_conf tbf = { .rate.Bps = 1000000, .burst_bytes = 1000, .limit_bytes = 100000 };
 	struct cbq_conf cbq = { .given = CBQ_RATE, .rate = { .Bps = 2000000 }, .cell_log = 3, .ewma_log = 5 };
+	struct hfsc_conf hfsc = { 0 };
 	struct drr_class_conf class = { 0 };
 
 	(void)state;
 	for (unsigned int i = 0; i < RTE_DIM(kinds); i++) {
-		const void *conf = i == 2 ? &cbq : NULL;
+		const void *const confs[] = { NULL, &hfsc, &cbq };
+		const void *conf = confs[i];
 		struct qdisc *q;
 
 		bed_make();
