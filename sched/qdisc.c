@@ -469,7 +469,6 @@ sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err)
 		.fn = change_qdisc,
 		.object = q,
 		.argument = (void *)(uintptr_t)conf,
-		.anew = q,
 		.touched = q,
 		.err = err };
 

@@ -280,78 +280,69 @@ shooter(struct sched_tree *tree, const struct pkt *p)
 	return c == NULL ? tree->root : c->leaf != NULL ? c->leaf : c->qdisc;
 }
 
-/*
- * A change moves m, and no filter may count or police it twice: the class that it was in, if it is still there and has
- * a leaf; NULL: ask what filters may be asked again.
- */
-static struct class *
-class_kept(const struct sched_tree *tree, const struct pkt *p)
-{
-	struct class *leaf = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
-
-	if (leaf == NULL || leaf->leaf == NULL)
-		return NULL;
-	for (const struct class *c = leaf; c != NULL; c = c->qdisc->parent) {
-		if (sched_class_find(c->qdisc, c->classid) != c)
-			return NULL;
-		if (c->qdisc == tree->root)
-			return leaf;
-		if (c->qdisc->parent == NULL || c->qdisc->parent->leaf != c->qdisc)
-			return NULL;
-	}
-	return NULL;
-}
-
-/*
- * The class from which q is reached on the way to c; c itself, where q is not on it or has filters that may not be asked
- * again; NULL: q is the root.
- */
-static struct class *
-class_above(struct class *c, const struct qdisc *q)
-{
-	if (q->chain != NULL && !chain_pure(q->chain))
-		return c;
-	for (const struct class *at = c; at != NULL; at = at->qdisc->parent) {
-		if (at->qdisc == q)
-			return q->parent;
-	}
-	return c;
-}
-
-/* Where filters may not be asked twice, m, which has been classified before, keeps its class if that is still there. */
+/* Filters of q count or police what they are asked about, or q itself remembers it: once for each packet. */
 static bool
-keep_class(const struct sched_tree *tree, struct rte_mbuf *m)
+asks_once(const struct sched_tree *tree, const struct qdisc *q)
+{
+	if (q->ops->classes->at_owner)
+		return true;
+	for (const struct tree_chain *entry = tree->chains; entry != NULL; entry = entry->next) {
+		if (entry->qdisc == q && !chain_pure(entry->chain))
+			return true;
+	}
+	return false;
+}
+
+/* The class of q on the way to `leaf`, if it is still there and has a leaf. */
+static struct class *
+class_kept(const struct qdisc *q, struct class *leaf)
+{
+	struct class *c = leaf;
+
+	while (c != NULL && c->qdisc != q)
+		c = c->qdisc->parent;
+	return c != NULL && c->leaf != NULL && sched_class_find(q, c->classid) == c ? c : NULL;
+}
+
+/*
+ * m, which has been classified before, is to be found again from q on, which stands in `above` (NULL: at the root):
+ * where it may be asked about once only, it keeps its class.
+ */
+static void
+classify_again(struct sched_tree *tree, const struct qdisc *q, const struct class *above, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	struct class *c = tree->stateful ? class_kept(tree, p) : NULL;
+	struct class *before = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
 
-	if (c != NULL && tree->anew != NULL)
-		c = class_above(c, tree->anew);
-	if (c == NULL)
-		return false;
 	p->generation = tree->generation;
-	p->leaf = c->slot;
-	classify_from(c->leaf, &tree->ctx, &m, 1);
-	return true;
+	p->leaf = above == NULL ? PKT_LEAF_NONE : above->slot;
+	p->flags = (p->flags & ~(PKT_SHOT | PKT_STOLEN)) | PKT_CLASSIFIED;
+	while (q != NULL && q->ops->classes != NULL && q->ops->classes->classify != NULL) {
+		struct class *c = asks_once(tree, q) ? class_kept(q, before) : NULL;
+
+		if (c == NULL)
+			q->ops->classes->classify(q, &tree->ctx, &m, 1, &c);
+		if (c == NULL || (p->flags & PKT_SHOT) != 0)
+			return;
+		p->leaf = c->slot;
+		q = c->leaf;
+	}
 }
 
 void
 qdisc_classify_held(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct sched_tree *tree = q->tree;
+	struct sched_tree *tree = q->tree;
+	bool moved = tree->ctx.moved;
 
 	if (q->ops->classes == NULL || q->parent == NULL)
 		return;
+	tree->ctx.moved = true; /* filters that ask once have asked */
 	for (uint16_t i = 0; i < n; i++) {
-		struct pkt *p = pkt_of(pkts[i]);
-
-		if (likely(p->generation == tree->generation) || keep_class(tree, pkts[i]))
-			continue;
-		p->generation = tree->generation;
-		p->leaf = q->parent->slot;
-		p->flags &= ~(PKT_SHOT | PKT_STOLEN);
-		classify_from(q, &tree->ctx, &pkts[i], 1);
+		if (unlikely(pkt_of(pkts[i])->generation != tree->generation))
+			classify_again(tree, q, q->parent, pkts[i]);
 	}
+	tree->ctx.moved = moved;
 }
 
 /* Classifies what is not or no longer classified and drops what was shot; returns how many are left. */
@@ -365,8 +356,11 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
 
-		if (((p->flags & PKT_CLASSIFIED) == 0 || p->generation != tree->generation) &&
-			!(tree->moving && keep_class(tree, pkts[i])))
+		if ((p->flags & PKT_CLASSIFIED) != 0 && p->generation == tree->generation)
+			continue;
+		if (tree->moving && tree->stateful)
+			classify_again(tree, tree->root, NULL, pkts[i]);
+		else
 			unclassified[asked++] = pkts[i];
 	}
 	if (asked != 0)
@@ -544,13 +538,12 @@ sched_set_sink(struct sched_tree *tree, struct pkt_sink *sink)
 /* ---- changes */
 
 static void
-reenter_moved(struct sched_tree *tree, struct qdisc *q, const struct qdisc *anew)
+reenter_moved(struct sched_tree *tree, struct qdisc *q)
 {
 	struct rte_mbuf *pkts[SCHED_BURST];
 	uint16_t n;
 
 	tree->moving = tree->ctx.moved = true;
-	tree->anew = anew;
 	while (tree->moved.count != 0) {
 		for (n = 0; n < SCHED_BURST && (pkts[n] = pkt_queue_pop(&tree->moved)) != NULL; n++)
 			;
@@ -559,7 +552,6 @@ reenter_moved(struct sched_tree *tree, struct qdisc *q, const struct qdisc *anew
 			qdisc_enqueue(q, pkts, n, tree->now);
 	}
 	tree->moving = tree->ctx.moved = false;
-	tree->anew = NULL;
 }
 
 /* What those above remember of when q could give a packet may be wrong now. */
@@ -586,7 +578,7 @@ run_change(void *arg)
 	if (change->touched != NULL)
 		tell_ancestors(change->touched, tree->now);
 	if (tree->moved.count != 0)
-		reenter_moved(tree, change->reenter != NULL ? change->reenter : tree->root, change->anew);
+		reenter_moved(tree, change->reenter != NULL ? change->reenter : tree->root);
 }
 
 static void

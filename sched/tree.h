@@ -68,7 +68,6 @@ struct sched_tree {
 	struct arena arena; /* of control: classes, qdiscs and what they allocate */
 	uint32_t leaves_elsewhere; /* not in the room of their class */
 	struct pkt_queue moved; /* packets between two places */
-	const struct qdisc *anew; /* of the change in course; see sched_change */
 	struct class *retired_classes; /* unlinked by the owner, to be freed by control */
 	struct qdisc *retired_qdiscs;
 	struct qdisc *listed, *listed_last; /* all qdiscs by serial */
@@ -100,7 +99,6 @@ struct sched_change {
 	void (*fn)(struct sched_change *change);
 	void *object, *argument;
 	struct qdisc *reenter;
-	const struct qdisc *anew; /* who chooses classes by other rules now: it is asked again for what is moved */
 	const struct qdisc *touched; /* it, a class of it or what is below changes: those above are told (grafted) */
 	int result;
 	struct error *err;
