@@ -327,12 +327,14 @@ static void
 hand_down_moved(struct qdisc *q, struct netem *n, struct qdisc *inner, uint64_t now)
 {
 	struct sched_tree *tree = q->tree;
+	bool moving = tree->moving, moved = tree->ctx.moved;
 	struct rte_mbuf *m;
 
 	tree->moving = tree->ctx.moved = true;
 	while ((m = pkt_queue_pop(&n->waiting.moved)) != NULL)
 		hand_down(q, inner, &m, 1, pkt_queued_bytes(m), now);
-	tree->moving = tree->ctx.moved = false;
+	tree->moving = moving;
+	tree->ctx.moved = moved;
 }
 
 /* All that is ready goes on to the inner qdisc. */
@@ -370,13 +372,18 @@ netem_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count, uint64_t 
 	return got;
 }
 
+/* What was moved here is older than what waits inside, above the place that it came from: it goes there first. */
 static uint16_t
 netem_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count)
 {
 	struct netem *n = qdisc_priv(q);
 	struct qdisc *inner = inner_of(q);
-	uint16_t got = inner == NULL || inner->backlog_pkts == 0 ? 0 : qdisc_flush(inner, pkts, count);
+	uint16_t got = 0;
 
+	if (inner != NULL && n->waiting.moved.count != 0)
+		hand_down_moved(q, n, inner, q->tree->now);
+	if (inner != NULL && inner->backlog_pkts != 0)
+		got = qdisc_flush(inner, pkts, count);
 	for (; got < count && first_due(&n->waiting) != SCHED_NEVER; got++) {
 		pkts[got] = take_first(&n->waiting);
 		qdisc_unqueued(q, pkts[got]);

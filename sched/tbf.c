@@ -260,9 +260,14 @@ tbf_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	if (kept == 0)
 		return 0;
 	queued = qdisc_enqueue(inner, pkts, kept, now);
+	/* While packets are moved, older ones may still come: nobody is asked for his first one before all are here. */
+	if (unlikely(qdisc_moving(q))) {
+		t->ready_ns = 0;
+		return queued;
+	}
 	know_ready(q, t, now); /* another packet may be the first now */
 	/* As Linux counts: each arrival that the buckets let nothing out for. */
-	if (t->ready_ns > now && !qdisc_moving(q))
+	if (t->ready_ns > now)
 		q->overlimits += n;
 	return queued;
 }

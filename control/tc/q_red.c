@@ -41,7 +41,8 @@ red_parse(const struct nlattr *options, void *conf, struct error *err)
 	if (tb[TCA_RED_PARMS] == NULL || tb[TCA_RED_STAB] == NULL)
 		return error_code(err, EINVAL);
 	if (tb[TCA_RED_EARLY_DROP_BLOCK] != NULL || tb[TCA_RED_MARK_BLOCK] != NULL)
-		return error_set(err, EOPNOTSUPP, "red: no qevents here; filters may stand at the discipline above");
+		return error_set(err, EOPNOTSUPP,
+			"red: qevents (early_drop, mark) are not offered; filters may stand at the discipline above");
 	if ((rc = struct_parse(tb[TCA_RED_PARMS], &opt, sizeof(opt), "red", err)) != 0)
 		return rc;
 	c->limit_bytes = opt.limit;
