@@ -120,6 +120,14 @@ struct class_request {
 	struct class *c; /* NULL: not there yet */
 };
 
+/* With the words of the bare errno, which scripts may look for. */
+static int
+not_there(const struct class_request *r, struct error *err)
+{
+	return error_set(err, ENOENT, "No such file or directory: there is no class %x:%x", TC_H_MAJ(r->classid) >> 16,
+		TC_H_MIN(r->classid));
+}
+
 static int
 request_start(struct class_request *r, const struct nl_request *req, struct error *err)
 {
@@ -136,7 +144,8 @@ request_start(struct class_request *r, const struct nl_request *req, struct erro
 		uint32_t parent_major = TC_H_MAJ(r->parentid);
 
 		if (major != 0 && parent_major != 0 && major != parent_major)
-			return error_code(err, EINVAL);
+			return error_set(err, EINVAL, "Class %x:%x cannot be below %x:%x: both must be of one qdisc",
+				major >> 16, TC_H_MIN(r->classid), parent_major >> 16, TC_H_MIN(r->parentid));
 		if (major == 0)
 			major = parent_major;
 	}
@@ -146,7 +155,8 @@ request_start(struct class_request *r, const struct nl_request *req, struct erro
 		r->parentid = TC_H_MAKE(major, r->parentid);
 	r->q = major == 0 ? NULL : sched_qdisc_find(r->port->tree, major);
 	if (r->q == NULL)
-		return error_code(err, ENOENT);
+		return error_set(err, ENOENT, "No such file or directory: there is no qdisc %x: for a class to be of",
+			major >> 16);
 	if (r->q->ops->classes == NULL)
 		return error_set(err, EINVAL, "Qdisc \"%s\" %x: has no classes: classes go under htb, for one",
 			r->q->ops->kind, r->q->handle >> 16);
@@ -212,9 +222,10 @@ class_new(struct nl_request *req, struct error *err)
 		(rc = request_start(&r, req, err)) != 0)
 		return rc == -ENOENT && of_hook(&r, req) ? error_code(err, EOPNOTSUPP) : rc;
 	if (r.c == NULL && (flags & NLM_F_CREATE) == 0)
-		return error_code(err, ENOENT);
+		return not_there(&r, err);
 	if (r.c != NULL && (flags & NLM_F_EXCL) != 0)
-		return error_code(err, EEXIST);
+		return error_set(err, EEXIST, "File exists: class %x:%x is there; change or replace alters it",
+			TC_H_MAJ(r.classid) >> 16, TC_H_MIN(r.classid));
 	codec = qdisc_codec_find(r.q->ops->kind)->classes;
 	if (codec == NULL || codec->parse == NULL)
 		return error_code(err, EOPNOTSUPP);
@@ -250,7 +261,7 @@ class_delete(struct nl_request *req, struct error *err)
 	if (rc != 0)
 		return rc;
 	if (r.c == NULL)
-		return error_code(err, ENOENT);
+		return not_there(&r, err);
 	msgs = nl_msgs_create();
 	put_one(msgs, RTM_DELTCLASS, &r);
 	rc = r.q->ops->classes->reset_row != NULL ? sched_class_reset(r.q, r.classid, err)
@@ -271,7 +282,7 @@ class_get(struct nl_request *req, struct error *err)
 	if (rc != 0)
 		return rc;
 	if (r.c == NULL)
-		return error_code(err, ENOENT);
+		return not_there(&r, err);
 	put_one(req->reply, RTM_NEWTCLASS, &r);
 	return 0;
 }
