@@ -7,6 +7,8 @@ Runs in a network namespace of its own (root, or a user namespace), where two ve
 the ports are null devices, and that it forwards is not looked at.
 """
 import difflib
+import errno
+import fcntl
 import os
 import re
 import shutil
@@ -338,6 +340,23 @@ def requests():
             ('sysctl net.ipv4.conf.lan.rp_filter=often', 'a number'),
             ('sysctl net.ipv4.conf.lan.rp_filter=4294967296', 'a number')):
         check(f'weir {line}', [WEIR, *line.split()], pattern)
+    if not shutil.which('xtables-legacy-multi', path='/usr/sbin:/sbin:' + os.environ['PATH']):
+        print('skipped in part: iptables is not installed')
+        return
+    for line, pattern in (
+            ('-t nat -A PREROUTING -j ACCEPT', 'table nat comes with connection tracking'),
+            ('-t nosuch -L', 'there is no table nosuch'),
+            ('-A FORWARD -m conntrack --ctstate NEW', 'chain FORWARD, rule 1: match conntrack comes with'),
+            ('-A FORWARD -m recent --set', 'no match recent'),
+            ('-t mangle -A FORWARD -j CONNMARK --save-mark', 'target CONNMARK comes with'),
+            ('-A FORWARD -j QUEUE', 'target QUEUE'),
+            ('-A FORWARD -j DSCP --set-dscp 1', 'only valid in mangle table'),
+            ('-t mangle -A PREROUTING -j CLASSIFY --set-class 1:1', 'CLASSIFY target: used from hooks PREROUTING'),
+            ('-A FORWARD -p udp -j REJECT --reject-with tcp-reset', 'give -p tcp'),
+            ('-A FORWARD -j TCPMSS --set-mss 1000', 'protocol'),
+            ('-A FORWARD -m limit --limit 1/day --limit-burst 10000', 'limit'),
+            ('-A OUTPUT -m mac --mac-source 00:11:22:33:44:55', 'mac match: used from hooks OUTPUT')):
+        check(f'weir iptables {line}', [WEIR, 'iptables', *line.split()], pattern)
 
 
 def missing_class():
@@ -472,6 +491,52 @@ def datagrams(folder):
         end.close()
 
 
+def socket_options():
+    """iptables' requests with values and files that are not what they say: an errno each, and the tables stay as they are."""
+    get_info, replace, table = 64, 64, b'filter'.ljust(32, b'\0')
+
+    def frame(name, setting, size, value=b'', level=0):
+        return struct.pack('=IHHIIiiII', 32 + len(value), 12, 0, 0, 0x77657201, level, name, setting, size) + value
+
+    def memory(size, seals=0):
+        fd = os.memfd_create('test', os.MFD_ALLOW_SEALING)
+        os.ftruncate(fd, size)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+        return fd
+
+    sealed = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+    pipe = os.pipe()
+    for name, data, fd, error in (
+            ('cut off', frame(get_info, 0, 84)[:24], -1, errno.EINVAL),
+            ('unknown', frame(99, 0, 84), -1, errno.ENOPROTOOPT),
+            ('of IPv6', frame(get_info, 0, 84, table, 41), -1, errno.ENOPROTOOPT),
+            ('info with too little room', frame(get_info, 0, 83, table.ljust(83, b'\0')), -1, errno.EINVAL),
+            ('info without its room', frame(get_info, 0, 84, table), -1, errno.EINVAL),
+            ('entries of another length', frame(65, 0, 1000, table + struct.pack('=II', 960, 0)), -1, errno.EAGAIN),
+            ('entries of a length beyond', frame(65, 0, 40, table + struct.pack('=II', 0xffffffff, 0)), -1, errno.EINVAL),
+            ('another length than was said', frame(replace, 1, 4000, table), -1, errno.EINVAL),
+            ('nothing', frame(replace, 1, 0), -1, errno.EINVAL),
+            ('only a head', frame(replace, 1, 96, table.ljust(96, b'\0')), -1, errno.EINVAL),
+            ('a file that is not sealed', frame(replace, 1, 4096), memory(4096), errno.EINVAL),
+            ('a file that is shorter', frame(replace, 1, 4096), memory(4095, sealed), errno.EINVAL),
+            ('a file of nothing but zeros', frame(replace, 1, 4096), memory(4096, sealed), errno.ENOENT),
+            ('a pipe', frame(replace, 1, 4096), pipe[0], errno.EINVAL),
+            ('a file beyond all bounds', frame(replace, 1, 0xffffffff), memory(4096, sealed), errno.E2BIG),
+            ('counters of another number', frame(65, 1, 40 + 16, table + struct.pack('=II', 2, 0) + bytes(16)), -1, errno.EINVAL),
+            ('counters of none', frame(65, 1, 40, table + bytes(8)), -1, errno.EINVAL)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as end:
+            end.settimeout(10)
+            end.connect(os.environ['WEIR_SOCKET'])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack('=i', fd))] if fd >= 0 else []
+            end.sendmsg([data], rights)
+            got = struct.unpack_from('=i', end.recv(4096), 16)[0]
+            if got != error:
+                fail(f'socket option: {name}', f'errno {got}, not {error}')
+        if fd >= 0:
+            os.close(fd)
+    os.close(pipe[1])
+
+
 def main():
     wires = Wires() if enter_namespace() else NoWires()
     if isinstance(wires, NoWires):
@@ -481,7 +546,7 @@ def main():
     process = start(wires, folder)
     _, before = run(WEIR, 'save')
     for group, *words in ((wrong_options, folder), (wrong_devices, folder), (sockets, folder), (another_user, folder), (scripts, folder),
-                          (requests,), (missing_class,), (great_values, wires), (datagrams, folder)):
+                          (requests,), (missing_class,), (great_values, wires), (datagrams, folder), (socket_options,)):
         group(*words)
         unharmed(f'after {group.__name__}', wires, before)
         if process.poll() is not None:
