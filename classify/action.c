@@ -355,6 +355,26 @@ action_check_fallback(const struct action *action, int32_t verdict, struct error
 	return action_check_verdict(action, verdict, err);
 }
 
+int
+action_publish_conf(struct action *action, const void **published, const void *conf, struct error *err)
+{
+	void *copy = malloc(action->ops->conf_size), *old = (void *)(uintptr_t)*published;
+
+	if (copy == NULL)
+		return error_code(err, ENOMEM);
+	memcpy(copy, conf, action->ops->conf_size);
+	store_release(published, copy);
+	if (old != NULL)
+		rcu_defer(action->rcu, free, old);
+	return 0;
+}
+
+void
+action_free_conf(const void *conf)
+{
+	free((void *)(uintptr_t)conf);
+}
+
 /* ---- actions by themselves ---------------------------------------------------------------------- */
 
 int

@@ -63,6 +63,13 @@ filter_target_answer(const struct filter_target *target, const struct classify_c
 	return answer;
 }
 
+/*
+ * For actions whose conf is replaced as a whole while packets pass: *published gets a copy (of conf_size), and the old
+ * one is freed when nobody reads it any more.
+ */
+int action_publish_conf(struct action *action, const void **published, const void *conf, struct error *err);
+void action_free_conf(const void *conf); /* in destroy */
+
 /* ---- chains ------------------------------------------------------------------------------------- */
 
 struct filter_group {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* skbedit: sets the packet's mark and priority; tc-skbedit(8). */
+/* skbedit: sets the packet's mark, its priority and whom it is for; tc-skbedit(8). */
 #include <netinet/in.h>
 
 #include <rte_byteorder.h>
@@ -7,6 +7,7 @@
 #include <weir/action/skbedit.h>
 
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 
 #include "internal.h"
 
@@ -54,6 +55,19 @@ inherit_dsfield(struct pkt *p, struct rte_mbuf *m)
 		p->priority = ((header[0] & 0x0f) << 4 | header[1] >> 4) >> 2;
 }
 
+/* For us, for all, or for another host: behind the ingress hook what is another's is dropped. */
+static void
+set_packet_type(struct rte_mbuf *m, uint16_t type)
+{
+	struct pkt *p = pkt_of(m);
+
+	p->flags &= (uint16_t) ~(PKT_MULTICAST | PKT_OTHER_HOST | PKT_PLAIN);
+	if (type == PACKET_BROADCAST || type == PACKET_MULTICAST)
+		p->flags |= PKT_MULTICAST;
+	else if (type == PACKET_OTHERHOST)
+		p->flags |= PKT_OTHER_HOST;
+}
+
 static int32_t
 skbedit_act(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
 {
@@ -66,6 +80,8 @@ skbedit_act(struct action *action, const struct classify_ctx *ctx, struct rte_mb
 		inherit_dsfield(p, m);
 	if (c->set & SKBEDIT_F_MARK)
 		p->mark = (p->mark & ~c->mask) | (c->mark & c->mask);
+	if (unlikely((c->set & SKBEDIT_F_PTYPE) != 0))
+		set_packet_type(m, c->packet_type);
 	return c->action;
 }
 

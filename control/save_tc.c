@@ -265,5 +265,7 @@ save_tc(const struct save *save, struct error *err)
 {
 	struct tc_walk walk = { save, err };
 
+	if (save_own_actions(save) != 0)
+		return error_code(err, ENOMEM);
 	return port_walk(save->router, save_port_tc, &walk);
 }

@@ -159,6 +159,10 @@ path_admit(struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint
 		/* An action may have changed any byte of it. */
 		if (unlikely((p->flags & PKT_PLAIN) == 0)) {
 			p->vlan_tci = 0;
+			if (p->l3_off == 0) { /* taken away: what is behind it stands for itself */
+				path_add_link_header(pkts[i]);
+				path_write_link(pkts[i], in, in->mac);
+			}
 			reason = find_layers(pkts[i]);
 			if (reason == KEEP)
 				reason = admit(in, pkts[i]);

@@ -84,6 +84,12 @@ static void
 skbedit_save(const struct save *save, const void *conf)
 {
 	FILE *out = save->out;
+	static const char *const types[] = {
+		[PACKET_HOST] = "host",
+		[PACKET_BROADCAST] = "broadcast",
+		[PACKET_MULTICAST] = "multicast",
+		[PACKET_OTHERHOST] = "otherhost",
+	};
 	const struct skbedit_conf *c = conf;
 
 	if (c->set & SKBEDIT_F_QUEUE_MAPPING)
@@ -95,7 +101,9 @@ skbedit_save(const struct save *save, const void *conf)
 	if (c->set & SKBEDIT_F_MASK)
 		fprintf(out, "/0x%x", c->mask);
 	if (c->set & SKBEDIT_F_PTYPE)
-		fprintf(out, " ptype %u", c->packet_type);
+		fprintf(out, " ptype %s", types[c->packet_type]);
+	if (c->set & SKBEDIT_F_INHERITDSFIELD)
+		fputs(" inheritdsfield", out);
 	save_verdict(out, c->action);
 }
 

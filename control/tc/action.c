@@ -285,16 +285,34 @@ save_verdict(FILE *out, int32_t action)
 			(unsigned int)(action & TC_ACT_EXT_VAL_MASK));
 }
 
+/* Its filters make it. */
+static bool
+is_bound_only(const struct action *action)
+{
+	return action_refs(action) == action_binds(action);
+}
+
 static void
-save_one(const struct save *save, const struct action *action)
+save_one(const struct save *save, const struct action *action, bool with_cookie)
 {
 	const struct action_ops *ops = action_ops_of(action);
 	_Alignas(16) char conf[ops->conf_size];
+	const uint8_t *cookie;
+	unsigned int cookie_bytes;
 
 	ops->get_conf(action, conf);
 	fprintf(save->out, " %s", ops->kind);
 	find_codec(ops->kind)->save(save, conf);
 	fprintf(save->out, " index %u", action_index(action));
+	cookie = action_cookie(action, &cookie_bytes);
+	if (!with_cookie)
+		cookie_bytes = 0;
+	if (cookie_bytes != 0)
+		fputs(" cookie ", save->out);
+	for (unsigned int i = 0; i < cookie_bytes; i++)
+		fprintf(save->out, "%02x", cookie[i]);
+	if ((action_flags(action) & TCA_ACT_FLAGS_NO_PERCPU_STATS) != 0)
+		fputs(" no_percpu", save->out);
 }
 
 void
@@ -303,8 +321,32 @@ save_actions(const struct save *save, const struct action_list *list)
 	for (unsigned int i = 0; i < action_list_count(list); i++) {
 		if (!action_list_bare(list))
 			fputs(" action", save->out);
-		save_one(save, action_list_at(list, i));
+		/* tc gives a cookie to all actions behind it, too: one that stands by itself has it already. */
+		save_one(save, action_list_at(list, i), is_bound_only(action_list_at(list, i)));
 	}
+}
+
+static int
+save_own(void *arg, const struct action *action)
+{
+	const struct save *save = arg;
+
+	if (is_bound_only(action))
+		return 0;
+	fputs("tc actions add action", save->out);
+	save_one(save, action, true);
+	putc('\n', save->out);
+	return 0;
+}
+
+int
+save_own_actions(const struct save *save)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < RTE_DIM(codecs) && codecs[i] != NULL; i++)
+		rc = action_walk(codecs[i]->kind, save_own, (void *)(uintptr_t)save);
+	return rc;
 }
 
 /* ---- tc actions ------------------------------------------------------------------------------ */
@@ -503,6 +545,7 @@ action_get(struct nl_request *req, struct error *err)
 
 struct dump {
 	struct nl_request *req;
+	unsigned int per_message;
 	unsigned int n; /* in the message that is open */
 	unsigned int at; /* of all */
 	unsigned int total;
@@ -526,12 +569,12 @@ dump_one(void *arg, const struct action *action)
 		unsigned int left = d->total - d->at;
 
 		nl_msg_begin(msgs, RTM_NEWACTION, 0, sizeof(struct tcamsg));
-		nl_put_u32(msgs, TCA_ROOT_COUNT, RTE_MIN(left, (unsigned int)ACTIONS_PER_MESSAGE));
+		nl_put_u32(msgs, TCA_ROOT_COUNT, RTE_MIN(left, d->per_message));
 		d->nest = nl_nest_start(msgs, TCA_ACT_TAB);
 	}
 	put_one(msgs, (uint16_t)d->n, action, now_of(d->req));
 	d->at++;
-	if (++d->n == ACTIONS_PER_MESSAGE || d->at == d->total) {
+	if (++d->n == d->per_message || d->at == d->total) {
 		nl_nest_end(msgs, d->nest);
 		nl_msg_end(msgs);
 		d->n = 0;
@@ -544,6 +587,7 @@ action_dump(struct nl_request *req, struct error *err)
 {
 	const struct nlattr *tb[ACTIONS_MAX + 1];
 	struct dump d = { .req = req };
+	const struct action_codec *codec;
 	uint32_t index;
 	char kind[16];
 	int rc;
@@ -551,6 +595,8 @@ action_dump(struct nl_request *req, struct error *err)
 	if ((rc = nl_get_nest(req->attrs[TCA_ACT_TAB], tb, ACTIONS_MAX, err)) != 0 ||
 		(rc = parse_name(tb[1], kind, &index, err)) != 0)
 		return rc;
+	codec = find_codec(kind);
+	d.per_message = codec != NULL && codec->per_message != 0 ? codec->per_message : ACTIONS_PER_MESSAGE;
 	action_walk(kind, count_one, &d);
 	return action_walk(kind, dump_one, &d);
 }

@@ -44,6 +44,8 @@ struct action_codec {
 	/* For `weir save`: the options, each with a blank before it, as words that tc reads back to this conf. */
 	void (*save)(const struct save *save, const void *conf);
 	uint16_t times_attr; /* TCA_KIND_TM */
+	unsigned int
+		per_message; /* so many at most in one message of a dump, of which tc reads 32 KiB; 0: as of others */
 };
 
 void action_codec_register(const struct action_codec *codec);
@@ -74,6 +76,7 @@ void bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list)
 const char *verdict_word(int32_t action); /* NULL: a jump or goto chain */
 void save_verdict(FILE *out, int32_t action); /* " WORD" */
 void save_actions(const struct save *save, const struct action_list *list);
+int save_own_actions(const struct save *save); /* those that no filter has made: before filters */
 
 /* ---- filters --------------------------------------------------------------------------------- */
 

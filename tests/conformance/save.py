@@ -47,16 +47,27 @@ TREES = {
     'ingress': ['qdisc add dev ingress', 'chain add dev ingress chain 5',
                 'filter add dev ingress protocol ip prio 3 u32 match u32 0 0 action police rate 1mbit burst 10k conform-exceed drop/pipe action goto chain 5',
                 'filter add dev ingress protocol ip chain 5 prio 1 matchall action pass'],
+    'actions': ['qdisc add dev clsact', 'actions add action skbedit priority 1:2 mark 7/0xff ptype otherhost index 9 cookie 0123ab',
+                'filter add dev ingress protocol all prio 1 matchall action skbedit index 9 pipe action vlan push id 5 priority 3 protocol 802.1ad '
+                'action vlan modify id 6 action vlan pop pipe action vlan push_eth dst_mac 02:00:00:00:00:01 src_mac 02:00:00:00:00:02 action vlan pop_eth drop',
+                'filter add dev egress protocol ip prio 2 matchall action nat egress 10.0.0.0/8 192.168.0.0 pipe action nat ingress 10.0.0.1 10.0.0.2 pass',
+                'filter add dev egress protocol ip prio 3 matchall action pedit ex munge ip ttl add 0xff munge ip src set 1.2.3.4 munge eth dst set '
+                '02:00:00:00:00:03 munge eth type set 0x1234 retain 0xff munge tcp dport set 80 munge tcp flags set 0x10 retain 0x10 munge udp sport add 1 '
+                'munge ip6 src set 2001:db8::1 munge offset 12 u32 set 0x01020304 retain 0xffff pipe action csum iph tcp udp icmp continue',
+                'filter add dev egress protocol ip prio 4 matchall action pedit munge offset 4 u16 set 0x1234 retain 0xff0 munge ip dst set 5.6.7.8 pipe '
+                'action mirred egress mirror dev lo pipe action mirred ingress redirect dev lo',
+                'filter add dev egress protocol ip prio 5 matchall action gact pass random determ drop 5 action skbedit inheritdsfield pipe'],
 }
 
 
 def words(command):
-    return ['tc', *shlex.split(command.replace(' dev ', f' dev {DEV} ', 1))]
+    return ['tc', *shlex.split(command if command.startswith('actions') else command.replace(' dev ', f' dev {DEV} ', 1))]
 
 
 def shown(router):
     return '\n'.join(router.weir('tc', '-d', what, 'show', 'dev', DEV, *where).stdout
-                     for what in ('qdisc', 'class', 'filter') for where in ([], ['ingress'] if what == 'filter' else []))
+                     for what in ('qdisc', 'class', 'filter')
+                     for where in ([[], ['ingress'], ['egress']] if what == 'filter' else [[]]))
 
 
 def try_tree(router, kind, commands):
@@ -65,9 +76,11 @@ def try_tree(router, kind, commands):
         done = router.weir(*words(command))
         if done.returncode != 0:
             return f'{command}: {done.stderr}'
-    where = 'ingress' if kind == 'ingress' else 'root'
+    where = {'ingress': 'ingress', 'actions': 'clsact'}.get(kind, 'root')
     before, saved = shown(router), router.weir('save')
     router.weir('tc', 'qdisc', 'del', 'dev', DEV, where)
+    if kind == 'actions':
+        router.weir('tc', 'actions', 'flush', 'action', 'skbedit')
     script = os.path.join(router.folder, 'saved.sh')
     with open(script, 'w') as f:
         f.write('\n'.join(line for line in saved.stdout.splitlines() if line.startswith('tc ')))

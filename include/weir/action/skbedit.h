@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* skbedit: sets what the router knows of a packet: its mark, its priority; tc-skbedit(8). */
+/* skbedit: sets what the router knows of a packet: its mark, its priority, whom it is for; tc-skbedit(8). */
 #ifndef WEIR_ACTION_SKBEDIT_H
 #define WEIR_ACTION_SKBEDIT_H
 
@@ -12,12 +12,8 @@ struct skbedit_conf {
 	uint32_t set; /* SKBEDIT_F_*: which of the others are set */
 	uint32_t mark, mask; /* the mark's bits under mask; mask UINT32_MAX unless SKBEDIT_F_MASK */
 	uint32_t priority;
-	/*
-	 * Kept and shown, as scripts give them; a router of its own has no use for them: a worker picks its tx queue,
-	 * and what is for us is known by its MAC.
-	 */
-	uint16_t queue_mapping;
-	uint16_t packet_type; /* PACKET_HOST ... */
+	uint16_t packet_type; /* PACKET_HOST, BROADCAST, MULTICAST or OTHERHOST: whom the packet is for */
+	uint16_t queue_mapping; /* kept and shown, as scripts give it: here each worker has a tx queue of its own */
 };
 
 #endif

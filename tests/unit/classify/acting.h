@@ -84,7 +84,10 @@ act_by(const struct action_spec *actions, unsigned int n)
 
 	if (!chain_empty(chain))
 		assert_int_equal(delete_filter(chain, 1, NULL, 0, &err), 0);
-	return add_filter(chain, 1, "matchall", 1, &conf, CREATE, &err);
+	return chain_filter_add(chain,
+		&(struct filter_spec){
+			.preference = 1, .protocol = htons(ETH_P_ALL), .handle = 1, .kind = "matchall", .conf = &conf },
+		CREATE, NULL, &err);
 }
 
 static inline int
