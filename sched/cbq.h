@@ -39,6 +39,7 @@
 #include "pkt_queue.h"
 #include "tree.h"
 #include "turns.h"
+#include "waiting.h"
 #include "wheel.h"
 
 #define CBQ_LEVELS 9 /* the root's included */
@@ -70,12 +71,12 @@ struct cbq_class {
 	uint8_t level;
 	uint8_t prio;
 	uint8_t ewma_log;
-	uint8_t armed; /* a bit for each enum cbq_wait that stands in the wheel; never later than what is waited for */
 	bool bounded : 1, isolated : 1;
 	bool regulated : 1; /* over its limit, and somebody has been waiting ever since */
 	bool parked : 1; /* its leaf has packets but gives none until the wheel says so */
 	bool delayed : 1; /* it has an offtime */
 	bool lends : 1; /* false: all of its rate is isolated classes' */
+	bool armed : 1; /* stands in the wheel for CBQ_WAIT_LIMIT, never later than its limit ends */
 	uint32_t overactions; /* times that it was made to wait */
 	/* a line: the estimator */
 	int64_t avgidle; /* tokens, see weir/rate.h; at last_ns */
@@ -98,7 +99,7 @@ struct cbq_more {
 	struct cbq_inner *inner; /* NULL until it has had a child */
 	int64_t offtime; /* tokens */
 	/* cold */
-	uint64_t parked_ns, armed_ns; /* it is parked until then; when CBQ_WAIT_PARKED goes off */
+	struct parking parking;
 	uint64_t reserved_Bps; /* of isolated classes below it */
 	uint32_t given; /* CBQ_* but CBQ_SPLIT: what was said of it, then or later */
 	uint32_t split, defmap; /* the class that sends it these priorities; 0: none */
@@ -139,7 +140,7 @@ struct cbq {
 	struct class *root;
 	struct cbq_prio prios[CBQ_PRIOS];
 	struct cbq_look_ahead ahead;
-	uint64_t served_ns; /* when it was last asked for packets */
+	struct due_look look;
 	uint32_t named; /* the minor of the last class that was given its id here; control's */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct wheel wheel;

@@ -7,9 +7,8 @@
 #include "cbq_estimator.h"
 #include "leaf.h"
 
-#define WAIT_MASK   3u
-#define DUE_BURST   64 /* classes taken out of the wheel at a time */
-#define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
+#define WAIT_MASK 3u
+#define DUE_BURST 64 /* classes taken out of the wheel at a time */
 
 /* ---- waiting */
 
@@ -29,9 +28,9 @@ class_of_wait(uintptr_t who)
 void
 cbq_arm(struct cbq *h, struct cbq_class *cl)
 {
-	if ((cl->armed & 1u << CBQ_WAIT_LIMIT) != 0 || !cl->lends)
+	if (cl->armed || !cl->lends)
 		return;
-	cl->armed |= 1u << CBQ_WAIT_LIMIT;
+	cl->armed = true;
 	wheel_add(&h->wheel, cl->until_ns, wait_of(cl, CBQ_WAIT_LIMIT));
 }
 
@@ -39,22 +38,9 @@ cbq_arm(struct cbq *h, struct cbq_class *cl)
 static void
 park(struct cbq *h, struct cbq_class *cl, uint64_t until_ns)
 {
-	struct cbq_more *more = cbq_more(cl);
-
-	if (!cl->parked)
-		cbq_leaf_idle(h, cl);
+	cbq_leaf_idle(h, cl);
 	cl->parked = true;
-	more->parked_ns = until_ns;
-	if (until_ns == SCHED_NEVER)
-		return;
-	if ((cl->armed & 1u << CBQ_WAIT_PARKED) != 0) {
-		if (more->armed_ns <= until_ns)
-			return;
-		wheel_remove(&h->wheel, wait_of(cl, CBQ_WAIT_PARKED));
-	}
-	cl->armed |= 1u << CBQ_WAIT_PARKED;
-	more->armed_ns = until_ns;
-	wheel_add(&h->wheel, until_ns, wait_of(cl, CBQ_WAIT_PARKED));
+	parking_wait(&cbq_more(cl)->parking, &h->wheel, wait_of(cl, CBQ_WAIT_PARKED), until_ns);
 }
 
 void
@@ -67,26 +53,27 @@ cbq_unpark(struct cbq *h, struct cbq_class *cl, uint64_t now)
 void
 cbq_disarm(struct cbq *h, struct cbq_class *cl)
 {
-	for (unsigned int wait = 0; wait < CBQ_WAIT_KINDS; wait++) {
-		if ((cl->armed & 1u << wait) != 0)
-			wheel_remove(&h->wheel, wait_of(cl, wait));
-	}
-	cl->armed = 0;
+	if (cl->armed)
+		wheel_remove(&h->wheel, wait_of(cl, CBQ_WAIT_LIMIT));
+	cl->armed = false;
+	parking_leave(&cbq_more(cl)->parking, &h->wheel, wait_of(cl, CBQ_WAIT_PARKED));
 }
 
 static void
 is_due(struct cbq *h, uintptr_t who, uint64_t now)
 {
 	struct cbq_class *cl = class_of_wait(who);
-	enum cbq_wait wait = who & WAIT_MASK;
 
-	cl->armed &= (uint8_t) ~(1u << wait);
-	if (likely(wait == CBQ_WAIT_LIMIT))
+	if (likely((who & WAIT_MASK) == CBQ_WAIT_LIMIT)) {
+		cl->armed = false;
 		cbq_review(h, cl, now);
-	else if (cl->parked && cbq_more(cl)->parked_ns <= now)
-		cbq_unpark(h, cl, now);
-	else if (cl->parked)
-		park(h, cl, cbq_more(cl)->parked_ns);
+	} else {
+		struct parking *parking = &cbq_more(cl)->parking;
+
+		parking->armed = false;
+		if (cl->parked && parking_is_over(parking, &h->wheel, who, now))
+			cbq_unpark(h, cl, now);
+	}
 }
 
 static inline void
@@ -111,19 +98,12 @@ run_timers(struct cbq *h, uint64_t now)
 	}
 }
 
-/*
- * Until the next call, if that comes as long after this one as this one after the last: the qdiscs of who will be due
- * then, and the classes of who will be at the call after.
- */
 static void
 prefetch_due_later(struct cbq *h, uint64_t now)
 {
-	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
-	uintptr_t later[DUE_BURST / 2];
-	unsigned int n;
+	uintptr_t later[DUE_BURST];
+	unsigned int n = due_look_ahead(&h->look, &h->wheel, now, later, RTE_DIM(later));
 
-	h->served_ns = now;
-	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
 	for (unsigned int i = 0; i < n; i++)
 		prefetch_class(class_of_wait(later[i]));
 }

@@ -18,6 +18,7 @@
 
 #include "leaf.h"
 #include "tree.h"
+#include "waiting.h"
 #include "wheel.h"
 
 #define DRR_MINORS 65536u
@@ -31,10 +32,10 @@ struct drr_turn {
 
 struct drr_class {
 	int64_t deficit; /* bytes */
-	uint64_t wake_ns; /* when the wheel will tell of it, if it is armed */
 	uint32_t quantum; /* bytes */
 	uint32_t inverse; /* 2^32 / quantum, rounded down */
-	bool parked, armed;
+	bool parked;
+	struct parking parking;
 };
 
 struct drr {
@@ -100,13 +101,7 @@ park(struct drr *d, struct class *c, uint64_t until_ns)
 
 	ring_remove(d, TC_H_MIN(c->classid));
 	cl->parked = true;
-	if (until_ns == SCHED_NEVER || (cl->armed && cl->wake_ns <= until_ns))
-		return;
-	if (cl->armed)
-		wheel_remove(&d->wheel, (uintptr_t)c);
-	cl->armed = true;
-	cl->wake_ns = until_ns;
-	wheel_add(&d->wheel, until_ns, (uintptr_t)c);
+	parking_wait(&cl->parking, &d->wheel, (uintptr_t)c, until_ns);
 }
 
 /* It keeps its deficit. */
@@ -130,9 +125,11 @@ wake_due(struct drr *d, uint64_t now)
 	while ((n = wheel_pop(&d->wheel, now, due, DRR_BURST)) != 0) {
 		for (unsigned int i = 0; i < n; i++) {
 			struct class *c = (struct class *)due[i];
+			struct drr_class *cl = class_priv(c);
 
-			((struct drr_class *)class_priv(c))->armed = false;
-			unpark(d, c);
+			cl->parking.armed = false;
+			if (cl->parked && parking_is_over(&cl->parking, &d->wheel, due[i], now))
+				unpark(d, c);
 		}
 	}
 }
@@ -446,8 +443,7 @@ drr_class_unlink(struct class *c)
 	struct drr *d = qdisc_priv(c->qdisc);
 	struct drr_class *cl = class_priv(c);
 
-	if (cl->armed)
-		wheel_remove(&d->wheel, (uintptr_t)c);
+	parking_leave(&cl->parking, &d->wheel, (uintptr_t)c);
 }
 
 static int

@@ -426,6 +426,13 @@ level_by_children(const struct qdisc *q, const struct class *c, const struct cla
 }
 
 static void
+set_level(struct hfsc_class *cl, uint32_t level)
+{
+	hfsc_more(cl)->level = level;
+	cl->inner.deep = level > 1;
+}
+
+static void
 hfsc_class_link(struct class *c)
 {
 	struct hfsc *h = qdisc_priv(c->qdisc);
@@ -449,7 +456,7 @@ hfsc_class_link(struct class *c)
 	hfsc_curve_start(&cl->upper_limit, hfsc_bend(cl, HFSC_UPPER_LIMIT), 0, 0);
 	hfsc_curve_start(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), 0, 0);
 	for (; parent != NULL && hfsc_more(parent)->level <= level; parent = hfsc_parent(h, parent))
-		hfsc_more(parent)->level = ++level;
+		set_level(parent, ++level);
 }
 
 static void
@@ -470,7 +477,7 @@ hfsc_class_unlink(struct class *c)
 		}
 	}
 	for (const struct class *gone = c; parent != NULL; gone = NULL, parent = hfsc_parent(h, parent))
-		hfsc_more(parent)->level = level_by_children(c->qdisc, hfsc_class_of(parent), gone);
+		set_level(parent, level_by_children(c->qdisc, hfsc_class_of(parent), gone));
 }
 
 static int

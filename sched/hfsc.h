@@ -24,6 +24,7 @@
 
 #include "hfsc_curve.h"
 #include "min_heap.h"
+#include "waiting.h"
 #include "wheel.h"
 
 /* What a class waits for in the wheel, which knows it as the class's address with this in the lowest bits. */
@@ -43,6 +44,7 @@ struct hfsc_inner {
 	uint64_t ahead_ns; /* its virtual time */
 	uint32_t epoch; /* grows when the clock comes to a multiple of 2^62: who did not see that has an old time */
 	uint32_t active; /* children with something to share the link for */
+	bool deep; /* some of them are inner classes */
 };
 
 /* A class's curves. */
@@ -86,7 +88,7 @@ struct hfsc_class {
 /* What is not touched for each packet: class.more. */
 struct hfsc_more {
 	struct hfsc_bend bends[HFSC_CURVES];
-	uint64_t parked_ns, armed_ns; /* it is parked until then; when HFSC_WAIT_PARKED goes off */
+	struct parking parking;
 	uint32_t level; /* 0: a leaf */
 	uint32_t children;
 	/*
@@ -107,7 +109,7 @@ struct hfsc {
 	/* Leaves that will be served before long, by ahead_count: what they will touch is fetched step by step. */
 	const struct hfsc_class *ahead[HFSC_AHEAD];
 	uint32_t ahead_count;
-	uint64_t served_ns; /* when it was last asked for packets */
+	struct due_look look;
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and stand in no heap yet */
 	struct class *root;
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */

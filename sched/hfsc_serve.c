@@ -7,7 +7,6 @@
 #include "leaf.h"
 
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
-#define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 #define LEAD_MAX    (INT64_C(1) << 61) /* of a virtual time before the clock, so that times in a heap can be compared */
 #define EPOCH_SHIFT 62
 #define FAR_NS      (UINT64_C(1) << 62) /* a deadline that is never: later than all others */
@@ -45,22 +44,11 @@ arm(struct hfsc *h, struct hfsc_class *cl, unsigned int wait, uint64_t time_ns)
 static void
 park(struct hfsc *h, struct hfsc_class *cl, uint64_t until_ns)
 {
-	struct hfsc_more *more = hfsc_more(cl);
-
 	cl->parked = true;
-	more->parked_ns = until_ns;
 	if (cl->eligible)
 		heap_remove(&h->deadlines, cl);
 	cl->eligible = false;
-	if ((cl->armed & 1u << HFSC_WAIT_PARKED) != 0) {
-		if (more->armed_ns <= until_ns)
-			return;
-		/* A shaper below may be ready sooner than it was to be. */
-		wheel_remove(&h->wheel, wait_of(cl, HFSC_WAIT_PARKED));
-		cl->armed &= (uint8_t) ~(1u << HFSC_WAIT_PARKED);
-	}
-	more->armed_ns = until_ns;
-	arm(h, cl, HFSC_WAIT_PARKED, until_ns);
+	parking_wait(&hfsc_more(cl)->parking, &h->wheel, wait_of(cl, HFSC_WAIT_PARKED), until_ns);
 }
 
 /* ---- virtual time */
@@ -363,18 +351,19 @@ is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 	struct hfsc_class *cl = class_of_wait(who);
 	unsigned int wait = who & HFSC_WAIT_MASK;
 
-	cl->armed &= (uint8_t) ~(1u << wait);
-	if (wait == HFSC_WAIT_FIT) {
-		fit_is_due(h, cl, now);
-	} else if (wait == HFSC_WAIT_ELIGIBLE) {
-		if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
-			settle_real_time(h, cl, now);
-	} else if (cl->parked) {
-		if (hfsc_more(cl)->parked_ns <= now)
+	if (unlikely(wait == HFSC_WAIT_PARKED)) {
+		struct parking *parking = &hfsc_more(cl)->parking;
+
+		parking->armed = false;
+		if (cl->parked && parking_is_over(parking, &h->wheel, who, now))
 			hfsc_unpark(h, cl);
-		else
-			park(h, cl, hfsc_more(cl)->parked_ns);
+		return;
 	}
+	cl->armed &= (uint8_t) ~(1u << wait);
+	if (wait == HFSC_WAIT_FIT)
+		fit_is_due(h, cl, now);
+	else if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
+		settle_real_time(h, cl, now);
 }
 
 /* ---- looking ahead */
@@ -413,16 +402,12 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl)
 		leaf_prefetch_queue(hfsc_class_of(seen));
 }
 
-/* Those who will be due at the next call, if that comes as soon as this one came; and at the one after. */
 static void
 prefetch_due_later(struct hfsc *h, uint64_t now)
 {
-	uint64_t step = RTE_MIN(now - h->served_ns, LOOK_MAX_NS);
-	uintptr_t later[DUE_BURST / 2];
-	unsigned int n;
+	uintptr_t later[DUE_BURST];
+	unsigned int n = due_look_ahead(&h->look, &h->wheel, now, later, RTE_DIM(later));
 
-	h->served_ns = now;
-	n = wheel_look(&h->wheel, now + step, now + 2 * step, later, RTE_DIM(later));
 	for (unsigned int i = 0; i < n; i++)
 		prefetch_class(class_of_wait(later[i]));
 }
@@ -475,11 +460,12 @@ hfsc_take_out(struct hfsc *h, struct hfsc_class *cl)
 {
 	struct hfsc_class *parent = hfsc_parent(h, cl);
 
-	for (unsigned int wait = 0; wait < HFSC_WAITS; wait++) {
+	for (unsigned int wait = 0; wait < HFSC_WAIT_PARKED; wait++) {
 		if ((cl->armed & 1u << wait) != 0)
 			wheel_remove(&h->wheel, wait_of(cl, wait));
 	}
 	cl->armed = 0;
+	parking_leave(&hfsc_more(cl)->parking, &h->wheel, wait_of(cl, HFSC_WAIT_PARKED));
 	cl->unfit = false;
 	if (cl->eligible)
 		heap_remove(&h->deadlines, cl);
@@ -577,14 +563,18 @@ charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64_t now)
 static inline void
 fetch_next(const struct hfsc *h)
 {
-	const struct hfsc_class *cl = class_priv(h->root);
+	const struct hfsc_inner *inner = &((const struct hfsc_class *)class_priv(h->root))->inner;
 
-	while (is_inner(cl)) {
-		if (heap_empty(&cl->inner.children))
+	while (!heap_empty(&inner->children)) {
+		const struct hfsc_class *cl = heap_first(&inner->children)->item;
+
+		/* Leaves are not to be touched before they are there. */
+		if (!inner->deep || !is_inner(cl)) {
+			prefetch_class(cl);
 			return;
-		cl = heap_first(&cl->inner.children)->item;
+		}
+		inner = &cl->inner;
 	}
-	prefetch_class(cl);
 }
 
 /* Who comes first in the heap of cl's parent now. */
