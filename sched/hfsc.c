@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * hfsc: the hierarchical fair service curve (tc-hfsc(7), tc-hfsc(8); Stoica, Zhang and Ng, SIGCOMM 1997). This file is
- * its configuration, its classification and its operations; hfsc_serve.c chooses and counts, hfsc_curve.h calculates.
+ * its configuration, its classification and its operations; see hfsc.h for the other files.
  */
 #include <string.h>
 

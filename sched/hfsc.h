@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of HFSC share: hfsc.c (configuration, classification, operations) and hfsc_serve.c (who is next, and
- * what its packet counts).
+ * What the files of HFSC share: hfsc.c (configuration, classification, operations), hfsc_active.c (who has something to
+ * send) and hfsc_serve.c (who is next, and what its packet counts); hfsc_times.h and hfsc_curve.h calculate.
  *
  * The terms are those of Stoica, Zhang and Ng's paper and of tc-hfsc(7). Two criteria choose the next packet:
  *
@@ -151,7 +151,7 @@ hfsc_parent(const struct hfsc *h, const struct hfsc_class *cl)
 	return c->parent != NULL ? class_priv(c->parent) : c == h->root ? NULL : class_priv(h->root);
 }
 
-/* ---- hfsc_serve.c: all of it at the owner */
+/* ---- hfsc_active.c: all of it and of hfsc_serve.c at the owner */
 
 void hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
 void hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl);
@@ -163,6 +163,11 @@ void hfsc_settle(struct hfsc *h, uint64_t now);
 void hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, uint64_t now);
 /* cl stands in no heap and not in the wheel, whatever it waited for: before it goes, or is a leaf no longer. */
 void hfsc_take_out(struct hfsc *h, struct hfsc_class *cl);
+/* The wheel has told of a wait. */
+void hfsc_is_due(struct hfsc *h, uintptr_t who, uint64_t now);
+
+/* ---- hfsc_serve.c */
+
 uint16_t hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 /* Could a packet leave now? */
 bool hfsc_may_send(struct hfsc *h, uint64_t now);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * H-FSC's three times, each the answer of a curve (hfsc_curve.h): virtual time, by which children share the link; the
+ * fit time, up to which the upper limit holds a class back; and of a leaf the eligible time and the deadline. And the
+ * wheel, in which they are waited for.
+ */
+#ifndef WEIR_SCHED_HFSC_TIMES_H
+#define WEIR_SCHED_HFSC_TIMES_H
+
+#include <rte_branch_prediction.h>
+
+#include "hfsc.h"
+#include "leaf.h"
+
+#define HFSC_LEAD_MAX                                                                                                  \
+	(INT64_C(1) << 61) /* of a virtual time before the clock, so that times in a heap can be compared */
+#define HFSC_EPOCH_SHIFT 62
+#define HFSC_FAR_NS      (UINT64_C(1) << 62) /* a deadline that is never: later than all others */
+
+static inline bool
+hfsc_is_inner(const struct hfsc_class *cl)
+{
+	return hfsc_class_of(cl)->leaf == NULL;
+}
+
+/* ---- waiting in the wheel */
+
+static inline uintptr_t
+hfsc_wait_of(const struct hfsc_class *cl, unsigned int wait)
+{
+	return (uintptr_t)cl | wait;
+}
+
+static inline struct hfsc_class *
+hfsc_class_of_wait(uintptr_t who)
+{
+	return (struct hfsc_class *)(who & ~(uintptr_t)HFSC_WAIT_MASK);
+}
+
+/* A wait that is there already is left: eligible and fit times only grow, so it goes off early and is looked at anew. */
+static inline void
+hfsc_arm(struct hfsc *h, struct hfsc_class *cl, unsigned int wait, uint64_t time_ns)
+{
+	if (time_ns == SCHED_NEVER || (cl->armed & 1u << wait) != 0)
+		return;
+	cl->armed |= (uint8_t)(1u << wait);
+	wheel_add(&h->wheel, time_ns, hfsc_wait_of(cl, wait));
+}
+
+static inline void
+hfsc_park(struct hfsc *h, struct hfsc_class *cl, uint64_t until_ns)
+{
+	cl->parked = true;
+	if (cl->eligible)
+		heap_remove(&h->deadlines, cl);
+	cl->eligible = false;
+	parking_wait(&hfsc_more(cl)->parking, &h->wheel, hfsc_wait_of(cl, HFSC_WAIT_PARKED), until_ns);
+}
+
+/* ---- virtual time */
+
+/* The least of the children that may be next, or what that was when there were any. */
+static inline uint64_t
+hfsc_least_virtual(const struct hfsc_inner *inner)
+{
+	return heap_empty(&inner->children) ? inner->clock : heap_first(&inner->children)->key;
+}
+
+static inline void
+hfsc_tick(struct hfsc_inner *inner, uint64_t virtual_ns)
+{
+	if (!key_before(inner->clock, virtual_ns))
+		return;
+	inner->epoch += (inner->clock ^ virtual_ns) >> HFSC_EPOCH_SHIFT != 0;
+	inner->clock = virtual_ns;
+}
+
+/* Its virtual time was set so long ago that it cannot be compared: the clock has gone through half of all times. */
+static inline bool
+hfsc_is_stale(const struct hfsc_inner *inner, const struct hfsc_class *cl)
+{
+	return inner->epoch - cl->epoch > 1;
+}
+
+static inline void
+hfsc_note_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t virtual_ns)
+{
+	cl->virtual_ns = virtual_ns;
+	cl->epoch = inner->epoch;
+	if (key_before(inner->reached, virtual_ns))
+		inner->reached = virtual_ns;
+	if (inner->ahead == cl || (cl->active && (inner->ahead == NULL || key_before(inner->ahead_ns, virtual_ns)))) {
+		inner->ahead = cl;
+		inner->ahead_ns = virtual_ns;
+	}
+}
+
+/*
+ * The work of cl has grown; a class that is far ahead, as one whose real-time curve is a thousand times its link-share
+ * curve, is so only as far as can be told.
+ */
+static inline void
+hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl)
+{
+	struct hfsc_bend *bend = hfsc_bend(cl, HFSC_LINK_SHARE);
+	uint64_t virtual_ns = hfsc_curve_time(&cl->link_share, bend, cl->total);
+
+	if (unlikely((int64_t)(virtual_ns - inner->clock) > HFSC_LEAD_MAX)) {
+		uint64_t most = inner->clock + (uint64_t)HFSC_LEAD_MAX;
+
+		hfsc_curve_shift(&cl->link_share, bend, most - virtual_ns);
+		virtual_ns = most;
+	}
+	hfsc_note_virtual(inner, cl, virtual_ns);
+}
+
+/* ---- upper limit */
+
+/*
+ * The fit time. Who comes later than that makes up for it, but for no more than lag_max_ns: else a class that its
+ * parent has held back for a minute could be over its limit for as long.
+ */
+static inline void
+hfsc_count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
+{
+	struct hfsc_bend *bend = hfsc_bend(cl, HFSC_UPPER_LIMIT);
+	uint64_t fit = hfsc_curve_time(&cl->upper_limit, bend, cl->total);
+
+	if (fit > now) {
+		cl->unfit = true;
+		hfsc_arm(h, cl, HFSC_WAIT_FIT, fit);
+		return;
+	}
+	cl->unfit = false;
+	if (now - fit > cl->lag_max_ns)
+		hfsc_curve_shift(&cl->upper_limit, bend, now - fit - cl->lag_max_ns);
+}
+
+/* ---- real time */
+
+/*
+ * The deadline curve itself; for a convex one the line of its second slope from the start: what it will need later it
+ * gets now, while others need less.
+ */
+static inline uint64_t
+hfsc_eligible_time(const struct hfsc_class *cl)
+{
+	const struct hfsc_bend *bend = hfsc_bend(cl, HFSC_REAL_TIME);
+	struct hfsc_line steep;
+
+	if (likely(bend == NULL || bend->first.cost <= cl->deadline.cost))
+		return hfsc_curve_time(&cl->deadline, bend, cl->real_time_total);
+	steep = (struct hfsc_line){ .x = bend->first.x, .y = bend->first.y, .cost = cl->deadline.cost };
+	return hfsc_line_time(&steep, cl->real_time_total);
+}
+
+/* When the packet that is next must have left; false: its leaf qdisc gives none now, and it is parked. */
+static inline bool
+hfsc_know_deadline(struct hfsc *h, struct hfsc_class *cl, uint64_t now, uint64_t *deadline)
+{
+	struct qdisc *leaf = hfsc_class_of(cl)->leaf;
+	uint32_t bytes = leaf_first_bytes(leaf, now);
+
+	if (unlikely(bytes == 0)) {
+		/* Looking may have dropped all that it held. */
+		if (cl->busy)
+			hfsc_park(h, cl, qdisc_next_event(leaf, now));
+		return false;
+	}
+	*deadline = hfsc_curve_time(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), cl->real_time_total + bytes);
+	if (*deadline == SCHED_NEVER)
+		*deadline = now + HFSC_FAR_NS;
+	return true;
+}
+
+#endif
