@@ -216,8 +216,8 @@ decode_selector(const struct ipt_ip *ip, struct netfilter_selector *selector, st
 }
 
 /*
- * A match or a target by name: its kind, and its conf in the description's memory. data has `bytes` bytes, of which those that are
- * not the program's are cleared.
+ * A match or a target by name: its kind, and its conf in the description's memory. data has `bytes` bytes; those of
+ * them that are not the program's are cleared.
  */
 static int
 decode_kind(struct reader *reader, enum xt_side side, const char *name, uint8_t revision, unsigned char *data,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A table of iptables as the binary interface has it: rules of varying length one behind the other
- * (linux/netfilter_ipv4/ip_tables.h). It is taken apart for the packet filter, and kept for whoever reads the table back:
- * iptables changes rules by comparing these bytes.
+ * (linux/netfilter_ipv4/ip_tables.h). It is taken apart for the packet filter, and kept for whoever reads the table
+ * back: iptables changes rules by comparing these bytes.
  */
 #ifndef WEIR_CONTROL_NETFILTER_BLOB_H
 #define WEIR_CONTROL_NETFILTER_BLOB_H

@@ -2,7 +2,8 @@
 /*
  * What passes over the socket beside netlink datagrams: frames with an nlmsghdr whose type is below 16, which netlink
  * keeps for itself. They stand for the system calls that a program makes on its netlink socket (bind, setsockopt), or
- * beside it (ioctl, open, iptables' socket options), and are sent alone in their datagram. Both ends are on one machine: native byte order.
+ * beside it (ioctl, open, iptables' socket options), and are sent alone in their datagram. Both ends are on one
+ * machine: native byte order.
  *
  * A netlink connection starts with FRAME_HELLO. The answer, struct frame_welcome, carries by SCM_RIGHTS one end of a
  * socket pair, on which the router answers every later datagram with a struct frame_done once it has been served in

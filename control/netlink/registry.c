@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What has been declared by constructors, before main(): handlers of netlink requests, files, ioctls, socket options and
- * reports.
+ * What has been declared by constructors, before main(): handlers of netlink requests, files, ioctls, socket options
+ * and reports.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -19,7 +19,10 @@
 /* Trees, with all that is in them. */
 static const char *const trees[] = { "/proc/sys/net", "/sys/class/net" };
 
-/* Of /proc/net what shows links, addresses, routes, neighbours and iptables' tables; its sockets (tcp, udp, unix, ...) are the host's. */
+/*
+ * Of /proc/net what shows links, addresses, routes, neighbours and iptables' tables; its sockets (tcp, udp, unix, ...)
+ * are the host's.
+ */
 static const char *const files[] = { "psched", "dev", "dev_mcast", "route", "rt_cache", "fib_trie", "fib_triestat",
 	"arp", "igmp", "igmp6", "if_inet6", "ipv6_route", "vlan/config", "ip_tables_names", "ip_tables_matches",
 	"ip_tables_targets" };

@@ -491,6 +491,14 @@ def datagrams(folder):
         end.close()
 
 
+def stale_table():
+    """A table of iptables', from one that thinks that 77 rules were there."""
+    folder = f'{os.path.dirname(os.path.abspath(__file__))}/../../fuzz/corpus/fuzz_netfilter'
+    tables = [open(f'{folder}/{name}', 'rb').read() for name in sorted(os.listdir(folder))]
+    table = next(table for table in tables if table.startswith(b'filter\0') and len(table) <= 2048)
+    return table[:84] + struct.pack('=I', 77) + table[88:]
+
+
 def socket_options():
     """iptables' requests with values and files that are not what they say: an errno each, and the tables stay as they are."""
     get_info, replace, table = 64, 64, b'filter'.ljust(32, b'\0')
@@ -507,6 +515,7 @@ def socket_options():
     sealed = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
     pipe = os.pipe()
     for name, data, fd, error in (
+            ('a table by somebody who knows it otherwise', frame(replace, 1, len(stale_table()), stale_table()), -1, errno.EAGAIN),
             ('cut off', frame(get_info, 0, 84)[:24], -1, errno.EINVAL),
             ('unknown', frame(99, 0, 84), -1, errno.ENOPROTOOPT),
             ('of IPv6', frame(get_info, 0, 84, table, 41), -1, errno.ENOPROTOOPT),
