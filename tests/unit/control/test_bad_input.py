@@ -290,7 +290,7 @@ def requests():
             ('tc class add dev wan parent 20: classid 20:1 htb rate 1mbit', 'has no classes'),
             ('tc qdisc add dev wan parent 20:1 pfifo', 'not classful'),
             ('tc class add dev wan parent 1:77 classid 1:78 htb rate 1mbit', 'parentid'),
-            ('tc class add dev wan parent 1:1 classid 7:78 htb rate 1mbit', 'Invalid argument|class'),
+            ('tc class add dev wan parent 1:1 classid 7:78 htb rate 1mbit', 'Invalid argument|[Cc]lass'),
             ('tc class add dev wan parent 1:1 classid 1:20 htb rate 1mbit', 'File exists'),
             ('tc class del dev wan classid 1:1', 'busy|children|in use'),
             ('tc class del dev wan classid 1:20', 'in use|busy|filter'),

@@ -461,6 +461,7 @@ u32_is_tests_of_locations_and_values(void **state)
 	c = conf_of_match("u32", 0, &info, sizeof(info), sizeof(info), &made);
 	assert_true(c->n == 2 && c->invert);
 	assert_true(c->tests[0].n_locations == 2 && c->tests[0].locations[1].number == 0xff);
+	assert_int_equal(c->tests[0].locations[0].op, NETFILTER_U32_AND);
 	assert_true(c->tests[0].n_values == 1 && c->tests[0].values[0].min == 1);
 	assert_int_equal(c->tests[1].locations[10].op, NETFILTER_U32_AT);
 	assert_int_equal(c->tests[1].values[10].max, 9);
