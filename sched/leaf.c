@@ -11,6 +11,18 @@ drop_unclassified(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 		qdisc_drop(q, pkts[i], DROP_UNCLASSIFIED);
 }
 
+/*
+ * No class is for what is moved to q; one with the qdisc's own number, where there is no other and nobody has put
+ * anything there, is none.
+ */
+static bool
+has_no_place(const struct qdisc *q, const struct class *c)
+{
+	if (c == NULL || c->leaf == NULL)
+		return true;
+	return TC_H_MIN(c->classid) == 0 && c->leaf->handle == 0 && q->class_table->count == 1;
+}
+
 /* The packets from the first on that go where that one goes, to c, go there together: how many they are. */
 static __rte_noinline uint16_t
 enqueue_run(struct qdisc *q, struct class *c, struct rte_mbuf **pkts, uint16_t n, uint16_t *queued, uint64_t now)
@@ -20,8 +32,7 @@ enqueue_run(struct qdisc *q, struct class *c, struct rte_mbuf **pkts, uint16_t n
 
 	while (run < n && tree_class_of(q->tree, q, pkts[run]) == chosen)
 		run++;
-	/* The class with the qdisc's own number stands for it: who goes there has been given none. */
-	if (unlikely(qdisc_moving(q)) && (c == NULL || c->leaf == NULL || TC_H_MIN(c->classid) == 0)) {
+	if (unlikely(qdisc_moving(q)) && has_no_place(q, c)) {
 		for (uint16_t i = 0; i < run; i++)
 			qdisc_put_ahead(q, pkts[i]);
 		*queued += run;
