@@ -96,6 +96,18 @@ filter_list_add_last(struct filter_list *list, struct listed *filter)
 }
 
 void
+filter_list_add_sorted(struct filter_list *list, struct listed *filter)
+{
+	struct listed *before = list->last;
+
+	while (before != NULL && before->handle > filter->handle)
+		before = before->before;
+	link_between(list, before, filter, before != NULL ? before->next : list->first);
+	add_handle(list, filter);
+	list->n++;
+}
+
+void
 filter_list_replace(struct filter_list *list, struct listed *old, struct listed *fresh)
 {
 	drop_handle(list, old);

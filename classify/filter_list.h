@@ -30,6 +30,7 @@ int filter_list_reserve(struct filter_list *list, uint32_t *handle);
 /* Behind filter_list_reserve. */
 void filter_list_add_first(struct filter_list *list, struct listed *filter);
 void filter_list_add_last(struct filter_list *list, struct listed *filter);
+void filter_list_add_sorted(struct filter_list *list, struct listed *filter); /* by its handle */
 /* fresh, which has its handle, takes old's place. */
 void filter_list_replace(struct filter_list *list, struct listed *old, struct listed *fresh);
 void filter_list_remove(struct filter_list *list, struct listed *filter);
