@@ -216,6 +216,7 @@ make_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n,
 struct source_check {
 	int rp_filter; /* 0 off, 1 strict, 2 loose */
 	bool accept_local, valid_mark;
+	bool realms; /* sources have them */
 };
 
 static void
@@ -227,6 +228,7 @@ load_source_check(const struct worker *w, const struct port *in, struct source_c
 	check->accept_local =
 		setting_either(all->accept_local, in->settings.accept_local) || (in->flags & IFF_LOOPBACK) != 0;
 	check->valid_mark = setting_either(all->src_valid_mark, in->settings.src_valid_mark);
+	check->realms = rib_has_realms(w->rib);
 }
 
 /*
@@ -292,6 +294,19 @@ check_source(const struct worker *w, const struct port *in, const struct rte_mbu
 	if (check->rp_filter != 0)
 		return filter_reverse_path(w, in, m, check, out_ifindex);
 	return !check->accept_local && rib_address_is_local(w->rib, 0, AF_INET, &src) ? DROP_MARTIAN_SOURCE : KEEP;
+}
+
+/* The realms of a packet: of the route that it takes, and if that says nothing of its source, of the route back. */
+static uint32_t
+realms_of(const struct worker *w, const struct rte_mbuf *m, const struct source_check *check,
+	const struct rib_result *result, uint32_t out_ifindex)
+{
+	struct rib_result back;
+
+	if (likely(!check->realms) || result->realm >> 16 != 0)
+		return result->realm;
+	reverse_route(w, m, check, out_ifindex, 0, &back);
+	return result->realm | back.realm << 16;
 }
 
 /* ---- forwarding -------------------------------------------------------------------------------------------------- */
@@ -457,6 +472,7 @@ take_routed(struct worker *w, struct routing *routing, struct rte_mbuf *m, const
 	bool ours = result->type == RTN_LOCAL || result->type == RTN_BROADCAST;
 	const struct rib_nexthop *hop = NULL;
 	enum drop_reason reason;
+	uint32_t out_ifindex;
 
 	if (!ours && !routing->forwarding) {
 		pkt_drop(sink, m, DROP_NOT_FORWARDING);
@@ -468,12 +484,13 @@ take_routed(struct worker *w, struct routing *routing, struct rte_mbuf *m, const
 		refuse(w, in, m, result);
 		return;
 	}
-	reason = check_source(w, in, m, &routing->check, ours ? LOOPBACK_IFINDEX : hop->ifindex);
+	out_ifindex = ours ? LOOPBACK_IFINDEX : hop->ifindex;
+	reason = check_source(w, in, m, &routing->check, out_ifindex);
 	if (unlikely(reason != KEEP)) {
 		pkt_drop(sink, m, reason);
 		return;
 	}
-	pkt_of(m)->realm = result->realm;
+	pkt_of(m)->realm = realms_of(w, m, &routing->check, result, out_ifindex);
 	pkt_of(m)->nexthop = result->nexthop;
 	if (ours)
 		ip4_deliver(w, in, m, result->type == RTN_BROADCAST);
@@ -589,7 +606,7 @@ ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struc
 	routing.waiting_count = 0;
 	outgoing_start(&routing.outgoing);
 	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local &&
-		    !routing.tables))
+		    !routing.check.realms && !routing.tables))
 		for (uint16_t i = 0; (i += go_straight(w, &routing, pkts + i, answers + i, n - i)) < n; i++)
 			take_routed(w, &routing, pkts[i], answers[i]);
 	else

@@ -209,6 +209,22 @@ info_publish(struct rib *rib, uint32_t number)
 		rcu_defer(rib->rcu, free, (void *)(uintptr_t)old);
 }
 
+static bool
+has_realm(const struct info *info)
+{
+	for (uint16_t i = 0; i < info->hop_count; i++)
+		if (info->hops[i].realm != 0)
+			return true;
+	return false;
+}
+
+static void
+count_realm(struct infos *infos, const struct info *info, uint32_t more)
+{
+	if (has_realm(info))
+		__atomic_store_n(&infos->realms, infos->realms + more, __ATOMIC_RELAXED);
+}
+
 uint32_t
 info_get(struct rib *rib, const struct rib_route *route)
 {
@@ -243,6 +259,7 @@ info_get(struct rib *rib, const struct rib_route *route)
 	info->next = infos->buckets[hash & (infos->bucket_count - 1)];
 	infos->buckets[hash & (infos->bucket_count - 1)] = number;
 	infos->count++;
+	count_realm(infos, info, 1);
 	infos->bytes += info_bytes(info->hop_count);
 	/* All but the group stays as it is for the number's life. */
 	*target_at(infos, number) = (struct target){
@@ -295,6 +312,7 @@ info_put(struct rib *rib, uint32_t number)
 		link = &infos->items[*link]->next;
 	*link = info->next;
 	infos->count--;
+	count_realm(infos, info, UINT32_MAX); /* one less */
 	infos->bytes -= info_bytes(info->hop_count);
 	infos->items[number] = NULL;
 	for (uint16_t i = 0; i < info->hop_count; i++)

@@ -102,6 +102,7 @@ struct infos {
 	uint32_t *buckets;
 	uint32_t bucket_count, count;
 	uint32_t groups; /* targets with several hops. readers */
+	uint32_t realms; /* infos of routes with a realm. readers */
 	uint64_t bytes;
 };
 

@@ -509,6 +509,12 @@ rib_lookup(const struct rib *rib, const struct rib_key *keys, uint16_t n, struct
 }
 
 bool
+rib_has_realms(const struct rib *rib)
+{
+	return __atomic_load_n(&rib->infos.realms, __ATOMIC_RELAXED) != 0;
+}
+
+bool
 rib_has_multipath(const struct rib *rib)
 {
 	return __atomic_load_n(&rib->infos.groups, __ATOMIC_RELAXED) != 0;

@@ -287,6 +287,8 @@ rib_fetch4(const struct rib_ahead *ahead, rte_be32_t dst)
 	rte_prefetch0(&ahead->first[rte_be_to_cpu_32(dst) >> ahead->shift]);
 }
 
+/* Is there any route with a realm? Then a packet's source has one, too: that of the route back to it. */
+bool rib_has_realms(const struct rib *rib);
 /* Is flow_hash of interest? False: no route has several hops. */
 bool rib_has_multipath(const struct rib *rib);
 

@@ -426,6 +426,18 @@ an_old_nexthop_index_finds_nothing(void **state)
 	assert_null(rib_nexthop(*state, UINT32_MAX));
 }
 
+static void
+knows_whether_any_route_has_a_realm(void **state)
+{
+	assert_false(rib_has_realms(*state));
+	ip_script(*state, "route add 1.2.3.0/24 via 10.0.0.2 realm 7\nroute add 1.2.4.0/24 via 10.0.0.2 realm 7\n");
+	assert_true(rib_has_realms(*state));
+	ip_script(*state, "route del 1.2.3.0/24\n");
+	assert_true(rib_has_realms(*state));
+	ip_script(*state, "route replace 1.2.4.0/24 via 10.0.0.2\n");
+	assert_false(rib_has_realms(*state));
+}
+
 int
 main(void)
 {
@@ -440,6 +452,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(ipv6_has_its_own_ways, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(events_tell_of_each_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_old_nexthop_index_finds_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(knows_whether_any_route_has_a_realm, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
