@@ -20,33 +20,37 @@
 
 #include <linux/netfilter_ipv4/ip_tables.h>
 
+#include "shim/namespace.h"
 #include "shim/netfilter.h"
 #include "shim/router.h"
 #include "shim/sockets.h"
 
 enum {
-	OPTIONS = 4, /* of each family to get, and fewer to set: 64 and up, and so on */
+	/* The first of each family's options, and how many there are. */
 	IP4_BASE = IPT_BASE_CTL,
-	IP6_BASE = 64,
+	IP6_BASE = 64, /* IP6T_SO_SET_REPLACE; 66 and 67 are IPV6_RECVTCLASS and IPV6_TCLASS */
 	IP6_REVISIONS = 68, /* IP6T_SO_GET_REVISION_MATCH */
 	ARP_BASE = 96,
 	BRIDGE_BASE = 128,
+	OPTIONS = 4,
+	IP6_OPTIONS = 2,
 };
 
 static bool
-is_in(int name, int base)
+is_in(int name, int base, int count)
 {
-	return name >= base && name < base + OPTIONS;
+	return name >= base && name < base + count;
 }
 
 bool
 netfilter_has_option(int level, int name, bool set)
 {
 	if (level == IPPROTO_IPV6)
-		return is_in(name, IP6_BASE) || is_in(name, IP6_REVISIONS);
+		return is_in(name, IP6_BASE, IP6_OPTIONS) || (!set && is_in(name, IP6_REVISIONS, IP6_OPTIONS));
 	/* What others only read stays theirs: it harms nobody. */
 	return level == IPPROTO_IP &&
-	       (is_in(name, IP4_BASE) || (set && (is_in(name, ARP_BASE) || is_in(name, BRIDGE_BASE))));
+	       (is_in(name, IP4_BASE, OPTIONS) ||
+		       (set && (is_in(name, ARP_BASE, OPTIONS) || is_in(name, BRIDGE_BASE, OPTIONS))));
 }
 
 /* The sentence that came with a refusal; iptables tries some options twice. */
@@ -183,7 +187,7 @@ netfilter_set(int level, int name, const void *value, socklen_t bytes)
 	char *data = NULL;
 	int code;
 
-	if (level != IPPROTO_IP || !is_in(name, IP4_BASE))
+	if (level != IPPROTO_IP || !is_in(name, IP4_BASE, OPTIONS))
 		return socket_result(refuse_family(level));
 	code = ask(level, name, true, value, bytes, &data, &data_bytes);
 	/* The counters of the rules that were replaced go where the program's pointer says. */
@@ -231,7 +235,7 @@ netfilter_open_lock(const char *path, int flags, int *fd)
 	char *slash;
 
 	if (path == NULL || strcmp(path, "/run/xtables.lock") != 0 || getenv("XTABLES_LOCKFILE") != NULL ||
-		router_socket_path(directory, sizeof(directory)) != 0)
+		namespace_was_left() || router_socket_path(directory, sizeof(directory)) != 0)
 		return false;
 	/* The directory of the socket: everybody who can reach the router can lock it, without a file to be made. */
 	slash = strrchr(directory, '/');

@@ -33,6 +33,11 @@ if command -v python3 >/dev/null; then
 	check 'by python' 0 '10.0.0.1' "$weir" exec python3 -c 'import subprocess; subprocess.run(["iptables", "-S"], check=True)'
 	check 'ebtables' 1 'no tables of arptables and ebtables' \
 		"$weir" exec python3 -c 'import socket; socket.socket().setsockopt(socket.IPPROTO_IP, 128, b"")'
+	check 'not other options' 0 '^32$' "$weir" exec python3 -c '
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 32)
+print(s.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS))'
 	check 'by execl' 0 '10.0.0.1' "$weir" exec python3 -c 'import os; os.execlp("iptables", "iptables", "-S")'
 fi
 check 'legacy by name' 0 '10.0.0.1' "$weir" exec iptables-legacy -S
