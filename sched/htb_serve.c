@@ -479,12 +479,12 @@ park_if_busy(struct htb *h, struct htb_class *cl, uint64_t now)
 }
 
 /* At most n packets of cl's leaf; *bytes of them. */
-static inline uint16_t
+static __rte_noinline uint16_t
 take_packets(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes,
 	struct htb_sums *sums, uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
-	uint16_t got = 1;
+	uint16_t got;
 
 	if (unlikely(!leaf->plain)) {
 		uint64_t before = leaf->sent_bytes;
@@ -493,15 +493,29 @@ take_packets(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16
 		*bytes = (uint32_t)(leaf->sent_bytes - before);
 		return got;
 	}
-	if (n == 1)
-		pkts[0] = fifo_give_one(leaf, bytes);
-	else
-		got = fifo_give(leaf, pkts, n, bytes);
+	got = fifo_give(leaf, pkts, n, bytes);
 	sums->packets += got;
 	sums->bytes += *bytes;
 	if (leaf->backlog_pkts == 0)
 		htb_leaf_idle(h, cl);
 	return got;
+}
+
+/* Mostly there is one to take, and the leaf is plain. */
+static inline uint16_t
+take(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct htb_sums *sums,
+	uint64_t now)
+{
+	struct qdisc *leaf = htb_class_of(cl)->leaf;
+
+	if (n != 1 || unlikely(!leaf->plain))
+		return take_packets(h, cl, pkts, n, bytes, sums, now);
+	pkts[0] = fifo_give_one(leaf, bytes);
+	sums->packets++;
+	sums->bytes += *bytes;
+	if (leaf->backlog_pkts == 0)
+		htb_leaf_idle(h, cl);
+	return 1;
 }
 
 /* One turn of a leaf that borrows at `level`, or a part of it: returns how many packets it gave. */
@@ -515,7 +529,7 @@ serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int 
 
 	if (ring->count > HTB_FEW)
 		look_ahead(h, ring);
-	if (unlikely(take_packets(h, cl, pkts, 1, &bytes, sums, now) == 0)) {
+	if (unlikely(take(h, cl, pkts, 1, &bytes, sums, now) == 0)) {
 		park_if_busy(h, cl, now);
 		return 0;
 	}
@@ -569,8 +583,9 @@ fetch_ahead(const struct htb_row *row)
 	if (likely(round->count > QUEUE_AHEAD)) {
 		const struct htb_class *cl = htb_round_at(round, QUEUE_AHEAD);
 
-		if (likely(cl != NULL))
+		if (likely(cl != NULL)) {
 			prefetch_queue(cl);
+		}
 	}
 }
 
@@ -594,7 +609,7 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	} else if (!all_at_once(h, cl, config, htb_class_of(cl)->leaf)) {
 		n = 1;
 	}
-	uint16_t got = take_packets(h, cl, pkts, n, &bytes, sums, now);
+	uint16_t got = take(h, cl, pkts, n, &bytes, sums, now);
 
 	if (unlikely(got == 0)) {
 		park_if_busy(h, cl, now);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 #include <rte_prefetch.h>
 
 #define SCAN_MAX                                                                                                       \
@@ -182,14 +183,17 @@ first_slot(const struct wheel *wheel, unsigned int *level, unsigned int *slot, u
 	return found;
 }
 
-/* Takes what is due out of a chunk: what is not moves up. */
+/* Takes what is due out of a chunk: what is not moves up. The end of its slot tells when all are due. */
 static inline unsigned int
-take_from(struct wheel_chunk *chunk, uint64_t now, uintptr_t *due, unsigned int max)
+take_from(struct wheel_chunk *chunk, uint64_t slot_end, uint64_t now, uintptr_t *due, unsigned int max)
 {
 	uint32_t entries = chunk->count, kept = 0;
 	unsigned int count = 0;
 
-	if (likely(entries <= max)) {
+	if (slot_end <= now && likely(entries <= max)) {
+		for (; count < entries; count++)
+			due[count] = chunk->entries[count].who;
+	} else if (likely(entries <= max)) {
 		/* Whether one is due cannot be guessed: each is written to both places, and one of them counts. */
 		for (uint32_t i = 0; i < entries; i++) {
 			struct wheel_entry entry = chunk->entries[i];
@@ -214,14 +218,15 @@ take_from(struct wheel_chunk *chunk, uint64_t now, uintptr_t *due, unsigned int 
 
 /* Takes what is due out of a slot of level 0; empty chunks go back. */
 static unsigned int
-take_due(struct wheel *wheel, unsigned int slot, uint64_t now, uintptr_t *due, unsigned int max)
+take_due(struct wheel *wheel, unsigned int slot, uint64_t start, uint64_t now, uintptr_t *due, unsigned int max)
 {
+	const uint64_t end = start + ((UINT64_C(1) << WHEEL_SHIFT) - 1);
 	struct wheel_chunk **link = &wheel->slots[slot];
 	unsigned int count = 0;
 
 	for (struct wheel_chunk *chunk = *link; chunk != NULL && count < max; chunk = *link) {
 		rte_prefetch0(chunk->next);
-		count += take_from(chunk, now, due + count, max - count);
+		count += take_from(chunk, end, now, due + count, max - count);
 		uint32_t kept = chunk->count;
 
 		if (kept != 0) {
@@ -248,6 +253,8 @@ move_down(struct wheel *wheel, unsigned int level, unsigned int slot)
 		struct wheel_chunk *chunk = chunks;
 
 		chunks = chunk->next;
+		for (size_t line = 0; line < sizeof(*chunk); line += RTE_CACHE_LINE_SIZE)
+			rte_prefetch0((const uint8_t *)chunks + line);
 		for (uint32_t i = 0; i < chunk->count; i++)
 			wheel_add(wheel, chunk->entries[i].time_ns, chunk->entries[i].who);
 		wheel_give(wheel, chunk);
@@ -266,7 +273,7 @@ wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max)
 			move_down(wheel, level, slot);
 			continue;
 		}
-		count += take_due(wheel, slot, now, due + count, max - count);
+		count += take_due(wheel, slot, start, now, due + count, max - count);
 		if (count == max)
 			return count;
 		/* What is left in a slot of level 0 is not due, and no other slot starts until now. */
