@@ -142,10 +142,13 @@ htb_config_get(struct htb *h, const struct qdisc *q, const struct htb_class_conf
 void
 htb_config_put(struct htb *h, uint16_t place)
 {
-	struct htb_config *config = &h->configs[place];
+	struct htb_config *config;
 
 	/* When all of htb goes, its classes are the last. */
-	if (place == 0 || h->configs == NULL || --config->users != 0)
+	if (place == 0 || h->configs == NULL)
+		return;
+	config = &h->configs[place];
+	if (--config->users != 0)
 		return;
 	for (uint16_t *link = bucket_of(h, config);; link = &h->configs[*link].next) {
 		if (*link == place) {
