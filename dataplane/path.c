@@ -95,10 +95,13 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 		parsed.plain = false; /* marks are part of the keys */
 		worker_stage(w, STAGE_OF_INGRESS);
 	}
-	if (likely(parsed.plain) && likely(!tables_ask(w, NETFILTER_PREROUTING)))
+	if (likely(parsed.plain)) {
+		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
+			n = tables_prerouting_keys(w, in, pkts, parsed.keys, n);
 		ip4_route(w, in, pkts, parsed.keys, n);
-	else
+	} else {
 		dispatch(w, in, pkts, n);
+	}
 	worker_stage(w, STAGE_OF_FORWARD);
 }
 

@@ -144,6 +144,9 @@ tables_ask(const struct worker *w, enum netfilter_hook hook)
 
 /* Each drops what tables say no to, if they ask there, and keeps the rest in front, in order; returns how many. */
 uint16_t tables_prerouting(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
+/* The same of packets with keys, which stay theirs. */
+uint16_t
+tables_prerouting_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts, struct rib_key4 *keys, uint16_t n);
 /* Routed, out_port set: FORWARD, then POSTROUTING. */
 uint16_t tables_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* May a datagram for this router be delivered? m stays the caller's. */

@@ -125,6 +125,23 @@ tables_prerouting(struct worker *w, struct port *in, struct rte_mbuf **pkts, uin
 		&counters(w, in)->sink, pkts, n, ask(w, NETFILTER_PREROUTING, ALL_TABLES, in, NULL, pkts, n));
 }
 
+uint16_t
+tables_prerouting_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts, struct rib_key4 *keys, uint16_t n)
+{
+	uint64_t passed = ask(w, NETFILTER_PREROUTING, ALL_TABLES, in, NULL, pkts, n);
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if ((passed & UINT64_C(1) << i) == 0)
+			continue;
+		keys[kept] = keys[i];
+		/* All that targets may have changed of it. */
+		keys[kept].mark = pkt_of(pkts[i])->mark;
+		keys[kept++].dsfield = ip4_header(pkts[i])->type_of_service;
+	}
+	return keep_passed(&counters(w, in)->sink, pkts, n, passed);
+}
+
 bool
 tables_input(struct worker *w, struct port *in, struct rte_mbuf *m)
 {

@@ -45,10 +45,7 @@ int add_segments(struct compiling *c);
  * none.
  */
 enum axis split_axis(const struct compiling *c, const uint32_t *rules, uint32_t n);
-/*
- * Adds the lists of n rules, ascending, split by an axis, and says where they are in *at. *at is RULE_NONE where they
- * overlap so much that it would not pay.
- */
-int split_rules(struct compiling *c, const uint32_t *rules, uint32_t n, enum axis axis, uint32_t *at);
+/* Adds the lists of n rules, ascending, split by an axis; *done is false where they overlap so much that it would not pay. */
+int split_rules(struct compiling *c, const uint32_t *rules, uint32_t n, enum axis axis, bool *done);
 
 #endif

@@ -252,9 +252,9 @@ struct slot {
 };
 
 /*
- * What a slot's `at` leads to: how many rules, the rules, RULE_NONE. Or, where many rules ask for ranges of one number,
- * LIST_SPLIT and how many intervals, the axis, one of the rules, where each interval begins, and the `at` of each
- * interval's list, of the first kind: of the rules that may match there.
+ * What a slot's `at` leads to: the words of the key, each as two, the lower half first; then a list: how many rules, the
+ * rules, RULE_NONE. Or, where many rules ask for ranges of one number, LIST_SPLIT and how many intervals, the axis, where
+ * each interval begins, and where the list of each interval is, of the first kind: of the rules that may match there.
  */
 #define RULE_NONE  UINT32_MAX
 #define LIST_SPLIT (1u << 31)
@@ -325,14 +325,15 @@ bool rule_is_final(const struct netfilter_rule_spec *spec);
 int compile_table(const struct netfilter_table_spec *spec, struct table **made, struct error *err);
 void free_table(struct table *table);
 
-/* The hash of a key's masked words; both who fills slots and who asks them. */
+/* The masked words of a key, and their hash; both who fills slots and who asks them. */
 static inline uint32_t
-key_hash(const struct key *key, const struct compare *masks, uint32_t n)
+key_hash(const struct key *key, const struct compare *masks, uint32_t n, uint64_t masked[KEY_WORDS])
 {
 	uint64_t h = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		h = (h ^ (key->words[masks[i].word] & masks[i].mask)) * UINT64_C(0x9e3779b97f4a7c15);
+		masked[i] = key->words[masks[i].word] & masks[i].mask;
+		h = (h ^ masked[i]) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 32;
 	}
 	return (uint32_t)h;

@@ -24,31 +24,48 @@ header_bytes(uint8_t protocol)
 	}
 }
 
-static void
-fill_transport(struct packet *p, struct key_fields *f)
-{
-	uint32_t wanted = header_bytes(f->protocol);
+/*
+ * The key's words are put together here and stored whole: words that were stored in parts would have to wait for their
+ * bytes when they are compared.
+ */
+_Static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN && offsetof(struct key_fields, sport) == 8 &&
+		       offsetof(struct key_fields, protocol) == 12 && offsetof(struct key_fields, has) == 13 &&
+		       offsetof(struct key_fields, first) == 14 && offsetof(struct key_fields, second) == 15 &&
+		       offsetof(struct key_fields, mark) == 16 && offsetof(struct key_fields, tos) == 20 &&
+		       offsetof(struct key_fields, ttl) == 21 && offsetof(struct key_fields, length) == 22,
+	"where the shifts have them");
 
-	if (p->transport_bytes < wanted) {
+static inline uint64_t
+transport_word(uint32_t ports, uint8_t has, uint8_t first, uint8_t second)
+{
+	return ports | (uint64_t)has << 40 | (uint64_t)first << 48 | (uint64_t)second << 56;
+}
+
+/* What of the transport is in the key, but the protocol. */
+static inline uint64_t
+view_transport(struct packet *p, uint8_t protocol)
+{
+	uint32_t wanted = header_bytes(protocol), ports = 0, header;
+
+	if (unlikely(p->transport_bytes < wanted)) {
 		p->odd = true;
 		wanted = p->transport_bytes;
 	}
-	if (wanted != 0)
+	if (likely(p->transport_off + wanted <= p->m->data_len))
+		p->transport = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, p->transport_off);
+	else if (wanted != 0)
 		p->transport = rte_pktmbuf_read(p->m, p->transport_off, wanted, p->copy);
-	if (p->odd)
-		return;
-	f->has = KEY_HAS_TRANSPORT;
-	if (has_ports(f->protocol))
-		memcpy(&f->sport, p->transport, 2 * sizeof(f->sport));
-	if (f->protocol == IPPROTO_TCP) {
-		uint32_t header = (uint32_t)(p->transport[12] >> 4) * 4;
-
-		f->first = p->transport[13];
-		p->odd = header < wanted || header > p->transport_bytes;
-	} else if (f->protocol == IPPROTO_ICMP) {
-		f->first = p->transport[0];
-		f->second = p->transport[1];
-	}
+	if (unlikely(p->odd))
+		return 0;
+	if (protocol == IPPROTO_ICMP)
+		return transport_word(0, KEY_HAS_TRANSPORT, p->transport[0], p->transport[1]);
+	if (wanted != 0)
+		memcpy(&ports, p->transport, sizeof(ports));
+	if (protocol != IPPROTO_TCP)
+		return transport_word(ports, KEY_HAS_TRANSPORT, 0, 0);
+	header = (uint32_t)(p->transport[12] >> 4) * 4;
+	p->odd = header < wanted || header > p->transport_bytes;
+	return transport_word(ports, KEY_HAS_TRANSPORT, p->transport[13], 0);
 }
 
 void
@@ -56,32 +73,24 @@ packet_view(struct packet *p, const struct netfilter_ctx *ctx, struct rte_mbuf *
 {
 	const struct pkt *pkt = pkt_of(m);
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, pkt->l3_off);
-	struct key_fields *f = &p->key.f;
-	uint32_t header = rte_ipv4_hdr_len(ip), offset = rte_be_to_cpu_16(ip->fragment_offset) & 0x1fff;
+	uint32_t header = rte_ipv4_hdr_len(ip), length = m->pkt_len - pkt->l3_off;
+	bool later = (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_OFFSET_MASK)) != 0;
 
 	p->ctx = ctx;
 	p->m = m;
 	p->ip = ip;
 	p->transport = NULL;
 	p->transport_off = pkt->l3_off + header;
-	p->transport_bytes = m->pkt_len > p->transport_off ? m->pkt_len - p->transport_off : 0;
-	p->later = offset != 0;
-	p->odd = offset == 1 && ip->next_proto_id == IPPROTO_TCP;
+	p->transport_bytes = length > header ? length - header : 0;
+	p->later = later;
+	p->odd = (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_OFFSET_MASK)) == RTE_BE16(1) &&
+		 ip->next_proto_id == IPPROTO_TCP;
 	p->hopeless = p->changed = false;
-	f->src = ip->src_addr;
-	f->dst = ip->dst_addr;
-	f->sport = f->dport = 0;
-	f->protocol = ip->next_proto_id;
-	f->has = KEY_LATER_FRAGMENT;
-	f->first = f->second = 0;
-	f->mark = pkt->mark;
-	f->tos = ip->type_of_service;
-	f->ttl = ip->time_to_live;
-	f->length = (uint16_t)(m->pkt_len - pkt->l3_off);
-	if (likely(!p->later)) {
-		f->has = 0;
-		fill_transport(p, f);
-	}
+	memcpy(&p->key.words[0], &ip->src_addr, sizeof(p->key.words[0]));
+	p->key.words[1] = (later ? transport_word(0, KEY_LATER_FRAGMENT, 0, 0) : view_transport(p, ip->next_proto_id)) |
+			  (uint64_t)ip->next_proto_id << 32;
+	p->key.words[2] = pkt->mark | (uint64_t)ip->type_of_service << 32 | (uint64_t)ip->time_to_live << 40 |
+			  (uint64_t)(uint16_t)length << 48;
 }
 
 bool

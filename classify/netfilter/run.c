@@ -70,7 +70,7 @@ static uint32_t
 find_interval(const uint32_t *split, const struct key *key)
 {
 	uint32_t n = split[0] & ~LIST_SPLIT, number = key_axis(key, (enum axis)split[1]), low = 0, left = n;
-	const uint32_t *bounds = split + 3;
+	const uint32_t *bounds = split + 2;
 
 	while (left > 1) {
 		uint32_t half = left / 2;
@@ -82,24 +82,36 @@ find_interval(const uint32_t *split, const struct key *key)
 	return bounds[n + low];
 }
 
+/* Does a slot stand for these words? They lie there as two halves each. */
+static inline bool
+same_words(const uint32_t *halves, const uint64_t *words, uint32_t n)
+{
+	uint64_t word;
+
+	for (uint32_t i = 0; i < n; i++) {
+		memcpy(&word, halves + 2 * i, sizeof(word));
+		if (word != words[i])
+			return false;
+	}
+	return true;
+}
+
 static void
 look_into(struct search *s, const struct table *t, uint32_t i, const struct key *key)
 {
 	const struct probe *probe = &t->probes[s->segment->probes + i];
 	const struct slot *slots = t->slots + probe->slots;
-	uint32_t hash = key_hash(key, t->compares + probe->masks.at, probe->masks.n), at = hash & probe->slot_mask;
+	uint32_t n = probe->masks.n, hash, at;
+	uint64_t masked[KEY_WORDS];
 
-	for (; slots[at].at != SLOT_FREE; at = (at + 1) & probe->slot_mask) {
+	hash = key_hash(key, t->compares + probe->masks.at, n, masked);
+	for (at = hash & probe->slot_mask; slots[at].at != SLOT_FREE; at = (at + 1) & probe->slot_mask) {
 		const uint32_t *list = t->lists + slots[at].at;
-		bool split = (list[0] & LIST_SPLIT) != 0;
-		const struct rule *rule;
 
-		if (slots[at].hash != hash)
+		if (slots[at].hash != hash || !same_words(list, masked, n))
 			continue;
-		rule = &t->rules[list[split ? 2 : 1]];
-		if (!has_bits(key, t->compares + rule->compares.at, rule->compares.n))
-			continue;
-		if (split)
+		list += 2 * n;
+		if (unlikely((list[0] & LIST_SPLIT) != 0))
 			list = t->lists + find_interval(list, key);
 		set_list(s, i, list + 1, list[0]);
 		return;

@@ -55,19 +55,18 @@ same_values(const struct compiling *c, const uint32_t *rules, uint32_t n)
 	return same;
 }
 
-/* Rules that have all their bits in common. */
+/* Rules that have all their bits in common: their list. */
 static int
-add_slot_rules(struct compiling *c, const uint32_t *rules, uint32_t n, uint32_t *at)
+add_slot_rules(struct compiling *c, const uint32_t *rules, uint32_t n)
 {
 	enum axis axis = split_axis(c, rules, n);
+	bool split = false;
 	int rc = 0;
 
-	*at = RULE_NONE;
 	if (axis != AXIS_NONE)
-		rc = split_rules(c, rules, n, axis, at);
-	if (rc != 0 || *at != RULE_NONE)
+		rc = split_rules(c, rules, n, axis, &split);
+	if (rc != 0 || split)
 		return rc;
-	*at = c->lists.n;
 	rc = add_list(c, n);
 	for (uint32_t i = 0; rc == 0 && i < n; i++)
 		rc = add_list(c, rules[i]);
@@ -92,11 +91,16 @@ add_shape(struct compiling *c, const struct shape *shape)
 	for (uint32_t i = 0, n; rc == 0 && i < shape->n; i += n) {
 		const struct key *value = &c->values[rules[i]];
 		const struct rule *rule = &c->t->rules[rules[i]];
-		uint32_t at;
+		uint32_t at = c->lists.n, hash;
+		uint64_t masked[KEY_WORDS];
 
 		n = same_values(c, rules + i, shape->n - i);
-		rc = add_slot_rules(c, rules + i, n, &at);
-		put_slot(slots, count - 1, key_hash(value, &c->t->compares[rule->compares.at], rule->compares.n), at);
+		hash = key_hash(value, &c->t->compares[rule->compares.at], rule->compares.n, masked);
+		for (uint32_t k = 0; rc == 0 && k < 2 * rule->compares.n; k++)
+			rc = add_list(c, (uint32_t)(masked[k / 2] >> 32 * (k % 2)));
+		if (rc == 0)
+			rc = add_slot_rules(c, rules + i, n);
+		put_slot(slots, count - 1, hash, at);
 		lowest = RTE_MIN(lowest, rules[i]);
 		highest = RTE_MAX(highest, rules[i + n - 1]);
 	}

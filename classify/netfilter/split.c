@@ -151,14 +151,13 @@ count_entries(const struct compiling *c, const uint32_t *rules, uint32_t n, stru
 }
 
 static int
-add_split(struct compiling *c, const uint32_t *rules, uint32_t n, const struct split *s, uint32_t *at)
+add_split(struct compiling *c, const uint32_t *rules, uint32_t n, const struct split *s)
 {
-	uint32_t header = 3 + 2 * s->n, size = header, *words;
+	uint32_t header = 2 + 2 * s->n, size = header, at = c->lists.n, *words;
 	struct filling filling = { calloc(s->n, sizeof(uint32_t *)) };
 
 	for (uint32_t i = 0; i < s->n; i++)
 		size += s->counts[i] + 2;
-	*at = c->lists.n;
 	words = grow(&c->lists, size);
 	if (filling.lists == NULL || words == NULL) {
 		free(filling.lists);
@@ -166,10 +165,9 @@ add_split(struct compiling *c, const uint32_t *rules, uint32_t n, const struct s
 	}
 	words[0] = LIST_SPLIT | s->n;
 	words[1] = (uint32_t)s->axis;
-	words[2] = rules[0];
-	memcpy(words + 3, s->bounds, s->n * sizeof(*words));
+	memcpy(words + 2, s->bounds, s->n * sizeof(*words));
 	for (uint32_t i = 0, next = header; i < s->n; next += s->counts[i] + 2, i++) {
-		words[3 + s->n + i] = *at + next;
+		words[2 + s->n + i] = at + next;
 		filling.lists[i] = words + next;
 	}
 	for (uint32_t i = 0; i < n; i++)
@@ -181,13 +179,12 @@ add_split(struct compiling *c, const uint32_t *rules, uint32_t n, const struct s
 }
 
 int
-split_rules(struct compiling *c, const uint32_t *rules, uint32_t n, enum axis axis, uint32_t *at)
+split_rules(struct compiling *c, const uint32_t *rules, uint32_t n, enum axis axis, bool *done)
 {
 	struct split s = { .axis = axis };
 	uint32_t n_ranges = 0;
 	int rc = 0;
 
-	*at = RULE_NONE;
 	for (uint32_t i = 0; i < n; i++)
 		n_ranges += c->rule_ranges[rules[i]].list.n;
 	s.bounds = calloc(2 * n_ranges + 1, sizeof(*s.bounds));
@@ -196,8 +193,9 @@ split_rules(struct compiling *c, const uint32_t *rules, uint32_t n, enum axis ax
 		rc = no_memory(c);
 	} else {
 		find_bounds(c, rules, n, &s);
-		if (count_entries(c, rules, n, &s))
-			rc = add_split(c, rules, n, &s, at);
+		*done = count_entries(c, rules, n, &s);
+		if (*done)
+			rc = add_split(c, rules, n, &s);
 	}
 	free(s.bounds);
 	free(s.counts);

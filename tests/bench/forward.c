@@ -393,6 +393,8 @@ main(void)
 							     : "transparent huge pages, if the kernel gives them");
 	report_forward(&n, &loop, pages, prefixes, count);
 	if (pages == NULL)
+		report_tables(&n, prefixes, count);
+	if (pages == NULL)
 		report_rules(&n, prefixes, count);
 	bench_check(loop.packets_done != 0 && loop.checksum == 0 ? -EIO : 0, "the bare loop found nothing", NULL);
 	null_router_destroy(&n, 0);

@@ -68,6 +68,9 @@ double null_router_cycles(uint64_t packets);
 /* Has fn(arg) run by that worker, on its processor and with its cache of buffers. */
 void null_router_call(struct null_router *n, void (*fn)(void *arg), void *arg);
 
+/* forward_tables.c: rows of bench-forward. */
+void report_tables(struct null_router *n, const struct prefix4 *prefixes, size_t count);
+
 /* Ends the program with a message if rc is not 0. */
 void bench_check(int rc, const char *what, const struct error *err);
 

@@ -205,6 +205,20 @@ a_mark_before_the_route_steers_it(void **state)
 	sent_ip(r, 1, ETH1);
 	sent_ip(r, 2, DUM0);
 	assert_int_equal(pkt_of(r->sent[2].m)->mark, 7);
+	/* So does a changed header. */
+	const struct netfilter_rule_spec tos = { .matches = &match,
+		.n_matches = 1,
+		.selector.protocol = IPPROTO_UDP,
+		.target = { NETFILTER_EXTENSION, 0, "TOS", &(struct netfilter_tos_target_conf){ 0x08, 0xff } } };
+	struct rib_rule by_tos = {
+		.family = AF_INET, .action = FR_ACT_TO_TBL, .table = 77, .tos = 0x08, .suppress_prefix_length = -1
+	};
+	assert_int_equal(rib_rule_add(r->rib, &by_tos, CHANGE_CREATE | CHANGE_EXCLUSIVE, NULL), 0);
+	rule(r, NETFILTER_MANGLE, NETFILTER_PREROUTING, &tos);
+	world_forget_sent(r);
+	inject_burst(r, ETH0, frames, 3);
+	sent_ip(r, 0, ETH1);
+	assert_int_equal(sent_ip(r, 2, DUM0)->type_of_service, 0x08);
 	/* In FORWARD it comes too late to. */
 	rule(r, NETFILTER_MANGLE, NETFILTER_FORWARD, &spec);
 	world_forget_sent(r);
