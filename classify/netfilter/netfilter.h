@@ -314,27 +314,31 @@ struct netfilter {
 	unsigned int workers;
 };
 
-/* ruleset.c: of which hooks packets come to each rule (bits), hooks[spec->n_rules]. ELOOP, EINVAL. */
+/* flow.c: of which hooks packets come to each rule (bits), hooks[spec->n_rules]. ELOOP, EINVAL. */
 int check_flow(const struct netfilter_table_spec *spec, uint32_t *hooks, struct error *err);
-/* May only a packet that nobody can tell from others not match it? Then what its target says holds for all. */
+/* Does it match every packet? */
 bool rule_is_unconditional(const struct netfilter_rule_spec *spec);
-/* Does no packet pass it, whatever it is? */
+/* Does no packet come to the rule behind it? */
 bool rule_is_final(const struct netfilter_rule_spec *spec);
 
 /* compile.c: all of a table but its counters; -errno, and nothing is left behind. */
 int compile_table(const struct netfilter_table_spec *spec, struct table **made, struct error *err);
 void free_table(struct table *table);
 
-/* The masked words of a key, and their hash; both who fills slots and who asks them. */
+/*
+ * The masked words of a key, and their hash, for who fills slots and who asks them. The upper half of each product is
+ * folded into the lower: of an address in network order all bits but the highest are the last to be multiplied into.
+ */
 static inline uint32_t
 key_hash(const struct key *key, const struct compare *masks, uint32_t n, uint64_t masked[KEY_WORDS])
 {
-	uint64_t h = 0;
+	uint64_t h = UINT64_C(0x243f6a8885a308d3); /* digits of pi */
 
 	for (uint32_t i = 0; i < n; i++) {
 		masked[i] = key->words[masks[i].word] & masks[i].mask;
-		h = (h ^ masked[i]) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 32;
+		unsigned __int128 product = (unsigned __int128)(h ^ masked[i]) * UINT64_C(0x9e3779b97f4a7c15);
+
+		h = (uint64_t)product ^ (uint64_t)(product >> 64);
 	}
 	return (uint32_t)h;
 }
