@@ -246,5 +246,7 @@ netfilter_open_lock(const char *path, int flags, int *fd)
 	else
 		*slash = '\0';
 	*fd = HOST(open)(directory, O_RDONLY | O_DIRECTORY | (flags & O_CLOEXEC));
+	if (*fd < 0) /* There is no router, as iptables will be told in a moment. */
+		*fd = memfd_create("weir-xtables.lock", (flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);
 	return true;
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """test_iptables.py BUILD: rules of the real iptables that packets meet, and their change while packets pass."""
-import os
 import re
 import sys
 
@@ -9,8 +8,6 @@ from scene import SYN, Run, echo, main, tcp, udp
 
 ADDRESSES = 'ip addr add 10.0.0.1/24 dev lan\nip addr add 10.1.0.1/24 dev wan\n'
 MS = 1_000_000
-HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPTS = os.path.normpath(os.path.join(HERE, '../../../shared/data/scripts'))
 
 
 def destination_port(frame):
@@ -61,35 +58,5 @@ iptables -t mangle -A POSTROUTING -o wan -p tcp --dport 80 -j CLASSIFY --set-cla
     assert sent and sent[1] == '50', run.read('qdiscs')
 
 
-def other_peoples_shaper(build):
-    """Arno's firewall's traffic shaper (HTB, SFQ, 70 lines of iptables), as it is: every line is accepted and each port goes to the class that it names."""
-    if not os.path.isdir(SCRIPTS):
-        print('skipped: ../shared/data/scripts is absent')
-        return
-    ports = {53: '1:30', 22: '1:30', 80: '1:50', 25: '1:50', 9999: '1:40'}
-    frames = [(i * MS, udp('10.0.0.2', '10.1.0.2', 1000, 53, size=100, ident=i) if port == 53 else
-               tcp('10.0.0.2', '10.1.0.2', 1000, port, size=100, ident=i)) for i, port in enumerate(list(ports) * 40)]
-    folder = f'{SCRIPTS}/aif-traffic-shaper'
-    config = ADDRESSES + f'''
-sed 's/^#*ENABLED=.*/ENABLED=1/; s/^#*SHAPER_TYPE=.*/SHAPER_TYPE=htb/' {folder}/traffic-shaper.conf > traffic-shaper.conf
-wildcard_ifs() {{ echo "$@"; }}
-modprobe_multi() {{ modprobe -a "$@"; }}
-check_command() {{ true; }}
-EXT_IF=wan PLUGIN_CONF_PATH=$PWD PLUGIN_CMD=start INDENT=
-set +e
-. {folder}/60traffic-shaper.plugin > printed 2>&1
-echo "status $?" >> printed
-'''
-    run = Run(build, ['lan', 'wan,rate=100mbit'], {'lan': frames}, config, at=[(3, 'tc -s class show dev wan > classes; iptables -t mangle -S > rules\n')])
-    assert 'status 0' in run.read('printed') and 'rror' not in run.read('printed'), run.read('printed')
-    assert len(run.read('rules').splitlines()) == 72, run.read('printed') + run.read('rules') + run.done.stdout
-    assert len(run.sent('wan')) == len(frames)
-    got = dict(re.findall(r'class htb (1:\d+) parent .*\n Sent \d+ bytes (\d+) pkt', run.read('classes')))
-    wanted = {}
-    for classid in ports.values():
-        wanted[classid] = wanted.get(classid, 0) + 40
-    assert {classid: int(n) for classid, n in got.items() if int(n) and classid != '1:1'} == wanted, (got, wanted)
-
-
 if __name__ == '__main__':
-    sys.exit(main(counts_are_carried_over, rules_decide, other_peoples_shaper))
+    sys.exit(main(counts_are_carried_over, rules_decide))

@@ -11,6 +11,8 @@ if ! command -v xtables-legacy-multi >/dev/null; then
 	exit 77
 fi
 
+check 'no router' 3 'weir: no router at' env WEIR_SOCKET=/nonexistent/socket "$weir" iptables -L
+
 host_tables() { xtables-legacy-multi iptables-save 2>/dev/null | grep -v '^#'; }
 host_before=$(host_tables)
 
