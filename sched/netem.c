@@ -206,23 +206,6 @@ admit(struct qdisc *q, struct netem *n, struct rte_mbuf *m, struct admitted *adm
 	admitted->bytes += bytes;
 }
 
-/* A change moves these here: no chance is taken of them, and no limit bites. */
-static uint16_t
-admit_moved(struct qdisc *q, struct netem *n, struct rte_mbuf **pkts, uint16_t count)
-{
-	uint16_t queued = 0;
-
-	for (uint16_t i = 0; i < count; i++) {
-		if (unlikely(!pkt_queue_push(&n->waiting.moved, pkts[i], pkt_bytes(q, pkts[i])))) {
-			qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
-		} else {
-			qdisc_queued(q, pkts[i]);
-			queued++;
-		}
-	}
-	return queued;
-}
-
 /* NULL: there is no buffer for it. */
 static struct rte_mbuf *
 copy_of(struct qdisc *q, const struct rte_mbuf *m)
@@ -262,26 +245,6 @@ enqueue_one(struct qdisc *q, struct netem *n, struct rte_mbuf *m, struct admitte
 			admit(q, n, copy, admitted, now);
 	}
 	admit(q, n, m, admitted, now);
-}
-
-static uint16_t
-netem_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
-{
-	struct netem *netem = qdisc_priv(q);
-	uint16_t queued = 0;
-
-	if (unlikely(qdisc_moving(q)))
-		return admit_moved(q, netem, pkts, n);
-	for (uint16_t done = 0; done < n; done += SCHED_BURST) {
-		struct admitted admitted = { .count = 0 };
-		uint16_t burst = RTE_MIN(n - done, SCHED_BURST);
-
-		for (uint16_t i = done; i < done + burst; i++)
-			enqueue_one(q, netem, pkts[i], &admitted, now);
-		qdisc_queued_burst(q, admitted.pkts, admitted.count, admitted.bytes);
-		queued += RTE_MIN(admitted.count, burst);
-	}
-	return queued;
 }
 
 /* ---- dequeue */
@@ -355,6 +318,51 @@ feed_inner(struct qdisc *q, struct netem *n, struct qdisc *inner, uint64_t now)
 	} while (got == SCHED_BURST);
 }
 
+/*
+ * A change moves these here: no chance is taken of them, and no limit bites. They have their way through the network
+ * behind them, and go inside at once, if there is something, so that none of those that stayed there overtakes them.
+ */
+static uint16_t
+admit_moved(struct qdisc *q, struct netem *n, struct rte_mbuf **pkts, uint16_t count, uint64_t now)
+{
+	struct qdisc *inner = inner_of(q);
+	uint16_t queued = 0;
+
+	if (inner != NULL) {
+		hand_down_moved(q, n, inner, now);
+		return qdisc_enqueue(inner, pkts, count, now);
+	}
+	for (uint16_t i = 0; i < count; i++) {
+		if (unlikely(!pkt_queue_push(&n->waiting.moved, pkts[i], pkt_bytes(q, pkts[i])))) {
+			qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
+		} else {
+			qdisc_queued(q, pkts[i]);
+			queued++;
+		}
+	}
+	return queued;
+}
+
+static uint16_t
+netem_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct netem *netem = qdisc_priv(q);
+	uint16_t queued = 0;
+
+	if (unlikely(qdisc_moving(q)))
+		return admit_moved(q, netem, pkts, n, now);
+	for (uint16_t done = 0; done < n; done += SCHED_BURST) {
+		struct admitted admitted = { .count = 0 };
+		uint16_t burst = RTE_MIN(n - done, SCHED_BURST);
+
+		for (uint16_t i = done; i < done + burst; i++)
+			enqueue_one(q, netem, pkts[i], &admitted, now);
+		qdisc_queued_burst(q, admitted.pkts, admitted.count, admitted.bytes);
+		queued += RTE_MIN(admitted.count, burst);
+	}
+	return queued;
+}
+
 static uint16_t
 netem_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count, uint64_t now)
 {
@@ -372,18 +380,13 @@ netem_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count, uint64_t 
 	return got;
 }
 
-/* What was moved here is older than what waits inside, above the place that it came from: it goes there first. */
 static uint16_t
 netem_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count)
 {
 	struct netem *n = qdisc_priv(q);
 	struct qdisc *inner = inner_of(q);
-	uint16_t got = 0;
+	uint16_t got = inner == NULL || inner->backlog_pkts == 0 ? 0 : qdisc_flush(inner, pkts, count);
 
-	if (inner != NULL && n->waiting.moved.count != 0)
-		hand_down_moved(q, n, inner, q->tree->now);
-	if (inner != NULL && inner->backlog_pkts != 0)
-		got = qdisc_flush(inner, pkts, count);
 	for (; got < count && first_due(&n->waiting) != SCHED_NEVER; got++) {
 		pkts[got] = take_first(&n->waiting);
 		qdisc_unqueued(q, pkts[got]);

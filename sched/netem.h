@@ -25,8 +25,8 @@ struct netem_draw {
  */
 struct netem_waiting {
 	/*
-	 * Before all others: what a change has moved here, which has its way through the network behind it, or was in
-	 * front, in the inner qdisc.
+	 * Before all others: what a change has moved here while there was no inner qdisc, which has its way through the
+	 * network behind it. What is moved while there is one is there.
 	 */
 	struct pkt_queue moved;
 	struct pkt_queue line; /* each packet's due time is in its scratch */

@@ -153,7 +153,7 @@ def replaced():
     """The root gives its place to another tree, of any kind, while some hundred packets wait in it."""
     kinds = list(TREES)
     for number, old in enumerate(kinds):
-        for step in (1, 5, 11):
+        for step in (1, 7):
             new = kinds[(number + step) % len(kinds)]
             moved(f'{old} replaced by {new}', TREES[old].format(1, 'add'), [(0.35, TREES[new].format(2, 'replace'))])
         moved(f'{old} deleted', TREES[old].format(1, 'add'), [(0.35, 'tc qdisc del dev b root\n')])
