@@ -175,6 +175,7 @@ main(void)
 	eal_bench_start(MEGABYTES);
 	pool = eal_bench_pool("bench", 4 * PACKETS);
 	bench_tcindex(pool);
+	bench_classifiers(pool);
 	bench_netfilter(pool);
 	return 0;
 }

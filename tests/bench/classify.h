@@ -8,6 +8,7 @@
 /* Ends the run with this sentence if it is not so. */
 void bench_require(int ok, const char *what);
 
+void bench_classifiers(struct rte_mempool *pool);
 void bench_netfilter(struct rte_mempool *pool);
 
 #endif

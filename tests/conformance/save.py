@@ -43,6 +43,8 @@ TREES = {
              'filter add dev parent 1: protocol ip prio 5 flower src_mac 1:2:3:4:5:6/ff:ff:ff:0:0:0 ip_proto udp src_port 0x10/0xf0 ip_ttl 64 action drop',
              'filter add dev parent 1: protocol arp prio 6 flower arp_op request arp_sip 1.2.3.0/24 arp_tha 1:2:3:4:5:6 classid 1:1',
              'filter add dev parent 1: protocol 802.1q prio 7 flower vlan_id 5 vlan_prio 2 vlan_ethtype 802.1q cvlan_id 7 cvlan_ethtype ipv6 ip_proto icmpv6 type 128 code 0 dst_ip 2001:db8::/32 classid 1:2',
+             'filter add dev parent 1: protocol ip prio 8 handle 5 flow map key mark and 0xff or 0x10 xor 0x1 rshift 4 addend 3 divisor 7 baseclass 1:3 action pass',
+             "filter add dev parent 1: protocol ip prio 8 handle 3 flow hash keys src,dst,proto-src match 'cmp(u8 at 9 layer 1 eq 17)' divisor 1024 perturb 60",
              'filter add dev parent 1: protocol ip prio 3 rsvp ipproto ipencap session 192.0.2.1 tunnel 2 skip 20 action continue',
              'filter add dev parent 1: protocol ip prio 3 rsvp ipproto udp session 192.0.2.1/80 sender 192.0.2.2/5021 classid 1:1',
              'filter add dev parent 1: protocol ip prio 3 rsvp ipproto ah session 192.0.2.1 spi/ah 0x1234 tunnelid 2 classid 1:1',
