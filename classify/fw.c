@@ -2,9 +2,12 @@
 /*
  * fw: the packet's mark, under the group's mask, is looked up among the handles; tc-fw(8).
  *
- * Workers see a hash table: one probe, rarely two, whatever the number of filters.
+ * Workers see a hash table whose slots are answers, mark and class in one word: one load, rarely two, whatever the
+ * number of filters. Those that are more than a class are found by their mark in another.
  */
 #include <stdlib.h>
+
+#include <rte_branch_prediction.h>
 
 #include <weir/filter/fw.h>
 
@@ -16,11 +19,103 @@ struct fw_filter {
 	uint32_t in_port;
 };
 
-struct fw {
-	struct key_table filters; /* empty: the mark is the classid */
-	uint32_t mask; /* of the mark; the same as long as there is a filter */
-	uint32_t impure; /* control's */
+/* Open addressing; a slot is mark << 32 | classid, 0: empty, for no filter is of mark 0. */
+struct answers {
+	uint32_t shift; /* the first slot of a mark is its hash shifted so */
+	uint32_t mask; /* slots less one */
+	uint64_t slots[];
 };
+
+struct fw {
+	struct key_table filters; /* all; empty: the mark is the classid */
+	const struct answers *answers; /* published: of those that only name a class; NULL: none */
+	uint32_t mask; /* of the mark; the same as long as there is a filter */
+	bool others; /* there are or were filters that are not among the answers */
+	/* control's */
+	uint32_t impure;
+	uint32_t n_answers;
+};
+
+/* ---- answers ---- */
+
+static bool
+is_answer(const struct fw_filter *filter)
+{
+	return filter->target.actions == NULL && filter->in_port == 0;
+}
+
+static inline uint32_t
+slot_of(const struct answers *answers, uint32_t mark)
+{
+	uint32_t slot = mark * 0x9e3779b1u >> answers->shift;
+	uint64_t answer;
+
+	while ((answer = load_relaxed(&answers->slots[slot])) != 0 && answer >> 32 != mark)
+		slot = (slot + 1) & answers->mask;
+	return slot;
+}
+
+static void
+put_answer(struct answers *answers, const struct fw_filter *filter)
+{
+	uint32_t mark = (uint32_t)filter->keyed.key;
+	uint64_t answer = (uint64_t)mark << 32 | filter->target.classid;
+
+	__atomic_store_n(&answers->slots[slot_of(answers, mark)], answer, __ATOMIC_RELAXED);
+}
+
+/* Anew from all filters but `without`: at most two thirds of the slots are taken. */
+static int
+publish_answers(struct filter_group *group, const struct fw_filter *without)
+{
+	struct fw *fw = filter_group_priv(group);
+	const struct key_slots *from = fw->filters.slots;
+	const struct answers *old = fw->answers;
+	struct answers *fresh;
+	uint32_t count = 4, n = 0;
+
+	for (uint32_t i = 0; i <= from->mask; i++)
+		n += from->slots[i] != NULL && is_answer((const struct fw_filter *)from->slots[i]);
+	while (2 * count < 3 * (n + 1))
+		count *= 2;
+	fresh = calloc(1, sizeof(*fresh) + count * sizeof(fresh->slots[0]));
+	if (fresh == NULL)
+		return -ENOMEM;
+	fresh->mask = count - 1;
+	fresh->shift = 32 - (uint32_t)__builtin_ctz(count);
+	for (uint32_t i = 0; i <= from->mask; i++) {
+		const struct fw_filter *filter = (const struct fw_filter *)from->slots[i];
+
+		if (filter == NULL || filter == without)
+			continue;
+		if (is_answer(filter))
+			put_answer(fresh, filter);
+		else
+			__atomic_store_n(&fw->others, true, __ATOMIC_RELAXED);
+	}
+	fw->n_answers = n;
+	store_release(&fw->answers, fresh);
+	if (old != NULL)
+		rcu_defer(filter_group_rcu(group), free, (void *)(uintptr_t)old);
+	return 0;
+}
+
+/* The filters have one more, or another one in the place of `old`. */
+static int
+update_answers(struct filter_group *group, const struct fw_filter *old, const struct fw_filter *fresh)
+{
+	struct fw *fw = filter_group_priv(group);
+	bool same_slot = old != NULL && is_answer(old);
+	struct answers *answers = (struct answers *)(uintptr_t)fw->answers;
+
+	if (!is_answer(fresh) || answers == NULL || (!same_slot && 3 * (fw->n_answers + 2) > 2 * (answers->mask + 1)))
+		return publish_answers(group, NULL);
+	put_answer(answers, fresh);
+	fw->n_answers += !same_slot;
+	return 0;
+}
+
+/* ---- filters ---- */
 
 static void *
 fw_find(const struct filter_group *group, uint32_t handle)
@@ -77,6 +172,21 @@ check(const struct fw *fw, uint32_t handle, const struct fw_conf *conf, struct e
 	return 0;
 }
 
+/* Memory is out for the answers. A filter that cannot be taken out either is found without them. */
+static int
+undo(struct filter_group *group, struct fw_filter *old, struct fw_filter *fresh, struct error *err)
+{
+	struct fw *fw = filter_group_priv(group);
+
+	if (old != NULL)
+		key_table_put(filter_group_rcu(group), &fw->filters, &old->keyed);
+	else if (key_table_remove(filter_group_rcu(group), &fw->filters, &fresh->keyed) != 0)
+		__atomic_store_n(&fw->others, true, __ATOMIC_RELAXED);
+	if (key_table_find(&fw->filters, fresh->keyed.key) != fresh)
+		retire(group, &fresh->keyed);
+	return error_code(err, ENOMEM);
+}
+
 static int
 fw_change(struct filter_group *group, void *existing, uint32_t *handle, const void *options, void **made,
 	struct error *err)
@@ -98,6 +208,8 @@ fw_change(struct filter_group *group, void *existing, uint32_t *handle, const vo
 		retire(group, &filter->keyed);
 		return error_code(err, ENOMEM);
 	}
+	if (update_answers(group, old, filter) != 0)
+		return undo(group, old, filter, err);
 	fw->impure += !filter->target.pure;
 	if (old != NULL) {
 		fw->impure -= !old->target.pure;
@@ -116,8 +228,12 @@ fw_remove(struct filter_group *group, void *filter, bool *last, struct error *er
 	*last = fw->filters.n == 1;
 	if (*last)
 		return 0; /* it goes with its group: without it the group would mean `fw` alone */
-	if (key_table_remove(filter_group_rcu(group), &fw->filters, &going->keyed) != 0)
+	if (is_answer(going) && publish_answers(group, going) != 0)
 		return error_code(err, ENOMEM);
+	if (key_table_remove(filter_group_rcu(group), &fw->filters, &going->keyed) != 0) {
+		__atomic_store_n(&fw->others, true, __ATOMIC_RELAXED); /* it stays, and is found without the answers */
+		return error_code(err, ENOMEM);
+	}
 	fw->impure -= !going->target.pure;
 	retire(group, &going->keyed);
 	return 0;
@@ -129,6 +245,8 @@ fw_destroy(struct filter_group *group)
 	struct fw *fw = filter_group_priv(group);
 
 	key_table_destroy(filter_group_rcu(group), &fw->filters, retire, group);
+	if (fw->answers != NULL)
+		rcu_defer(filter_group_rcu(group), free, (void *)(uintptr_t)fw->answers);
 }
 
 /* By mark: the order in which Linux's small hash table comes out for marks below 256. */
@@ -160,26 +278,41 @@ take_marks_as_classids(const struct filter_group *group, struct rte_mbuf **pkts,
 	}
 }
 
+/* By a filter that is more than a class. */
+static void
+ask_other(
+	const struct fw *fw, uint32_t mark, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
+{
+	const struct fw_filter *filter = key_table_find(&fw->filters, mark);
+	struct verdict found;
+
+	if (filter == NULL || (filter->in_port != 0 && filter->in_port != pkt_of(m)->in_port))
+		return;
+	found = filter_target_answer(&filter->target, ctx, m);
+	if (found.action != TC_ACT_UNSPEC)
+		*result = found;
+}
+
 static void
 fw_classify(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
 {
 	const struct fw *fw = filter_group_priv(group);
+	const struct answers *answers = load_acquire(&fw->answers);
+	uint32_t mask = fw->mask;
 
-	if (load_acquire(&fw->filters.slots) == NULL) {
+	if (answers == NULL) {
 		take_marks_as_classids(group, pkts, n, results);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		const struct pkt *p = pkt_of(pkts[i]);
-		const struct fw_filter *filter = key_table_find(&fw->filters, p->mark & fw->mask);
-		struct verdict found;
+		uint32_t mark = pkt_of(pkts[i])->mark & mask;
+		uint64_t answer = load_relaxed(&answers->slots[slot_of(answers, mark)]);
 
-		if (filter == NULL || (filter->in_port != 0 && filter->in_port != p->in_port))
-			continue;
-		found = filter_target_answer(&filter->target, ctx, pkts[i]);
-		if (found.action != TC_ACT_UNSPEC)
-			results[i] = found;
+		if (likely(answer != 0))
+			results[i] = (struct verdict){ TC_ACT_OK, (uint32_t)answer };
+		else if (load_relaxed(&fw->others))
+			ask_other(fw, mark, ctx, pkts[i], &results[i]);
 	}
 }
 

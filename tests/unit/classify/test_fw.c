@@ -108,6 +108,40 @@ changes_class_port_and_actions_of_a_mark(void **state)
 	assert_filters(chain, "1/0 1/1");
 }
 
+/* Classes by mark; 0: no filter, UINT32_MAX: dropped. */
+static void
+finds_what_changes_have_left(void **state)
+{
+	struct action_spec drop = GACT(TC_ACT_SHOT);
+	struct chain *chain = chain_create(NULL);
+	uint32_t expected[512] = { 0 };
+	uint64_t random = 42;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint32_t mark, classid = i + 1;
+		struct fw_conf conf = { .has_classid = true, .classid = classid };
+
+		random = random * 6364136223846793005 + 1442695040888963407;
+		mark = (uint32_t)(random >> 40) % 511 + 1;
+		if ((random >> 60) % 4 == 0 && expected[mark] != 0) {
+			assert_int_equal(delete_filter(chain, 1, "fw", mark, NULL), 0);
+			expected[mark] = 0;
+		} else {
+			if ((random >> 60) % 4 == 1) {
+				conf.actions = &drop;
+				conf.n_actions = 1;
+				classid = UINT32_MAX;
+			}
+			assert_int_equal(add_filter(chain, 1, "fw", mark, &conf, REPLACE, NULL), 0);
+			expected[mark] = classid;
+		}
+		if (i % 100 == 99 && !chain_empty(chain))
+			for (uint32_t m = 0; m < RTE_DIM(expected); m++)
+				assert_int_equal(class_of_mark(chain, m), expected[m]);
+	}
+	chain_destroy(chain);
+}
+
 int
 main(void)
 {
@@ -118,6 +152,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(takes_the_mark_as_classid_when_it_has_no_filter, start, end),
 		cmocka_unit_test_setup_teardown(refuses_what_has_no_mark_or_no_options, start, end),
 		cmocka_unit_test_setup_teardown(changes_class_port_and_actions_of_a_mark, start, end),
+		cmocka_unit_test(finds_what_changes_have_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
