@@ -113,7 +113,6 @@ static void
 finds_what_changes_have_left(void **state)
 {
 	struct action_spec drop = GACT(TC_ACT_SHOT);
-	struct chain *chain = chain_create(NULL);
 	uint32_t expected[512] = { 0 };
 	uint64_t random = 42;
 
@@ -139,7 +138,6 @@ finds_what_changes_have_left(void **state)
 			for (uint32_t m = 0; m < RTE_DIM(expected); m++)
 				assert_int_equal(class_of_mark(chain, m), expected[m]);
 	}
-	chain_destroy(chain);
 }
 
 int
@@ -152,7 +150,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(takes_the_mark_as_classid_when_it_has_no_filter, start, end),
 		cmocka_unit_test_setup_teardown(refuses_what_has_no_mark_or_no_options, start, end),
 		cmocka_unit_test_setup_teardown(changes_class_port_and_actions_of_a_mark, start, end),
-		cmocka_unit_test(finds_what_changes_have_left),
+		cmocka_unit_test_setup_teardown(finds_what_changes_have_left, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
