@@ -17,6 +17,7 @@
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -56,20 +57,16 @@ static bool
 search_path(const char *name, char found[PATH_MAX])
 {
 	const char *at = getenv("PATH");
+	size_t length;
 
 	if (at == NULL)
 		at = "/bin:/usr/bin";
-	for (; at != NULL && *at != '\0';) {
-		size_t length = strcspn(at, ":");
-
-		if (length + strlen(name) + 2 <= PATH_MAX) {
-			memcpy(found, at, length);
-			found[length] = '/';
-			strcpy(found + length + 1, name);
-			if (HOST(access)(length != 0 ? found : name, X_OK) == 0)
-				return true;
-		}
-		at += length + (at[length] == ':');
+	for (; *at != '\0'; at += length + (at[length] == ':')) {
+		length = strcspn(at, ":");
+		/* An empty one is the current directory. */
+		if (snprintf(found, PATH_MAX, "%.*s%s/%s", (int)length, at, length == 0 ? "." : "", name) < PATH_MAX &&
+			HOST(access)(found, X_OK) == 0)
+			return true;
 	}
 	return false;
 }

@@ -17,7 +17,7 @@ struct router_answer {
 	uint32_t value;
 	int fd; /* the file that came with the answer; -1: none. The caller's to close. */
 	size_t bytes; /* of text */
-	char text[FRAME_IOCTL_MAX]; /* the error's sentence, or data; a NUL follows what came */
+	char text[FRAME_IOCTL_MAX + 1]; /* the error's sentence, or data; a NUL follows what came */
 };
 
 /* WEIR_SOCKET, or $XDG_RUNTIME_DIR/weir.sock, or for root /run/weir/weir.sock. 0 or -errno. */
