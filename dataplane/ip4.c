@@ -373,6 +373,7 @@ struct routing {
 	struct port *in;
 	struct source_check check;
 	bool forwarding;
+	bool straight; /* packets may go straight */
 	const struct rib_local_filter *local;
 	struct outgoing outgoing;
 	/* Where tables ask forwarded packets: these, in order, to be asked together. */
@@ -511,30 +512,31 @@ ttl_word_decremented(uint32_t word)
 
 /* Is there nothing to say about the packet but where it goes? Then all checks of take_routed and forward are done. */
 static inline bool
-goes_straight(
-	const struct routing *routing, const struct rte_mbuf *m, const uint8_t *ip, const struct rib_result *answer)
+goes_straight(const struct routing *routing, const struct rte_mbuf *m, const uint8_t *ip,
+	const struct rib_result *answer, bool foreign)
 {
 	const struct rib_nexthop *hop = answer->hop;
 	rte_be32_t src;
 
 	memcpy(&src, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(src));
-	return (pkt_of((struct rte_mbuf *)(uintptr_t)m)->flags & PKT_PLAIN) != 0 && answer->type == RTN_UNICAST &&
-	       hop != NULL && ip[offsetof(struct rte_ipv4_hdr, time_to_live)] > 1 &&
-	       m->pkt_len - LINK_HEADER <= hop->mtu && !rib_may_be_local(routing->local, src);
+	return answer->forwards && ip[offsetof(struct rte_ipv4_hdr, time_to_live)] > 1 &&
+	       m->pkt_len - LINK_HEADER <= hop->mtu &&
+	       (foreign || ((pkt_of((struct rte_mbuf *)(uintptr_t)m)->flags & PKT_PLAIN) != 0 &&
+				   !rib_may_be_local(routing->local, src)));
 }
 
 /*
- * The first packets of a burst, until one does not go straight or needs its neighbour's owner; returns how many. What
- * is the same for all that leave by a port is kept out of memory.
+ * The first packets, as long as they go straight by the port of `o`, to neighbours that are known; returns how many.
+ * `foreign`: all are plain and from others. Calls nothing, so that what is the same for all stays in registers.
  */
-static uint16_t
-go_straight(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const struct rib_result *const *answers,
-	uint16_t n)
+static __rte_always_inline uint16_t
+go_run(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
+	const struct rib_result *const *answers, uint16_t n, bool foreign)
 {
-	struct outgoing *o = &routing->outgoing;
-	uint32_t ifindex = 0;
-	uint64_t link = 0;
-	uint16_t i, count = o->count;
+	const uint64_t link = o->link, used_before = w->now - NS_PER_SECOND;
+	const uint32_t ifindex = o->ifindex;
+	struct rte_mbuf **out = o->pkts + o->count;
+	uint16_t i;
 
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
@@ -545,76 +547,127 @@ go_straight(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, c
 		union neighbour_word to;
 		uint32_t ttl_word;
 
-		if (unlikely(!goes_straight(routing, m, ip, answer)))
+		if (unlikely(!goes_straight(routing, m, ip, answer, foreign) || hop->ifindex != ifindex))
 			break;
-		if (unlikely(hop->ifindex != ifindex)) {
-			o->count = count;
-			if (hop->ifindex != o->ifindex)
-				outgoing_turn(w, o, hop->ifindex);
-			if (!o->has_neighbours || hop->ifindex == routing->in->ifindex)
-				break;
-			ifindex = o->ifindex;
-			link = o->link;
-		}
-		if (unlikely(hop->neighbour == NULL || hop->noarp))
+		if (unlikely(hop->neighbour == NULL))
 			break;
 		to = neighbour_read_word(hop->neighbour);
 		if (unlikely(to.hot.ready != NEIGHBOUR_READY))
 			break;
-		neighbour_use(w, hop->neighbour);
+		if (unlikely(__atomic_load_n(&hop->neighbour->used_ns, __ATOMIC_RELAXED) < used_before))
+			neighbour_use(w, hop->neighbour);
 		memcpy(&ttl_word, ip + offsetof(struct rte_ipv4_hdr, time_to_live), sizeof(ttl_word));
 		ttl_word = ttl_word_decremented(ttl_word);
 		memcpy(ip + offsetof(struct rte_ipv4_hdr, time_to_live), &ttl_word, sizeof(ttl_word));
 		/* Whatever the ingress hook had said, as Linux. */
 		p->priority = ip4_tos_priority(ip[offsetof(struct rte_ipv4_hdr, type_of_service)]);
-		p->nexthop = answer->nexthop;
-		p->realm = answer->realm;
+		memcpy(&p->nexthop, &answer->nexthop, sizeof(p->nexthop) + sizeof(p->realm));
 		p->out_port = (uint16_t)ifindex;
 		/* The neighbour's word ends with its MAC: two bytes of it lie before the frame, in the headroom. */
 		memcpy(frame - offsetof(struct neighbour_hot, lladdr), &to, sizeof(to));
 		memcpy(frame + RTE_ETHER_ADDR_LEN, &link, sizeof(link));
-		o->pkts[count++] = m;
-		if (unlikely(count == BURST)) {
-			o->count = count;
-			outgoing_flush(w, o);
-			count = 0;
-		}
+		out[i] = m;
 	}
-	o->count = count;
+	o->count += i;
 	return i;
 }
+
+static __rte_noinline uint16_t
+go_run_any(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
+	const struct rib_result *const *answers, uint16_t n)
+{
+	return go_run(w, routing, o, pkts, answers, n, false);
+}
+
+static __rte_noinline uint16_t
+go_run_foreign(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
+	const struct rib_result *const *answers, uint16_t n)
+{
+	return go_run(w, routing, o, pkts, answers, n, true);
+}
+
+/* The first packets, until one does not go straight or needs its neighbour's owner; returns how many. */
+static uint16_t
+go_straight(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const struct rib_result *const *answers,
+	uint16_t n, bool foreign)
+{
+	struct outgoing *o = &routing->outgoing;
+	uint16_t i = 0;
+
+	while (i < n) {
+		const struct rib_nexthop *hop = answers[i]->hop;
+		uint16_t run;
+
+		if (hop == NULL || hop->ifindex == routing->in->ifindex)
+			break;
+		if (hop->ifindex != o->ifindex)
+			outgoing_turn(w, o, hop->ifindex);
+		if (!o->has_neighbours)
+			break;
+		run = RTE_MIN((uint16_t)(n - i), (uint16_t)(BURST - o->count)); /* there is always room for one */
+		run = foreign ? go_run_foreign(w, routing, o, pkts + i, answers + i, run)
+			      : go_run_any(w, routing, o, pkts + i, answers + i, run);
+		if (o->count == BURST)
+			outgoing_flush(w, o);
+		if (run == 0)
+			break;
+		i += run;
+	}
+	return i;
+}
+
+_Static_assert(offsetof(struct pkt, realm) == offsetof(struct pkt, nexthop) + 4 &&
+		       offsetof(struct rib_result, realm) == offsetof(struct rib_result, nexthop) + 4,
+	"copied as one");
 
 _Static_assert(offsetof(struct rte_ipv4_hdr, hdr_checksum) == offsetof(struct rte_ipv4_hdr, time_to_live) + 2,
 	"one word has both");
 
+static void
+start_routing(struct worker *w, struct port *in, struct routing *routing)
+{
+	const struct source_check *check = &routing->check;
+
+	routing->in = in;
+	routing->forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
+	routing->local = rib_local_filter(w->rib);
+	load_source_check(w, in, &routing->check);
+	routing->tables = tables_ask(w, NETFILTER_FORWARD) || tables_ask(w, NETFILTER_POSTROUTING);
+	routing->waiting_count = 0;
+	routing->straight = routing->forwarding && check->rp_filter == 0 && !check->accept_local && !check->realms &&
+			    !routing->tables;
+	outgoing_start(&routing->outgoing);
+}
+
+/* At most BURST that have been looked up, to where they go. `foreign`: see go_run. */
+static void
+go_on(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const struct rib_result *const *answers,
+	uint16_t n, bool foreign)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(routing->straight))
+			i += go_straight(w, routing, pkts + i, answers + i, n - i, foreign);
+		if (unlikely(i < n))
+			take_routed(w, routing, pkts[i], answers[i]);
+	}
+	if (unlikely(routing->waiting_count != 0))
+		ask_tables(w, routing);
+	outgoing_flush(w, &routing->outgoing);
+}
+
 void
 ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n)
 {
-	struct routing routing;
 	const struct rib_result *answers[BURST];
 	struct rib_result own[BURST];
+	struct routing routing;
 
 	if (n == 0)
 		return;
 	rib_find4(w->rib, keys, n, answers, own);
 	worker_stage(w, STAGE_OF_ROUTE);
-	routing.in = in;
-	routing.forwarding = in->settings.forwarding != 0; /* ip_forward sets that of every port */
-	routing.local = rib_local_filter(w->rib);
-	load_source_check(w, in, &routing.check);
-	routing.tables = tables_ask(w, NETFILTER_FORWARD) || tables_ask(w, NETFILTER_POSTROUTING);
-	routing.waiting_count = 0;
-	outgoing_start(&routing.outgoing);
-	if (likely(routing.forwarding && routing.check.rp_filter == 0 && !routing.check.accept_local &&
-		    !routing.check.realms && !routing.tables))
-		for (uint16_t i = 0; (i += go_straight(w, &routing, pkts + i, answers + i, n - i)) < n; i++)
-			take_routed(w, &routing, pkts[i], answers[i]);
-	else
-		for (uint16_t i = 0; i < n; i++)
-			take_routed(w, &routing, pkts[i], answers[i]);
-	if (unlikely(routing.waiting_count != 0))
-		ask_tables(w, &routing);
-	outgoing_flush(w, &routing.outgoing);
+	start_routing(w, in, &routing);
+	go_on(w, &routing, pkts, answers, n, false);
 }
 
 /* Tables see whole headers only, and before options and addresses are looked at. */
@@ -643,4 +696,22 @@ ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t 
 		n = ask_prerouting(w, in, pkts, n);
 	n = make_keys(w, in, pkts, n, keys);
 	ip4_route(w, in, pkts, keys, n);
+}
+
+void
+ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs, uint16_t n)
+{
+	const struct rib_result *answers[BURST];
+	struct routing routing;
+	bool from_here;
+
+	if (n == 0)
+		return;
+	if (unlikely(!rib_find_direct(w->rib, pairs, n, answers, &from_here))) {
+		ip4_receive(w, in, pkts, n);
+		return;
+	}
+	worker_stage(w, STAGE_OF_ROUTE);
+	start_routing(w, in, &routing);
+	go_on(w, &routing, pkts, answers, n, !from_here);
 }

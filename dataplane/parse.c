@@ -175,13 +175,43 @@ path_admit(struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint
 	return kept;
 }
 
+/* What multipath routes spread by. */
+enum { HASH_NONE, HASH_ADDRESSES, HASH_PORTS };
+
+/* 16 bytes of a packet, as two words of which only equality and bits are asked. */
+typedef uint64_t words __attribute__((vector_size(16)));
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
+/* What a plain packet is known by, and gets: as words, which fit into registers. */
+struct plain {
+	words frame, frame_mask; /* what its first 16 bytes are, and which of their bits matter */
+	words start[offsetof(struct pkt, scratch) / sizeof(words)]; /* of its struct pkt */
+	bytes iif; /* the port's, in the last 4, as a key's first 16 end */
+	uint32_t mtu;
+};
+
+_Static_assert(offsetof(struct pkt, scratch) == sizeof(((struct plain *)NULL)->start), "no more and no less");
+
+/* What is the same for all packets of a burst. */
+struct parsing {
+	struct plain plain;
+	struct rib_ahead ahead;
+	struct port *in;
+	uint8_t hash_policy; /* of multipath routes; HASH_NONE: there are none */
+	bool any; /* every destination MAC is ours */
+	bool fresh; /* from outside, not through a virtual port */
+	bool hooked; /* the ingress hook sees them before they are admitted */
+	bool direct; /* nobody needs keys */
+	bool finish; /* keys have fields that a plain packet of outside does not need */
+};
+
 /* All of struct pkt but its time, and the marks, of a packet that comes through a virtual port. */
 static void
-fill_again(struct pkt *p, const struct pkt *start)
+fill_again(struct pkt *p, const struct plain *plain)
 {
 	struct pkt before = *p;
 
-	memcpy(p, start, offsetof(struct pkt, scratch));
+	memcpy(p, plain->start, sizeof(plain->start));
 	p->time_ns = before.time_ns;
 	p->mark = before.mark;
 	p->tc_index = before.tc_index;
@@ -190,34 +220,13 @@ fill_again(struct pkt *p, const struct pkt *start)
 		p->priority = before.priority;
 }
 
-/* What multipath routes spread by. */
-enum { HASH_NONE, HASH_ADDRESSES, HASH_PORTS };
-
-/* 16 bytes of a packet, as two words of which only equality and bits are asked. */
-typedef uint64_t words __attribute__((vector_size(16)));
-typedef uint8_t bytes __attribute__((vector_size(16)));
-
-/* What is the same for all packets of a burst. */
-struct parsing {
-	struct pkt start; /* of a plain packet */
-	words frame, frame_mask; /* what a plain frame's first 16 bytes are, and which of their bits matter */
-	bytes iif; /* the port's, in the last 4, as a key's first 16 end */
-	struct port *in;
-	uint32_t mtu;
-	uint8_t hash_policy; /* of multipath routes; HASH_NONE: there are none */
-	bool any; /* every destination MAC is ours */
-	bool fresh; /* from outside, not through a virtual port */
-	bool hooked; /* the ingress hook sees them before they are admitted */
-	bool finish; /* keys have fields that a plain packet of outside does not need */
-};
-
 static inline void
 fill(struct pkt *p, const struct parsing *parsing)
 {
 	if (likely(parsing->fresh))
-		memcpy(p, &parsing->start, offsetof(struct pkt, scratch));
+		memcpy(p, parsing->plain.start, sizeof(parsing->plain.start));
 	else
-		fill_again(p, &parsing->start);
+		fill_again(p, &parsing->plain);
 }
 
 /* A tag that the device has taken out stands where filters and actions know it, and where other ports send it. */
@@ -264,6 +273,13 @@ static const words fragment_mask = { (uint64_t)RTE_BE16(RTE_IPV4_HDR_MF_FLAG | R
 static const words mbuf_wanted = { UINT64_C(1) << 32, 0 };
 static const words mbuf_mask = { UINT64_C(0xffff) << 32, RTE_MBUF_F_RX_VLAN_STRIPPED };
 
+/* The flags of a buffer that say how its bytes are held, not what a device found out: all above the others. */
+#define KEPT_FLAGS 3
+
+_Static_assert((RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL) << KEPT_FLAGS == 0 &&
+		       (RTE_MBUF_F_FIRST_FREE - 1) << KEPT_FLAGS >> KEPT_FLAGS == RTE_MBUF_F_FIRST_FREE - 1,
+	"the last bits");
+
 _Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, rearm_data) + 4 &&
 		       offsetof(struct rte_mbuf, ol_flags) == offsetof(struct rte_mbuf, rearm_data) + 8,
 	"where the masks have them");
@@ -292,6 +308,15 @@ load64(const uint8_t *from)
 	return word;
 }
 
+static inline uint16_t
+load16(const uint8_t *from)
+{
+	uint16_t word;
+
+	memcpy(&word, from, sizeof(word));
+	return word;
+}
+
 static inline uint32_t
 load32(const uint8_t *from)
 {
@@ -307,10 +332,22 @@ static const bool no_host[256] = { [0] = true, [127] = true, [224 ... 255] = tru
 /* The protocols whose ports rules know. */
 static const bool has_known_ports[256] = { [IPPROTO_TCP] = true, [IPPROTO_UDP] = true, [IPPROTO_SCTP] = true };
 
-/* All of a key but its mark and hash, which are 0; of ports what lies where they would. */
-static inline void
-write_key(struct rib_key4 *key, const uint8_t *ip, bytes iif)
+/* The key of a packet from a virtual port, and where multipath routes are. */
+static __rte_noinline void
+finish_key(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *key)
 {
+	key->mark = pkt_of(m)->mark;
+	if (parsing->hash_policy == HASH_PORTS)
+		key->flow_hash = path_flow_hash(m);
+	else if (parsing->hash_policy == HASH_ADDRESSES)
+		key->flow_hash = flow_hash_addresses(key->src, key->dst);
+}
+
+/* A plain packet's key but for its mark and hash, which are 0. */
+static inline void
+write_key(const struct rte_mbuf *m, bytes iif, struct rib_key4 *key)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
 	const bytes none = { 0 };
 	bytes second, from = load_bytes(ip + 8); /* TTL, protocol, checksum, addresses, ports */
 
@@ -320,6 +357,8 @@ write_key(struct rib_key4 *key, const uint8_t *ip, bytes iif)
 	from = __builtin_shufflevector(from, iif, 4, 5, 6, 7, 8, 9, 10, 11, 24, 25, 26, 27, 28, 29, 30, 31);
 	memcpy(key, &from, sizeof(from));
 	memcpy(&key->oif, &second, sizeof(second));
+	if (unlikely(!has_known_ports[key->ip_protocol] || m->data_len < PLAIN_HEADERS + 4))
+		key->sport = key->dport = 0;
 }
 
 _Static_assert(offsetof(struct rib_key4, iif) == 12 && offsetof(struct rib_key4, sport) == 20 &&
@@ -346,80 +385,84 @@ sum_ok(const uint8_t *ip)
 
 _Static_assert((uint64_t)(UINT64_C(0xfffefffefffeffff) * 0xffff) == 1, "the inverse of 2^16 - 1");
 
+/* The frame is longer than its datagram: cuts off the padding. False: it is shorter. */
+static inline bool
+cut(struct rte_mbuf *m, uint32_t total, uint32_t available)
+{
+	if (total < sizeof(struct rte_ipv4_hdr) || (int)total > (int)available)
+		return false;
+	m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + total);
+	m->pkt_len = RTE_ETHER_HDR_LEN + total;
+	return true;
+}
+
 /*
- * Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off, and key what it is
- * routed by, but for what finish_plain knows. Reads 38 bytes, however many are the frame's: a buffer has them.
+ * Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off, and *pair its source
+ * and destination, as in struct rib_pair4. Reads 34 bytes, however many are the frame's: a buffer has them.
  */
 static inline bool
-take_plain(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *key)
+take_plain(const struct plain *plain, struct rte_mbuf *m, uint64_t *pair)
 {
-	const uint64_t keep = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
 	uint64_t addresses = load64(ip + offsetof(struct rte_ipv4_hdr, src_addr));
-	uint32_t first = rte_be_to_cpu_32(load32(ip)), total = first & 0xffff;
+	uint32_t total = rte_be_to_cpu_16(load16(ip + offsetof(struct rte_ipv4_hdr, total_length)));
 	uint32_t available = m->data_len - RTE_ETHER_HDR_LEN;
-	words wrong = ((load_words(frame) ^ parsing->frame) & parsing->frame_mask) |
+	words wrong = ((load_words(frame) ^ plain->frame) & plain->frame_mask) |
 		      (load_words(frame + 16) & fragment_mask) |
 		      ((load_words(&m->rearm_data) ^ mbuf_wanted) & mbuf_mask);
 
-	if (unlikely((wrong[0] | wrong[1]) != 0 || total < sizeof(struct rte_ipv4_hdr)))
-		return false;
-	if (unlikely((int)total > (int)available || available > parsing->mtu || !sum_ok(ip)))
+	if (unlikely((wrong[0] | wrong[1]) != 0 || !sum_ok(ip)))
 		return false;
 	if (unlikely(no_host[(uint8_t)addresses] | no_host[(uint8_t)(addresses >> 32)]))
 		return false;
-	if (unlikely((m->ol_flags & ~keep) != 0))
-		m->ol_flags &= keep;
-	if (unlikely(total < available)) {
-		m->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + total);
-		m->pkt_len = RTE_ETHER_HDR_LEN + total;
-	}
-	write_key(key, ip, parsing->iif);
-	if (unlikely(!has_known_ports[key->ip_protocol] || total < sizeof(struct rte_ipv4_hdr) + 4))
-		key->sport = key->dport = 0;
+	if (unlikely(available - sizeof(struct rte_ipv4_hdr) > plain->mtu - sizeof(struct rte_ipv4_hdr)))
+		return false;
+	if (unlikely(total != available) && !cut(m, total, available))
+		return false;
+	if (unlikely(m->ol_flags << KEPT_FLAGS != 0))
+		m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	*pair = addresses;
 	return true;
+}
+
+static void
+start_plain(const struct worker *w, const struct port *in, bool any, struct plain *plain)
+{
+	const struct pkt start = {
+		.time_ns = w->now,
+		.leaf = PKT_LEAF_NONE,
+		.in_port = (uint16_t)in->ifindex,
+		.l4_off = PLAIN_HEADERS,
+		.protocol = rte_cpu_to_be_16(ETHERTYPE_IP),
+		.l3_off = RTE_ETHER_HDR_LEN,
+		.flags = PKT_PLAIN,
+	};
+
+	memcpy(plain->start, &start, sizeof(plain->start));
+	plain->iif = (bytes)(words){ 0, (uint64_t)start.in_port << 32 };
+	plain->mtu = in->mtu;
+	/* MACs, ethertype, version and length of the header. If any MAC is ours, a group's is not (its first bit). */
+	plain->frame = (words){ 0, UINT64_C(0x450008) << 32 };
+	plain->frame_mask = (words){ any ? 1 : UINT64_C(0xffffffffffff), UINT64_C(0xffffff) << 32 };
+	if (!any)
+		memcpy(&plain->frame, in->mac, RTE_ETHER_ADDR_LEN);
 }
 
 static void
 start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, struct parsing *parsing)
 {
-	*parsing = (struct parsing){
-		.start = {
-			.time_ns = w->now,
-			.leaf = PKT_LEAF_NONE,
-			.in_port = (uint16_t)in->ifindex,
-			.l4_off = PLAIN_HEADERS,
-			.protocol = rte_cpu_to_be_16(ETHERTYPE_IP),
-			.l3_off = RTE_ETHER_HDR_LEN,
-			.flags = PKT_PLAIN,
-		},
-		.in = in,
-		.hash_policy = !rib_has_multipath(w->rib) ? HASH_NONE :
-		               w->settings->fib_multipath_hash_policy == 1 ? HASH_PORTS : HASH_ADDRESSES,
-		.mtu = in->mtu,
-		.any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router),
-		.fresh = fresh,
-		.hooked = hooked,
-	};
+	parsing->ahead = rib_look_ahead(w->rib);
+	parsing->in = in;
+	parsing->hash_policy = !rib_has_multipath(w->rib)                    ? HASH_NONE
+			       : w->settings->fib_multipath_hash_policy == 1 ? HASH_PORTS
+									     : HASH_ADDRESSES;
+	parsing->any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router);
+	parsing->fresh = fresh;
+	parsing->hooked = hooked;
+	parsing->direct =
+		parsing->ahead.direct && parsing->hash_policy == HASH_NONE && !tables_ask(w, NETFILTER_PREROUTING);
 	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
-	parsing->iif = (bytes)(words){ 0, (uint64_t)parsing->start.in_port << 32 };
-	/* MACs, ethertype, version and length of the header. If any MAC is ours, a group's is not (its first bit). */
-	parsing->frame = (words){ 0, UINT64_C(0x450008) << 32 };
-	parsing->frame_mask = (words){ parsing->any ? 1 : UINT64_C(0xffffffffffff), UINT64_C(0xffffff) << 32 };
-	if (!parsing->any)
-		memcpy(&parsing->frame, in->mac, RTE_ETHER_ADDR_LEN);
-}
-
-/* What take_plain leaves open of a packet from a virtual port, and where multipath routes are. */
-static __rte_noinline void
-finish_plain(const struct parsing *parsing, struct rte_mbuf *m, struct rib_key4 *key)
-{
-	fill(pkt_of(m), parsing);
-	key->mark = pkt_of(m)->mark;
-	if (parsing->hash_policy == HASH_PORTS)
-		key->flow_hash = path_flow_hash(m);
-	else if (parsing->hash_policy == HASH_ADDRESSES)
-		key->flow_hash = flow_hash_addresses(key->src, key->dst);
+	start_plain(w, in, parsing->any, &parsing->plain);
 }
 
 /* Any packet that is not plain; false: dropped. */
@@ -433,45 +476,87 @@ take_other(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m)
 	return reason == KEEP;
 }
 
-/* What parsing reads of packets, but their mbufs: these are at hand, since they were just received. */
+/* What parsing reads of a packet, but its mbuf: that is at hand, since it was just received. */
 static __rte_always_inline void
-fetch(struct rte_mbuf *const *pkts, uint16_t n)
+fetch(struct rte_mbuf *m)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		rte_prefetch0_write(pkt_of(pkts[i]));
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+	rte_prefetch0_write(pkt_of(m));
+	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+}
+
+/*
+ * The plain packets from the i-th on, up to the first that is not: its place is returned. Calls nothing, so that what is
+ * the same for all stays in registers.
+ */
+static __rte_always_inline uint16_t
+take_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint16_t n, struct parsed *parsed,
+	uint16_t *kept, bool direct)
+{
+	const struct plain plain = parsing->plain;
+	const struct rib_ahead ahead = parsing->ahead;
+	uint16_t k = *kept;
+
+	for (; i < n; i++, k++) {
+		struct rte_mbuf *m = pkts[i];
+		uint64_t pair;
+
+		if (likely(i + AHEAD < n))
+			fetch(pkts[i + AHEAD]);
+		if (unlikely(!take_plain(&plain, m, &pair)))
+			break;
+		memcpy(pkt_of(m), plain.start, sizeof(plain.start));
+		if (direct)
+			memcpy(&parsed->pairs[k], &pair, sizeof(pair));
+		else
+			write_key(m, plain.iif, &parsed->keys[k]);
+		rib_fetch4(&ahead, (rte_be32_t)(pair >> 32));
+		pkts[k] = m;
 	}
+	*kept = k;
+	return i;
+}
+
+/* One that is not plain, or needs more than take_run does; false: dropped. */
+static __rte_noinline bool
+take_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m, struct parsed *parsed, uint16_t k)
+{
+	uint64_t pair;
+
+	if (!take_plain(&parsing->plain, m, &pair)) {
+		if (!take_other(w, parsing, m))
+			return false;
+		parsed->plain = false;
+		return true;
+	}
+	fill(pkt_of(m), parsing);
+	if (parsed->direct) {
+		memcpy(&parsed->pairs[k], &pair, sizeof(pair));
+		return true;
+	}
+	write_key(m, parsing->plain.iif, &parsed->keys[k]);
+	if (parsing->finish)
+		finish_key(parsing, m, &parsed->keys[k]);
+	return true;
 }
 
 /* Takes all packets and says of each in `parsed`; returns how many are kept, in front. */
 static __rte_always_inline uint16_t
 take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
 {
-	const struct rib_ahead ahead = rib_look_ahead(w->rib);
-	struct rib_key4 *key = parsed->keys;
+	uint16_t kept = 0;
 
 	parsed->plain = true;
-	fetch(pkts, RTE_MIN(n, (uint16_t)AHEAD));
+	parsed->direct = parsing->direct;
+	for (uint16_t i = 0; i < RTE_MIN(n, (uint16_t)AHEAD); i++)
+		fetch(pkts[i]);
 	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-
-		if (i % AHEAD == 0 && i + AHEAD < n)
-			fetch(pkts + i + AHEAD, RTE_MIN((uint16_t)(n - i - AHEAD), (uint16_t)AHEAD));
-		if (unlikely(!take_plain(parsing, m, key))) {
-			if (!take_other(w, parsing, m))
-				continue;
-			parsed->plain = false;
-		} else if (likely(!parsing->finish)) {
-			memcpy(pkt_of(m), &parsing->start, offsetof(struct pkt, scratch));
-		} else {
-			finish_plain(parsing, m, key);
-		}
-		pkts[key - parsed->keys] = m;
-		if (likely(ahead.first != NULL) && likely(parsed->plain))
-			rib_fetch4(&ahead, key->dst);
-		key++;
+		if (likely(!parsing->finish))
+			i = parsed->direct ? take_run(parsing, pkts, i, n, parsed, &kept, true)
+					   : take_run(parsing, pkts, i, n, parsed, &kept, false);
+		if (unlikely(i < n) && take_one(w, parsing, pkts[i], parsed, kept))
+			pkts[kept++] = pkts[i];
 	}
-	return (uint16_t)(key - parsed->keys);
+	return kept;
 }
 
 static uint16_t

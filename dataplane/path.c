@@ -95,12 +95,14 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 		parsed.plain = false; /* marks are part of the keys */
 		worker_stage(w, STAGE_OF_INGRESS);
 	}
-	if (likely(parsed.plain)) {
+	if (unlikely(!parsed.plain)) {
+		dispatch(w, in, pkts, n);
+	} else if (likely(parsed.direct)) {
+		ip4_route_direct(w, in, pkts, parsed.pairs, n);
+	} else {
 		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
 			n = tables_prerouting_keys(w, in, pkts, parsed.keys, n);
 		ip4_route(w, in, pkts, parsed.keys, n);
-	} else {
-		dispatch(w, in, pkts, n);
 	}
 	worker_stage(w, STAGE_OF_FORWARD);
 }

@@ -68,10 +68,13 @@ struct pkt_sink *path_sink(const struct worker *w, uint32_t ifindex);
 
 /* ---- parse.c ----------------------------------------------------------------------------------------------------- */
 
-/* What parsing a burst leaves beside struct pkt. */
+/* What parsing a burst leaves beside struct pkt, if all packets are plain: what they are routed by. */
 struct parsed {
-	struct rib_key4 keys[BURST]; /* what each packet is to be routed by, if all are plain */
-	bool plain;
+	union {
+		struct rib_key4 keys[BURST];
+		struct rib_pair4 pairs[BURST]; /* direct: nothing else is of interest, as far as one can see */
+	};
+	bool plain, direct;
 };
 
 /*
@@ -160,6 +163,9 @@ bool tables_output(struct worker *w, struct rte_mbuf *m);
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Goes on with those whose headers are known to be good, by these keys. */
 void ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n);
+/* The same for plain packets, by their addresses alone if that will do. */
+void
+ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs, uint16_t n);
 /* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
 static inline uint32_t
 ip4_tos_priority(uint8_t tos)

@@ -261,13 +261,16 @@ info_get(struct rib *rib, const struct rib_route *route)
 	infos->count++;
 	count_realm(infos, info, 1);
 	infos->bytes += info_bytes(info->hop_count);
+	const struct rib_nexthop *hop = info->hop_count > 0 ? rib_nexthop(rib, info->nexthops[0]) : NULL;
+
 	/* All but the group stays as it is for the number's life. */
 	*target_at(infos, number) = (struct target){
 		.result = { .type = info->type,
 			.scope = info->scope,
 			.realm = info->hop_count > 0 ? info->hops[0].realm : 0,
 			.nexthop = info->hop_count > 0 ? info->nexthops[0] : RIB_NEXTHOP_NONE,
-			.hop = info->hop_count > 0 ? rib_nexthop(rib, info->nexthops[0]) : NULL },
+			.forwards = info->type == RTN_UNICAST && info->hop_count == 1 && hop != NULL,
+			.hop = hop },
 	};
 	info_publish(rib, number);
 	return number;

@@ -114,9 +114,15 @@ void info_publish(struct rib *rib, uint32_t number);
 void infos_destroy(struct rib *rib);
 
 static inline const struct target *
+target_in(struct target *const *pages, uint32_t number)
+{
+	return &pages[number >> PAGE_BITS][number & PAGE_MASK];
+}
+
+static inline const struct target *
 target_of(const struct infos *infos, uint32_t number)
 {
-	return &infos->pages[number >> PAGE_BITS][number & PAGE_MASK];
+	return target_in(infos->pages, number);
 }
 
 /* ---- tables (table.c) ---- */
@@ -142,6 +148,15 @@ struct table {
 	uint32_t sequence; /* order of creation */
 	struct table *next; /* in its hash bucket */
 } __rte_cache_aligned;
+
+/* The flat form of a table, if that tells all. */
+static inline const struct flat *
+table_flat(const struct table *table)
+{
+	const struct flat *flat = __atomic_load_n(&table->flat, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&table->by_tos, __ATOMIC_RELAXED) == NULL ? flat : NULL;
+}
 
 #define TABLE_BUCKETS 256 /* by the low byte of the number: Linux's order of dumping too */
 

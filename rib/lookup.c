@@ -80,6 +80,7 @@ choose_hop(const struct burst *b, const struct group *group, uint8_t k)
 		result->nexthop = m->nexthop;
 		result->realm = m->realm;
 		result->hop = rib_nexthop(b->rib, m->nexthop);
+		result->forwards = result->type == RTN_UNICAST && result->hop != NULL;
 		return true;
 	}
 	return oif == 0 || result->nexthop == RIB_NEXTHOP_NONE || (result->hop != NULL && result->hop->ifindex == oif);
@@ -185,22 +186,13 @@ ask_table(const struct burst *b, const struct table *table, const uint8_t *place
 		ask_by_tos(b, by_tos, places, n, values);
 }
 
-/* The flat form of a table, if that tells all. */
-static inline const struct flat *
-flat_of(const struct table *table)
-{
-	const struct flat *flat = __atomic_load_n(&table->flat, __ATOMIC_ACQUIRE);
-
-	return likely(__atomic_load_n(&table->by_tos, __ATOMIC_RELAXED) == NULL) ? flat : NULL;
-}
-
 /* All keys ask the same table; false if it certainly has nothing for any of them. */
 static bool
 ask_together(struct burst *b, const struct table *table)
 {
 	const struct tos_lpms *by_tos = __atomic_load_n(&table->by_tos, __ATOMIC_ACQUIRE);
 	const struct lpm *lpm = __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE);
-	const struct flat *flat = flat_of(table);
+	const struct flat *flat = table_flat(table);
 	uint8_t places[LPM_BURST];
 
 	if (flat != NULL)
@@ -246,7 +238,7 @@ ask_each(struct burst *b)
 	uint16_t left = 0;
 
 	for (uint16_t i = 0; i < b->count; i++) {
-		b->flat[i] = flat_of(b->table[i]);
+		b->flat[i] = table_flat(b->table[i]);
 		places[left] = (uint8_t)i;
 		left += b->flat[i] == NULL;
 	}
@@ -413,23 +405,6 @@ rib_find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, const 
 
 	for (uint16_t done = 0; done < n; done += LPM_BURST)
 		find4(rib, keys + done, RTE_MIN(n - done, LPM_BURST), answers + done, own + done, lengths);
-}
-
-struct rib_ahead
-rib_look_ahead(const struct rib *rib)
-{
-	const struct ruleset *set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
-	struct rib_ahead ahead = { NULL };
-
-	/* Rules that select may come before: then it is for those that they do not. */
-	for (uint32_t r = set->all[0]; r < set->count && ahead.first == NULL; r = set->all[r + 1]) {
-		const struct table *table = set->tables[r];
-		const struct lpm *lpm = table != NULL ? __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE) : NULL;
-
-		if (lpm != NULL && flat_of(table) == NULL)
-			ahead.first = lpm_root_v4(lpm, &ahead.shift);
-	}
-	return ahead;
 }
 
 static void

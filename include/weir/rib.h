@@ -108,10 +108,13 @@ struct rib_local_filter {
 };
 const struct rib_local_filter *rib_local_filter(const struct rib *rib);
 
+#define RIB_LOCAL_FACTOR 2654435761u /* by the golden ratio */
+#define RIB_LOCAL_SHIFT  21
+
 static inline uint32_t
-rib_local_hash(rte_be32_t addr) /* multiplicative, by the golden ratio; 11 bits */
+rib_local_hash(rte_be32_t addr) /* multiplicative; 11 bits */
 {
-	return addr * 2654435761u >> 21;
+	return addr * RIB_LOCAL_FACTOR >> RIB_LOCAL_SHIFT;
 }
 
 /* False: certainly none of this router's. True: ask rib_address_is_local. */
@@ -260,6 +263,7 @@ struct rib_result {
 	uint8_t scope;
 	uint8_t prefix_length; /* of the route found */
 	bool by_rule; /* a rule's action says so, no route */
+	bool forwards; /* RTN_UNICAST by a hop that is there */
 };
 
 /* Answers a burst. keys and results are arrays of n. */
@@ -272,23 +276,42 @@ void rib_lookup4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n,
 void rib_find4(const struct rib *rib, const struct rib_key4 *keys, uint16_t n, const struct rib_result **answers,
 	struct rib_result *own);
 /*
- * What rib_find4 reads first of a large table is not in the second-level cache: who knows an address early has it come
+ * What a lookup reads first of a large table is not in the second-level cache: who knows an address early has it come
  * meanwhile. Good until the reader's next quiescent state.
  */
 struct rib_ahead {
-	const uint64_t *first; /* NULL: there is no large table for whatever comes */
-	uint32_t shift;
+	const uint64_t *first; /* where there is no large table for whatever comes, something else of one element */
+	uint32_t shift; /* up to 32 */
+	bool direct; /* rib_find_direct is worth asking */
 };
 struct rib_ahead rib_look_ahead(const struct rib *rib);
 
 static inline void
 rib_fetch4(const struct rib_ahead *ahead, rte_be32_t dst)
 {
-	rte_prefetch0(&ahead->first[rte_be_to_cpu_32(dst) >> ahead->shift]);
+	rte_prefetch0(&ahead->first[(uint64_t)rte_be_to_cpu_32(dst) >> ahead->shift]);
 }
 
 /* Is there any route with a realm? Then a packet's source has one, too: that of the route back to it. */
 bool rib_has_realms(const struct rib *rib);
+
+/*
+ * The short way, where rules that take everything lead to a table that has one answer for each: then nothing but the
+ * destination matters.
+ */
+#define RIB_DIRECT_MAX 64 /* packets */
+
+struct rib_pair4 { /* as they stand in a header */
+	rte_be32_t src, dst;
+};
+
+/*
+ * At most RIB_DIRECT_MAX; answers as rib_find4's. False: it is not so simple, and rib_find4 knows. *from_here: a source
+ * may be an address of this router (rib_may_be_local).
+ */
+bool rib_find_direct(const struct rib *rib, const struct rib_pair4 *pairs, uint16_t n,
+	const struct rib_result **answers, bool *from_here);
+
 /* Is flow_hash of interest? False: no route has several hops. */
 bool rib_has_multipath(const struct rib *rib);
 

@@ -55,15 +55,17 @@ null_frames_receive(struct rte_mbuf **pkts, uint16_t n)
 {
 	const __m128i start = _mm_loadu_si128((const __m128i *)(const void *)source.start);
 	const __m128i middle = _mm_loadu_si128((const __m128i *)(const void *)(source.start + 16));
+	/* In registers: else each write to a frame might have changed them. */
+	const struct null_frame *frames = source.frames;
+	const uint32_t mask = source.mask, next = source.next;
 
 	n = rte_eth_rx_burst(source.device, 0, pkts, n);
 	for (uint16_t i = 0; i < n; i++)
-		write_frame(rte_pktmbuf_mtod(pkts[i], uint8_t *), start, middle,
-			&source.frames[(source.next + i) & source.mask]);
-	source.next += n;
+		write_frame(rte_pktmbuf_mtod(pkts[i], uint8_t *), start, middle, &frames[(next + i) & mask]);
+	source.next = next + n;
 	/* The next burst's are to be at hand: four lie in a cache line. */
 	for (uint16_t i = 0; i < n; i += RTE_CACHE_LINE_SIZE / sizeof(struct null_frame))
-		rte_prefetch0(&source.frames[(source.next + i) & source.mask]);
+		rte_prefetch0(&frames[(next + n + i) & mask]);
 	return n;
 }
 

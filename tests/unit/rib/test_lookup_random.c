@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <direct.h>
 #include <internal.h>
 
 #include "ip.h"
@@ -51,9 +52,9 @@ draw_hop(uint8_t family)
 	return hop;
 }
 
-/* Adds or deletes; that a route is refused now and then does not matter, for the same tables are asked both ways. */
+/* Adds or deletes, `simple`: without tos and mostly by one hop; that a route is refused now and then does not matter, for the same tables are asked both ways. */
 static void
-change_route(struct rib *rib, uint8_t family, uint32_t table)
+change_route(struct rib *rib, uint8_t family, uint32_t table, bool simple)
 {
 	static const uint8_t refusing[] = { RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW, RTN_THROW };
 	struct rib_hop hops[3];
@@ -63,10 +64,10 @@ change_route(struct rib *rib, uint8_t family, uint32_t table)
 		.type = RTN_UNICAST,
 		.hops = hops,
 		.priority = draw(3),
-		.hop_count = draw(6) == 0 ? 3 : 1 };
+		.hop_count = draw(simple ? 60 : 6) == 0 ? 3 : 1 };
 
 	clear_host_bits(&route.dst);
-	if (family == AF_INET && draw(8) == 0)
+	if (family == AF_INET && !simple && draw(8) == 0)
 		route.tos = (uint8_t)(draw(8) * 4);
 	for (unsigned int i = 0; i < 3; i++)
 		hops[i] = draw_hop(family);
@@ -174,7 +175,7 @@ churn(struct rib *rib, uint8_t family)
 		uint32_t number = draw(DRAW_TABLES * 8),
 			 table = number < DRAW_TABLES ? number : DRAW_TABLES - 1 - number % 2;
 
-		change_route(rib, family, 100 + table);
+		change_route(rib, family, 100 + table, false);
 		if (draw(6) == 0)
 			change_rule(rib, family);
 		if (draw(200) == 0)
@@ -209,6 +210,117 @@ static void
 lookups_agree_with_the_plain_search(void **state)
 {
 	churn(*state, AF_INET);
+}
+
+/* How many packets the short way had an answer for; it may say no, but must not say anything else. */
+static unsigned int
+compare_direct(const struct rib *rib, uint16_t n)
+{
+	const struct rib_result *answers[RIB_DIRECT_MAX], *direct[RIB_DIRECT_MAX];
+	struct rib_result own[RIB_DIRECT_MAX];
+	struct rib_key4 keys[RIB_DIRECT_MAX] = { 0 };
+	struct rib_pair4 pairs[RIB_DIRECT_MAX];
+	bool from_here, any = false;
+
+	for (uint16_t i = 0; i < n; i++) {
+		keys[i].src = draw(n) == 0 ? RTE_BE32(0x0a000001) : draw_addr(AF_INET).v4;
+		keys[i].dst = draw_addr(AF_INET).v4;
+		pairs[i] = (struct rib_pair4){ keys[i].src, keys[i].dst };
+		any |= rib_may_be_local(rib_local_filter(rib), keys[i].src);
+	}
+	if (!rib_find_direct(rib, pairs, n, direct, &from_here))
+		return 0;
+	assert_int_equal(from_here, any);
+	rib_find4(rib, keys, n, answers, own);
+	for (uint16_t i = 0; i < n; i++) {
+		assert_ptr_equal(direct[i], answers[i]);
+		assert_int_equal(direct[i]->forwards, direct[i]->type == RTN_UNICAST && direct[i]->hop != NULL);
+	}
+	return n;
+}
+
+/* By Linux's own three rules, with routes of all types in two of the tables, and few of them or many. */
+static void
+the_short_way_agrees_with_the_long_one(void **state)
+{
+	unsigned int found = 0;
+
+	ip_script(*state, "route add default via 172.16.0.9\n");
+	for (unsigned int step = 0; step < 4000; step++) {
+		change_route(*state, AF_INET, draw(8) == 0 ? RT_TABLE_DEFAULT : RT_TABLE_MAIN, true);
+		if (draw(200) == 0)
+			change_link(*state);
+		found += compare_direct(*state, (uint16_t)(1 + draw(draw(4) == 0 ? RIB_DIRECT_MAX : 3)));
+	}
+	assert_true(found > 100);
+}
+
+/* Sources and destinations by every reader that this processor has, in bursts of every length. */
+static void
+addresses_are_taken_apart_alike(void **state)
+{
+	struct rib_local_filter filter = { { 0 } };
+	struct rib_pair4 pairs[LPM_BURST];
+	const struct direct_reader *reader;
+
+	for (unsigned int i = 0; i < 64; i++) {
+		uint32_t hash = draw(2048);
+
+		filter.bits[hash / 64] |= UINT64_C(1) << hash % 64;
+	}
+	for (unsigned int step = 0; step < 20000; step++) {
+		uint16_t n = (uint16_t)draw(LPM_BURST + 1);
+		uint32_t addrs[LPM_BURST];
+		bool any = false;
+
+		for (uint16_t i = 0; i < LPM_BURST; i++) {
+			pairs[i] = (struct rib_pair4){ draw(UINT32_MAX), draw(UINT32_MAX) };
+			/* Mostly not in the filter, whatever lies behind the last. */
+			while (i < n && draw(64) != 0 && rib_may_be_local(&filter, pairs[i].src))
+				pairs[i].src = draw(UINT32_MAX);
+			any |= i < n && rib_may_be_local(&filter, pairs[i].src);
+		}
+		for (unsigned int r = 0; (reader = direct_reader(r)) != NULL; r++) {
+			assert_int_equal(reader->take_apart(&filter, pairs, n, addrs), any);
+			for (uint16_t i = 0; i < n; i++)
+				assert_int_equal(addrs[i], rte_be_to_cpu_32(pairs[i].dst));
+		}
+	}
+}
+
+/* Rules that take everything, tables of every size: a burst has its answers from the first that knows any. */
+static void
+the_short_way_asks_tables_in_turn(void **state)
+{
+	const struct rib *rib = *state;
+	struct rib_pair4 pairs[3] = { { 1, RTE_BE32(0x14010203) }, { 1, RTE_BE32(0x14020304) },
+		{ 1, RTE_BE32(0x14030405) } };
+	const struct rib_result *answers[3];
+	char line[100];
+	bool from_here;
+
+	assert_false(rib_find_direct(rib, pairs, 3, answers, &from_here));
+	ip_script(*state, "route add 20.0.0.0/8 via 172.16.0.9\n");
+	assert_true(rib_find_direct(rib, pairs, 3, answers, &from_here));
+	assert_false(from_here);
+	for (unsigned int i = 0; i < 2 * FLAT_ROUTES_MAX; i++) { /* no longer flat */
+		snprintf(line, sizeof(line), "route add 30.0.%u.0/24 via 172.16.0.8", i);
+		ip_command(*state, line);
+	}
+	assert_true(rib_find_direct(rib, pairs, 3, answers, &from_here));
+	assert_true(answers[2]->forwards);
+	assert_int_equal(answers[2]->hop->gateway.v4, RTE_BE32(0xac100009));
+	ip_script(*state, "route add throw 20.3.0.0/16\n");
+	assert_false(rib_find_direct(rib, pairs, 3, answers, &from_here));
+	assert_true(rib_find_direct(rib, pairs, 2, answers, &from_here));
+	ip_script(*state, "route add blackhole 20.2.0.0/16\n");
+	assert_true(rib_find_direct(rib, pairs, 2, answers, &from_here));
+	assert_int_equal(answers[1]->type, RTN_BLACKHOLE);
+	ip_script(*state, "route add 20.1.0.0/16 nexthop via 172.16.0.8 nexthop via 172.16.0.9\n");
+	assert_false(rib_find_direct(rib, pairs, 2, answers, &from_here));
+	assert_true(rib_find_direct(rib, pairs + 1, 1, answers, &from_here));
+	ip_script(*state, "rule add from 11.0.0.1 table 100 pref 10\n");
+	assert_false(rib_find_direct(rib, pairs + 1, 1, answers, &from_here));
 }
 
 static void
@@ -280,6 +392,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lookups_agree_with_the_plain_search, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_short_way_agrees_with_the_long_one, set_up, tear_down),
+		cmocka_unit_test(addresses_are_taken_apart_alike),
+		cmocka_unit_test_setup_teardown(the_short_way_asks_tables_in_turn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lookups_of_ipv6_agree_with_the_plain_search, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_burst_falls_through_many_tables, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(realms_and_suppression_are_of_each_rule, set_up, tear_down),
