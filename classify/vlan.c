@@ -164,14 +164,13 @@ pop_ethernet(struct rte_mbuf *m)
 	return pkt_of(m)->l3_off == RTE_ETHER_HDR_LEN && !read_tag(m, &tag) && move_start(m, RTE_ETHER_HDR_LEN);
 }
 
+/* For a packet without one, as it comes from a port without link layer, or from pop_eth. */
 static bool
 push_ethernet(struct rte_mbuf *m, const struct vlan_conf *conf)
 {
 	struct rte_ether_hdr header = { .ether_type = pkt_of(m)->protocol };
-	struct tag tag;
 
-	if (read_tag(m, &tag) || pkt_of(m)->l3_off > UINT8_MAX - RTE_ETHER_HDR_LEN ||
-		!move_start(m, -(int32_t)RTE_ETHER_HDR_LEN))
+	if (pkt_of(m)->l3_off != 0 || !move_start(m, -(int32_t)RTE_ETHER_HDR_LEN))
 		return false;
 	memcpy(&header.dst_addr, conf->dst_mac, sizeof(header.dst_addr));
 	memcpy(&header.src_addr, conf->src_mac, sizeof(header.src_addr));

@@ -404,7 +404,8 @@ action_new(struct nl_request *req, struct error *err)
 
 struct flush {
 	uint32_t *indices;
-	unsigned int n, bound;
+	unsigned int n;
+	bool bound; /* one was met that filters use */
 };
 
 static int
@@ -412,8 +413,9 @@ note_for_flush(void *arg, const struct action *action)
 {
 	struct flush *flush = arg;
 
-	if (action_binds(action) != 0) {
-		flush->bound++;
+	/* As on Linux, the first that is in use ends it. */
+	if (action_binds(action) != 0 || flush->bound) {
+		flush->bound = true;
 	} else {
 		uint32_t *more = realloc(flush->indices, (flush->n + 1) * sizeof(*more));
 
@@ -439,8 +441,10 @@ flush_kind(struct nl_request *req, const char *kind, struct error *err)
 	free(flush.indices);
 	if (rc == -ENOMEM)
 		return error_code(err, ENOMEM);
-	if (rc == 0 && flush.n == 0 && flush.bound != 0)
+	if (rc == 0 && flush.n == 0 && flush.bound)
 		return error_code(err, EPERM);
+	if (rc == 0 && flush.bound)
+		error_warn(err, "Unable to flush all TC actions");
 	return rc;
 }
 

@@ -30,7 +30,6 @@ LEFT_OUT = [
     ('09', r'^tc qdisc show dev tap0$', 'the first is of a tap that was never up, and a replay\'s ports are up at its start'),
     ('09', r'ip link show tap0', 'a tap has no carrier until a program opens it'),
     ('12', r'choke|eth2', 'choke is not offered'),
-    ('13', r'matchall|filter show dev eth2 (egress|ingress)$', 'matchall comes in a later issue'),
     ('14', r'-j qdisc show dev eth0', 'in the order of a hash, and iproute2 makes no JSON of cbq and dsmark'),
     ('16', r'parent 1:99 ', 'Linux takes a parent that is not there for the root; weir refuses'),
     ('18', r'prio 3 fw', 'Linux takes an empty fw filter, and cannot print it'),
