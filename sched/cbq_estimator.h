@@ -18,7 +18,7 @@
  * maxidle. What it sends before its time, by borrowing or at the expense of the classes below it, is averaged as the
  * paper says, and so is what it sends out of idleness: maxburst.
  *
- * A departure is all that leaves at one time.
+ * Each packet is charged by itself, whatever many leave at one time.
  */
 #ifndef WEIR_SCHED_CBQ_ESTIMATOR_H
 #define WEIR_SCHED_CBQ_ESTIMATOR_H
@@ -41,20 +41,6 @@ cbq_gap(const struct cbq_class *cl, uint64_t now)
 	uint64_t gap_ns = now > cl->last_ns ? now - cl->last_ns : 0;
 
 	return (int64_t)((gap_ns < CBQ_GAP_MAX_NS ? gap_ns : CBQ_GAP_MAX_NS) << TOKENS_SHIFT);
-}
-
-/*
- * What a class that may send can send at once without being over its limit before the last packet; regulated, it is so
- * if less than that one's size is left.
- */
-static inline int64_t
-cbq_saved(const struct cbq_class *cl, uint64_t now)
-{
-	int64_t saved = cl->avgidle + cbq_gap(cl, now), most = cl->regulated ? cl->catch_up : cl->maxidle;
-
-	if (!cl->regulated)
-		saved -= cl->avgidle >> cl->ewma_log;
-	return saved < most ? saved : most;
 }
 
 /*

@@ -149,29 +149,11 @@ look_ahead(const struct cbq *h, struct cbq_look_ahead *ahead, const struct turn_
 /* ---- sending */
 
 /*
- * How many packets may be asked for at once, with the same outcome as if each were: all that there are, where its turn
- * and what it has saved last for them; else one.
- */
-static inline uint16_t
-packets_at_once(const struct cbq_class *cl, const struct qdisc *leaf, const struct cbq_class *lender, uint16_t room,
-	uint64_t now)
-{
-	int64_t cost;
-
-	if (leaf->backlog_pkts == 1 || lender != cl || cl->level != 0 ||
-		leaf->backlog_bytes > (uint64_t)cl->deficit >> 16)
-		return 1;
-	cost = rate_cost(&cl->rate, leaf->backlog_bytes);
-	return cbq_saved(cl, now) >= (cl->regulated ? 2 * cost : cost) ? room : 1;
-}
-
-/*
  * The classes above cl, where it is not isolated or borrows from there, have used their rates, too: "a class's usage
  * is that of all of its descendants".
  */
 static inline void
-charge_above(
-	struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, uint64_t bytes, uint32_t packets, uint64_t now)
+charge_above(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, uint64_t bytes, uint64_t now)
 {
 	bool paid = cl == lender;
 
@@ -185,36 +167,35 @@ charge_above(
 		more = cbq_more(cl);
 		paid = paid || cl == lender;
 		more->sent_bytes += bytes;
-		more->sent_packets += packets;
+		more->sent_packets++;
 		cbq_charge(cl, bytes, cl == lender || cl->busy != 0, now);
 		cbq_review(h, cl, now);
 	}
 }
 
-/* One turn of cl's, or a part of it: returns how many packets it gave. */
-static inline uint16_t
-serve_leaf(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts, uint16_t n,
+/* A packet of cl's turn, if its leaf gives one: each is charged by itself, whatever many are asked for at once. */
+static inline bool
+serve_leaf(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts,
 	struct leaf_sums *sums, uint64_t now)
 {
 	struct class *c = cbq_class_of(cl);
 	uint64_t bytes;
-	uint16_t got = leaf_give(c, pkts, packets_at_once(cl, c->leaf, lender, n, now), &bytes, sums, now);
 
-	if (unlikely(got == 0)) {
+	if (unlikely(leaf_give(c, pkts, 1, &bytes, sums, now) == 0)) {
 		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
 		if (c->leaf->backlog_pkts != 0)
 			park(h, cl, qdisc_next_event(c->leaf, now));
-		return 0;
+		return false;
 	}
 	cbq_use_turn(h, cl, bytes);
 	if (unlikely(lender != cl)) {
-		cbq_more(cl)->borrows += got;
-		cbq_more(lender)->borrows += got;
+		cbq_more(cl)->borrows++;
+		cbq_more(lender)->borrows++;
 	}
 	cbq_charge(cl, bytes, true, now);
 	cbq_review(h, cl, now);
-	charge_above(h, cl, lender, bytes, got, now);
-	return got;
+	charge_above(h, cl, lender, bytes, now);
+	return true;
 }
 
 uint16_t
@@ -223,7 +204,7 @@ cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	struct cbq *h = qdisc_priv(q);
 	struct leaf_sums sums = { 0 };
 	bool top_level = cbq_top_level();
-	uint16_t got = 0, sent;
+	uint16_t got = 0;
 
 	run_timers(h, now);
 	while (got < n && h->busy_levels != 0) {
@@ -241,9 +222,10 @@ cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			cbq_use_turn(h, cl, 0);
 			continue;
 		}
-		sent = serve_leaf(h, cl, lender, pkts + got, n - got, &sums, now);
-		got += sent;
-		if (unlikely(top_level && sent != 0))
+		if (unlikely(!serve_leaf(h, cl, lender, pkts + got, &sums, now)))
+			continue;
+		got++;
+		if (unlikely(top_level))
 			cbq_note_sent(h, cl, now);
 	}
 	qdisc_left_below(q, sums.packets, sums.bytes, now);

@@ -283,6 +283,51 @@ follows_the_top_level_guidelines(void **state)
 	keep_top_level(false);
 }
 
+/* ---- bursts */
+
+/* The same traffic, drawn from `seed`, dequeued `at_once` packets a call; what left, and when, is in bed.taken. */
+static void
+play_in_bursts(unsigned int seed, uint32_t at_once)
+{
+	draw_state = seed * UINT64_C(0x9e3779b97f4a7c15);
+	bed_make();
+	make_cbq(LINK);
+	add_random_classes();
+	for (unsigned int i = 0; i < STEPS / 10; i++) {
+		uint32_t minor = draw(CLASSES + 1);
+
+		for (unsigned int n = draw(12); n > 0; n--)
+			offer_packet(packet(64 + 100 * minor, minor, CLASSID(1, minor), 0));
+		while (take_more(at_once) != 0)
+			;
+		bed.now += draw(4000000);
+	}
+}
+
+/* A call for many packets gives the same ones as many calls for one: what may be asked for at once is no more than that. */
+static void
+a_burst_is_what_single_packets_are(void **state)
+{
+	static struct taken taken[BED_TAKEN_MAX];
+
+	for (unsigned int seed = 1; seed <= 20; seed++) {
+		uint32_t count;
+
+		play_in_bursts(seed, 1);
+		count = bed.taken_count;
+		memcpy(taken, bed.taken, count * sizeof(*taken));
+		bed_end();
+		play_in_bursts(seed, 32);
+		assert_int_equal(bed.taken_count, count);
+		for (uint32_t i = 0; i < count; i++) {
+			if (bed.taken[i].flow != taken[i].flow || bed.taken[i].time_ns != taken[i].time_ns)
+				fail_msg("seed %u: packet %u is of 1:%x at %lu ns; one by one, of 1:%x at %lu", seed, i,
+					bed.taken[i].flow, bed.taken[i].time_ns, taken[i].flow, taken[i].time_ns);
+		}
+		bed_end();
+	}
+}
+
 /* ---- two agencies */
 
 enum { A = 1, A_INTERACTIVE, A_FTP, B, B_INTERACTIVE, B_FTP };
@@ -377,6 +422,45 @@ an_isolated_class_lends_nothing(void **state)
 	bed_end();
 	/* It has its own, and may borrow: but there is nothing left. */
 	make_agencies(true, true);
+	expect((uint32_t[]){ A_INTERACTIVE, A_FTP }, 2, (double[]){ 4, 2 }, LINK);
+	bed_end();
+	/* All of the agency's rate is the isolated class's: there is nothing to lend at any time. */
+	make_agencies(true, true);
+	change_class(class_of(A_FTP), &(struct cbq_conf){ .given = CBQ_RATE, .rate.Bps = MBIT(6), .cell_log = 3 });
+	expect((uint32_t[]){ A_INTERACTIVE }, 1, (double[]){ 4 }, LINK);
+	bed_end();
+}
+
+static uint64_t
+bytes_counted(uint32_t minor)
+{
+	struct sched_stats stats;
+
+	class_get_stats(class_of(minor), &stats);
+	return stats.bytes;
+}
+
+/*
+ * What an isolated class borrows is counted from the lender on, and what it sends at its own rate not at all above it.
+ * Here it borrows all that it sends, as borrowing keeps it over its limit: 4 mbit of the agency, the rest of the link.
+ */
+static void
+what_an_isolated_class_sends_is_counted_by_the_lender(void **state)
+{
+	double all;
+
+	make_agencies(false, true);
+	run_backlogged((uint32_t[]){ A_FTP }, 1, 1000, LINK, SECONDS(20));
+	all = (double)bytes_counted(A_FTP);
+	assert_true(fabs((double)bytes_counted(A) / all - 0.4) < 0.01);
+	assert_true(fabs((double)bytes_counted(0) / all - 1) < 0.01);
+	bed_end();
+	/* So the agency has those 4 for others as long as the isolated class keeps to its own. */
+	make_agencies(true, true);
+	change_class(
+		class_of(A_INTERACTIVE), &(struct cbq_conf){ .given = CBQ_RATE, .rate.Bps = MBIT(2), .cell_log = 3 });
+	change_class(class_of(A_FTP),
+		&(struct cbq_conf){ .given = CBQ_LINK_SHARING | CBQ_FLAGS, .isolated = true, .bounded = true });
 	expect((uint32_t[]){ A_INTERACTIVE, A_FTP }, 2, (double[]){ 4, 2 }, LINK);
 	bed_end();
 }
@@ -531,11 +615,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(follows_the_formal_guidelines),
 		cmocka_unit_test(follows_the_top_level_guidelines),
+		cmocka_unit_test(a_burst_is_what_single_packets_are),
 		cmocka_unit_test(each_has_its_own_when_all_are_busy),
 		cmocka_unit_test(what_one_leaves_stays_in_the_agency),
 		cmocka_unit_test(what_an_agency_leaves_goes_to_the_other),
 		cmocka_unit_test(a_bounded_agency_takes_nothing_from_the_other),
 		cmocka_unit_test(an_isolated_class_lends_nothing),
+		cmocka_unit_test(what_an_isolated_class_sends_is_counted_by_the_lender),
 		cmocka_unit_test(under_its_limit_a_class_does_not_wait),
 		cmocka_unit_test(the_link_always_lends),
 		cmocka_unit_test(top_level_forgets_who_is_unsatisfied),
