@@ -80,9 +80,15 @@ mode_now(const struct htb *h, const struct htb_class *cl)
 }
 
 static inline uintptr_t
+wait_at(const struct htb_class *cl, unsigned int prio, unsigned int wait)
+{
+	return (uintptr_t)cl | prio << HTB_WAIT_PRIO_SHIFT | wait;
+}
+
+static inline uintptr_t
 wait_of(const struct htb *h, const struct htb_class *cl, unsigned int wait)
 {
-	return (uintptr_t)cl | (unsigned int)htb_config_of(h, cl)->prio << HTB_WAIT_PRIO_SHIFT | wait;
+	return wait_at(cl, htb_config_of(h, cl)->prio, wait);
 }
 
 static inline unsigned int
@@ -91,25 +97,35 @@ prio_of_wait(uintptr_t who)
 	return (who & HTB_WAIT_BITS) >> HTB_WAIT_PRIO_SHIFT;
 }
 
+/* Of a leaf over its ceil: what it waits for. */
+static inline unsigned int
+wait_of_leaf(const struct htb_class *cl)
+{
+	return (int64_t)(cl->ceil_used - cl->used) >= 0 ? HTB_WAIT_ROW : HTB_CANNOT_SEND;
+}
+
 /*
  * To be told when its mode ends if nothing more is sent. A wait that is there already is left: debts only grow
  * meanwhile, so it goes off early, and the mode is looked at anew.
  */
 static inline void
-arm(struct htb *h, struct htb_class *cl)
+arm_wait(struct htb *h, struct htb_class *cl, unsigned int prio, unsigned int wait, uint64_t used)
 {
-	unsigned int wait = cl->mode;
-
-	if (wait == HTB_CAN_SEND)
-		return;
-	if (wait == HTB_CANNOT_SEND && cl->level == 0 && (int64_t)(cl->ceil_used - cl->used) >= 0)
-		wait = HTB_WAIT_ROW;
 	if ((cl->armed & (1u << wait | 1u << cl->mode)) != 0)
 		return;
 	cl->armed |= (uint8_t)(1u << wait);
-	int64_t missing = (int64_t)((cl->mode == HTB_CANNOT_SEND ? cl->ceil_used : cl->used) - h->clock);
+	wheel_add(&h->wheel, h->now + ns_from_tokens((int64_t)(used - h->clock)), wait_at(cl, prio, wait));
+}
 
-	wheel_add(&h->wheel, h->now + ns_from_tokens(missing), wait_of(h, cl, wait));
+static inline void
+arm(struct htb *h, struct htb_class *cl)
+{
+	unsigned int prio = htb_config_of(h, cl)->prio;
+
+	if (cl->mode == HTB_MAY_BORROW)
+		arm_wait(h, cl, prio, HTB_MAY_BORROW, cl->used);
+	else if (cl->mode == HTB_CANNOT_SEND)
+		arm_wait(h, cl, prio, cl->level == 0 ? wait_of_leaf(cl) : HTB_CANNOT_SEND, cl->ceil_used);
 }
 
 static __rte_noinline void
@@ -290,8 +306,12 @@ charge_inner(
 	more->sent_packets += packets;
 	enum htb_mode mode = mode_of(tokens, ceil_tokens);
 
-	if (unlikely(mode != cl->mode) && mode_matters(cl, mode))
-		review_mode(q, h, cl, mode);
+	if (likely(mode == cl->mode))
+		return;
+	if (mode_matters(cl, mode))
+		change_mode(q, h, cl, mode);
+	else
+		cl->mode = (uint8_t)mode;
 }
 
 /*
@@ -566,7 +586,7 @@ exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int pri
 		if (cl->busy != 0)
 			htb_row_remove_first(h, prio);
 		cl->mode = HTB_CANNOT_SEND;
-		arm(h, cl);
+		arm_wait(h, cl, prio, wait_of_leaf(cl), cl->ceil_used);
 	} else {
 		change_mode(q, h, cl, mode);
 	}
