@@ -344,11 +344,13 @@ decode_rule(struct reader *reader, uint32_t index, struct error *err)
 /* ---- chains ---------------------------------------------------------------------------------- */
 
 static bool
-is_policy(const struct netfilter_rule_spec *rule)
+is_policy(const struct reader *reader, uint32_t index)
 {
-	static const struct netfilter_selector any;
+	static const struct ipt_ip any;
+	const struct netfilter_rule_spec *rule = &reader->rules[index];
 
-	return memcmp(&rule->selector, &any, sizeof(any)) == 0 && rule->n_matches == 0 &&
+	return memcmp(&entry_at(reader->blob, reader->offsets[index])->ip, &any, sizeof(any)) == 0 &&
+	       rule->n_matches == 0 &&
 	       (rule->target.verdict == NETFILTER_ACCEPT || rule->target.verdict == NETFILTER_DROP);
 }
 
@@ -364,7 +366,7 @@ find_chains(const struct reader *reader, struct netfilter_table_spec *spec, stru
 			continue;
 		first = rule_at(reader, blob->hook_entry[hook]);
 		policy = rule_at(reader, blob->underflow[hook]);
-		if (first == UINT32_MAX || policy == UINT32_MAX || first > policy || !is_policy(&reader->rules[policy]))
+		if (first == UINT32_MAX || policy == UINT32_MAX || first > policy || !is_policy(reader, policy))
 			return error_set(err, EINVAL,
 				"table %s: chain %s is said to be from byte %u to its policy at %u, where it is not",
 				netfilter_table_name(blob->table), netfilter_hook_name((enum netfilter_hook)hook),
