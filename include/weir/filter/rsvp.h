@@ -10,25 +10,7 @@
 #include <stdint.h>
 
 #include <weir/classify.h>
-
-/* A generalized port (RFC 2207): a word behind the network header; bytes of it are as in the packet. */
-struct rsvp_port {
-	rte_be32_t key, mask; /* mask 0: any */
-	int32_t offset; /* of the word, from the transport header; negative ones lie in the network header */
-};
-
-/* linux/pkt_cls.h had it as struct tc_rsvp_pinfo, until newer ones left it out. */
-struct rsvp_pinfo {
-	struct rsvp_port session, sender;
-	uint8_t protocol; /* of the transport; 0 is a protocol like others */
-	uint8_t tunnelid; /* which tunnel's inside the session is in; 0: none's */
-	/*
-	 * 0, or where the session is a tunnel's: how far behind the start of the transport header the inner network
-	 * header ends. The classid is then the number of the tunnel.
-	 */
-	uint8_t tunnelhdr;
-	uint8_t unused;
-};
+#include <weir/filter/rsvp_ports.h>
 
 struct rsvp_conf {
 	bool has_classid;
