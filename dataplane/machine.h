@@ -33,6 +33,35 @@ struct rte_device;
 struct port_machine;
 struct lane;
 
+/* ---- from worker to worker ---- */
+
+/*
+ * What stands in a worker's ring: a packet, and above its address, which needs 48 bits, the port that it is to leave by,
+ * where it is at STAGE_OUTPUT. Else 0, and struct pkt says where it resumes. So the owner of a port whose tree is
+ * bypassed need not fetch struct pkt from another processor's cache.
+ */
+#define RING_PORT_SHIFT 48
+
+static inline void *
+ring_word(struct rte_mbuf *m, uint16_t leaves_by)
+{
+	return (void *)((uintptr_t)m | (uintptr_t)leaves_by << RING_PORT_SHIFT);
+}
+
+static inline uint16_t
+ring_word_port(const void *word)
+{
+	return (uint16_t)((uintptr_t)word >> RING_PORT_SHIFT);
+}
+
+static inline struct rte_mbuf *
+ring_word_packet(const void *word)
+{
+	return (struct rte_mbuf *)((uintptr_t)word & ((UINT64_C(1) << RING_PORT_SHIFT) - 1));
+}
+
+_Static_assert(sizeof(uintptr_t) == 8, "there is room above an address");
+
 /* ---- one worker ---- */
 
 struct polled_queue {

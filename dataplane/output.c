@@ -397,11 +397,16 @@ port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf
 	lane_enqueue(wm, &pm->first, pkts, n);
 }
 
+/* At most BURST; leaves_by: the port's ifindex if they are at STAGE_OUTPUT, else 0. */
 static void
-to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n, uint16_t leaves_by)
 {
 	struct worker_machine *owner = w->router->workers[out->owner];
-	unsigned int sent = rte_ring_mp_enqueue_burst(owner->ring, (void **)pkts, n, NULL);
+	void *words[BURST];
+
+	for (uint16_t i = 0; i < n; i++)
+		words[i] = ring_word(pkts[i], leaves_by);
+	unsigned int sent = rte_ring_mp_enqueue_burst(owner->ring, words, n, NULL);
 
 	worker_wake(owner);
 	if (unlikely(sent < n))
@@ -445,7 +450,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		p->stage = STAGE_OUTPUT;
 		p->out_port = out->ifindex;
 	}
-	to_owner(w, out, pkts, n);
+	to_owner(w, out, pkts, n, (uint16_t)out->ifindex);
 	worker_stage(w, STAGE_OF_HANDOVER);
 }
 
@@ -478,5 +483,6 @@ port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint1
 	if (out->owner == w->index)
 		path_resume(w, pkts, n);
 	else
-		to_owner(w, out, pkts, n);
+		for (uint16_t done = 0; done < n; done += BURST)
+			to_owner(w, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0);
 }

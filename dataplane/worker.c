@@ -74,10 +74,10 @@ worker_create(struct router *router, unsigned int index, struct error *err)
 static void
 drop_all(struct worker_machine *wm)
 {
-	struct rte_mbuf *m;
+	void *word;
 
-	while (wm->ring != NULL && rte_ring_dequeue(wm->ring, (void **)&m) == 0)
-		pkt_drop(&wm->orphans.sink, m, DROP_SHUTDOWN);
+	while (wm->ring != NULL && rte_ring_dequeue(wm->ring, &word) == 0)
+		pkt_drop(&wm->orphans.sink, ring_word_packet(word), DROP_SHUTDOWN);
 	for (; wm->deferred_head != wm->deferred_tail; wm->deferred_head++)
 		pkt_drop(&wm->orphans.sink, wm->deferred[wm->deferred_head % DEFERRED_SIZE], DROP_SHUTDOWN);
 }
@@ -360,6 +360,53 @@ take_deferred(struct worker_machine *wm, struct rte_mbuf **pkts)
 	return n;
 }
 
+/* At STAGE_OUTPUT. */
+static void
+enqueue_run(struct worker_machine *wm, uint16_t ifindex, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct port *port = worker_port(&wm->w, ifindex);
+
+	if (unlikely(port == NULL)) {
+		for (uint16_t i = 0; i < n; i++)
+			drop_orphan(wm, pkts[i]);
+		return;
+	}
+	if (!sched_can_bypass(port_machine(port)->first.tree))
+		for (uint16_t i = 0; i < n; i++)
+			rte_prefetch0(pkt_of(pkts[i]));
+	port_enqueue(wm, port_machine(port), pkts, n);
+}
+
+/* Takes a burst from the ring; returns how many packets there were. */
+static uint16_t
+take_handed_over(struct worker_machine *wm)
+{
+	struct rte_mbuf *pkts[BURST];
+	void *words[BURST];
+	uint16_t n = rte_ring_sc_dequeue_burst(wm->ring, words, BURST, NULL);
+
+	/* All that the owner touches of a packet comes from another core's cache: fetched together. */
+	for (uint16_t i = 0; i < n; i++) {
+		pkts[i] = ring_word_packet(words[i]);
+		rte_mbuf_prefetch_part1(pkts[i]);
+		rte_mbuf_prefetch_part2(pkts[i]);
+		if (ring_word_port(words[i]) == 0)
+			rte_prefetch0(pkt_of(pkts[i]));
+	}
+	worker_stage(&wm->w, STAGE_OF_HANDOVER);
+	for (uint16_t done = 0, run; done < n; done += run) {
+		uint16_t ifindex = ring_word_port(words[done]);
+
+		for (run = 1; done + run < n && ring_word_port(words[done + run]) == ifindex;)
+			run++;
+		if (likely(ifindex != 0))
+			enqueue_run(wm, ifindex, pkts + done, run);
+		else
+			resume_burst(wm, pkts + done, run);
+	}
+	return n;
+}
+
 unsigned int
 worker_take_up(struct worker_machine *wm)
 {
@@ -371,20 +418,8 @@ worker_take_up(struct worker_machine *wm)
 		resume_burst(wm, pkts, n);
 		total += n;
 	}
-	for (unsigned int bursts = 0; bursts < RING_BURSTS; bursts++) {
-		n = rte_ring_sc_dequeue_burst(wm->ring, (void **)pkts, BURST, NULL);
-		if (n == 0)
-			break;
-		/* All that the owner touches of a packet comes from another core's cache: fetched together. */
-		for (uint16_t i = 0; i < n; i++) {
-			rte_mbuf_prefetch_part1(pkts[i]);
-			rte_mbuf_prefetch_part2(pkts[i]);
-			rte_prefetch0(pkt_of(pkts[i]));
-		}
-		worker_stage(&wm->w, STAGE_OF_HANDOVER);
-		resume_burst(wm, pkts, n);
+	for (unsigned int bursts = 0; bursts < RING_BURSTS && (n = take_handed_over(wm)) != 0; bursts++)
 		total += n;
-	}
 	return total;
 }
 
