@@ -90,7 +90,7 @@ tree_estimate(struct sched_tree *tree, uint64_t now)
 		struct estimator *e = heap_first(&tree->estimators)->item;
 
 		sample(e, now);
-		heap_delay_first(&tree->estimators, e->due);
+		heap_change_first(&tree->estimators, e->due);
 		set_due(tree);
 	}
 }

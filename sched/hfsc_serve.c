@@ -83,11 +83,7 @@ settle_first(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	if (cl->busy && !cl->parked && (eligible = hfsc_eligible_time(cl)) <= now &&
 		hfsc_know_deadline(h, cl, now, &deadline)) {
 		cl->eligible = true;
-		if (likely(!key_before(deadline, heap_first(&h->deadlines)->key)))
-			return heap_delay_first(&h->deadlines, deadline);
-		heap_pop(&h->deadlines);
-		heap_push(&h->deadlines, deadline, cl);
-		return NULL;
+		return heap_change_first(&h->deadlines, deadline);
 	}
 	heap_pop(&h->deadlines);
 	if (cl->busy && !cl->parked)
@@ -121,7 +117,7 @@ next_by_share(struct hfsc *h)
 			heap_pop(heap);
 			child->queued = false;
 		} else if (unlikely(heap_first(heap)->key != child->virtual_ns)) {
-			heap_delay_first(heap, child->virtual_ns);
+			heap_change_first(heap, child->virtual_ns);
 		} else {
 			hfsc_tick(&cl->inner, child->virtual_ns);
 			cl = child;
@@ -137,7 +133,7 @@ put_first_right(struct min_heap *heap, struct hfsc_class *cl, bool inner)
 	bool stays = cl->active && !cl->unfit && !cl->parked && !(inner && heap_empty(&cl->inner.children));
 
 	if (stays) {
-		const struct hfsc_class *soon = heap_delay_first(heap, cl->virtual_ns);
+		const struct hfsc_class *soon = heap_change_first(heap, cl->virtual_ns);
 
 		if (inner && soon != NULL)
 			prefetch_inner(soon);

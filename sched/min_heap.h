@@ -119,9 +119,9 @@ heap_push(struct min_heap *heap, uint64_t key, void *item)
 	heap_sift_up(heap, heap->end++, (struct heap_entry){ .key = key, .item = item });
 }
 
-/* The first entry's key is another one now, not an earlier one. Returns what heap_sift_down does. */
+/* The first entry's key is another one now. Returns what heap_sift_down does. */
 static inline void *
-heap_delay_first(struct min_heap *heap, uint64_t key)
+heap_change_first(struct min_heap *heap, uint64_t key)
 {
 	return heap_sift_down(heap, HEAP_ROOT, (struct heap_entry){ .key = key, .item = heap_first(heap)->item });
 }

@@ -289,6 +289,69 @@ real_time_goes_before_shares_and_over_limits(void **state)
 	bed_end();
 }
 
+/*
+ * By its real-time curve the class has all that its upper limit lets it have: that it comes to be first by virtual time
+ * does not give it more.
+ */
+static void
+what_is_sent_by_real_time_counts_for_the_limit(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1,
+		(struct hfsc_class_conf){
+			.real_time = line(MBIT(3)), .link_share = line(MBIT(9)), .upper_limit = line(MBIT(3)) });
+	add(0, 2, shares(MBIT(1)));
+	offer_many(900, 1000, 1);
+	offer_many(990, 1000, 2);
+	for (; bed.now < SECONDS(1); bed.now += 800000) /* a link of 10 mbit */
+		assert_int_equal(take_more(1), 1);
+	assert_in_range(bytes_of(1), 374000, 377000);
+	bed_end();
+}
+
+/* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
+static void
+coming_and_going_brings_no_more_than_the_share(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, shares(MBIT(5)));
+	add(0, 2, shares(MBIT(5)));
+	offer_many(990, 1000, 2);
+	for (unsigned int i = 0; i < 1000; i++, bed.now += 800000) {
+		if (sched_class_find(sched_root(bed.tree), CLASSID(1, 1))->leaf->backlog_pkts == 0)
+			offer_many(1, 1000, 1);
+		assert_int_equal(take_more(1), 1);
+	}
+	assert_in_range(bytes_of(1), 498000, 502000);
+	bed_end();
+}
+
+/* tc-hfsc(7), UPPERLIMIT: who was held back by its limit does not make up for it later. */
+static void
+who_was_held_back_shares_from_now_on(void **state)
+{
+	struct hfsc_class_conf fast = { .upper_limit = line(MBIT(100)) };
+	uint64_t before;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, limited(MBIT(5), MBIT(1)));
+	add(0, 2, shares(MBIT(5)));
+	offer_many(900, 1000, 1);
+	offer_many(990, 1000, 2);
+	for (unsigned int i = 0; i < 500; i++, bed.now += 800000)
+		assert_int_equal(take_more(1), 1);
+	before = bytes_of(1);
+	assert_in_range(before, 49000, 52000);
+	change_class(sched_class_find(sched_root(bed.tree), CLASSID(1, 1)), &fast);
+	for (unsigned int i = 0; i < 200; i++, bed.now += 800000)
+		assert_int_equal(take_more(1), 1);
+	assert_in_range(bytes_of(1) - before, 98000, 102000);
+	bed_end();
+}
+
 /* ---- changes */
 
 static void
@@ -444,6 +507,9 @@ main(void)
 		cmocka_unit_test(without_limits_the_link_is_never_idle),
 		cmocka_unit_test(a_class_that_was_held_back_does_not_go_over_its_limit_later),
 		cmocka_unit_test(the_parent_shares_by_the_curves),
+		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_limit),
+		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
+		cmocka_unit_test(who_was_held_back_shares_from_now_on),
 		cmocka_unit_test(real_time_goes_before_shares_and_over_limits),
 		cmocka_unit_test(a_change_of_curves_takes_effect_at_once_and_loses_nothing),
 		cmocka_unit_test(deleting_a_class_moves_its_packets),

@@ -283,7 +283,8 @@ four_state_losses_have_the_chains_stationary_values(void **state)
 {
 	static const struct {
 		double p13, p31, p32, p23, p14;
-	} cases[] = { { 0.01, 0.2, 0, 1, 0 }, { 0.02, 0.1, 0.3, 0.25, 0 }, { 0.01, 0.15, 0.35, 0.4, 0.03 } };
+	} cases[] = { { 0.01, 0.2, 0, 1, 0 }, { 0.02, 0.1, 0.3, 0.25, 0 }, { 0.01, 0.15, 0.35, 0.4, 0.03 },
+		{ 0.02, 0.1, 0.3, 0.8, 0 } };
 
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
 		double s3 = cases[i].p13 / cases[i].p31, s4 = cases[i].p14, s2 = s3 * cases[i].p32 / cases[i].p23;
@@ -338,6 +339,43 @@ copies_are_made_and_counted(void **state)
 	assert_int_equal(twice, bed.sink.generated);
 	assert_int_equal(bed.sent, N + twice);
 	assert_share(twice, 0.05);
+	bed_end();
+}
+
+/*
+ * Each packet is doubled, each with chances of its own to be lost: where the packet is, one goes on in its place and no
+ * copy is made; else the copy may be lost.
+ */
+static void
+copies_are_lost_by_themselves(void **state)
+{
+	uint32_t numbers = 0, lost;
+
+	bed_make();
+	make_netem((struct netem_conf){ .latency_ns = MS(1),
+		.duplicate = { .probability = UINT32_MAX },
+		.loss = { .probability = PERCENT(20) } });
+	for (uint32_t i = 0; i < 3; i++) {
+		offer_n(N / 3, 64);
+		take_all(SCHED_NEVER - 1);
+		for (uint32_t k = 0; k < bed.taken_count; k++)
+			numbers += k == 0 || bed.taken[k].id != bed.taken[k - 1].id;
+	}
+	lost = (uint32_t)sched_root(bed.tree)->drops[DROP_EMULATED_LOSS];
+	assert_share(bed.sink.generated, 0.8);
+	assert_share(lost, 0.8 * 0.2);
+	assert_int_equal(bed.sent, N + bed.sink.generated - lost);
+	assert_int_equal(numbers, N); /* none of them all is gone */
+	bed_end();
+	/* All are lost, and all are doubled: neither. */
+	bed_make();
+	make_netem((struct netem_conf){ .latency_ns = MS(1),
+		.duplicate = { .probability = UINT32_MAX },
+		.loss = { .probability = UINT32_MAX } });
+	offer_n(100, 64);
+	take_all(SCHED_NEVER - 1);
+	assert_int_equal(bed.taken_count, 100);
+	assert_int_equal(bed.sink.generated, 0);
 	bed_end();
 }
 
@@ -415,6 +453,7 @@ main(void)
 		cmocka_unit_test(four_state_losses_have_the_chains_stationary_values),
 		cmocka_unit_test(marks_where_hosts_speak_ecn_instead_of_losing),
 		cmocka_unit_test(copies_are_made_and_counted),
+		cmocka_unit_test(copies_are_lost_by_themselves),
 		cmocka_unit_test(one_bit_of_a_corrupted_packet_is_another_one),
 		cmocka_unit_test(the_asked_share_of_packets_overtakes),
 		cmocka_unit_test(the_same_seed_gives_the_same_network),
