@@ -206,6 +206,13 @@ note_change(void)
 	first_ordered = RTE_MAX(first_ordered, epoch_count - 1);
 }
 
+static int
+is_netem(void *arg, struct qdisc *q)
+{
+	(void)arg;
+	return strcmp(q->ops->kind, "netem") == 0;
+}
+
 static uint32_t last_of_flow[STEPS + 16][FLOWS];
 
 static void
@@ -213,6 +220,9 @@ start_epoch(void)
 {
 	assert_true(epoch_count < RTE_DIM(epochs));
 	memset(last_of_flow[epoch_count], 0xff, sizeof(last_of_flow[0]));
+	/* What waits in netem will go on by the new rules, others of its epoch have gone by the old ones. */
+	if (sched_qdisc_walk(bed.tree, is_netem, NULL) != 0)
+		first_ordered = epoch_count;
 	epochs[epoch_count++] = bed.next_id;
 	reclassified = false;
 }
