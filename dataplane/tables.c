@@ -13,6 +13,7 @@
 #include <netinet/ip_icmp.h>
 
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
 #include "buffer.h"
 #include "path.h"
@@ -21,14 +22,27 @@
 
 /* ---- what targets ask of the router --------------------------------------------------------------------------- */
 
+/* UDP's checksum may be left out (RFC 768). */
+static bool
+is_unsummed(const struct rte_mbuf *m, uint16_t l4_off)
+{
+	struct rte_udp_hdr copy;
+	const struct rte_udp_hdr *udp = rte_pktmbuf_read(m, l4_off, sizeof(copy), &copy);
+
+	return udp != NULL && udp->dgram_cksum == 0;
+}
+
 static bool
 is_intact(const struct rte_mbuf *m)
 {
 	uint8_t protocol = ip4_header(m)->next_proto_id;
+	uint16_t l4_off = pkt_of((struct rte_mbuf *)(uintptr_t)m)->l4_off;
 
 	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || ip4_is_fragment(ip4_header(m)))
 		return true;
-	return pkt_of((struct rte_mbuf *)(uintptr_t)m)->l4_off != 0 && ip4_transport_sum_ok(m);
+	if (l4_off == 0)
+		return false;
+	return (protocol == IPPROTO_UDP && is_unsummed(m, l4_off)) || ip4_transport_sum_ok(m);
 }
 
 static void

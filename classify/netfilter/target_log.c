@@ -38,7 +38,7 @@ describe(const struct netfilter_log_conf *c, const struct packet *p, struct netf
 	log->flags = c->flags;
 	log->mark = p->key.f.mark;
 	log->length = p->key.f.length;
-	log->has_link = pkt->in_port != 0 && pkt->l3_off >= RTE_ETHER_HDR_LEN;
+	log->has_link = p->ctx->in != NULL && pkt->in_port != 0 && pkt->l3_off >= RTE_ETHER_HDR_LEN;
 	if (log->has_link)
 		memcpy(log->link, rte_pktmbuf_mtod(p->m, const uint8_t *), sizeof(log->link));
 	log->bytes = RTE_MIN(log->length, (uint16_t)sizeof(log->packet));

@@ -398,6 +398,13 @@ log_tells_what_it_saw(void **state)
 	assert_string_equal(line,
 		"seen: IN=eth0 OUT=eth1 MAC=02:00:00:00:00:02:02:00:00:00:00:01:08:00 SRC=10.0.0.1 DST=10.0.0.2 LEN=50 "
 		"TOS=0x10 PREC=0x00 TTL=64 ID=0 PROTO=UDP SPT=1000 DPT=53 LEN=30 MARK=0x1f ");
+	/* Where there is no port that it came in by, there is no such header. */
+	struct netfilter_ctx ctx = hook_ctx(NETFILTER_FORWARD, 1);
+	struct rte_mbuf *m = &p.mbuf;
+	ctx.host = &host;
+	ctx.in = NULL;
+	assert_int_equal(netfilter_run(nf, &ctx, 7, &m, 1), 1);
+	assert_false(calls.log.has_link);
 	conf.level = 8;
 	assert_int_equal(load(NETFILTER_FILTER, NETFILTER_FORWARD, &rule), -EINVAL);
 	conf.level = 4;
