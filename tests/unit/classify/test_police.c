@@ -164,6 +164,56 @@ answers_as_asked_and_counts(void **state)
 	assert_int_equal(stats.drops, 1);
 }
 
+/* What becomes of a packet to which police says this. 9 is the class of the filter that is asked next. */
+static int64_t
+outcome_of(int32_t verdict, bool *went_on)
+{
+	*went_on = verdict == TC_ACT_PIPE;
+	switch (verdict) {
+	case TC_ACT_UNSPEC:
+		return 9;
+	case TC_ACT_OK:
+	case TC_ACT_PIPE:
+		return 1;
+	default:
+		return -1; /* dropped */
+	}
+}
+
+static void
+does_what_is_asked_in_every_combination(void **state)
+{
+	static const int32_t verdicts[] = { TC_ACT_UNSPEC, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_PIPE, TC_ACT_STOLEN,
+		TC_ACT_TRAP, TC_ACT_RECLASSIFY };
+
+	for (size_t c = 0; c < RTE_DIM(verdicts); c++)
+		for (size_t e = 0; e < RTE_DIM(verdicts); e++) {
+			struct police_conf conf = mbit8(64); /* one packet */
+			struct action_spec specs[] = { { .kind = "police", .conf = &conf }, SET_MARK(77, TC_ACT_OK) };
+
+			conf.conform = verdicts[c];
+			conf.exceed = verdicts[e];
+			assert_int_equal(add_fw_actions(chain, 1, 1, 1, specs, 2), 0);
+			assert_int_equal(add_fw(chain, 2, 1, 9), 0);
+			for (unsigned int packet = 0; packet < 2; packet++) {
+				/* Who is to be asked again meets the policer again, with what is left of the bucket. */
+				int32_t said =
+					packet == 0 && verdicts[c] != TC_ACT_RECLASSIFY ? verdicts[c] : verdicts[e];
+				bool went_on;
+				int64_t expected = outcome_of(said, &went_on);
+				struct packet p;
+				struct verdict v;
+
+				packet_udp(&p, 1);
+				v = ask(chain, &p);
+				assert_int_equal(v.action == TC_ACT_OK ? (int64_t)v.classid : -1, expected);
+				assert_int_equal(p.pkt.mark == 77, went_on);
+			}
+			assert_int_equal(delete_filter(chain, 1, "fw", 0, &err), 0);
+			assert_int_equal(delete_filter(chain, 2, "fw", 0, &err), 0);
+		}
+}
+
 static void
 a_change_starts_with_a_full_bucket(void **state)
 {
@@ -233,6 +283,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_packet_above_the_mtu_exceeds, start, end),
 		cmocka_unit_test_setup_teardown(counts_packets_if_asked, start, end),
 		cmocka_unit_test_setup_teardown(answers_as_asked_and_counts, start, end),
+		cmocka_unit_test_setup_teardown(does_what_is_asked_in_every_combination, start, end),
 		cmocka_unit_test_setup_teardown(a_change_starts_with_a_full_bucket, start, end),
 		cmocka_unit_test_setup_teardown(refuses_what_makes_no_sense, start, end),
 		cmocka_unit_test_setup_teardown(workers_share_one_bucket, start, end),
