@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wrr: nested TCA_WRR_*, whose one other end is ../shim/tc_wrr.c: what is on the wire is the config itself. */
+/* wrr: nested TCA_WRR_*, whose one other end is ../shim/tc/wrr.c: what is on the wire is the config itself. */
 #include <weir/qdisc/wrr.h>
 
 #include "tc/qdisc_codec.h"

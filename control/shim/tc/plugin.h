@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What tc needs to know of kinds that it does not know, or no longer: iproute2 6.6 left dsmark, tcindex and rsvp out. tc
+ * What tc needs to know of kinds that it does not know (wrr), or no longer: iproute2 6.6 left dsmark, tcindex and rsvp out. tc
  * finds the options of a kind by a symbol, KIND_qdisc_util or KIND_filter_util: among its own first, in a library of its
  * directory, or else among all that is loaded; and this library is. So these yield to a tc that knows the kind.
+ * (TC_LIB_DIR could name another directory, but then netem's tables and other people's libraries would not be found.)
  *
  * The interface is tc's as it was observed of iproute2 6.1: of its own q_atm.so, of what tc exports, and of what lies
  * there. Nothing of tc is needed but, where it is there, its reader of actions.

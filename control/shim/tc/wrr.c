@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What tc needs to know of wrr. tc finds the options of a kind that it does not know by a symbol, KIND_qdisc_util: in a
- * library q_KIND.so of its own directory, or else among all that is loaded; and this library is. (TC_LIB_DIR could name
- * another directory, but then netem's tables and other people's libraries would not be found.)
- *
- * The interface is tc's as it was observed of iproute2 6.1: of its own q_atm.so, which has such a symbol, and of what
- * tc exports. Nothing of tc is needed but, with -json, its writer.
- */
+/* wrr, which no tc knows; docs/disciplines/wrr.md. With -json it needs tc's writer. */
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -21,18 +14,7 @@
 
 #include <weir/qdisc/wrr.h>
 
-#define MESSAGE_MAX 16384 /* tc's buffers are longer */
-
-struct qdisc_util {
-	struct qdisc_util *next;
-	const char *id;
-	int (*parse_qopt)(struct qdisc_util *qu, int argc, char **argv, struct nlmsghdr *n, const char *dev);
-	int (*print_qopt)(struct qdisc_util *qu, FILE *f, struct rtattr *options);
-	int (*print_xstats)(struct qdisc_util *qu, FILE *f, struct rtattr *xstats);
-	int (*parse_copt)(struct qdisc_util *qu, int argc, char **argv, struct nlmsghdr *n, const char *dev);
-	int (*print_copt)(struct qdisc_util *qu, FILE *f, struct rtattr *options);
-	int (*has_block)(struct qdisc_util *qu, struct rtattr *options, uint32_t block, bool *has);
-};
+#include "plugin.h"
 
 /* tc's writer of JSON; absent in other programs, which never call what is here. */
 extern bool is_json_context(void) __attribute__((weak));
@@ -235,22 +217,12 @@ read_option(struct words *words, const char *joined, struct wrr_conf *conf)
 /* ---- messages */
 
 static int
-put_options(struct nlmsghdr *n, uint16_t type, const void *data, size_t size)
+put_options(struct nlmsghdr *n, uint16_t type, const void *data, uint16_t size)
 {
-	struct rtattr *nest = (struct rtattr *)(void *)((char *)n + NLMSG_ALIGN(n->nlmsg_len));
-	struct rtattr *attr = (struct rtattr *)(void *)((char *)nest + RTA_LENGTH(0));
-	size_t end = NLMSG_ALIGN(n->nlmsg_len) + RTA_LENGTH(0) + RTA_SPACE(size);
+	struct rtattr *nest = tc_nest(n, TCA_OPTIONS | NLA_F_NESTED);
 
-	if (end > MESSAGE_MAX) {
-		fputs("wrr: the message is too long\n", stderr);
-		return -1;
-	}
-	nest->rta_type = TCA_OPTIONS | NLA_F_NESTED;
-	nest->rta_len = (unsigned short)(RTA_LENGTH(0) + RTA_SPACE(size));
-	attr->rta_type = type;
-	attr->rta_len = (unsigned short)RTA_LENGTH(size);
-	memcpy(RTA_DATA(attr), data, size);
-	n->nlmsg_len = (uint32_t)end;
+	tc_put(n, type, data, size);
+	tc_nest_end(n, nest);
 	return 0;
 }
 
@@ -342,19 +314,12 @@ print_weights(FILE *f, const struct wrr_weight *weights)
 static bool
 get_option(struct rtattr *options, uint16_t type, void *to, size_t size)
 {
-	struct rtattr *attr;
-	int left;
+	struct rtattr *attr = tc_find(options, type, size);
 
-	if (options == NULL)
+	if (attr == NULL)
 		return false;
-	left = (int)RTA_PAYLOAD(options);
-	for (attr = RTA_DATA(options); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
-		if (attr->rta_type != type || RTA_PAYLOAD(attr) < size)
-			continue;
-		memcpy(to, RTA_DATA(attr), size);
-		return true;
-	}
-	return false;
+	memcpy(to, RTA_DATA(attr), size);
+	return true;
 }
 
 static int
@@ -401,7 +366,7 @@ print_class(struct qdisc_util *qu, FILE *f, struct rtattr *options)
 	return 0;
 }
 
-__attribute__((visibility("default"))) struct qdisc_util wrr_qdisc_util = {
+PLUGIN struct qdisc_util wrr_qdisc_util = {
 	.id = "wrr",
 	.parse_qopt = parse_qdisc,
 	.print_qopt = print_qdisc,
