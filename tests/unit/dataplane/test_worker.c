@@ -9,6 +9,8 @@
 #include <rte_ethdev.h>
 #include <rte_ring.h>
 
+#include <weir/action/mirred.h>
+#include <weir/filter/matchall.h>
 #include <weir/qdisc/fifo.h>
 
 static struct port *
@@ -397,6 +399,97 @@ null_devices_run_and_stop_clean(void **state)
 	assert_int_equal(router_destroy(router), 0);
 }
 
+/* All that arrives at `in` goes through the ifb. */
+static void
+redirect_all(struct port *in, const struct port *ifb)
+{
+	const struct mirred_conf mirred = { .action = TC_ACT_STOLEN, .way = TCA_EGRESS_REDIR, .ifindex = ifb->ifindex };
+	const struct action_spec action = { .kind = "mirred", .conf = &mirred };
+	const struct matchall_conf conf = { .actions = &action, .n_actions = 1 };
+	const struct filter_spec spec = { .preference = 1,
+		.protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+		.handle = 1,
+		.kind = "matchall",
+		.conf = &conf };
+	struct error err;
+
+	ok(port_set_hook(in, "ingress", &err), &err);
+	ok(chain_filter_add(in->ingress, &spec, CHANGE_CREATE, NULL, &err), &err);
+}
+
+static struct port *
+add_ifb(struct live *l, uint16_t owner)
+{
+	const struct fifo_conf limit = { .limit = 20000 };
+	const struct qdisc_spec root = { .parent = TC_H_ROOT, .handle = 1 << 16, .kind = "pfifo", .conf = &limit };
+	struct port *ifb;
+	struct error err;
+
+	do
+		ifb = add_port(l->router, "ifb%d", "ifb", NULL, 0);
+	while (ifb->owner != owner);
+	up(ifb);
+	ok(sched_qdisc_add(ifb->tree, &root, NULL, &err), &err);
+	return ifb;
+}
+
+/* Received by one worker, queued at another's ifb, routed there, and sent by a third. */
+static void
+an_ifb_of_another_worker_keeps_order(void **state)
+{
+	struct live l;
+	uint32_t next = 0, sent = 0, got = 0;
+	struct port_counters sum;
+	struct port *ifb;
+
+	make_live(&l, 3);
+	ifb = add_ifb(&l, (uint16_t)((l.out->owner + 1) % 3));
+	redirect_all(l.in, ifb);
+	start(l.router);
+	for (unsigned int i = 0; i < 10000 && (got < sent || sent < 6000); i++) {
+		if (sent < 6000)
+			sent += send_frames(&l, sent, 30);
+		sleep_ms(1);
+		got += take_frames(&l, &next);
+	}
+	assert_int_equal(got, 6000);
+	port_counters_sum(ifb, &sum);
+	assert_int_equal(sum.tx_packets, 6000);
+	assert_int_equal(sum.rx_packets, 6000);
+	assert_int_equal(balanced_totals(l.router).received, 6000);
+	destroy_live(&l);
+}
+
+/* What it held is dropped by name, and what comes then is not redirected anywhere. */
+static void
+an_ifb_removed_under_load_accounts_for_all(void **state)
+{
+	struct live l;
+	uint32_t next = 0, sent = 0;
+	struct router_totals t;
+	struct port *ifb;
+	struct error err;
+
+	make_live(&l, 3);
+	ifb = add_ifb(&l, (uint16_t)((l.out->owner + 1) % 3));
+	redirect_all(l.in, ifb);
+	start(l.router);
+	for (unsigned int i = 0; i < 40; i++) {
+		sent += send_frames(&l, sent, 40);
+		if (i == 20)
+			ok(port_remove(ifb, &err), &err);
+		sleep_ms(1);
+		take_frames(&l, &next);
+	}
+	wait_for_received(l.router, sent);
+	sleep_ms(20);
+	t = balanced_totals(l.router);
+	assert_int_equal(t.received, sent);
+	assert_in_range(t.drops[DROP_FILTER], 1, sent);
+	take_frames(&l, &next);
+	destroy_live(&l);
+}
+
 int
 main(void)
 {
@@ -404,6 +497,8 @@ main(void)
 		cmocka_unit_test(one_worker_forwards_in_order),
 		cmocka_unit_test(more_workers_than_processors_forward_in_order),
 		cmocka_unit_test(changes_under_load_lose_nothing),
+		cmocka_unit_test(an_ifb_of_another_worker_keeps_order),
+		cmocka_unit_test(an_ifb_removed_under_load_accounts_for_all),
 		cmocka_unit_test(down_and_removal_under_load_account_for_all),
 		cmocka_unit_test(a_stop_with_full_queues_returns_every_buffer),
 		cmocka_unit_test(an_idle_worker_sleeps),
