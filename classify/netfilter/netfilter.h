@@ -127,8 +127,6 @@ bool packet_read_transport(const struct packet *p, uint32_t at, void *bytes, uin
 
 /* Who changes a header says so: the packet is checked anew where that matters. */
 void packet_header_changed(struct packet *p);
-/* The sum after bytes changed that are 16-bit words of what it is over (RFC 1624 equation 3). */
-rte_be16_t packet_sum_replace(rte_be16_t sum, rte_be16_t old, rte_be16_t new);
 void packet_set_tos(struct packet *p, uint8_t tos);
 void packet_set_ttl(struct packet *p, uint8_t ttl);
 void packet_set_mark(struct packet *p, uint32_t mark);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets as rules see them, and changes to them. */
+#include "../edit.h"
 #include "netfilter.h"
 
 static bool
@@ -105,17 +106,8 @@ packet_read_transport(const struct packet *p, uint32_t at, void *bytes, uint32_t
 void
 packet_header_changed(struct packet *p)
 {
-	pkt_of(p->m)->flags &= (uint16_t)~PKT_PLAIN;
+	edit_mark_changed(p->m);
 	p->changed = true;
-}
-
-rte_be16_t
-packet_sum_replace(rte_be16_t sum, rte_be16_t old, rte_be16_t new)
-{
-	uint32_t s = (uint32_t)(uint16_t)~sum + (uint16_t)~old + new;
-
-	s = (s & 0xffff) + (s >> 16);
-	return (rte_be16_t) ~((s & 0xffff) + (s >> 16));
 }
 
 /* Two bytes of the header, of which `at` is the even one's offset, as the checksum sees them. */
@@ -129,7 +121,7 @@ set_header_word(struct packet *p, uint32_t at, rte_be16_t word)
 	if (old == word)
 		return;
 	memcpy(bytes, &word, sizeof(word));
-	p->ip->hdr_checksum = packet_sum_replace(p->ip->hdr_checksum, old, word);
+	p->ip->hdr_checksum = checksum_replace(p->ip->hdr_checksum, old, word);
 	packet_header_changed(p);
 }
 
@@ -158,22 +150,9 @@ packet_set_mark(struct packet *p, uint32_t mark)
 
 /* Bytes of the transport that are there. */
 static void
-write_transport(struct packet *p, uint32_t at, const uint8_t *from, uint32_t n)
+write_transport(struct packet *p, uint32_t at, const void *from, uint32_t n)
 {
-	struct rte_mbuf *segment = p->m;
-	uint32_t off = p->transport_off + at;
-
-	for (; off >= segment->data_len; segment = segment->next)
-		off -= segment->data_len;
-	while (n != 0) {
-		uint32_t here = RTE_MIN(n, segment->data_len - off);
-
-		memcpy(rte_pktmbuf_mtod_offset(segment, uint8_t *, off), from, here);
-		from += here;
-		n -= here;
-		off = 0;
-		segment = segment->next;
-	}
+	edit_write(p->m, p->transport_off + at, from, n);
 	/* Where the header is not in one piece, rules see a copy. */
 	if (p->transport == p->copy)
 		p->transport = rte_pktmbuf_read(
@@ -184,7 +163,7 @@ write_transport(struct packet *p, uint32_t at, const uint8_t *from, uint32_t n)
 static void
 set_tcp_sum(struct packet *p, rte_be16_t sum)
 {
-	write_transport(p, TCP_CHECKSUM_AT, (const uint8_t *)&sum, sizeof(sum));
+	write_transport(p, TCP_CHECKSUM_AT, &sum, sizeof(sum));
 }
 
 static rte_be16_t
@@ -208,8 +187,8 @@ packet_write_tcp(struct packet *p, uint32_t at, const void *bytes, uint32_t n)
 	memcpy(after, before, sizeof(after));
 	memcpy((uint8_t *)after + (at - first), bytes, n);
 	for (uint32_t i = 0; i < span / 2; i++)
-		sum = packet_sum_replace(sum, before[i], after[i]);
-	write_transport(p, first, (const uint8_t *)after, have);
+		sum = checksum_replace(sum, before[i], after[i]);
+	write_transport(p, first, after, have);
 	set_tcp_sum(p, sum);
 	p->key.f.first = p->transport[13];
 }
@@ -224,7 +203,7 @@ packet_extend_tcp(struct packet *p, uint16_t n)
 		return false;
 	memset(room, 0, n);
 	/* The pseudo-header's length, which is even or odd as before. */
-	set_tcp_sum(p, packet_sum_replace(tcp_sum(p), rte_cpu_to_be_16((uint16_t)p->transport_bytes),
+	set_tcp_sum(p, checksum_replace(tcp_sum(p), rte_cpu_to_be_16((uint16_t)p->transport_bytes),
 			       rte_cpu_to_be_16((uint16_t)(p->transport_bytes + n))));
 	p->transport_bytes += n;
 	p->key.f.length = (uint16_t)(p->key.f.length + n);
