@@ -253,7 +253,7 @@ move_down(struct wheel *wheel, unsigned int level, unsigned int slot)
 		struct wheel_chunk *chunk = chunks;
 
 		chunks = chunk->next;
-		for (size_t line = 0; line < sizeof(*chunk); line += RTE_CACHE_LINE_SIZE)
+		for (size_t line = 0; chunks != NULL && line < sizeof(*chunk); line += RTE_CACHE_LINE_SIZE)
 			rte_prefetch0((const uint8_t *)chunks + line);
 		for (uint32_t i = 0; i < chunk->count; i++)
 			wheel_add(wheel, chunk->entries[i].time_ns, chunk->entries[i].who);
