@@ -38,6 +38,16 @@ without_options_it_is_a_fifo_with_a_limit(void **state)
 	take(10, 0);
 	assert_order(0, 1, 2);
 	bed_end();
+	/* The limit is not to be passed by packets that come together, either. */
+	bed_make();
+	q = make_netem((struct netem_conf){ .limit = 3 });
+	struct rte_mbuf *pkts[5];
+
+	for (unsigned int i = 0; i < RTE_DIM(pkts); i++)
+		pkts[i] = packet(100, 1, 0, 0);
+	assert_int_equal(offer_packets(pkts, RTE_DIM(pkts)), 3);
+	assert_int_equal(q->drops[DROP_QUEUE_FULL], 2);
+	bed_end();
 }
 
 /* ---- rate */

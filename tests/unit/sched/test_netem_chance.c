@@ -383,7 +383,7 @@ static void
 one_bit_of_a_corrupted_packet_is_another_one(void **state)
 {
 	const uint32_t bytes = 512;
-	uint32_t corrupted = 0, by_place[32] = { 0 };
+	uint32_t corrupted = 0, by_place[32] = { 0 }, by_bit[8] = { 0 };
 	double chi_squared = 0;
 
 	bed_make();
@@ -400,8 +400,10 @@ one_bit_of_a_corrupted_packet_is_another_one(void **state)
 		unsigned int bits = 0;
 
 		for (uint32_t k = 0; k < bytes; k++) {
-			if (before[k] != data[k])
+			if (before[k] != data[k]) {
 				by_place[k / 16]++;
+				by_bit[__builtin_ctz((unsigned int)(before[k] ^ data[k]))]++;
+			}
 			bits += (unsigned int)__builtin_popcount(before[k] ^ data[k]);
 		}
 		assert_in_range(bits, 0, 1);
@@ -414,6 +416,11 @@ one_bit_of_a_corrupted_packet_is_another_one(void **state)
 	for (unsigned int i = 0; i < 32; i++)
 		chi_squared += pow(by_place[i] - corrupted / 32.0, 2) / (corrupted / 32.0);
 	assert_true(chi_squared < 61.1);
+	/* Any bit of a byte: 7 degrees of freedom. */
+	chi_squared = 0;
+	for (unsigned int i = 0; i < 8; i++)
+		chi_squared += pow(by_bit[i] - corrupted / 8.0, 2) / (corrupted / 8.0);
+	assert_true(chi_squared < 24.3);
 	bed_end();
 }
 
