@@ -15,6 +15,7 @@
 #include <rte_ether.h>
 #include <rte_lcore.h>
 #include <rte_prefetch.h>
+#include <rte_stack.h>
 
 #include "machine.h"
 
@@ -439,9 +440,9 @@ worker_watch_buffers(struct worker_machine *wm)
 	unsigned int pools = __atomic_load_n(&router->pool_count, __ATOMIC_ACQUIRE);
 	uint32_t available = UINT32_MAX;
 
-	/* A pool is of kind ring_mp_mc, whose data is its ring of free buffers: rte_mempool_avail_count reads 128 caches as well. */
+	/* A pool's data is its stack of free buffers (pool_create): rte_mempool_avail_count reads 128 caches as well. */
 	for (unsigned int i = 0; i < pools; i++)
-		available = RTE_MIN(available, rte_ring_count(router->pools[i]->pool_data));
+		available = RTE_MIN(available, rte_stack_count(router->pools[i]->pool_data));
 	wm->low = available < router->reserve;
 	/* Choudhury and Hahne's alpha is 4: a single tree may take four fifths of all, two of them four ninths each. */
 	wm->queue_share = available > router->reserve ? QUEUE_ALPHA * (available - router->reserve) : 0;
