@@ -148,8 +148,11 @@ search_next(struct search *s, const struct table *t, const struct key *key, bool
 static inline bool
 calls_hold(const struct table *t, const struct list *calls, struct packet *p)
 {
-	const struct call *call = t->calls + calls->at;
+	const struct call *call;
 
+	if (calls->n == 0)
+		return true; /* there may be no calls in the whole table */
+	call = t->calls + calls->at;
 	for (uint32_t i = 0; i < calls->n; i++)
 		if (!call[i].match(call[i].priv, p))
 			return false;
