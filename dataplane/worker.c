@@ -386,6 +386,8 @@ take_handed_over(struct worker_machine *wm)
 	void *words[BURST];
 	uint16_t n = rte_ring_sc_dequeue_burst(wm->ring, words, BURST, NULL);
 
+	if (n == 0)
+		return 0;
 	/* All that the owner touches of a packet comes from another core's cache: fetched together. */
 	for (uint16_t i = 0; i < n; i++) {
 		pkts[i] = ring_word_packet(words[i]);
