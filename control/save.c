@@ -22,14 +22,6 @@ save_ip(uint8_t family, const struct ip_addr *addr, char text[64])
 	return text;
 }
 
-const char *
-save_port_name(const struct save *save, uint32_t ifindex)
-{
-	const struct port *port = port_find(save->router, ifindex);
-
-	return port != NULL ? port->name : "?";
-}
-
 /* A word that the shell takes as it is. */
 static void
 print_quoted(FILE *out, const char *text)

@@ -24,6 +24,13 @@ void save_bound_roots(const struct save *save); /* those without which another l
 int save_tc(const struct save *save, struct error *err); /* other qdiscs, classes, filters */
 
 const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
-const char *save_port_name(const struct save *save, uint32_t ifindex);
+
+static inline const char *
+save_port_name(const struct save *save, uint32_t ifindex)
+{
+	const struct port *port = port_find(save->router, ifindex);
+
+	return port != NULL ? port->name : "?";
+}
 
 #endif
