@@ -76,23 +76,26 @@ def shown(router):
                      for where in ([[], ['ingress'], ['egress']] if what == 'filter' else [[]]))
 
 
+def clear(router, kind):
+    router.weir('tc', 'qdisc', 'del', 'dev', DEV, {'ingress': 'ingress', 'actions': 'clsact'}.get(kind, 'root'))
+    if kind == 'actions':
+        router.weir('tc', 'actions', 'flush', 'action', 'skbedit')
+
+
 def try_tree(router, kind, commands):
     """What is wrong, or nothing."""
     for command in commands:
         done = router.weir(*words(command))
         if done.returncode != 0:
             return f'{command}: {done.stderr}'
-    where = {'ingress': 'ingress', 'actions': 'clsact'}.get(kind, 'root')
     before, saved = shown(router), router.weir('save')
-    router.weir('tc', 'qdisc', 'del', 'dev', DEV, where)
-    if kind == 'actions':
-        router.weir('tc', 'actions', 'flush', 'action', 'skbedit')
+    clear(router, kind)
     script = os.path.join(router.folder, 'saved.sh')
     with open(script, 'w') as f:
         f.write('\n'.join(line for line in saved.stdout.splitlines() if line.startswith('tc ')))
     again = router.weir('exec', 'sh', '-e', script)
     after = shown(router)
-    router.weir('tc', 'qdisc', 'del', 'dev', DEV, where)
+    clear(router, kind)
     if again.returncode != 0:
         return again.stderr
     return '' if before == after else f'before:\n{before}\nafter:\n{after}'
