@@ -10,8 +10,8 @@ import sys
 
 from router import Router, skip
 
-KINDS = (b'tcindex_filter_util', b'rsvp_filter_util', b'rsvp6_filter_util', b'dsmark_qdisc_util')
-COMMANDS = [
+KINDS = (b'tcindex_filter_util', b'rsvp_filter_util', b'rsvp6_filter_util', b'dsmark_qdisc_util', b'cbq_qdisc_util')
+MARKS = [
     'qdisc add dev null0 root handle 1: dsmark indices 64 default_index 3 set_tc_index',
     'class change dev null0 classid 1:1 dsmark mask 0x3 value 0xb8',
     'filter add dev null0 parent 1: protocol ip prio 1 tcindex hash 64 mask 0xfc shift 2 pass_on',
@@ -28,18 +28,54 @@ COMMANDS = [
     'filter add dev null0 parent 1: protocol ip prio 1 tcindex nonsense',
     'filter add dev null0 parent 1: protocol ip prio 2 rsvp ipproto udp session nowhere',
 ]
-SHOWN = ['qdisc show dev null0', 'class show dev null0', '-s filter show dev null0']
+CBQ = 'avpkt 1000 bounded'
+# Golden 07-cbq's, tdc's, and one of each word; what is refused, too.
+SHARES = [
+    'qdisc add dev null0 root handle 10: cbq bandwidth 10Mbit avpkt 1000',
+    'class add dev null0 parent 10:0 classid 10:1 cbq bandwidth 10Mbit rate 10Mbit allot 1514 weight 1Mbit prio 8 maxburst 20 avpkt 1000',
+    f'class add dev null0 parent 10:1 classid 10:100 cbq bandwidth 10Mbit rate 8Mbit allot 1514 weight 800Kbit prio 5 maxburst 20 {CBQ}',
+    f'class add dev null0 parent 10:1 classid 10:200 cbq bandwidth 10Mbit rate 2Mbit allot 1514 weight 200Kbit prio 5 maxburst 20 {CBQ}',
+    f'class add dev null0 parent 10:200 classid 10:250 cbq bandwidth 10Mbit rate 500Kbit allot 1514 weight 50Kbit prio 5 maxburst 20 {CBQ}',
+    f'class add dev null0 parent 10:200 classid 10:251 cbq bandwidth 10Mbit rate 1500Kbit allot 1514 weight 150Kbit prio 5 maxburst 20 {CBQ}',
+    'class change dev null0 parent 10:1 classid 10:100 cbq bandwidth 10Mbit rate 8Mbit allot 1514 weight 800Kbit prio 5 maxburst 20 avpkt 1000 isolated',
+    'class replace dev null0 parent 10:1 classid 10:200 cbq bandwidth 10Mbit rate 2Mbit allot 1514 weight 200Kbit prio 5 maxburst 20 avpkt 1000',
+    'class add dev null0 parent 10:0 classid 10:2 cbq bandwidth 10Mbit rate 1500Kbit avpkt 1000 prio 1 bounded isolated allot 1514 weight 1 maxburst 10',
+    'class add dev null0 parent 10:1 classid 10:3 cbq bandwidth 10Mbit rate 1Mbit allot 100 avpkt 500 minburst 4 minidle 30 ewma 4 mpu 64 overhead 18 cell 16',
+    'class add dev null0 parent 10:1 classid 10:4 cbq rate 125kbps prio 3 allot 2kb split 10:0 defmap c0/ff linklayer atm',
+    'class add dev null0 parent 10:1 classid 10:5 cbq rate 1mbit prio 3 allot 2kb split 10: defmap 3f',
+    'class change dev null0 classid 10:5 cbq prio 2 allot 1500 bounded',
+    'class change dev null0 classid 10:4 cbq ewma 3 sharing borrow',
+    'class add dev null0 parent 10:1 classid 10:300 cbq rate 1Mbit',
+    'class add dev null0 parent 10:99 classid 10:301 cbq bandwidth 10Mbit rate 1Mbit allot 1514 avpkt 1000',
+    'class add dev null0 parent 10:1 classid 10:302 cbq rate 1mbit allot 1514 maxburst 10 avpkt 1000',
+    'class add dev null0 parent 10:1 classid 10:303 cbq rate 1mbit allot 1514 prio 9',
+    'class add dev null0 parent 10:1 classid 10:304 cbq rate 1mbit allot 1514 cell 9',
+    'class add dev null0 parent 10:1 classid 10:305 cbq rate 1mbit allot 1514 defmap zz',
+    'class change dev null0 classid 10:5 cbq prio 4',
+    'class change dev null0 classid 10:5 cbq',
+]
+QDISCS = [['qdisc add dev null0 handle 1: root cbq ' + options] for options in (
+    'bandwidth 10000 avpkt 9000', 'bandwidth 10000 avpkt 9000 mpu 1000', 'bandwidth 10000 avpkt 9000 cell 128',
+    'bandwidth 10000 avpkt 9000 ewma 128', 'bandwidth 10Mbit cell 8 avpkt 1000 mpu 64', 'bandwidth 10Mbit', 'avpkt 1000',
+    'bandwidth 3gbit avpkt 501 allot 3000 ewma 3 overhead 4 linklayer adsl', 'bandwidth x avpkt 1000', 'nonsense')]
+GROUPS = [MARKS, SHARES, *QDISCS]
+SHOWN = ['qdisc show dev null0', 'class show dev null0', '-s filter show dev null0', '-s -d qdisc show dev null0', '-s -d class show dev null0']
 
 
-def run(router, tc):
-    """Exit statuses, and what is shown then by this tc, without actions, which ours prints more briefly."""
+def run(router, tc, commands):
+    """What was said and what came of it: exit statuses, what this tc shows then (without actions, which ours prints more briefly), and the
+    router's configuration."""
     def call(command):
         return router.weir('exec', tc, *command.split())
-    statuses = [call(command).returncode != 0 for command in COMMANDS]
-    shown = [''.join(line for line in call(command).stdout.splitlines(True) if not line.startswith((' ', '\t', '\n')))
-             for command in SHOWN]
+
+    def text(command):
+        lines = call(command).stdout.splitlines(True)
+        return ''.join(line for line in lines if 'filter' not in command or not line.startswith((' ', '\t', '\n')))
+    results = [(f'tc {command}', call(command).returncode != 0) for command in commands]
+    results += [(f'tc {command}', text(command)) for command in SHOWN]
+    results.append(('weir save', router.weir('save').stdout))
     call('qdisc del dev null0 root')
-    return statuses, shown
+    return results
 
 
 def main():
@@ -56,11 +92,12 @@ def main():
         with open(copy, 'wb') as f:
             f.write(program)
         os.chmod(copy, 0o755)
-        own, ours = run(router, tc), run(router, copy)
-    for what, a, b in zip(COMMANDS + SHOWN, own[0] + own[1], ours[0] + ours[1]):
+        pairs = [(a, b) for commands in GROUPS for a, b in zip(run(router, tc, commands), run(router, copy, commands))]
+    for (what, a), (_, b) in pairs:
         if a != b:
-            print(f'tc {what}\n--- tc:\n{a}\n--- ours:\n{b}')
-    sys.exit(own != ours or not any('dsmark' in text for text in own[1]))
+            print(f'{what}\n--- tc:\n{a}\n--- ours:\n{b}')
+    shown = ''.join(text for (_, text), _ in pairs if isinstance(text, str))
+    sys.exit(any(a != b for a, b in pairs) or 'dsmark' not in shown or 'level 1 ewma 5' not in shown)
 
 
 main()

@@ -45,16 +45,17 @@ tc_number(struct tc_words *words, const char *option, uint32_t most, uint32_t *n
 }
 
 int
-tc_classid(struct tc_words *words, uint32_t *classid)
+tc_classid(struct tc_words *words, const char *option, uint32_t *classid)
 {
 	const char *text = tc_next(words);
 	unsigned int major = 0, minor = 0;
 	int end = 0;
 
 	if (text == NULL ||
-		(sscanf(text, "%x:%x%n", &major, &minor, &end) != 2 && sscanf(text, ":%x%n", &minor, &end) != 1) ||
+		(sscanf(text, "%x:%x%n", &major, &minor, &end) != 2 && sscanf(text, ":%x%n", &minor, &end) != 1 &&
+			(sscanf(text, "%x:%n", &major, &end) != 1 || end == 0)) ||
 		text[end] != '\0' || major > 0xffff || minor > 0xffff) {
-		fprintf(stderr, "%s: \"classid %s\": a class is wanted, as in 1:10\n", words->kind,
+		fprintf(stderr, "%s: \"%s %s\": a class is wanted, as in 1:10\n", words->kind, option,
 			text != NULL ? text : "");
 		return -1;
 	}

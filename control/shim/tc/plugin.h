@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What tc needs to know of kinds that it does not know (wrr), or no longer: iproute2 6.6 left dsmark, tcindex and rsvp out. tc
- * finds the options of a kind by a symbol, KIND_qdisc_util or KIND_filter_util: among its own first, in a library of its
- * directory, or else among all that is loaded; and this library is. So these yield to a tc that knows the kind.
+ * What tc needs to know of kinds that it does not know (wrr), or no longer: iproute2 6.6 left cbq, dsmark, tcindex and
+ * rsvp out. tc finds the options of a kind by a symbol, KIND_qdisc_util or KIND_filter_util: among its own first, in a
+ * library of its directory, or else among all that is loaded; and this library is. So these yield to a tc that knows
+ * the kind.
  * (TC_LIB_DIR could name another directory, but then netem's tables and other people's libraries would not be found.)
  *
  * The interface is tc's as it was observed of iproute2 6.1: of its own q_atm.so, of what tc exports, and of what lies
- * there. Nothing of tc is needed but, where it is there, its reader of actions.
+ * there. Nothing of tc is needed but, where they are there, its reader of actions and whether -d or -j was said.
  */
 #ifndef WEIR_CONTROL_SHIM_TC_PLUGIN_H
 #define WEIR_CONTROL_SHIM_TC_PLUGIN_H
@@ -49,7 +50,7 @@ struct tc_words {
 const char *tc_next(struct tc_words *words);
 /* The value of the option that was read last; -1 and a message where there is none, or it is no number up to `most`. */
 int tc_number(struct tc_words *words, const char *option, uint32_t most, uint32_t *number);
-int tc_classid(struct tc_words *words, uint32_t *classid); /* X:Y, hexadecimal */
+int tc_classid(struct tc_words *words, const char *option, uint32_t *classid); /* X:Y, X: or :Y, hexadecimal */
 int tc_unknown(const char *word, const char *usage); /* says so; -1 */
 /* `action ...` behind its word; tc's own reader. */
 int tc_actions(struct tc_words *words, uint16_t attr, struct nlmsghdr *n);

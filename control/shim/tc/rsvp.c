@@ -167,7 +167,7 @@ read_option(struct request *r, const char *word)
 		return 0;
 	}
 	if (strcmp(word, "classid") == 0 || strcmp(word, "flowid") == 0) {
-		if (tc_classid(&r->words, &number) != 0)
+		if (tc_classid(&r->words, word, &number) != 0)
 			return -1;
 		tc_put(r->n, RSVP_CLASSID, &number, sizeof(number));
 		return 0;

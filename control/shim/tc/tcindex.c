@@ -41,7 +41,7 @@ read_option(struct tc_words *words, const char *word, struct nlmsghdr *n)
 		return 0;
 	}
 	if (strcmp(word, "classid") == 0 || strcmp(word, "flowid") == 0) {
-		if (tc_classid(words, &classid) != 0)
+		if (tc_classid(words, word, &classid) != 0)
 			return -1;
 		tc_put(n, TCA_TCINDEX_CLASSID, &classid, sizeof(classid));
 		return 0;
