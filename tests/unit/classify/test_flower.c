@@ -77,14 +77,14 @@ says(struct flower_conf conf, struct packet *p)
 /* The packet has this value there, and does not have it with a bit changed. */
 #define assert_asks(packet, field, value)                                                                              \
 	do {                                                                                                           \
-		struct flower_conf wanted = { 0 };                                                                       \
+		struct flower_conf wanted = { 0 };                                                                     \
                                                                                                                        \
-		ASK(wanted, field, value);                                                                               \
-		assert_true(says(wanted, packet));                                                                       \
-		((uint8_t *)&wanted.key.field)[sizeof(wanted.key.field) - 1] ^= 1;                                         \
-		assert_false(says(wanted, packet));                                                                      \
-		((uint8_t *)&wanted.mask.field)[sizeof(wanted.key.field) - 1] &= 0xfe;                                     \
-		assert_true(says(wanted, packet));                                                                       \
+		ASK(wanted, field, value);                                                                             \
+		assert_true(says(wanted, packet));                                                                     \
+		((uint8_t *)&wanted.key.field)[sizeof(wanted.key.field) - 1] ^= 1;                                     \
+		assert_false(says(wanted, packet));                                                                    \
+		((uint8_t *)&wanted.mask.field)[sizeof(wanted.key.field) - 1] &= 0xfe;                                 \
+		assert_true(says(wanted, packet));                                                                     \
 	} while (0)
 
 static void
