@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "action_estimator.h"
 #include "internal.h"
 
 #define BUCKETS 4096
@@ -21,6 +22,7 @@ struct action {
 	const struct action_ops *ops;
 	struct action_counters *counters; /* [workers] */
 	unsigned int workers;
+	struct action_estimator *estimator; /* NULL: none */
 	/* control's */
 	uint32_t index;
 	uint32_t references, binds;
@@ -118,7 +120,7 @@ create(struct rcu *rcu, const struct action_spec *spec, bool of_filter, uint64_t
 	size_t bytes = priv_bytes + workers * sizeof(struct action_counters);
 	struct action *action = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
 	struct action **bucket;
-	int rc;
+	int rc = 0;
 
 	if (action == NULL)
 		return error_code(err, ENOMEM);
@@ -131,8 +133,12 @@ create(struct rcu *rcu, const struct action_spec *spec, bool of_filter, uint64_t
 	action->of_filter = of_filter;
 	action->index = spec->index;
 	note_details(action, spec);
-	rc = kind->ops->init(action, spec->conf, err);
+	if (spec->estimator != NULL)
+		rc = action_estimator_create(spec->estimator, now, &action->estimator, err);
+	if (rc == 0)
+		rc = kind->ops->init(action, spec->conf, err);
 	if (rc != 0) {
+		free(action->estimator);
 		free(action);
 		return rc;
 	}
@@ -152,6 +158,7 @@ free_action(void *arg)
 
 	if (action->ops->destroy != NULL)
 		action->ops->destroy(action);
+	free(action->estimator);
 	free(action);
 }
 
@@ -287,6 +294,8 @@ count(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m)
 {
 	struct action_stats *stats = action_stats_of(action, ctx->worker);
 
+	if (action->estimator != NULL)
+		action_estimator_catch_up(action->estimator, action, ctx->now);
 	counter_add(&stats->packets, 1);
 	counter_add(&stats->bytes, classify_bytes(ctx, m));
 	if (stats->first_used_ns == 0)
@@ -553,4 +562,21 @@ action_stats_sum(const struct action *action, struct action_stats *sum)
 			sum->first_used_ns = stats->first_used_ns;
 		sum->last_used_ns = RTE_MAX(sum->last_used_ns, stats->last_used_ns);
 	}
+}
+
+const struct tc_estimator *
+action_estimator(const struct action *action)
+{
+	return action->estimator != NULL ? &action->estimator->average.spec : NULL;
+}
+
+struct action_rate
+action_rate(const struct action *action, uint64_t now)
+{
+	struct action_estimator *e = action->estimator;
+
+	if (e == NULL)
+		return (struct action_rate){ 0 };
+	action_estimator_catch_up(e, action, now);
+	return (struct action_rate){ .Bps = load_relaxed(&e->Bps), .pps = load_relaxed(&e->pps) };
 }

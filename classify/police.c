@@ -52,9 +52,11 @@ check(const struct action *action, const struct police_conf *conf, struct error 
 		rc = action_check_fallback(action, conf->conform, err);
 	if (rc != 0)
 		return rc;
-	/* Linux, too, answers so, and with no more, to an average rate without an estimator. */
-	if (conf->has_average_rate)
+	/* Linux, too, answers so, and with no more. */
+	if (conf->has_average_rate && action_estimator(action) == NULL)
 		return error_code(err, EINVAL);
+	if (conf->average_Bps != 0 && conf->rate.Bps != 0)
+		return error_set(err, EINVAL, "police: a rate or an average rate may be given, not both");
 	if (conf->rate.Bps != 0 && conf->packets_per_s != 0)
 		return error_set(
 			err, EINVAL, "packet-per-second and byte-per-second rate limits not allowed in same action");
@@ -150,6 +152,13 @@ conforms(struct police *police, const struct police_rules *rules, uint64_t now, 
 	return false;
 }
 
+/* The average is of all that arrives, whether it may pass or not; the packet in hand counts in the next sample. */
+static bool
+is_over_average(const struct action *action, const struct police_rules *rules, uint64_t now)
+{
+	return rules->conf.average_Bps != 0 && action_rate(action, now).Bps >= rules->conf.average_Bps;
+}
+
 static int32_t
 police_act(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
 {
@@ -160,7 +169,7 @@ police_act(struct action *action, const struct classify_ctx *ctx, struct rte_mbu
 	/* A full bucket stands at 0 or before now: 1 keeps the first nanosecond apart. */
 	uint64_t now = ((ctx->now > created ? ctx->now - created : 0) + 1) << UNIT_SHIFT;
 
-	if (conforms(police, rules, now, classify_bytes(ctx, m)))
+	if (!is_over_average(action, rules, ctx->now) && conforms(police, rules, now, classify_bytes(ctx, m)))
 		return rules->conf.conform;
 	stats = action_stats_of(action, ctx->worker);
 	counter_add(&stats->overlimits, 1);

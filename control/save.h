@@ -10,6 +10,7 @@
 struct save {
 	struct router *router;
 	FILE *out;
+	const struct tc_estimator **estimator; /* gets that of the actions of a filter's line; NULL: no filter's line */
 };
 
 /*

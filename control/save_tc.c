@@ -49,34 +49,70 @@ keep(struct tc_save *ts, char *text)
 	return 0;
 }
 
+/* Any time constant from this one on, and less than twice as long, has the same weight. */
+static void
+print_estimator(FILE *out, const struct tc_estimator *spec)
+{
+	uint32_t interval_ms;
+
+	if (spec == NULL)
+		return;
+	interval_ms = 250u << (spec->interval + 2);
+	fprintf(out, " est %ums %" PRIu64 "ms", interval_ms, (uint64_t)interval_ms << spec->ewma_log);
+}
+
+/* The estimator of its actions stands before what they are, so a filter's own words are printed apart, too. */
+static bool
+print_filter(FILE *out, const struct tc_save *ts, const struct filter_info *info, bool *said)
+{
+	const struct tc_estimator *estimator = NULL;
+	struct save own = { .router = ts->save->router, .estimator = &estimator };
+	char *text = NULL;
+	size_t bytes = 0;
+
+	own.out = open_memstream(&text, &bytes);
+	if (own.out == NULL)
+		return false;
+	*said = filter_codec_find(info->kind)->save(&own, info);
+	fclose(own.out);
+	fprintf(out, "tc filter add dev %s parent %s protocol ", ts->port->name, ts->parent);
+	if (info->protocol == htons(ETH_P_ALL))
+		fputs("all", out);
+	else
+		fprintf(out, "0x%04x", ntohs(info->protocol));
+	if (info->chain != 0)
+		fprintf(out, " chain %u", info->chain);
+	fprintf(out, " pref %u", info->preference);
+	print_estimator(out, estimator);
+	fputs(text, out);
+	free(text);
+	return true;
+}
+
 /* A filter goes into a line of its own, so it is printed apart and kept if there is something to keep. */
 static int
 save_filter(void *arg, const struct filter_info *info)
 {
 	struct tc_save *ts = arg;
 	const struct filter_codec *codec = filter_codec_find(info->kind);
-	struct save line = *ts->save;
+	bool printed, said = false;
 	char *text = NULL;
 	size_t bytes = 0;
+	FILE *line;
 
 	if (info->filter == NULL)
 		print_kept(ts);
 	if ((codec->leads != NULL && codec->leads(info)) != ts->leaders)
 		return 0;
-	line.out = open_memstream(&text, &bytes);
-	if (line.out == NULL)
+	line = open_memstream(&text, &bytes);
+	if (line == NULL)
 		return error_code(ts->err, ENOMEM);
-	fprintf(line.out, "tc filter add dev %s parent %s protocol ", ts->port->name, ts->parent);
-	if (info->protocol == htons(ETH_P_ALL))
-		fputs("all", line.out);
-	else
-		fprintf(line.out, "0x%04x", ntohs(info->protocol));
-	if (info->chain != 0)
-		fprintf(line.out, " chain %u", info->chain);
-	fprintf(line.out, " pref %u", info->preference);
-	bool said = codec->save(&line, info);
-
-	fclose(line.out);
+	printed = print_filter(line, ts, info, &said);
+	fclose(line);
+	if (!printed) {
+		free(text);
+		return error_code(ts->err, ENOMEM);
+	}
 	if (said && codec->newest_first)
 		return keep(ts, text);
 	if (said)
@@ -116,19 +152,6 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 
 static int save_qdisc(struct tc_save *ts, const struct qdisc *q);
 
-/* Any time constant from this one on, and less than twice as long, has the same weight. */
-static void
-print_estimator(FILE *out, const struct estimator *e)
-{
-	const struct tc_estimator *spec = sched_estimator_spec(e);
-	uint32_t interval_ms;
-
-	if (spec == NULL)
-		return;
-	interval_ms = 250u << (spec->interval + 2);
-	fprintf(out, " est %ums %" PRIu64 "ms", interval_ms, (uint64_t)interval_ms << spec->ewma_log);
-}
-
 static int
 save_class(void *arg, struct class *c)
 {
@@ -146,7 +169,7 @@ save_class(void *arg, struct class *c)
 	fprintf(ts->save->out, "tc class %s dev %s parent %x:%x classid %x:%x",
 		ops->change_row != NULL ? "change" : "add", ts->port->name, TC_H_MAJ(c->classid) >> 16,
 		c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0, TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
-	print_estimator(ts->save->out, c->estimator);
+	print_estimator(ts->save->out, sched_estimator_spec(c->estimator));
 	fprintf(ts->save->out, " %s", c->qdisc->ops->kind);
 	codec->save(ts->save->out, conf);
 	putc('\n', ts->save->out);
@@ -193,7 +216,7 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 		fputs(" root", out);
 	fprintf(out, " handle %x:", q->handle >> 16);
 	print_stab(out, &q->stab);
-	print_estimator(out, q->estimator);
+	print_estimator(out, sched_estimator_spec(q->estimator));
 	fprintf(out, " %s", q->ops->kind);
 	if (codec->save != NULL) {
 		q->ops->get_conf(q, conf);

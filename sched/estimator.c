@@ -1,44 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rate estimators (tc's `est INTERVAL AVERAGE`): an average of bytes and of packets per second, sampled every interval
- * T and weighted exponentially,
- *
- *     average += (sample - average) * W,    W = 2^-ewma_log,
- *
- * which forgets with the time constant T / -ln(1 - W); average is tc's AVERAGE at most.
- *
- * No timer: the owner takes the samples that are due when the tree is next dequeued from, or when somebody asks. Nothing
- * has left in between, so all that was counted belongs to the first interval that has passed, and the others were idle:
- * any number of them is one power.
+ * The rate estimators of a tree (rate_average.h): the owner takes the samples that are due when the tree is next
+ * dequeued from, or when somebody asks.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <weir/rate_average.h>
 
 #include "tree.h"
 
 #define FIRST_SLOTS 16u
 
-#define INTERVAL_LEAST_NS UINT64_C(250000000) /* of tc_estimator.interval -2; each step doubles it */
-#define INTERVAL_FIRST    (-2)
-#define INTERVAL_LAST     3
-#define EWMA_LOG_LAST     30
-#define SAMPLES_MAX       64 /* at one dequeue: with thousands, some are sampled a few microseconds late */
+#define SAMPLES_MAX 64 /* at one dequeue: with thousands, some are sampled a few microseconds late */
 
 struct estimator {
 	const struct qdisc *q; /* of one of these */
 	const struct class *c;
-	struct tc_estimator spec;
-	uint64_t due; /* ns */
-	uint64_t bytes, packets; /* counted at the last sample */
-	double Bps, pps;
+	struct rate_average average;
 };
-
-static uint64_t
-interval_ns(const struct estimator *e)
-{
-	return INTERVAL_LEAST_NS << (e->spec.interval - INTERVAL_FIRST);
-}
 
 static void
 set_due(struct sched_tree *tree)
@@ -57,30 +37,14 @@ count(const struct estimator *e, struct sched_stats *stats)
 		class_get_stats(e->c, stats);
 }
 
-/* Takes all samples that are due at `now`. */
+/* Takes all samples that are due at `now`. What mq's lanes send passes no dequeue of this tree: taken as even. */
 static void
 sample(struct estimator *e, uint64_t now)
 {
-	uint64_t interval = interval_ns(e), passed = 1 + (now - e->due) / interval;
-	double seconds = (double)interval * 1e-9, weight = ldexp(1, -e->spec.ewma_log), kept = 1 - weight;
 	struct sched_stats stats;
 
 	count(e, &stats);
-	/* What mq's lanes send passes no dequeue of this tree: taken as even. */
-	if (e->q != NULL && e->q->ops->uses_lanes) {
-		kept = pow(kept, (double)passed);
-		weight = 1 - kept;
-		seconds *= (double)passed;
-	}
-	e->Bps = e->Bps * kept + (double)(stats.bytes - e->bytes) / seconds * weight;
-	e->pps = e->pps * kept + (double)(stats.packets - e->packets) / seconds * weight;
-	if (passed > 1 && (e->q == NULL || !e->q->ops->uses_lanes)) {
-		e->Bps *= pow(kept, (double)(passed - 1));
-		e->pps *= pow(kept, (double)(passed - 1));
-	}
-	e->bytes = stats.bytes;
-	e->packets = stats.packets;
-	e->due += passed * interval;
+	rate_average_sample(&e->average, now, stats.bytes, stats.packets, e->q != NULL && e->q->ops->uses_lanes);
 }
 
 void
@@ -90,7 +54,7 @@ tree_estimate(struct sched_tree *tree, uint64_t now)
 		struct estimator *e = heap_first(&tree->estimators)->item;
 
 		sample(e, now);
-		heap_change_first(&tree->estimators, e->due);
+		heap_change_first(&tree->estimators, e->average.due);
 		set_due(tree);
 	}
 }
@@ -131,7 +95,7 @@ catch_up(struct sched_tree *tree)
 		tree_estimate(tree, now);
 }
 
-/* (owner) The averages stay, as on Linux; the next sample is one interval from now. */
+/* (owner) */
 static void
 start(void *arg)
 {
@@ -151,12 +115,9 @@ start(void *arg)
 	}
 	if (s->linked)
 		heap_remove(heap, s->e);
-	s->e->spec = s->spec;
 	count(s->e, &stats);
-	s->e->bytes = stats.bytes;
-	s->e->packets = stats.packets;
-	s->e->due = time_of(s->tree) + interval_ns(s->e);
-	heap_push(heap, s->e->due, s->e);
+	rate_average_start(&s->e->average, &s->spec, time_of(s->tree), stats.bytes, stats.packets);
+	heap_push(heap, s->e->average.due, s->e);
 	set_due(s->tree);
 }
 
@@ -177,17 +138,15 @@ read_rate(void *arg)
 	struct estimating *s = arg;
 
 	catch_up(s->tree);
-	s->rate = (struct sched_rate){ .set = true, .Bps = (uint64_t)s->e->Bps, .pps = (uint64_t)s->e->pps };
+	s->rate = (struct sched_rate){
+		.set = true, .Bps = (uint64_t)s->e->average.Bps, .pps = (uint64_t)s->e->average.pps
+	};
 }
 
 int
 sched_estimator_check(const struct tc_estimator *spec, struct error *err)
 {
-	if (spec->interval < INTERVAL_FIRST || spec->interval > INTERVAL_LAST || spec->ewma_log == 0 ||
-		spec->ewma_log > EWMA_LOG_LAST)
-		return error_set(
-			err, EINVAL, "est: the interval is 250ms to 8s, and the time constant must be longer than it");
-	return 0;
+	return estimator_check(spec, err);
 }
 
 static int
@@ -260,5 +219,5 @@ class_get_rate(const struct class *c)
 const struct tc_estimator *
 sched_estimator_spec(const struct estimator *e)
 {
-	return e == NULL ? NULL : &e->spec;
+	return e == NULL ? NULL : &e->average.spec;
 }

@@ -22,6 +22,7 @@ police_parse(const struct nlattr *options, void *to, uint32_t *index, bool *give
 	struct police_conf *conf = to;
 	struct tc_police parms;
 	uint64_t packet_burst;
+	uint32_t average;
 	int rc = nl_get_nest(options, tb, TCA_POLICE_MAX, err);
 
 	if (rc != 0)
@@ -33,8 +34,10 @@ police_parse(const struct nlattr *options, void *to, uint32_t *index, bool *give
 		(rc = rate_parse(&parms.peakrate, tb[TCA_POLICE_PEAKRATE64], &conf->peak, err)) != 0 ||
 		(rc = nl_get_u64(tb[TCA_POLICE_PKTRATE64], 0, &conf->packets_per_s, "pkts_rate", err)) != 0 ||
 		(rc = nl_get_u64(tb[TCA_POLICE_PKTBURST64], 0, &packet_burst, "pkts_burst", err)) != 0 ||
+		(rc = nl_get_u32(tb[TCA_POLICE_AVRATE], 0, &average, "avrate", err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_POLICE_RESULT], TC_ACT_OK, (uint32_t *)&conf->conform, "result", err)) != 0)
 		return rc;
+	conf->average_Bps = average;
 	conf->has_average_rate = tb[TCA_POLICE_AVRATE] != NULL;
 	conf->exceed = parms.action;
 	conf->burst_ns = ns_from_ticks(parms.burst);
@@ -73,6 +76,8 @@ police_put(struct nl_msgs *msgs, const struct action *action)
 		nl_put_u64(msgs, TCA_POLICE_PKTRATE64, conf.packets_per_s);
 		nl_put_u64(msgs, TCA_POLICE_PKTBURST64, conf.packet_burst_ns >> TICK_SHIFT);
 	}
+	if (conf.average_Bps != 0)
+		nl_put_u32(msgs, TCA_POLICE_AVRATE, (uint32_t)conf.average_Bps);
 	if (conf.conform != TC_ACT_OK)
 		nl_put_u32(msgs, TCA_POLICE_RESULT, (uint32_t)conf.conform);
 }
@@ -95,6 +100,8 @@ police_save(const struct save *save, const void *conf)
 		fprintf(out, " mtu %u", c->mtu);
 	if (c->peak.Bps != 0)
 		save_rate(out, "peakrate", &c->peak);
+	if (c->average_Bps != 0)
+		save_rate(out, "avrate", &(struct rate_conf){ .Bps = c->average_Bps });
 	fprintf(out, " conform-exceed %s/%s", verdict_word(c->exceed), verdict_word(c->conform));
 }
 

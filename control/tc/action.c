@@ -11,6 +11,7 @@
 #include <weir/dataplane.h>
 
 #include "tc/codec.h"
+#include "tc/tc.h"
 
 static const struct action_codec *codecs[32];
 
@@ -84,6 +85,7 @@ parse_one(const struct nlattr *nest, struct actions *actions, struct error *err)
 
 	memset(spec, 0, sizeof(*spec));
 	memset(conf, 0, ACTION_CONF_MAX);
+	spec->estimator = actions->has_estimator ? &actions->estimator : NULL;
 	if ((rc = nl_get_nest(nest, tb, TCA_ACT_MAX, err)) != 0)
 		return rc;
 	if (tb[TCA_ACT_KIND] == NULL)
@@ -135,6 +137,7 @@ bare_police_parse(const struct nlattr *attr, struct actions *actions, struct err
 	strcpy(actions->kinds[0], "police");
 	spec->kind = actions->kinds[0];
 	spec->conf = &actions->confs[0];
+	spec->estimator = actions->has_estimator ? &actions->estimator : NULL;
 	spec->bare = true;
 	return find_codec(spec->kind)->parse(attr, &actions->confs[0], &spec->index, &given, err);
 }
@@ -159,8 +162,9 @@ put_times(struct nl_msgs *msgs, uint16_t attr, const struct action *action, cons
 }
 
 static void
-put_stats(struct nl_msgs *msgs, const struct action_stats *stats)
+put_stats(struct nl_msgs *msgs, const struct action *action, const struct action_stats *stats, uint64_t now)
 {
+	struct action_rate rate = action_rate(action, now);
 	struct {
 		uint64_t bytes;
 		uint32_t packets, pad;
@@ -170,6 +174,8 @@ put_stats(struct nl_msgs *msgs, const struct action_stats *stats)
 	size_t nest = nl_nest_start(msgs, TCA_ACT_STATS);
 
 	nl_put(msgs, TCA_STATS_BASIC, &basic, sizeof(basic));
+	if (action_estimator(action) != NULL)
+		tc_put_rate(msgs, rate.Bps, rate.pps);
 	nl_put(msgs, TCA_STATS_QUEUE, &queue, sizeof(queue));
 	if (stats->packets > UINT32_MAX)
 		nl_put_u64(msgs, TCA_STATS_PKT64, stats->packets);
@@ -199,7 +205,7 @@ put_one(struct nl_msgs *msgs, uint16_t attr, const struct action *action, uint64
 
 	action_stats_sum(action, &stats);
 	nl_put_string(msgs, TCA_ACT_KIND, action_ops_of(action)->kind);
-	put_stats(msgs, &stats);
+	put_stats(msgs, action, &stats, now);
 	if (cookie_bytes != 0)
 		nl_put(msgs, TCA_ACT_COOKIE, cookie, cookie_bytes);
 	if (action_flags(action) != 0) {
@@ -233,18 +239,22 @@ bare_police_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *l
 }
 
 void
-bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list)
+bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list, uint64_t now)
 {
 	struct action_stats stats;
+	struct action_rate rate;
 
 	if (!action_list_bare(list))
 		return;
 	action_stats_sum(action_list_at(list, 0), &stats);
+	rate = action_rate(action_list_at(list, 0), now);
 	struct tc_stats old = {
 		.bytes = stats.bytes,
 		.packets = (uint32_t)stats.packets,
 		.drops = (uint32_t)stats.drops,
 		.overlimits = (uint32_t)stats.overlimits,
+		.bps = (uint32_t)RTE_MIN(rate.Bps, UINT32_MAX),
+		.pps = (uint32_t)RTE_MIN(rate.pps, UINT32_MAX),
 	};
 
 	nl_put(msgs, TCA_STATS, &old, sizeof(old));
@@ -319,6 +329,10 @@ void
 save_actions(const struct save *save, const struct action_list *list)
 {
 	for (unsigned int i = 0; i < action_list_count(list); i++) {
+		const struct tc_estimator *estimator = action_estimator(action_list_at(list, i));
+
+		if (estimator != NULL && save->estimator != NULL && *save->estimator == NULL)
+			*save->estimator = estimator;
 		if (!action_list_bare(list))
 			fputs(" action", save->out);
 		/* tc gives a cookie to all actions behind it, too: one that stands by itself has it already. */

@@ -23,6 +23,8 @@
 /* What a list of actions was parsed into; the specs point into it. */
 struct actions {
 	const struct control *control; /* set before anything is parsed */
+	bool has_estimator;
+	struct tc_estimator estimator; /* a filter's, for all its actions that it makes */
 	unsigned int n;
 	struct action_spec specs[ACTIONS_MAX];
 	char kinds[ACTIONS_MAX][16];
@@ -71,7 +73,7 @@ void actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *
  */
 int bare_police_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
 void bare_police_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
-void bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list);
+void bare_police_put_stats(struct nl_msgs *msgs, const struct action_list *list, uint64_t now);
 
 const char *verdict_word(int32_t action); /* NULL: a jump or goto chain */
 void save_verdict(FILE *out, int32_t action); /* " WORD" */

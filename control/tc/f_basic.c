@@ -41,7 +41,7 @@ basic_put(struct nl_msgs *msgs, const struct control *control, const struct filt
 	matches = basic_matches(info->filter, &n);
 	ematches_put(msgs, TCA_BASIC_EMATCHES, matches, n);
 	nl_nest_end(msgs, nest);
-	bare_police_put_stats(msgs, actions);
+	bare_police_put_stats(msgs, actions, control->now(control));
 }
 
 static bool

@@ -77,7 +77,7 @@ flow_put(struct nl_msgs *msgs, const struct control *control, const struct filte
 	matches = flow_matches(info->filter, &n);
 	ematches_put(msgs, TCA_FLOW_EMATCHES, matches, n);
 	nl_nest_end(msgs, nest);
-	bare_police_put_stats(msgs, actions);
+	bare_police_put_stats(msgs, actions, control->now(control));
 }
 
 static void

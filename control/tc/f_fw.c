@@ -39,7 +39,7 @@ fw_put(struct nl_msgs *msgs, const struct control *control, const struct filter_
 	actions_put(msgs, TCA_FW_ACT, fw_actions(info->filter), control->now(control));
 	bare_police_put(msgs, TCA_FW_POLICE, fw_actions(info->filter), control->now(control));
 	nl_nest_end(msgs, nest);
-	bare_police_put_stats(msgs, fw_actions(info->filter));
+	bare_police_put_stats(msgs, fw_actions(info->filter), control->now(control));
 }
 
 static bool

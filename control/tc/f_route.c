@@ -50,7 +50,7 @@ route_put(struct nl_msgs *msgs, const struct control *control, const struct filt
 	actions_put(msgs, TCA_ROUTE4_ACT, actions, control->now(control));
 	bare_police_put(msgs, TCA_ROUTE4_POLICE, actions, control->now(control));
 	nl_nest_end(msgs, nest);
-	bare_police_put_stats(msgs, actions);
+	bare_police_put_stats(msgs, actions, control->now(control));
 }
 
 static bool

@@ -87,7 +87,7 @@ rsvp_put(struct nl_msgs *msgs, const struct control *control, const struct filte
 	actions_put(msgs, TCA_RSVP_ACT, actions, control->now(control));
 	bare_police_put(msgs, TCA_RSVP_POLICE, actions, control->now(control));
 	nl_nest_end(msgs, nest);
-	bare_police_put_stats(msgs, actions);
+	bare_police_put_stats(msgs, actions, control->now(control));
 }
 
 static void

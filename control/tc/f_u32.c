@@ -183,7 +183,7 @@ u32_put(struct nl_msgs *msgs, const struct control *control, const struct filter
 		put_filter(msgs, control, info);
 	nl_nest_end(msgs, nest);
 	if (!u32_is_table(info->handle))
-		bare_police_put_stats(msgs, u32_actions(info->filter));
+		bare_police_put_stats(msgs, u32_actions(info->filter), control->now(control));
 }
 
 /* Filters lead to hash tables. */

@@ -281,6 +281,7 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 {
 	const struct nlattr *nest = req->attrs[TCA_OPTIONS];
 	const struct filter_codec *codec;
+	int rc;
 
 	if (nest == NULL || spec->kind == NULL)
 		return 0;
@@ -289,6 +290,9 @@ parse_options(const struct nl_request *req, struct filter_spec *spec, struct fil
 		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", spec->kind);
 	options->control = options->actions.control = req->context;
 	options->actions.n = 0;
+	rc = tc_parse_rate(req->attrs[TCA_RATE], &options->actions.estimator, &options->actions.has_estimator, err);
+	if (rc != 0)
+		return rc;
 	options->classid = 0;
 	memset(&options->conf, 0, sizeof(options->conf));
 	spec->conf = &options->conf;

@@ -10,12 +10,11 @@ clamp_u32(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-/* The 64-bit form where the other cannot hold it. */
-static void
-put_rate(struct nl_msgs *msgs, const struct sched_rate *rate)
+void
+tc_put_rate(struct nl_msgs *msgs, uint64_t Bps, uint64_t pps)
 {
-	struct gnet_stats_rate_est narrow = { .bps = clamp_u32(rate->Bps), .pps = clamp_u32(rate->pps) };
-	struct gnet_stats_rate_est64 wide = { .bps = rate->Bps, .pps = rate->pps };
+	struct gnet_stats_rate_est narrow = { .bps = clamp_u32(Bps), .pps = clamp_u32(pps) };
+	struct gnet_stats_rate_est64 wide = { .bps = Bps, .pps = pps };
 
 	nl_put(msgs, TCA_STATS_RATE_EST, &narrow, sizeof(narrow));
 	if (wide.bps != narrow.bps)
@@ -54,7 +53,7 @@ put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_ra
 	if (counts_sent && stats->packets > UINT32_MAX)
 		nl_put_u64(msgs, TCA_STATS_PKT64, stats->packets);
 	if (rate.set)
-		put_rate(msgs, &rate);
+		tc_put_rate(msgs, rate.Bps, rate.pps);
 	nl_put(msgs, TCA_STATS_QUEUE, &queue, sizeof(queue));
 	if (xstats != NULL)
 		put_xstats(msgs, TCA_STATS_APP, xstats);

@@ -21,6 +21,9 @@ void tc_put_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct 
 void tc_put_queue_stats(struct nl_msgs *msgs, const struct sched_stats *stats, struct sched_rate rate,
 	put_xstats_fn *put_xstats, const void *xstats);
 
+/* TCA_STATS_RATE_EST, and the 64-bit form where that cannot hold it. */
+void tc_put_rate(struct nl_msgs *msgs, uint64_t Bps, uint64_t pps);
+
 /* TCA_RATE, checked; attr NULL: *given is false. */
 int tc_parse_rate(const struct nlattr *attr, struct tc_estimator *spec, bool *given, struct error *err);
 

@@ -22,6 +22,7 @@
 
 struct chain;
 struct filter_group;
+struct tc_estimator;
 
 /*
  * What a chain says of a packet. `action` is TC_ACT_UNSPEC (no filter decided), TC_ACT_OK (one did: see classid) or
@@ -257,6 +258,7 @@ struct action_spec {
 	const char *kind;
 	uint32_t index;
 	const void *conf; /* NULL: only the index was given */
+	const struct tc_estimator *estimator; /* its rate is averaged so (tc's `est`); NULL: not at all */
 	uint32_t flags; /* TCA_ACT_FLAGS_*: kept for dumps */
 	uint8_t cookie[ACTION_COOKIE_MAX]; /* kept for dumps */
 	uint8_t cookie_bytes;
@@ -301,6 +303,12 @@ uint32_t action_flags(const struct action *action);
 const uint8_t *action_cookie(const struct action *action, unsigned int *bytes);
 void *action_priv(const struct action *action);
 void action_stats_sum(const struct action *action, struct action_stats *sum);
+/* What it was made with; NULL: nothing, and its rates are 0. */
+const struct tc_estimator *action_estimator(const struct action *action);
+struct action_rate {
+	uint64_t Bps, pps;
+};
+struct action_rate action_rate(const struct action *action, uint64_t now); /* averages; any thread */
 struct action_stats *
 action_stats_of(struct action *action, unsigned int worker); /* for act(): overlimits and the like */
 uint64_t action_created_ns(const struct action *action);

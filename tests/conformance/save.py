@@ -52,7 +52,9 @@ TREES = {
     'wrr': ['qdisc add dev root handle 1: wrr dest ip classes 255 wmode1 1 weight1.min 0.1'],
     'ingress': ['qdisc add dev ingress', 'chain add dev ingress chain 5',
                 'filter add dev ingress protocol ip prio 3 u32 match u32 0 0 action police rate 1mbit burst 10k conform-exceed drop/pipe action goto chain 5',
-                'filter add dev ingress protocol ip chain 5 prio 1 matchall action pass'],
+                'filter add dev ingress protocol ip chain 5 prio 1 matchall action pass',
+                'filter add dev ingress protocol ip prio 4 est 250ms 1s matchall action police avrate 1mbit conform-exceed drop/pipe action pass',
+                'filter add dev ingress protocol ip prio 7 est 1s 8s u32 match u32 0 0 police avrate 100kbit drop'],
     'actions': ['qdisc add dev clsact', 'actions add action skbedit priority 1:2 mark 7/0xff ptype otherhost index 9 cookie 0123ab',
                 'filter add dev ingress protocol all prio 1 matchall action skbedit index 9 pipe action vlan push id 5 priority 3 protocol 802.1ad '
                 'action vlan modify id 6 action vlan pop pipe action vlan push_eth dst_mac 02:00:00:00:00:01 src_mac 02:00:00:00:00:02 action vlan pop_eth drop',

@@ -16,7 +16,8 @@ struct police_conf {
 	uint32_t mtu; /* bytes: a longer packet exceeds; at the peak rate also the depth of its bucket */
 	uint64_t packets_per_s; /* 0: none; not together with rate */
 	uint64_t packet_burst_ns; /* its bucket as time at that rate */
-	bool has_average_rate; /* refused */
+	uint64_t average_Bps; /* from this average on all exceeds; 0: none. Not together with rate */
+	bool has_average_rate; /* was given, if only as 0: there must be an estimator */
 };
 
 #endif

@@ -44,9 +44,9 @@ mbit8(uint64_t burst_bytes)
 
 /* Does a packet of 64 bytes pass at that time? */
 static bool
-passes(uint64_t now)
+passes_at(unsigned int worker, uint64_t now)
 {
-	struct classify_ctx ctx = { .now = 500 + now };
+	struct classify_ctx ctx = { .now = 500 + now, .worker = worker };
 	struct packet p;
 	struct verdict v;
 	struct rte_mbuf *m = &p.mbuf;
@@ -55,6 +55,12 @@ passes(uint64_t now)
 	chain_classify(chain, &ctx, &m, 1, &v);
 	assert_true(v.action == TC_ACT_SHOT || v.action == TC_ACT_OK);
 	return v.action == TC_ACT_OK;
+}
+
+static bool
+passes(uint64_t now)
+{
+	return passes_at(0, now);
 }
 
 /* The definition: tokens grow at the rate up to the burst; a packet passes if they cover it. In bytes times 1e9. */
@@ -242,6 +248,100 @@ refuses_what_makes_no_sense(void **state)
 	assert_null(action_find("police", 1));
 }
 
+/* ---- average rates */
+
+static int
+police_average(uint64_t Bps, const struct tc_estimator *estimator)
+{
+	struct police_conf conf = {
+		.exceed = TC_ACT_SHOT, .mtu = UINT32_MAX, .average_Bps = Bps, .has_average_rate = true
+	};
+	struct action_spec spec = { .kind = "police", .conf = &conf, .estimator = estimator };
+
+	return add_fw_actions(chain, 1, 1, 1, &spec, 1);
+}
+
+/* The definition: each 250 ms a sample of what has come to two workers, with a quarter's weight; with pauses of many intervals. */
+static void
+judges_by_the_average_of_what_arrives(void **state)
+{
+	static const struct tc_estimator quarter = { .interval = -2, .ewma_log = 2 };
+	uint64_t now = 0, sampled = 0, bytes = 0, passed = 0;
+	struct chain *single = chain;
+	struct rcu *rcu = rcu_create(2);
+	uint32_t random = 1;
+	double average = 0;
+
+	chain = chain_create(rcu);
+	assert_int_equal(police_average(16000, &quarter), 0);
+	for (uint64_t i = 0; i < 20000; i++) {
+		random = random * 1664525 + 1013904223;
+		/* 4 ms are the rate, 1 to 8 the mean; now and then nothing comes for up to four seconds. */
+		now += random % ((1 + i / 1000 % 8) * 2 * MS);
+		if (i % 1000 == 999)
+			now += random;
+		for (; sampled + 250 * MS <= now; sampled += 250 * MS) {
+			average += ((double)bytes * 4 - average) / 4;
+			bytes = 0;
+		}
+		bool expected = (uint64_t)average < 16000;
+
+		assert_int_equal(passes_at(i % 2, now), expected);
+		assert_in_range(action_rate(action_find("police", 1), 500 + now).Bps,
+			(uint64_t)average - (average >= 1), (uint64_t)average + 1);
+		bytes += 64;
+		passed += expected;
+	}
+	assert_in_range(passed, 4000, 16000);
+	chain_destroy(chain);
+	rcu_destroy(rcu);
+	chain = single;
+}
+
+/* 512 bytes in the first second, at half the weight. Linux 6.1, too, lets no more pass once the average is the rate. */
+static void
+the_average_itself_is_too_much(void **state)
+{
+	static const struct tc_estimator half = { .interval = 0, .ewma_log = 1 };
+
+	for (uint64_t above = 0; above < 2; above++) {
+		assert_int_equal(police_average(256 + above, &half), 0);
+		for (int i = 0; i < 8; i++)
+			assert_true(passes(i));
+		assert_int_equal(passes(1100 * UINT64_C(1000000)), above);
+		assert_int_equal(delete_filter(chain, 1, "fw", 0, &err), 0);
+	}
+}
+
+static void
+an_average_rate_needs_an_estimator(void **state)
+{
+	static const struct tc_estimator wrong = { .interval = 0, .ewma_log = 0 },
+					 half = { .interval = 0, .ewma_log = 1 };
+	struct police_conf faster = {
+		.exceed = TC_ACT_SHOT, .mtu = UINT32_MAX, .average_Bps = 1000000, .has_average_rate = true
+	};
+	struct police_conf both = mbit8(64);
+	struct action_spec spec = { .kind = "police", .conf = &both, .estimator = &half };
+
+	both.average_Bps = 1000;
+	both.has_average_rate = true;
+	assert_int_equal(police_average(1000, NULL), -EINVAL);
+	assert_int_equal(police_average(0, NULL), -EINVAL);
+	assert_int_equal(police_average(1000, &wrong), -EINVAL);
+	assert_int_equal(add_fw_actions(chain, 1, 1, 1, &spec, 1), -EINVAL);
+	assert_null(action_find("police", 1));
+	/* Changed, it keeps the estimator that it has, and its average. */
+	assert_int_equal(police_average(1, &half), 0);
+	assert_true(passes(0));
+	assert_false(passes(1000 * UINT64_C(1000000)));
+	spec = (struct action_spec){ .kind = "police", .index = 1, .conf = &faster };
+	assert_int_equal(action_add(NULL, &spec, REPLACE, 500, NULL, &err), 0);
+	assert_true(passes(1000 * UINT64_C(1000000)));
+	assert_int_equal(action_rate(action_find("police", 1), 0).Bps, 32);
+	assert_int_equal(action_estimator(action_find("police", 1))->ewma_log, 1);
+}
+
 /* ---- several workers */
 
 #define THREADS 2
@@ -286,6 +386,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(does_what_is_asked_in_every_combination, start, end),
 		cmocka_unit_test_setup_teardown(a_change_starts_with_a_full_bucket, start, end),
 		cmocka_unit_test_setup_teardown(refuses_what_makes_no_sense, start, end),
+		cmocka_unit_test_setup_teardown(judges_by_the_average_of_what_arrives, start, end),
+		cmocka_unit_test_setup_teardown(the_average_itself_is_too_much, start, end),
+		cmocka_unit_test_setup_teardown(an_average_rate_needs_an_estimator, start, end),
 		cmocka_unit_test_setup_teardown(workers_share_one_bucket, start, end),
 	};
 
