@@ -85,6 +85,30 @@ def estimators():
             fail('estimators in weir save', f'no {line!r} in:\n{out}')
 
 
+def average_rate():
+    """A policer of 100 kbit on average: 160 kbit come for 8 s, then 40 kbit; each packet's fate by the definition of the average."""
+    packets = steady(20, 8) + [(8 * 10**9 + at, frame) for at, frame in steady(5, 8)]
+    out, report, lines = replay('average rate', packets, 'tc qdisc add dev b clsact\n'
+                                'tc filter add dev b egress est 1sec 4sec matchall action police avrate 100kbit conform-exceed drop/pass\n',
+                                [(7.9, 'tc -s filter show dev b egress\n'), (100, f'tc -s actions ls action police\n{WEIR} save\n')])
+    average, counted, sampled, exceed, at_8 = 0.0, 0, 0, set(), 0
+    for number, (ns, _) in enumerate(packets):
+        while sampled + 10**9 <= ns:
+            average, counted, sampled = average + (counted - average) / 4, 0, sampled + 10**9
+        if average >= 12500:
+            exceed.add(number)
+        counted += 1000
+        at_8 = at_8 if ns >= 8 * 10**9 else int(average)
+    got = {number for number, line in enumerate(lines) if departure(line) is None}
+    if got != exceed or not 80 <= len(exceed) < 120:
+        fail('average rate', f'dropped {sorted(got)}\nwant {sorted(exceed)}')
+    if [rate for rate, _ in rates(out[out.find('Sent'):])] != [at_8, 0]:
+        fail('average rate shown', f'want {at_8}, 0:\n{out}')
+    for line in (f'dropped {len(exceed)}, overlimits {len(exceed)} ', ' est 1000ms 4000ms', ' avrate 12500bps conform-exceed drop/ok'):
+        if line not in out:
+            fail('average rate', f'no {line!r} in:\n{out}')
+
+
 # ---- changes under load ------------------------------------------------------------------------------------------------------
 
 FLOWS = 4
@@ -312,7 +336,7 @@ def counted():
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for test in (estimators, replaced, changed, counted):
+        for test in (estimators, average_rate, replaced, changed, counted):
             test()
         os.chdir('/')
     print(f'{len(failures)} failed')
