@@ -66,10 +66,11 @@ static bool
 print_filter(FILE *out, const struct tc_save *ts, const struct filter_info *info, bool *said)
 {
 	const struct tc_estimator *estimator = NULL;
-	struct save own = { .router = ts->save->router, .estimator = &estimator };
+	struct save own = *ts->save;
 	char *text = NULL;
 	size_t bytes = 0;
 
+	own.estimator = &estimator;
 	own.out = open_memstream(&text, &bytes);
 	if (own.out == NULL)
 		return false;
