@@ -57,7 +57,8 @@ ruleset_make(struct ruleset *set, enum netfilter_table_id table, enum netfilter_
 
 	memset(set, 0, sizeof(*set));
 	set->spec = (struct netfilter_table_spec){ .table = table, .rules = set->rules };
-	memcpy(set->rules, rules, n * sizeof(*rules));
+	for (uint32_t i = 0; i < n; i++)
+		set->rules[i] = rules[i];
 	for (unsigned int h = 0; h < NETFILTER_HOOKS; h++) {
 		if ((netfilter_table_hooks(table) & 1u << h) == 0)
 			continue;
