@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <weir/action/police.h>
 
@@ -373,6 +374,76 @@ workers_share_one_bucket(void **state)
 	assert_in_range(passed[0] + passed[1], most - 1, most);
 }
 
+#define ROUNDS 20000
+#define EACH   10 /* packets of each worker in a round, which is an interval */
+
+struct sampler {
+	unsigned int worker;
+	uint64_t *arrived; /* at any meeting, by both */
+	bool wrong;
+};
+
+/* Waiting busily, for they are to go on within nanoseconds of each other. */
+static void
+meet(uint64_t *arrived, uint64_t meeting)
+{
+	__atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);
+	for (unsigned int i = 1; __atomic_load_n(arrived, __ATOMIC_ACQUIRE) < meeting * THREADS; i++)
+		if (i % 4096 == 0)
+			sched_yield();
+}
+
+/*
+ * Both find the sample due at once. What one of them counts meanwhile may be in it or in the next one: a packet at half
+ * the weight, 128 bytes a second, is all that the average may be off.
+ */
+static void *
+sample_together(void *arg)
+{
+	struct sampler *s = arg;
+	double average = 0;
+
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		uint64_t now = round * 250 * MS;
+
+		meet(s->arrived, 2 * round + 1);
+		passes_at(s->worker, now);
+		meet(s->arrived, 2 * round + 2);
+		double off = (double)action_rate(action_find("police", 1), 500 + now).Bps - average;
+
+		s->wrong |= off < -129 || off > 129;
+		for (int i = 1; i < EACH; i++)
+			passes_at(s->worker, now + (uint64_t)i);
+		average += (THREADS * EACH * 64 * 4 - average) / 2;
+	}
+	return NULL;
+}
+
+static void
+workers_take_each_sample_once(void **state)
+{
+	static const struct tc_estimator half = { .interval = -2, .ewma_log = 1 };
+	struct chain *single = chain;
+	struct rcu *rcu = rcu_create(THREADS);
+	struct sampler samplers[THREADS];
+	pthread_t threads[THREADS];
+	uint64_t arrived = 0;
+
+	chain = chain_create(rcu);
+	assert_int_equal(police_average(UINT32_MAX, &half), 0);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		samplers[i] = (struct sampler){ .worker = i, .arrived = &arrived };
+		assert_int_equal(pthread_create(&threads[i], NULL, sample_together, &samplers[i]), 0);
+	}
+	for (unsigned int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(samplers[i].wrong);
+	}
+	chain_destroy(chain);
+	rcu_destroy(rcu);
+	chain = single;
+}
+
 int
 main(void)
 {
@@ -390,6 +461,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(the_average_itself_is_too_much, start, end),
 		cmocka_unit_test_setup_teardown(an_average_rate_needs_an_estimator, start, end),
 		cmocka_unit_test_setup_teardown(workers_share_one_bucket, start, end),
+		cmocka_unit_test_setup_teardown(workers_take_each_sample_once, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
