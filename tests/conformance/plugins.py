@@ -59,7 +59,7 @@ QDISCS = [['qdisc add dev null0 handle 1: root cbq ' + options] for options in (
     'bandwidth 10000 avpkt 9000 ewma 128', 'bandwidth 10Mbit cell 8 avpkt 1000 mpu 64', 'bandwidth 10Mbit', 'avpkt 1000',
     'bandwidth 3gbit avpkt 501 allot 3000 ewma 3 overhead 4 linklayer adsl', 'bandwidth x avpkt 1000', 'nonsense')]
 GROUPS = [MARKS, SHARES, *QDISCS]
-SHOWN = ['qdisc show dev null0', 'class show dev null0', '-s filter show dev null0', '-s -d qdisc show dev null0', '-s -d class show dev null0']
+SHOWN = [f'{options}{what} show dev null0' for options in ('', '-s -d ', '-s -d -j ') for what in ('qdisc', 'class')] + ['-s filter show dev null0']
 
 
 def run(router, tc, commands):

@@ -472,7 +472,7 @@ parse_class(struct qdisc_util *qu, int argc, char **argv, struct nlmsghdr *n, co
 
 /* ---- printing */
 
-/* The largest unit that keeps all digits, or six at least. */
+/* In the largest unit that keeps all digits, or six at least. tc has no JSON of cbq and leaves rates out there. */
 static void
 print_rate(FILE *f, const char *word, uint32_t bytes_per_s)
 {
@@ -480,6 +480,8 @@ print_rate(FILE *f, const char *word, uint32_t bytes_per_s)
 	uint64_t bits = (uint64_t)bytes_per_s * 8;
 	unsigned int unit = 0;
 
+	if (is_json_context != NULL && is_json_context())
+		return;
 	while (unit < 4 && bits >= 1000 && (bits % 1000 == 0 || bits >= 1000000)) {
 		bits /= 1000;
 		unit++;
@@ -576,13 +578,6 @@ fetch(struct rtattr *options, uint16_t attr, void *to, size_t bytes)
 	return found != NULL;
 }
 
-/* JSON has no words for cbq, neither here nor in the tc that knew it. */
-static bool
-is_json(void)
-{
-	return is_json_context != NULL && is_json_context();
-}
-
 static int
 print(struct qdisc_util *qu, FILE *f, struct rtattr *options)
 {
@@ -593,7 +588,7 @@ print(struct qdisc_util *qu, FILE *f, struct rtattr *options)
 	struct tc_cbq_fopt split;
 
 	(void)qu;
-	if (options == NULL || is_json())
+	if (options == NULL)
 		return 0;
 	has_lss = fetch(options, TCA_CBQ_LSSOPT, &lss, sizeof(lss));
 	if (fetch(options, TCA_CBQ_RATE, &rate, sizeof(rate)))
@@ -616,7 +611,7 @@ print_xstats(struct qdisc_util *qu, FILE *f, struct rtattr *xstats)
 	struct tc_cbq_xstats x;
 
 	(void)qu;
-	if (xstats == NULL || RTA_PAYLOAD(xstats) < sizeof(x) || is_json())
+	if (xstats == NULL || RTA_PAYLOAD(xstats) < sizeof(x))
 		return 0;
 	memcpy(&x, RTA_DATA(xstats), sizeof(x));
 	fprintf(f, "  borrowed %u overactions %u avgidle %g undertime %g", x.borrows, x.overactions, (double)x.avgidle,
