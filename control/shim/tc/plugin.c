@@ -10,8 +10,11 @@
 
 #define MESSAGE_MAX 16384
 
-/* tc's, of which only this is used; absent in other programs. */
+/* tc's, of which only these are used; absent in other programs. */
 extern int parse_action(int *argc, char ***argv, int attr, struct nlmsghdr *n) __attribute__((weak));
+extern int parse_police(int *argc, char ***argv, int attr, struct nlmsghdr *n) __attribute__((weak));
+extern int tc_print_action(FILE *f, const struct rtattr *list, unsigned short count) __attribute__((weak));
+extern int tc_print_police(FILE *f, struct rtattr *police) __attribute__((weak));
 
 const char *
 tc_next(struct tc_words *words)
@@ -73,13 +76,16 @@ tc_unknown(const char *word, const char *usage)
 }
 
 int
-tc_actions(struct tc_words *words, uint16_t attr, struct nlmsghdr *n)
+tc_actions(struct tc_words *words, const char *word, uint16_t attr, struct nlmsghdr *n)
 {
-	if (parse_action == NULL) {
-		fprintf(stderr, "%s: this tc has no actions\n", words->kind);
+	int (*read)(int *, char ***, int, struct nlmsghdr *) =
+		strcmp(word, "police") == 0 ? parse_police : parse_action;
+
+	if (read == NULL) {
+		fprintf(stderr, "%s: this tc has no reader of \"%s\"\n", words->kind, word);
 		return -1;
 	}
-	return parse_action(&words->argc, &words->argv, attr, n);
+	return read(&words->argc, &words->argv, attr, n);
 }
 
 /* ---- messages ---- */
@@ -149,14 +155,13 @@ tc_print_classid(FILE *f, const char *word, uint32_t classid)
 void
 tc_print_actions(FILE *f, struct rtattr *list)
 {
-	for (uint16_t order = 1; list != NULL && order <= TCA_ACT_MAX_PRIO; order++) {
-		struct rtattr *action = tc_find(list, order, 0);
-		struct rtattr *kind = tc_find(action, TCA_ACT_KIND, 1), *index = tc_find(action, TCA_ACT_INDEX, 4);
+	if (list != NULL && tc_print_action != NULL)
+		tc_print_action(f, list, 0);
+}
 
-		if (kind == NULL)
-			continue;
-		fprintf(f, "\n\taction order %u: %.*s", order, (int)RTA_PAYLOAD(kind), (const char *)RTA_DATA(kind));
-		if (index != NULL)
-			fprintf(f, " index %u", tc_u32(index));
-	}
+void
+tc_print_bare_police(FILE *f, struct rtattr *police)
+{
+	if (police != NULL && tc_print_police != NULL)
+		tc_print_police(f, police);
 }

@@ -7,7 +7,8 @@
  * (TC_LIB_DIR could name another directory, but then netem's tables and other people's libraries would not be found.)
  *
  * The interface is tc's as it was observed of iproute2 6.1: of its own q_atm.so, of what tc exports, and of what lies
- * there. Nothing of tc is needed but, where they are there, its reader of actions and whether -d or -j was said.
+ * there. Nothing of tc is needed but, where they are there, its readers and writers of actions and whether -d or -j was
+ * said.
  */
 #ifndef WEIR_CONTROL_SHIM_TC_PLUGIN_H
 #define WEIR_CONTROL_SHIM_TC_PLUGIN_H
@@ -52,8 +53,8 @@ const char *tc_next(struct tc_words *words);
 int tc_number(struct tc_words *words, const char *option, uint32_t most, uint32_t *number);
 int tc_classid(struct tc_words *words, const char *option, uint32_t *classid); /* X:Y, X: or :Y, hexadecimal */
 int tc_unknown(const char *word, const char *usage); /* says so; -1 */
-/* `action ...` behind its word; tc's own reader. */
-int tc_actions(struct tc_words *words, uint16_t attr, struct nlmsghdr *n);
+/* What follows `action` or `police`; tc's own reader. */
+int tc_actions(struct tc_words *words, const char *word, uint16_t attr, struct nlmsghdr *n);
 
 /* A nest, to be closed; attributes in a message of tc's, whose buffer is at least 16 kB. */
 struct rtattr *tc_nest(struct nlmsghdr *n, uint16_t attr);
@@ -64,6 +65,8 @@ void tc_put(struct nlmsghdr *n, uint16_t attr, const void *data, uint16_t bytes)
 struct rtattr *tc_find(struct rtattr *nest, uint16_t attr, size_t bytes);
 uint32_t tc_u32(struct rtattr *attr);
 void tc_print_classid(FILE *f, const char *word, uint32_t classid); /* "WORD X:Y " */
-void tc_print_actions(FILE *f, struct rtattr *list); /* kinds and indices; NULL: nothing */
+/* NULL: nothing. tc's own writers. */
+void tc_print_actions(FILE *f, struct rtattr *list);
+void tc_print_bare_police(FILE *f, struct rtattr *police);
 
 #endif

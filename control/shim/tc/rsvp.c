@@ -16,7 +16,8 @@ enum { RSVP_CLASSID = 1, RSVP_DST, RSVP_SRC, RSVP_PINFO, RSVP_POLICE, RSVP_ACT }
 
 static const char usage[] =
 	"Usage: ... rsvp ipproto PROTOCOL session DST[/PORT | GPI ] [ sender SRC[/PORT | GPI ] ]\n"
-	"                [ classid CLASSID ] [ tunnelid ID ] [ tunnel ID skip NUMBER ] [ action ACTION_SPEC ]\n"
+	"                [ classid CLASSID ] [ tunnelid ID ] [ tunnel ID skip NUMBER ]\n"
+	"                [ action ACTION_SPEC ] [ police POLICE_SPEC ]\n"
 	"GPI := { flowlabel NUMBER | spi/ah SPI | spi/esp SPI | u{8|16|32} NUMBER mask MASK at OFFSET }\n";
 
 #define FLOWLABEL_AT (-40) /* from the transport header: the first word of IPv6's */
@@ -173,7 +174,9 @@ read_option(struct request *r, const char *word)
 		return 0;
 	}
 	if (strcmp(word, "action") == 0)
-		return tc_actions(&r->words, RSVP_ACT, r->n);
+		return tc_actions(&r->words, word, RSVP_ACT, r->n);
+	if (strcmp(word, "police") == 0)
+		return tc_actions(&r->words, word, RSVP_POLICE, r->n);
 	return tc_unknown(word, usage);
 }
 
@@ -267,6 +270,7 @@ print(struct filter_util *fu, FILE *f, struct rtattr *options, uint32_t handle)
 		fprintf(f, "tunnelid %u ", p.tunnelid);
 	print_end(f, "sender ", tc_find(options, RSVP_SRC, v6 ? 16 : 4), &p.sender, v6);
 	tc_print_actions(f, tc_find(options, RSVP_ACT, 0));
+	tc_print_bare_police(f, tc_find(options, RSVP_POLICE, 0));
 	return 0;
 }
 

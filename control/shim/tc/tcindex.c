@@ -9,7 +9,7 @@
 
 static const char usage[] =
 	"Usage: ... tcindex [ hash SIZE ] [ mask MASK ] [ shift SHIFT ] [ pass_on | fall_through ]\n"
-	"                   [ classid CLASSID ] [ action ACTION_SPEC ]\n";
+	"                   [ classid CLASSID ] [ action ACTION_SPEC ] [ police POLICE_SPEC ]\n";
 
 static int
 read_number(struct tc_words *words, const char *word, uint16_t attr, uint32_t most, struct nlmsghdr *n)
@@ -47,7 +47,9 @@ read_option(struct tc_words *words, const char *word, struct nlmsghdr *n)
 		return 0;
 	}
 	if (strcmp(word, "action") == 0)
-		return tc_actions(words, TCA_TCINDEX_ACT, n);
+		return tc_actions(words, word, TCA_TCINDEX_ACT, n);
+	if (strcmp(word, "police") == 0)
+		return tc_actions(words, word, TCA_TCINDEX_POLICE, n);
 	return tc_unknown(word, usage);
 }
 
@@ -79,7 +81,8 @@ parse(struct filter_util *fu, char *handle, int argc, char **argv, struct nlmsgh
 static int
 print(struct filter_util *fu, FILE *f, struct rtattr *options, uint32_t handle)
 {
-	struct rtattr *classid = tc_find(options, TCA_TCINDEX_CLASSID, 4);
+	struct rtattr *classid = tc_find(options, TCA_TCINDEX_CLASSID, 4),
+		      *actions = tc_find(options, TCA_TCINDEX_ACT, 0);
 
 	(void)fu;
 	if (options == NULL)
@@ -88,7 +91,9 @@ print(struct filter_util *fu, FILE *f, struct rtattr *options, uint32_t handle)
 		fprintf(f, "handle 0x%04x ", handle);
 	if (classid != NULL)
 		tc_print_classid(f, "classid", tc_u32(classid));
-	tc_print_actions(f, tc_find(options, TCA_TCINDEX_ACT, 0));
+	if (actions != NULL)
+		fputc('\n', f);
+	tc_print_actions(f, actions);
 	return 0;
 }
 
