@@ -48,12 +48,15 @@ append(const char *line)
 	}
 }
 
+static bool any;
+
 void
 report_add(const struct report_row *row, double *weir, double *peer, size_t n)
 {
 	double median = report_median(weir, n), peer_median = peer == NULL ? 0 : report_median(peer, n);
 	char peers[160] = "", line[768];
 
+	any = true;
 	printf("%-32s %9.2f (%.2f to %.2f) %s", row->name, median, weir[0], weir[n - 1], row->unit);
 	if (peer != NULL) {
 		printf(", %s %.2f (%.2f to %.2f)", row->peer_name, peer_median, peer[0], peer[n - 1]);
@@ -72,6 +75,12 @@ report_add(const struct report_row *row, double *weir, double *peer, size_t n)
 		: median <= row->must ? "true"
 				      : "false");
 	append(line);
+}
+
+bool
+report_any(void)
+{
+	return any;
 }
 
 void

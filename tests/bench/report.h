@@ -25,6 +25,7 @@ bool report_wanted(const char *name);
  * n samples each; peer NULL: none. Prints a line, and appends it to the file that BENCH_OUT names. Sorts the samples.
  */
 void report_add(const struct report_row *row, double *weir, double *peer, size_t n);
+bool report_any(void); /* Was there a row yet? ROWS may have picked none of this program's. */
 /* A remark under the table: hugepages or not, what was stolen, where the traffic comes from. */
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
