@@ -120,11 +120,12 @@ struct htb_class {
 	/* the rest of struct class's hot line */
 	uint64_t used, ceil_used;
 	int32_t deficit; /* bytes that its turn may still take at its own rate */
-	uint32_t overlimits;
 	uint16_t place; /* of a leaf in its row, unless it came there unseen */
-	uint16_t config; /* htb_config_of */
 	uint8_t mode; /* enum htb_mode */
 	uint8_t busy; /* a bit for each prio in which it has somebody to serve */
+	/* Another word: a load of both mode and level would wait for the store to what lies between. */
+	uint32_t overlimits;
+	uint16_t config; /* htb_config_of */
 	uint8_t armed; /* a bit for each HTB_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t level : 4;
 	bool parked : 1; /* its leaf has packets but gives none until the wheel says so */
