@@ -187,8 +187,6 @@ set_split(const struct cbq *h, struct class *c, const struct cbq_conf *conf)
 	if (more->split == 0)
 		return;
 	more->defmap = (more->defmap & ~conf->defchange) | (conf->defmap & conf->defchange);
-	if (more->defmap == 0)
-		more->split = 0;
 	for (struct class *split = h->classes->first; split != NULL; split = split->next) {
 		if (split->classid == before || split->classid == conf->split)
 			fill_defaults(h, split);

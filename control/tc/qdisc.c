@@ -348,16 +348,18 @@ hook_delete(struct qdisc_request *r, struct error *err)
 	return port_set_hook(r->port, NULL, err);
 }
 
-/* ffff:fff2 and fff3 are no places for a qdisc, and ingress answers to any minor. */
+/* ffff:fff2 and fff3 are no places for a qdisc, and ingress answers to any minor; ENOENT where there is no hook. */
 static int
 refuse_below_hook(const struct qdisc_request *r, struct error *err)
 {
 	const char *kind = port_hook_kind(r->port);
 	uint32_t minor = TC_H_MIN(r->tcm->tcm_parent);
 
-	if (kind != NULL && strcmp(kind, "clsact") == 0 && minor != TC_H_MIN_INGRESS && minor != TC_H_MIN_EGRESS)
+	if (kind == NULL)
+		return error_set(err, ENOENT, "Failed to find specified qdisc.");
+	if (strcmp(kind, "clsact") == 0 && minor != TC_H_MIN_INGRESS && minor != TC_H_MIN_EGRESS)
 		return error_set(err, ENOENT, "Specified class not found.");
-	return error_code(err, EOPNOTSUPP);
+	return error_set(err, EOPNOTSUPP, "%s holds filters, and no qdisc can stand below it.", kind);
 }
 
 /* ---- new, change, replace -------------------------------------------------------------------- */

@@ -407,6 +407,10 @@ defmaps_and_filters_choose_as_on_linux(void **state)
 	change.defchange = 1;
 	change_class(sched_class_find(sched_root(bed.tree), CLASSID(1, 0x1)), &change);
 	assert_int_equal(class_for(7, 0), 0);
+	/* An empty defmap keeps its split, as on Linux: the next one need not name it. */
+	change.defmap = 1;
+	change_class(sched_class_find(sched_root(bed.tree), CLASSID(1, 0x1)), &change);
+	assert_int_equal(class_for(7, 0), 0x1);
 	bed_end();
 }
 
