@@ -90,6 +90,29 @@ passes_what_a_bucket_holds(void **state)
 	assert_in_range(passed, now / 64000 - 1, now / 64000 + 16);
 }
 
+/* Of three times as much what passes is the rate's, within 0.1 %: 64 bytes at a time, a bucket of ten. */
+static void
+is_exact_at_every_rate(void **state)
+{
+	static const uint64_t rates[] = { 1000, 7000, 125000, 15432100, 125000000, 1250000000,
+		5000000000 }; /* bytes/s */
+	const unsigned int packets = 20000;
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		double packet_ns = 64e9 / (double)rates[i];
+		struct police_conf conf = mbit8(0);
+		unsigned int passed = 0;
+
+		conf.rate.Bps = rates[i];
+		conf.burst_ns = (uint64_t)(10 * packet_ns);
+		assert_int_equal(police(&conf), 0);
+		for (unsigned int n = 0; n < 3 * packets; n++)
+			passed += passes((uint64_t)(n * packet_ns / 3));
+		assert_in_range(passed, packets * 0.999 + 9, packets * 1.001 + 11);
+		assert_int_equal(chain_filter_delete(chain, &(struct filter_spec){ 0 }, NULL, NULL, &err), 0);
+	}
+}
+
 static void
 a_peak_rate_holds_back_a_full_bucket(void **state)
 {
@@ -449,6 +472,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(passes_what_a_bucket_holds, start, end),
+		cmocka_unit_test_setup_teardown(is_exact_at_every_rate, start, end),
 		cmocka_unit_test_setup_teardown(a_peak_rate_holds_back_a_full_bucket, start, end),
 		cmocka_unit_test_setup_teardown(a_refused_packet_costs_nothing, start, end),
 		cmocka_unit_test_setup_teardown(a_packet_above_the_mtu_exceeds, start, end),

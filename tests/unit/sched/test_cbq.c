@@ -79,7 +79,9 @@ waits_until_another_packet_would_make_avgidle_0(void **state)
 static void
 keeps_its_rate(void **state)
 {
-	static const uint64_t rates[] = { KBIT(64), KBIT(500), MBIT(2), MBIT(8), MBIT(100), MBIT(1000), MBIT(9000) };
+	static const uint64_t rates[] = { KBIT(8), KBIT(64), KBIT(500), MBIT(2), MBIT(8), MBIT(100), MBIT(1000),
+		MBIT(9000), MBIT(40000) };
+	static const uint64_t link = MBIT(50000);
 	static const uint32_t sizes[] = { 64, 1014, 1514 };
 	static const uint8_t ewma_logs[] = { 1, 5 };
 
@@ -89,10 +91,10 @@ keeps_its_rate(void **state)
 		struct cbq_conf conf = bounded(cbq_class(Bps, 5, 1000));
 
 		bed_make();
-		make_cbq(MBIT(10000));
+		make_cbq(link);
 		conf.ewma_log = ewma_logs[i / RTE_DIM(rates) / RTE_DIM(sizes)];
 		conf.given |= CBQ_MAXIDLE;
-		conf.maxidle_ns = maxidle_for(MBIT(10000), Bps, 20, conf.ewma_log);
+		conf.maxidle_ns = maxidle_for(link, Bps, 20, conf.ewma_log);
 		add_cbq_class(0, 1, conf);
 		run_backlogged((uint32_t[]){ 1 }, 1, size, 0, 300 * size * UINT64_C(1000000000) / Bps);
 		run_backlogged((uint32_t[]){ 1 }, 1, size, 0, 5000 * size * UINT64_C(1000000000) / Bps);
