@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reads headers into a flower_key. Ports, flags and ICMP's type are those of whole datagrams only: a fragment has none,
- * the first one neither, as in Linux's flow dissector.
+ * the first one neither, as in Linux's flow dissector; and of a header that is cut off, only ports are read.
  */
 #include "dissect.h"
 
 #include <netinet/in.h>
 
+#include <rte_arp.h>
 #include <rte_byteorder.h>
 #include <rte_ether.h>
+#include <rte_icmp.h>
 #include <rte_ip.h>
+#include <rte_tcp.h>
 
 #include "internal.h"
 #include "read.h"
@@ -72,27 +75,28 @@ read_transport(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 	struct {
 		rte_be16_t source, destination;
 	} ports;
-	struct {
-		uint8_t type, code;
-	} icmp;
+	struct rte_icmp_hdr icmp;
+	struct rte_tcp_hdr tcp;
 
 	switch (key->ip_proto) {
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		if (packet_read(m, at, &icmp, sizeof(icmp))) {
-			key->icmp_type = icmp.type;
-			key->icmp_code = icmp.code;
+			key->icmp_type = icmp.icmp_type;
+			key->icmp_code = icmp.icmp_code;
 		}
 		return;
 	case IPPROTO_TCP:
-		if (packet_read(m, at + 12, &key->tcp_flags, sizeof(key->tcp_flags)))
-			key->tcp_flags &= rte_cpu_to_be_16(0xfff);
+		if (packet_read(m, at, &tcp, sizeof(tcp)) && tcp.data_off >> 4 >= sizeof(tcp) / 4)
+			key->tcp_flags = rte_cpu_to_be_16((uint16_t)((tcp.data_off & 0xf) << 8 | tcp.tcp_flags));
 		/* fall through */
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
 	case IPPROTO_DCCP:
 	case IPPROTO_UDPLITE:
-		if (packet_read(m, at, &ports, sizeof(ports))) {
+	case IPPROTO_ESP: /* the halves of its SPI tell flows apart */
+	case IPPROTO_AH:
+		if (packet_read(m, key->ip_proto == IPPROTO_AH ? at + 4 : at, &ports, sizeof(ports))) {
 			key->source_port = ports.source;
 			key->destination_port = ports.destination;
 		}
@@ -161,7 +165,7 @@ read_ip6(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 	}
 }
 
-/* RFC 826, of Ethernet and IPv4. */
+/* RFC 826, of Ethernet and IPv4: requests and replies. */
 static void
 read_arp(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 {
@@ -172,9 +176,14 @@ read_arp(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 		uint8_t from[6], source[4], to[6], destination[4];
 	} arp;
 
+	uint16_t op;
+
 	if (!packet_read(m, at, &arp, sizeof(arp)) || memcmp(arp.form, form, sizeof(form)) != 0)
 		return;
-	key->arp_op = (uint8_t)rte_be_to_cpu_16(arp.op);
+	op = rte_be_to_cpu_16(arp.op);
+	if (op != RTE_ARP_OP_REQUEST && op != RTE_ARP_OP_REPLY)
+		return;
+	key->arp_op = (uint8_t)op;
 	memcpy(&key->arp_source, arp.source, 4);
 	memcpy(&key->arp_destination, arp.destination, 4);
 	memcpy(key->arp_from, arp.from, 6);

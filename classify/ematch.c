@@ -3,22 +3,41 @@
 #include <stdlib.h>
 
 #include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
 
 #include "ematch.h"
 #include "read.h"
 
 /* ---- asking ---- */
 
+#define NOWHERE INT32_MIN /* before the packet, whatever the offset */
+
+/* Behind IPv4's header in a fragment, too, that does not begin with the transport's: as on Linux. */
 static int64_t
-layer_start(uint8_t layer, const struct pkt *p)
+transport_start(struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of(m);
+	struct rte_ipv4_hdr ip;
+
+	if (likely(p->l4_off != 0))
+		return p->l4_off;
+	if (p->protocol != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) || !packet_read(m, p->l3_off, &ip, sizeof(ip)) ||
+		ip.version != 4 || ip.ihl < 5 || p->l3_off + rte_ipv4_hdr_len(&ip) > m->pkt_len)
+		return NOWHERE;
+	return p->l3_off + rte_ipv4_hdr_len(&ip);
+}
+
+static int64_t
+layer_start(uint8_t layer, struct rte_mbuf *m)
 {
 	switch (layer) {
 	case TCF_LAYER_LINK:
 		return 0;
 	case TCF_LAYER_NETWORK:
-		return p->l3_off;
+		return pkt_of(m)->l3_off;
 	default:
-		return p->l4_off != 0 ? p->l4_off : INT32_MIN; /* before the packet, whatever the offset */
+		return transport_start(m);
 	}
 }
 
@@ -104,7 +123,7 @@ bool
 ematch_read(const struct ematch_field *field, const struct classify_ctx *ctx, struct rte_mbuf *m,
 	struct ematch_program *program, uint32_t *value)
 {
-	int64_t at = layer_start(field->layer, pkt_of(m)) + field->offset;
+	int64_t at = layer_start(field->layer, m) + field->offset;
 	union {
 		uint8_t byte;
 		rte_be16_t half;
@@ -136,7 +155,7 @@ ematch_read(const struct ematch_field *field, const struct classify_ctx *ctx, st
 static bool
 bytes_equal(const struct ematch_step *step, struct rte_mbuf *m)
 {
-	int64_t at = layer_start(step->field.layer, pkt_of(m)) + step->field.offset;
+	int64_t at = layer_start(step->field.layer, m) + step->field.offset;
 	uint8_t some[64];
 
 	for (uint32_t done = 0; done < step->n; done += sizeof(some)) {

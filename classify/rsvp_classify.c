@@ -121,7 +121,7 @@ ask_filters(struct question *q, const struct session *session, struct tuple *tup
 		if (found.action == TC_ACT_UNSPEC)
 			continue;
 		*result = found;
-		if (f->tunnelhdr == 0)
+		if (f->tunnelhdr == 0 || found.action != TC_ACT_OK) /* what a tunnel's actions say goes first */
 			return DECIDED;
 		q->header.tunnelid = (uint8_t)f->target.classid;
 		q->header.transport += f->tunnelhdr;
