@@ -151,7 +151,7 @@ make_parts(struct router *router, struct error *err)
 	router->virtual_now = CLOCK_START;
 	if (!router->conf.replay && (router->rcu = rcu_create(workers)) == NULL)
 		return error_set(err, ENOMEM, "no memory for the readers' states");
-	router->netfilter = netfilter_create(router->rcu, workers);
+	router->netfilter = netfilter_create(router->rcu, workers, router_random(router));
 	if (router->netfilter == NULL)
 		return error_set(err, ENOMEM, "no memory for the packet filter tables");
 	rc = rib_create(router->rcu, &router->rib, err);

@@ -8,6 +8,20 @@
 
 #include "netfilter.h"
 
+/* Takes what takes cost_ns to earn from a bucket of depth_ns that will be full at *full_at (0: it is); false: it has less. */
+static inline bool
+bucket_spend(uint64_t *full_at, uint64_t cost_ns, uint64_t depth_ns, uint64_t now)
+{
+	uint64_t seen = load_relaxed(full_at), next;
+
+	do {
+		next = RTE_MAX(seen, now) + cost_ns;
+		if (next - now > depth_ns)
+			return false;
+	} while (!__atomic_compare_exchange_n(full_at, &seen, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
 struct bucket {
 	uint64_t full_at; /* ns: when it will be full again; 0: it is */
 	uint64_t interval_ns; /* between two tokens */
@@ -18,14 +32,7 @@ struct bucket {
 static inline bool
 bucket_take(struct bucket *b, uint64_t now)
 {
-	uint64_t seen = load_relaxed(&b->full_at), next;
-
-	do {
-		next = RTE_MAX(seen, now) + b->interval_ns;
-		if (next - now > b->depth_ns)
-			return false;
-	} while (!__atomic_compare_exchange_n(&b->full_at, &seen, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return true;
+	return bucket_spend(&b->full_at, b->interval_ns, b->depth_ns, now);
 }
 
 #endif

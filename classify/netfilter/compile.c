@@ -62,6 +62,16 @@ add_priv(struct compiling *c, size_t bytes)
 	return slot != NULL ? *slot : NULL;
 }
 
+static bool
+add_sharer(struct compiling *c, const struct match_ops *ops, void *priv)
+{
+	struct sharer *sharer = grow(&c->sharers, 1);
+
+	if (sharer != NULL)
+		*sharer = (struct sharer){ ops, priv };
+	return sharer != NULL;
+}
+
 /* ---- selectors ---------------------------------------------------------------------------------- */
 
 /* A part of a key that must not be so. */
@@ -236,7 +246,7 @@ make_match(struct compiling *c, const struct place *place, const struct netfilte
 	if (rc != 0)
 		return rc;
 	*priv = add_priv(c, ops->size);
-	if (*priv == NULL)
+	if (*priv == NULL || (ops->retire != NULL && !add_sharer(c, ops, *priv)))
 		return no_memory(c);
 	return ops->init != NULL ? ops->init(*priv, spec->conf, place, c->err) : 0;
 }
@@ -367,7 +377,7 @@ static int
 add_rule(struct compiling *c, uint32_t i)
 {
 	const struct netfilter_rule_spec *spec = &c->spec->rules[i];
-	struct place place = { c->spec->table, c->hooks[i], i, spec };
+	struct place place = { c->spec->table, c->hooks[i], i, spec, c->nf };
 	struct key *masks = &c->masks[i], *values = &c->values[i];
 	struct rule *rule = &c->t->rules[i];
 	int rc;
@@ -386,9 +396,10 @@ add_rule(struct compiling *c, uint32_t i)
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 static void
-start(struct compiling *c, const struct netfilter_table_spec *spec, struct table *t, struct error *err)
+start(struct compiling *c, struct netfilter *nf, const struct netfilter_table_spec *spec, struct table *t,
+	struct error *err)
 {
-	*c = (struct compiling){ .spec = spec, .t = t, .err = err };
+	*c = (struct compiling){ .spec = spec, .t = t, .nf = nf, .err = err };
 	c->compares = (struct growing){ &t->compares, sizeof(*t->compares), 0, 0 };
 	c->calls = (struct growing){ &t->calls, sizeof(*t->calls), 0, 0 };
 	c->segments = (struct growing){ &t->segments, sizeof(*t->segments), 0, 0 };
@@ -398,6 +409,7 @@ start(struct compiling *c, const struct netfilter_table_spec *spec, struct table
 	c->ranges = (struct growing){ &c->range_array, sizeof(*c->range_array), 0, 0 };
 	c->rule_ranges = calloc(spec->n_rules, sizeof(*c->rule_ranges));
 	c->privs = (struct growing){ &t->privs, sizeof(*t->privs), 0, 0 };
+	c->sharers = (struct growing){ &t->sharers, sizeof(*t->sharers), 0, 0 };
 	c->hooks = calloc(spec->n_rules, sizeof(*c->hooks));
 	c->masks = calloc(spec->n_rules, sizeof(*c->masks));
 	c->values = calloc(spec->n_rules, sizeof(*c->values));
@@ -439,7 +451,7 @@ compile(struct compiling *c)
 }
 
 int
-compile_table(const struct netfilter_table_spec *spec, struct table **made, struct error *err)
+compile_table(struct netfilter *nf, const struct netfilter_table_spec *spec, struct table **made, struct error *err)
 {
 	struct table *t = calloc(1, sizeof(*t));
 	struct compiling c;
@@ -449,25 +461,37 @@ compile_table(const struct netfilter_table_spec *spec, struct table **made, stru
 		return error_code(err, ENOMEM);
 	t->id = spec->table;
 	t->n_rules = spec->n_rules;
-	start(&c, spec, t, err);
+	start(&c, nf, spec, t, err);
 	rc = compile(&c);
 	t->n_privs = c.privs.n;
+	t->n_sharers = c.sharers.n;
 	free(c.hooks);
 	free(c.masks);
 	free(c.values);
 	free(c.order);
 	free(c.rule_ranges);
 	free(c.range_array);
-	if (rc != 0)
+	if (rc != 0) {
+		retire_table(t, nf);
 		free_table(t);
-	else
+	} else {
 		*made = t;
+	}
 	return rc;
+}
+
+void
+retire_table(struct table *t, struct netfilter *nf)
+{
+	for (uint32_t i = 0; i < t->n_sharers; i++)
+		t->sharers[i].ops->retire(t->sharers[i].priv, nf);
 }
 
 void
 free_table(struct table *t)
 {
+	for (uint32_t i = 0; i < t->n_sharers; i++)
+		t->sharers[i].ops->destroy(t->sharers[i].priv);
 	for (uint32_t i = 0; i < t->n_privs; i++)
 		free(t->privs[i]);
 	for (unsigned int i = 0; t->counters != NULL && i <= t->workers; i++)
@@ -475,6 +499,7 @@ free_table(struct table *t)
 	free(t->counters);
 	free(t->origin);
 	free(t->privs);
+	free(t->sharers);
 	free(t->lists);
 	free(t->slots);
 	free(t->probes);

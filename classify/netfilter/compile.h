@@ -21,7 +21,8 @@ struct rule_ranges {
 struct compiling {
 	const struct netfilter_table_spec *spec;
 	struct table *t;
-	struct growing compares, calls, segments, probes, slots, lists, privs;
+	struct netfilter *nf;
+	struct growing compares, calls, segments, probes, slots, lists, privs, sharers;
 	uint32_t *hooks; /* [n_rules]: from which packets come */
 	struct key *masks; /* [n_rules] */
 	struct key *values;

@@ -49,18 +49,6 @@ target_find(const char *kind)
 	return NULL;
 }
 
-bool
-netfilter_has_match(const char *kind)
-{
-	return match_find(kind) != NULL;
-}
-
-bool
-netfilter_has_target(const char *kind)
-{
-	return target_find(kind) != NULL;
-}
-
 const char *
 netfilter_table_name(enum netfilter_table_id table)
 {

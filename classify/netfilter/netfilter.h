@@ -113,11 +113,13 @@ struct packet {
 	 * matches that want these drop the packet, so that rules must be asked one by one.
 	 */
 	bool odd;
-	bool hopeless; /* a match has found what is only seen in attacks: the packet is to be dropped, whatever rules say */
+	bool hopeless; /* a match could not ask it: the packet is to be dropped, whatever rules say */
 	bool changed; /* a target has changed what the key has, and the key with it */
 	uint8_t copy[TRANSPORT_MAX];
 };
 
+/* Does its header begin with ports? */
+bool protocol_has_ports(uint8_t protocol);
 /* Fills all but the key's names, which are the same for all of a burst. */
 void packet_view(struct packet *p, const struct netfilter_ctx *ctx, struct rte_mbuf *m);
 /* Copies n bytes from `at` on (of the datagram's transport); false: there are not so many. */
@@ -146,6 +148,7 @@ struct place {
 	uint32_t hooks; /* from which packets may come to it: bits 1 << hook; 0: none does */
 	uint32_t rule;
 	const struct netfilter_rule_spec *spec;
+	struct netfilter *netfilter;
 };
 
 /* What an extension's protocol may be; 0 ends. Rules with it must have the selector, not inverted. */
@@ -164,6 +167,12 @@ struct match_ops {
 	/* Fills priv, which is zero. NULL: conf is not looked at. */
 	int (*init)(void *priv, const void *conf, const struct place *place, struct error *err);
 	bool (*match)(void *priv, struct packet *p);
+	/*
+	 * For who shares something with other rules, by name; NULL: nobody. Control thread; also where init refused.
+	 * retire: workers may still come to it for a while, but the name no longer counts it; destroy: it goes.
+	 */
+	void (*retire)(void *priv, struct netfilter *netfilter);
+	void (*destroy)(void *priv);
 	/*
 	 * What of it is a matter of bits of the key: mask and value, which are zero, get it. true: that is all of it.
 	 * NULL: nothing. Not asked of packets that are `odd`.
@@ -285,6 +294,12 @@ struct hook_chain {
 	uint32_t first, policy;
 };
 
+/* A match that retires. */
+struct sharer {
+	const struct match_ops *ops;
+	void *priv;
+};
+
 struct table {
 	enum netfilter_table_id id;
 	uint32_t n_rules;
@@ -302,6 +317,8 @@ struct table {
 	/* control's: what is to be freed */
 	void **privs;
 	uint32_t n_privs;
+	struct sharer *sharers;
+	uint32_t n_sharers;
 	void *origin;
 };
 
@@ -310,6 +327,9 @@ struct netfilter {
 	uint32_t active; /* hooks at which any has a chain */
 	struct rcu *rcu;
 	unsigned int workers;
+	uint64_t seed;
+	struct hashlimit_table *hashlimits; /* those that rules name */
+	uint32_t hashlimit_entries; /* their entries at most */
 };
 
 /* flow.c: of which hooks packets come to each rule (bits), hooks[spec->n_rules]. ELOOP, EINVAL. */
@@ -320,7 +340,10 @@ bool rule_is_unconditional(const struct netfilter_rule_spec *spec);
 bool rule_is_final(const struct netfilter_rule_spec *spec);
 
 /* compile.c: all of a table but its counters; -errno, and nothing is left behind. */
-int compile_table(const struct netfilter_table_spec *spec, struct table **made, struct error *err);
+int
+compile_table(struct netfilter *nf, const struct netfilter_table_spec *spec, struct table **made, struct error *err);
+/* Workers are told of it no longer: what it shares by name is others' alone. */
+void retire_table(struct table *table, struct netfilter *nf);
 void free_table(struct table *table);
 
 /*

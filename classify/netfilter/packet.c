@@ -3,8 +3,8 @@
 #include "../edit.h"
 #include "netfilter.h"
 
-static bool
-has_ports(uint8_t protocol)
+bool
+protocol_has_ports(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
 	       protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
@@ -21,7 +21,7 @@ header_bytes(uint8_t protocol)
 	case IPPROTO_ICMP:
 		return 8;
 	default:
-		return has_ports(protocol) ? 4 : 0;
+		return protocol_has_ports(protocol) ? 4 : 0;
 	}
 }
 

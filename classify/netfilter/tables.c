@@ -5,7 +5,7 @@
 #include "netfilter.h"
 
 struct netfilter *
-netfilter_create(struct rcu *rcu, unsigned int workers)
+netfilter_create(struct rcu *rcu, unsigned int workers, uint64_t seed)
 {
 	struct netfilter *nf = calloc(1, sizeof(*nf));
 
@@ -13,6 +13,7 @@ netfilter_create(struct rcu *rcu, unsigned int workers)
 		return NULL;
 	nf->rcu = rcu;
 	nf->workers = workers;
+	nf->seed = seed;
 	return nf;
 }
 
@@ -94,11 +95,12 @@ netfilter_replace(
 	if (spec->n_rules == 0 || spec->n_rules > NETFILTER_RULES_MAX)
 		return error_set(err, spec->n_rules == 0 ? EINVAL : E2BIG, "%u rules: a table has 1 to %u",
 			spec->n_rules, NETFILTER_RULES_MAX);
-	rc = compile_table(spec, &t, err);
+	rc = compile_table(nf, spec, &t, err);
 	if (rc != 0)
 		return rc;
 	rc = make_counters(t, spec, nf->workers, err);
 	if (rc != 0) {
+		retire_table(t, nf);
 		free_table(t);
 		return rc;
 	}
@@ -107,6 +109,7 @@ netfilter_replace(
 	publish(nf, spec->table, t);
 	if (before == NULL)
 		return 0;
+	retire_table(before, nf);
 	if (old != NULL) {
 		rcu_synchronize(nf->rcu);
 		sum_counters(before, old);
@@ -123,6 +126,7 @@ netfilter_unload(struct netfilter *nf, enum netfilter_table_id id)
 	if (before == NULL)
 		return;
 	publish(nf, id, NULL);
+	retire_table(before, nf);
 	rcu_defer(nf->rcu, free_later, before);
 }
 
@@ -136,12 +140,6 @@ void *
 netfilter_origin(const struct netfilter *nf, enum netfilter_table_id id)
 {
 	return nf->tables[id] != NULL ? nf->tables[id]->origin : NULL;
-}
-
-uint32_t
-netfilter_rules(const struct netfilter *nf, enum netfilter_table_id id)
-{
-	return nf->tables[id] != NULL ? nf->tables[id]->n_rules : 0;
 }
 
 void

@@ -17,7 +17,7 @@ enum xt_side { XT_MATCH, XT_TARGET };
 struct xt_codec {
 	enum xt_side side;
 	const char *name; /* "tcp"; the kind of weir/netfilter/matches.h or targets.h, too */
-	uint8_t revision; /* the one that Linux 6.1 has: iptables asks for it by name and number */
+	uint8_t revision; /* one that Linux 6.1 has: iptables asks for it by name and number */
 	size_t bytes; /* of its data in the blob, before alignment */
 	size_t own_bytes; /* the program's part of them, at the start; what follows is the kernel's and comes back as 0 */
 	size_t conf_bytes; /* 0: it needs no conf */

@@ -124,8 +124,8 @@ struct netfilter_table_spec {
 /* The tables of a router; none is loaded at first. */
 struct netfilter;
 
-/* NULL: memory is out. `workers` have counters of their own. */
-struct netfilter *netfilter_create(struct rcu *rcu, unsigned int workers);
+/* NULL: memory is out. `workers` have counters of their own. The seed is that of hashes. */
+struct netfilter *netfilter_create(struct rcu *rcu, unsigned int workers, uint64_t seed);
 void netfilter_destroy(struct netfilter *nf);
 
 /*
@@ -143,16 +143,10 @@ void netfilter_unload(struct netfilter *nf, enum netfilter_table_id table);
 bool netfilter_is_loaded(const struct netfilter *nf, enum netfilter_table_id table);
 /* The `origin` that it was described with. NULL: not loaded, or it had none. */
 void *netfilter_origin(const struct netfilter *nf, enum netfilter_table_id table);
-/* How many rules; 0: not loaded. */
-uint32_t netfilter_rules(const struct netfilter *nf, enum netfilter_table_id table);
-/* Fills sums[netfilter_rules()]. */
+/* Fills sums, one for each of the rules that it was described with. */
 void netfilter_counters(const struct netfilter *nf, enum netfilter_table_id table, struct netfilter_counter *sums);
 /* Adds to rule i what add[i] says (modulo 2^64): IPT_SO_SET_ADD_COUNTERS. */
 void netfilter_add_counters(struct netfilter *nf, enum netfilter_table_id table, const struct netfilter_counter *add);
-
-/* Is there such a kind? */
-bool netfilter_has_match(const char *kind);
-bool netfilter_has_target(const char *kind);
 
 /* ---- what dataplane/ uses ----------------------------------------------------------------------- */
 

@@ -81,7 +81,7 @@ make_table(struct bench *b)
 	spec.policy[NETFILTER_FORWARD] = b->n;
 	spec.first[NETFILTER_INPUT] = spec.policy[NETFILTER_INPUT] = b->n + 1;
 	spec.first[NETFILTER_OUTPUT] = spec.policy[NETFILTER_OUTPUT] = b->n + 2;
-	b->nf = netfilter_create(NULL, 1);
+	b->nf = netfilter_create(NULL, 1, 1);
 	bench_require(b->nf != NULL && netfilter_replace(b->nf, &spec, NULL, &err) == 0, err.msg);
 	free(udps);
 	free(matches);

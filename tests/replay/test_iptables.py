@@ -58,5 +58,17 @@ iptables -t mangle -A POSTROUTING -o wan -p tcp --dport 80 -j CLASSIFY --set-cla
     assert sent and sent[1] == '50', run.read('qdiscs')
 
 
+def each_source_has_its_limit(build):
+    """docs/netfilter.md's example: a flood of one source is held to ten a second after twenty at once; the others notice nothing, whatever happens to other rules."""
+    flood = [(i * MS, tcp('10.0.0.2', '10.1.0.2', 1024 + i, 80, SYN, ident=i)) for i in range(10_000)]
+    others = [(i * 20 * MS, tcp(f'10.0.0.{3 + i % 5}', '10.1.0.2', 1024 + i, 80, SYN, ident=i)) for i in range(500)]
+    rule = 'iptables -A FORWARD -p tcp --syn -m hashlimit --hashlimit-above 10/s --hashlimit-burst 20 --hashlimit-mode srcip --hashlimit-name syn -j DROP\n'
+    run = Run(build, ['lan', 'wan'], {'lan': sorted(flood + others)}, ADDRESSES + rule,
+              at=[(i + 0.0005, 'iptables -I FORWARD 1 -s 10.9.9.9 -j DROP\n') for i in range(9)])
+    sources = [frame[29] for _, frame in run.sent('wan')]
+    assert sources.count(2) == 20 + 99, sources.count(2)
+    assert len(sources) - sources.count(2) == len(others) and run.drops('netfilter') == len(flood) - 119
+
+
 if __name__ == '__main__':
-    sys.exit(main(counts_are_carried_over, rules_decide))
+    sys.exit(main(counts_are_carried_over, rules_decide, each_source_has_its_limit))

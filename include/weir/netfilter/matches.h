@@ -107,6 +107,42 @@ struct netfilter_limit_conf {
 	uint32_t burst; /* tokens at most, and at first */
 };
 
+/*
+ * "hashlimit": a limit for each group of packets. Rules with the same name share a table of groups, and what the first of
+ * them says of it; only `above` is a rule's own.
+ */
+#define NETFILTER_HASHLIMIT_NAME 256
+/* Packets that have these in common are a group (the bits of XT_HASHLIMIT_HASH_*). */
+enum {
+	NETFILTER_HASHLIMIT_DST = 1 << 0,
+	NETFILTER_HASHLIMIT_DPORT = 1 << 1,
+	NETFILTER_HASHLIMIT_SRC = 1 << 2,
+	NETFILTER_HASHLIMIT_SPORT = 1 << 3,
+};
+enum netfilter_hashlimit_kind {
+	NETFILTER_HASHLIMIT_PACKETS, /* a token bucket of packets */
+	NETFILTER_HASHLIMIT_BYTES, /* one of bytes */
+	NETFILTER_HASHLIMIT_RATE, /* packets or bytes, counted over an interval */
+};
+struct netfilter_hashlimit_conf {
+	char name[NETFILTER_HASHLIMIT_NAME];
+	uint8_t fields; /* NETFILTER_HASHLIMIT_* */
+	uint8_t src_prefix, dst_prefix; /* bits of the addresses that count, 0 to 32 */
+	bool above; /* holds for what is above the limit */
+	enum netfilter_hashlimit_kind kind;
+	bool counts_bytes; /* RATE */
+	uint32_t entries; /* groups at most; a packet of one more is dropped */
+	uint32_t expire_ms; /* a group without packets for so long is forgotten, */
+	uint32_t collect_ms; /* at the next of these intervals */
+	uint64_t interval_ns; /* PACKETS: between two tokens; RATE: of counting */
+	uint64_t burst; /* PACKETS: tokens at most, and at first; BYTES: buckets that may be spent on top, once */
+	uint32_t chunk_cost; /* BYTES: of 16 bytes; a bucket holds 2^32, which come within a second */
+	uint64_t rate; /* RATE: in an interval; more has the next one be above the limit as a whole */
+	uint64_t allowance; /* RATE: behind so many of an interval the rest is above */
+};
+#define NETFILTER_HASHLIMIT_ENTRIES_MAX (1u << 20) /* iptables takes no more */
+#define NETFILTER_HASHLIMIT_ENTRIES_ALL (1u << 23) /* of all names together: 900 MB */
+
 /* "pkttype": by link-layer destination; numbered as linux/if_packet.h's PACKET_HOST, BROADCAST, MULTICAST */
 struct netfilter_pkttype_conf {
 	uint32_t type;

@@ -546,7 +546,7 @@ compiled_tables_do_what_the_naive_walk_does(void **state)
 	struct naive_state(*states)[4] = calloc(TABLE_MAX, sizeof(*states));
 	struct netfilter_counter *naive_counts = calloc(TABLE_MAX, sizeof(*naive_counts));
 	struct netfilter_counter *counts = calloc(TABLE_MAX, sizeof(*counts));
-	struct netfilter *nf = netfilter_create(NULL, 1);
+	struct netfilter *nf = netfilter_create(NULL, 1, 1);
 	uint64_t dropped = 0, hits = 0;
 
 	for (unsigned int number = 1; number <= TABLES; number++) {

@@ -11,7 +11,7 @@ static struct error err;
 static int
 start(void **state)
 {
-	nf = netfilter_create(NULL, 1);
+	nf = netfilter_create(NULL, 1, 1);
 	memset(&err, 0, sizeof(err));
 	return nf != NULL ? 0 : -1;
 }

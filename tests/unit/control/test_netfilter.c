@@ -25,6 +25,7 @@
 #include <linux/netfilter/xt_LOG.h>
 #include <linux/netfilter/xt_TCPMSS.h>
 #include <linux/netfilter/xt_comment.h>
+#include <linux/netfilter/xt_hashlimit.h>
 #include <linux/netfilter/xt_iprange.h>
 #include <linux/netfilter/xt_length.h>
 #include <linux/netfilter/xt_limit.h>
@@ -385,6 +386,69 @@ ttl_tos_and_dscp_know_their_bounds(void **state)
 	REFUSED(EINVAL, "ttl", 0, ttl);
 	dscp.dscp = 0x40;
 	REFUSED(EDOM, "dscp", 0, dscp);
+}
+
+/* The same limit in each revision; what only the last has. */
+static void
+hashlimit_is_the_same_in_all_revisions(void **state)
+{
+	struct xt_hashlimit_mtinfo1 one = { .name = "web",
+		.cfg = { .mode = XT_HASHLIMIT_HASH_SIP | XT_HASHLIMIT_INVERT,
+			.avg = 2000,
+			.burst = 7,
+			.gc_interval = 1000,
+			.expire = 10000,
+			.srcmask = 24,
+			.dstmask = 32 } };
+	struct xt_hashlimit_mtinfo2 two = { .name = "web",
+		.cfg = { .mode = XT_HASHLIMIT_BYTES, .avg = 1u << 20, .size = 10, .gc_interval = 1, .expire = 1 } };
+	struct xt_hashlimit_mtinfo3 three = { .name = "web",
+		.cfg = { .mode = XT_HASHLIMIT_RATE_MATCH,
+			.avg = 100000,
+			.burst = 5,
+			.max = 77,
+			.gc_interval = 1,
+			.expire = 1,
+			.interval = 3 } };
+	const struct netfilter_hashlimit_conf *c;
+	struct xt_blob *made;
+
+	one.hinfo = (void *)&one;
+	c = conf_of_match("hashlimit", 1, &one, sizeof(one), offsetof(struct xt_hashlimit_mtinfo1, hinfo), &made);
+	assert_string_equal(c->name, "web");
+	assert_true(c->kind == NETFILTER_HASHLIMIT_PACKETS && c->interval_ns == 200000000 && c->burst == 7);
+	assert_true(c->fields == NETFILTER_HASHLIMIT_SRC && c->above && c->src_prefix == 24 && c->dst_prefix == 32);
+	assert_true(c->expire_ms == 10000 && c->collect_ms == 1000 && c->entries == 65536);
+	release(made);
+	c = conf_of_match("hashlimit", 2, &two, sizeof(two), offsetof(struct xt_hashlimit_mtinfo2, hinfo), &made);
+	assert_true(c->kind == NETFILTER_HASHLIMIT_BYTES && c->chunk_cost == 1u << 20 && c->burst == 0);
+	assert_true(!c->above && c->entries == 80);
+	release(made);
+	c = conf_of_match("hashlimit", 3, &three, sizeof(three), offsetof(struct xt_hashlimit_mtinfo3, hinfo), &made);
+	assert_true(c->kind == NETFILTER_HASHLIMIT_RATE && !c->counts_bytes && c->interval_ns == 3000000000);
+	assert_true(c->rate == 10 && c->allowance == 15 && c->entries == 8192);
+	release(made);
+	three.cfg.mode |= XT_HASHLIMIT_BYTES;
+	three.cfg.avg = UINT32_MAX / 641;
+	c = conf_of_match("hashlimit", 3, &three, sizeof(three), offsetof(struct xt_hashlimit_mtinfo3, hinfo), &made);
+	assert_true(c->counts_bytes && c->rate == 10240 && c->allowance == 51200);
+	release(made);
+	three.cfg.interval = 0;
+	REFUSED(EINVAL, "hashlimit", 3, three);
+	two.cfg.mode |= XT_HASHLIMIT_RATE_MATCH;
+	REFUSED(EINVAL, "hashlimit", 2, two);
+	one.cfg.srcmask = 33;
+	REFUSED(EINVAL, "hashlimit", 1, one);
+	one.cfg.srcmask = 32;
+	one.cfg.avg = 0;
+	REFUSED(EINVAL, "hashlimit", 1, one);
+	one.cfg.avg = 1;
+	one.cfg.expire = 0;
+	REFUSED(EINVAL, "hashlimit", 1, one);
+	memset(one.name, 'x', sizeof(one.name));
+	REFUSED(ENAMETOOLONG, "hashlimit", 1, one);
+	strcpy(one.name, "a/b");
+	REFUSED(EINVAL, "hashlimit", 1, one);
 }
 
 static void
@@ -865,6 +929,7 @@ main(void)
 		cmocka_unit_test(iprange_is_in_host_order),
 		cmocka_unit_test(mac_mark_length_and_pkttype_are_what_they_say),
 		cmocka_unit_test(ttl_tos_and_dscp_know_their_bounds),
+		cmocka_unit_test(hashlimit_is_the_same_in_all_revisions),
 		cmocka_unit_test(what_is_the_kernels_in_limit_and_statistic_comes_back_cleared),
 		cmocka_unit_test(comments_end),
 		cmocka_unit_test(u32_is_tests_of_locations_and_values),

@@ -246,7 +246,7 @@ world_make(bool bare)
 	world_ip(r, "add", IP(10, 67, 0, 0), 16, RTN_UNREACHABLE, 0, 0);
 	world_ip(r, "add", IP(10, 68, 0, 0), 16, RTN_PROHIBIT, 0, 0);
 	world_ip(r, "add", IP(10, 69, 0, 0), 16, RTN_THROW, 0, 0);
-	r->netfilter = netfilter_create(NULL, WORKERS);
+	r->netfilter = netfilter_create(NULL, WORKERS, 1);
 	assert_non_null(r->netfilter);
 	r->worker = (struct worker){ .router = r,
 		.rib = r->rib,
