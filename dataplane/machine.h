@@ -23,7 +23,7 @@
 #endif
 
 #define QUEUES_POLLED_MAX 512 /* by one worker */
-#define RING_SIZE         4096 /* packets on the way to another worker */
+#define RING_SIZE         4096 /* packets on the way to a worker, from all others together */
 #define DEFERRED_SIZE     4096 /* packets of virtual ports on their way back into the path */
 #define POOLS_MAX         RTE_MAX_NUMA_NODES
 #define EVENTS_SIZE       1024 /* what a worker has to say, until control listens */
@@ -112,7 +112,7 @@ struct worker_machine {
 	unsigned int polled_count;
 	struct lane **busy; /* lanes of this worker with something to send */
 	unsigned int busy_count, busy_size;
-	struct rte_ring *ring; /* from other workers; several producers */
+	unsigned int giver_next; /* whose turn it is */
 	struct rte_mbuf *deferred[DEFERRED_SIZE];
 	uint32_t deferred_head;
 	_Atomic(uint32_t) deferred_tail; /* written here, read by router_totals */
@@ -121,7 +121,10 @@ struct worker_machine {
 	struct log_queue logs;
 	struct worker_command command;
 	struct worker_info info;
-	_Atomic(uint32_t) in_flight; /* taken from the ring, being worked on */
+	/* Rings that lead here (handover.c); other workers read the first with each burst that they hand over. */
+	alignas(64) struct rte_ring *ring_from[WORKERS_MAX]; /* by the index of who hands over; NULL: its own */
+	struct rte_ring *givers[WORKERS_MAX]; /* the same without gaps */
+	unsigned int giver_count;
 	/* how it waits (wait.c); other workers read `asleep` with each burst that they hand over */
 	alignas(64) _Atomic(bool) asleep; /* or about to be: to be woken */
 	bool drowsy; /* it has said so, and looks once more */
@@ -252,6 +255,8 @@ count(uint64_t *counter, uint64_t n)
 uint64_t pool_bytes(uint32_t n); /* memory that n buffers take, at most */
 /* n buffers; NULL, with rte_errno: no memory. */
 struct rte_mempool *pool_create(const struct router_conf *conf, uint32_t n, int node);
+/* Has the next n buffers that the lcore will take come to be written: another has read them. */
+void pool_fetch_next(struct rte_mempool *pool, unsigned int lcore, uint16_t n);
 /* The device is about to use the pool, or does no more. 0, or -errno: it cannot reach its memory. */
 int pool_tell_device(const struct router *router, struct rte_mempool *pool, struct rte_device *device, bool map);
 
@@ -268,11 +273,6 @@ void worker_ask(struct worker_machine *wm, void (*fn)(void *arg), void *arg);
 void worker_answered(struct worker_machine *wm);
 void worker_poll_add(struct worker_machine *wm, struct port *port, uint16_t queue);
 void worker_poll_remove(struct worker_machine *wm, const struct port *port);
-/* Packets of a virtual port that the path shall take up again at their stage; returns how many there was room for. */
-uint16_t worker_defer(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n);
-/* Works off what was deferred and what came by the ring; returns packets. */
-unsigned int worker_take_up(struct worker_machine *wm);
-uint32_t worker_holds(const struct worker_machine *wm); /* packets in its ring and deferred */
 /* Packets just received on the port: stamps and counts them, and hands them to the path. */
 void worker_received(struct worker_machine *wm, struct port *port, struct rte_mbuf **pkts, uint16_t n);
 void worker_watch_buffers(struct worker_machine *wm);
@@ -287,6 +287,21 @@ void router_wake(struct router *router);
 void log_poll(struct router *router);
 uint64_t
 worker_next_event_ns(struct worker_machine *wm); /* when there is something to do, whatever comes in; SCHED_NEVER */
+
+/* handover.c */
+int handover_create(struct worker_machine *wm, struct error *err);
+void handover_destroy(struct worker_machine *wm); /* what is on the way to it is dropped as shutdown */
+/*
+ * At most BURST packets to another worker, `leaves_by` a port of its if they are at STAGE_OUTPUT, else 0; `state`: it will
+ * want to see their struct pkt. Returns how many there was room for.
+ */
+uint16_t worker_hand_over(struct worker *w, struct worker_machine *owner, struct rte_mbuf **pkts, uint16_t n,
+	uint16_t leaves_by, bool state);
+/* Packets of a virtual port that the path shall take up again at their stage; returns how many there was room for. */
+uint16_t worker_defer(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n);
+/* Works off what was deferred and what other workers handed over; returns packets. */
+unsigned int worker_take_up(struct worker_machine *wm);
+uint32_t worker_holds(const struct worker_machine *wm); /* packets in its rings and deferred */
 
 /* wait.c */
 int wait_create(struct worker_machine *wm, struct error *err);

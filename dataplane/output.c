@@ -397,18 +397,12 @@ port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf
 	lane_enqueue(wm, &pm->first, pkts, n);
 }
 
-/* At most BURST; leaves_by: the port's ifindex if they are at STAGE_OUTPUT, else 0. */
+/* At most BURST; leaves_by, state: as worker_hand_over. */
 static void
-to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n, uint16_t leaves_by)
+to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n, uint16_t leaves_by, bool state)
 {
-	struct worker_machine *owner = w->router->workers[out->owner];
-	void *words[BURST];
+	uint16_t sent = worker_hand_over(w, w->router->workers[out->owner], pkts, n, leaves_by, state);
 
-	for (uint16_t i = 0; i < n; i++)
-		words[i] = ring_word(pkts[i], leaves_by);
-	unsigned int sent = rte_ring_mp_enqueue_burst(owner->ring, words, n, NULL);
-
-	worker_wake(owner);
 	if (unlikely(sent < n))
 		drop_burst(w, out, pkts + sent, n - sent, DROP_RING_FULL);
 }
@@ -434,7 +428,8 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		send_now(w->machine, pm, pkts, n);
 		return;
 	}
-	if (lane == NULL || !sched_can_bypass(tree)) {
+	bool queues = !sched_can_bypass(tree);
+	if (lane == NULL || queues) {
 		struct classify_ctx ctx = asking(w, out);
 
 		sched_classify(tree, &ctx, pkts, n);
@@ -450,7 +445,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		p->stage = STAGE_OUTPUT;
 		p->out_port = out->ifindex;
 	}
-	to_owner(w, out, pkts, n, (uint16_t)out->ifindex);
+	to_owner(w, out, pkts, n, (uint16_t)out->ifindex, queues);
 	worker_stage(w, STAGE_OF_HANDOVER);
 }
 
@@ -484,5 +479,5 @@ port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint1
 		path_resume(w, pkts, n);
 	else
 		for (uint16_t done = 0; done < n; done += BURST)
-			to_owner(w, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0);
+			to_owner(w, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0, true);
 }

@@ -10,6 +10,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_memory.h>
+#include <rte_prefetch.h>
 
 #include "machine.h"
 
@@ -93,6 +94,20 @@ pool_create(const struct router_conf *conf, uint32_t n, int node)
 	}
 	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
 	return pool;
+}
+
+void
+pool_fetch_next(struct rte_mempool *pool, unsigned int lcore, uint16_t n)
+{
+	const struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, lcore);
+	const uint32_t there = cache != NULL ? cache->len : 0;
+
+	for (uint32_t i = 1; i <= n && i <= there; i++) {
+		char *lines = cache->objs[there - i];
+
+		rte_prefetch0_write(lines);
+		rte_prefetch0_write(lines + RTE_CACHE_LINE_SIZE);
+	}
 }
 
 /* ---- what devices must know of our own memory -------------------------------------------------------------------- */

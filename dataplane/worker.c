@@ -14,29 +14,14 @@
 #include <rte_errno.h>
 #include <rte_ether.h>
 #include <rte_lcore.h>
-#include <rte_prefetch.h>
 #include <rte_stack.h>
 
 #include "machine.h"
 
 #define TIMERS_EVERY_NS 1000000 /* packets may have set a timer that path_timers has not told of yet */
 #define QUEUE_ALPHA     4 /* of the dynamic threshold for what a tree may hold */
-#define RING_BURSTS     8 /* taken from the ring in one loop, lest receiving starves */
 
 /* ---- being made ---- */
-
-static int
-make_ring(struct worker_machine *wm, unsigned int index, struct error *err)
-{
-	char name[RTE_RING_NAMESIZE];
-
-	snprintf(name, sizeof(name), "weir-worker-%u", index);
-	wm->ring = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (wm->ring == NULL)
-		return error_set(
-			err, rte_errno, "cannot make the ring of worker %u: %s", index, rte_strerror(rte_errno));
-	return 0;
-}
 
 int
 worker_create(struct router *router, unsigned int index, struct error *err)
@@ -65,30 +50,17 @@ worker_create(struct router *router, unsigned int index, struct error *err)
 	};
 	router->workers[index] = wm;
 	router->worker_count = index + 1;
-	int rc = make_ring(wm, index, err);
+	int rc = handover_create(wm, err);
 	if (rc == 0)
 		rc = wait_create(wm, err);
 	return rc != 0 ? rc : path_start(&wm->w, err);
 }
 
-/* Drops what is on the way to it. */
-static void
-drop_all(struct worker_machine *wm)
-{
-	void *word;
-
-	while (wm->ring != NULL && rte_ring_dequeue(wm->ring, &word) == 0)
-		pkt_drop(&wm->orphans.sink, ring_word_packet(word), DROP_SHUTDOWN);
-	for (; wm->deferred_head != wm->deferred_tail; wm->deferred_head++)
-		pkt_drop(&wm->orphans.sink, wm->deferred[wm->deferred_head % DEFERRED_SIZE], DROP_SHUTDOWN);
-}
-
 void
 worker_destroy(struct worker_machine *wm)
 {
-	drop_all(wm);
+	handover_destroy(wm);
 	path_stop(&wm->w);
-	rte_ring_free(wm->ring);
 	wait_destroy(wm);
 	free(wm->busy);
 	free(wm);
@@ -280,156 +252,6 @@ receive_all(struct worker_machine *wm)
 		total += n;
 	}
 	return total;
-}
-
-/* ---- what comes back from virtual ports and from other workers ---- */
-
-uint16_t
-worker_defer(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
-{
-	uint32_t tail = wm->deferred_tail;
-	uint32_t room = DEFERRED_SIZE - (tail - wm->deferred_head);
-
-	if (n > room)
-		n = room;
-	for (uint16_t i = 0; i < n; i++)
-		wm->deferred[(tail + i) % DEFERRED_SIZE] = pkts[i];
-	atomic_store_explicit(&wm->deferred_tail, tail + n, memory_order_relaxed);
-	return n;
-}
-
-static void
-drop_orphan(struct worker_machine *wm, struct rte_mbuf *m)
-{
-	pkt_drop(&wm->orphans.sink, m, DROP_PORT_DELETED);
-}
-
-/* The next packets with the same port and stage: what may go on together. Returns how many of the first there are. */
-static uint16_t
-same_way(struct rte_mbuf **pkts, uint16_t n)
-{
-	const struct pkt *first = pkt_of(pkts[0]);
-	uint16_t i = 1;
-
-	for (; i < n; i++) {
-		const struct pkt *p = pkt_of(pkts[i]);
-
-		if (p->stage != first->stage || p->out_port != first->out_port || p->in_port != first->in_port)
-			break;
-	}
-	return i;
-}
-
-static void
-resume_run(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
-{
-	const struct pkt *p = pkt_of(pkts[0]);
-	bool outward = p->stage != STAGE_RECEIVE && p->stage != STAGE_INGRESS_DONE;
-	struct port *port = worker_port(&wm->w, outward ? p->out_port : p->in_port);
-
-	if (unlikely(port == NULL)) {
-		for (uint16_t i = 0; i < n; i++)
-			drop_orphan(wm, pkts[i]);
-		return;
-	}
-	if (p->stage == STAGE_OUTPUT)
-		port_enqueue(wm, port_machine(port), pkts, n);
-	else
-		path_resume(&wm->w, pkts, n);
-}
-
-static void
-resume_burst(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
-{
-	for (uint16_t done = 0; done < n;) {
-		uint16_t run = same_way(pkts + done, n - done);
-
-		resume_run(wm, pkts + done, run);
-		done += run;
-	}
-}
-
-static uint16_t
-take_deferred(struct worker_machine *wm, struct rte_mbuf **pkts)
-{
-	uint32_t there = wm->deferred_tail - wm->deferred_head;
-	uint16_t n = RTE_MIN(there, (uint32_t)BURST);
-
-	for (uint16_t i = 0; i < n; i++)
-		pkts[i] = wm->deferred[(wm->deferred_head + i) % DEFERRED_SIZE];
-	wm->deferred_head += n;
-	return n;
-}
-
-/* At STAGE_OUTPUT. */
-static void
-enqueue_run(struct worker_machine *wm, uint16_t ifindex, struct rte_mbuf **pkts, uint16_t n)
-{
-	struct port *port = worker_port(&wm->w, ifindex);
-
-	if (unlikely(port == NULL)) {
-		for (uint16_t i = 0; i < n; i++)
-			drop_orphan(wm, pkts[i]);
-		return;
-	}
-	if (!sched_can_bypass(port_machine(port)->first.tree))
-		for (uint16_t i = 0; i < n; i++)
-			rte_prefetch0(pkt_of(pkts[i]));
-	port_enqueue(wm, port_machine(port), pkts, n);
-}
-
-/* Takes a burst from the ring; returns how many packets there were. */
-static uint16_t
-take_handed_over(struct worker_machine *wm)
-{
-	struct rte_mbuf *pkts[BURST];
-	void *words[BURST];
-	uint16_t n = rte_ring_sc_dequeue_burst(wm->ring, words, BURST, NULL);
-
-	if (n == 0)
-		return 0;
-	/* All that the owner touches of a packet comes from another core's cache: fetched together. */
-	for (uint16_t i = 0; i < n; i++) {
-		pkts[i] = ring_word_packet(words[i]);
-		rte_mbuf_prefetch_part1(pkts[i]);
-		rte_mbuf_prefetch_part2(pkts[i]);
-		if (ring_word_port(words[i]) == 0)
-			rte_prefetch0(pkt_of(pkts[i]));
-	}
-	worker_stage(&wm->w, STAGE_OF_HANDOVER);
-	for (uint16_t done = 0, run; done < n; done += run) {
-		uint16_t ifindex = ring_word_port(words[done]);
-
-		for (run = 1; done + run < n && ring_word_port(words[done + run]) == ifindex;)
-			run++;
-		if (likely(ifindex != 0))
-			enqueue_run(wm, ifindex, pkts + done, run);
-		else
-			resume_burst(wm, pkts + done, run);
-	}
-	return n;
-}
-
-unsigned int
-worker_take_up(struct worker_machine *wm)
-{
-	struct rte_mbuf *pkts[BURST];
-	unsigned int total = 0;
-	uint16_t n;
-
-	for (unsigned int bursts = 0; bursts < RING_BURSTS && (n = take_deferred(wm, pkts)) != 0; bursts++) {
-		resume_burst(wm, pkts, n);
-		total += n;
-	}
-	for (unsigned int bursts = 0; bursts < RING_BURSTS && (n = take_handed_over(wm)) != 0; bursts++)
-		total += n;
-	return total;
-}
-
-uint32_t
-worker_holds(const struct worker_machine *wm)
-{
-	return rte_ring_count(wm->ring) + (atomic_load(&wm->deferred_tail) - wm->deferred_head);
 }
 
 /* ---- buffers, timers, events ---- */
