@@ -56,17 +56,20 @@ enum htb_mode {
 #define HTB_WAIT_PRIO_SHIFT 2
 #define HTB_WAIT_BITS       31u
 
+#define HTB_MINORS    65536u
+#define HTB_TURNS     (HTB_MINORS * (1 + HTB_PRIOS))
+#define HTB_TURN_BITS 20 /* of the number of a place */
+
 /*
  * A place in a ring of classes that take turns. Links are numbers of places, 0: none. A class's minor is the number of
  * its place as a leaf; as an inner class it has one more for each prio. The array has room for all that may ever be,
  * but memory goes only to those in use, and many neighbours of a ring share a line.
  */
 struct htb_turn {
-	uint32_t next, previous; /* 0: in no ring */
+	uint32_t next; /* 0: in no ring */
+	uint32_t previous : HTB_TURN_BITS;
+	uint32_t round : 32 - HTB_TURN_BITS; /* the last one in which it had its turn; stays when it leaves */
 };
-
-#define HTB_MINORS 65536u
-#define HTB_TURNS  (HTB_MINORS * (1 + HTB_PRIOS))
 
 /* Classes of one prio that take turns: a circle that a round starts behind `last`. */
 struct htb_ring {
@@ -74,6 +77,7 @@ struct htb_ring {
 	uint32_t last; /* with its turn the round ends */
 	uint32_t returning; /* left while it was its turn: has it back if it comes before another one was served */
 	uint32_t count; /* of classes in it */
+	uint16_t round : 32 - HTB_TURN_BITS; /* the number of this round */
 	bool ended; /* who left was the last of the round: the class above has to pass its turn */
 };
 

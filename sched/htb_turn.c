@@ -20,36 +20,45 @@ turn_of(const struct htb_class *cl, unsigned int prio)
 /* ---- rings */
 
 static inline void
-insert_behind(struct htb_turn *turns, uint32_t place, uint32_t turn)
+insert_before(struct htb_turn *turns, uint32_t place, uint32_t turn)
 {
-	uint32_t next = turns[place].next;
+	uint32_t previous = turns[place].previous;
 
-	turns[turn] = (struct htb_turn){ .next = next, .previous = place };
-	turns[next].previous = turn;
-	turns[place].next = turn;
+	turns[turn].next = place;
+	turns[turn].previous = previous;
+	turns[previous].next = turn;
+	turns[place].previous = turn;
 }
 
 /*
- * Who comes is the last of this round, but one that only went to send a packet at its own rate has its turn again: else
- * it would lose the rest of its quantum each time, and quanta would not decide the shares.
+ * Classes go to send a packet at their own rate and come again all the time. So that quanta decide the shares, each has
+ * one turn a round: who had his in this one comes behind all others in the next; who left when it was his turn has it
+ * again; and another one is the last of this round, which is at once his turn if nobody else is left of it.
  */
 static void
 ring_add(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
+	bool returns = ring->returning == turn;
+
 	ring->count++;
+	if (returns && ring->ended)
+		ring->round--;
 	if (ring->last == 0) {
-		turns[turn] = (struct htb_turn){ .next = turn, .previous = turn };
+		turns[turn].next = turns[turn].previous = turn;
 		ring->current = ring->last = turn;
-	} else if (ring->returning == turn && !ring->ended) {
-		insert_behind(turns, turns[ring->current].previous, turn);
+	} else if (returns && !ring->ended) {
+		insert_before(turns, ring->current, turn);
 		ring->current = turn;
+	} else if (!returns && turns[turn].round == ring->round) {
+		insert_before(turns, ring->current, turn);
+	} else if (turns[ring->current].round == ring->round) {
+		insert_before(turns, ring->current, turn);
+		ring->current = ring->last = turn;
 	} else {
-		insert_behind(turns, ring->last, turn);
+		insert_before(turns, turns[ring->last].next, turn);
 		ring->last = turn;
-		if (ring->returning == turn)
-			ring->current = turn;
 	}
-	if (ring->returning == turn) {
+	if (returns) {
 		ring->returning = 0;
 		ring->ended = false;
 	}
@@ -65,6 +74,7 @@ ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 	if (ring->current == turn && ring->returning == 0) {
 		ring->returning = turn;
 		ring->ended = ring->last == turn;
+		ring->round += ring->ended;
 	}
 	if (links.next == turn) {
 		ring->current = ring->last = 0;
@@ -77,7 +87,21 @@ ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 		turns[links.next].previous = links.previous;
 		turns[links.previous].next = links.next;
 	}
-	turns[turn] = (struct htb_turn){ 0 };
+	turns[turn].next = 0;
+}
+
+/* The turn of the current one ends: true if the round does. */
+static inline bool
+end_turn(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
+{
+	bool ended = turn == ring->last;
+
+	/* Whose turn it is had one in this round, too: all others of it have left, and this is the next one. */
+	ring->round += turns[turn].round == ring->round;
+	turns[turn].round = ring->round;
+	ring->round += ended;
+	ring->current = turns[turn].next;
+	return ended;
 }
 
 struct htb_ring *
@@ -200,8 +224,7 @@ htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio)
 
 		if (ring->current != turn)
 			return;
-		ended = turn == ring->last && cl->mode != HTB_CAN_SEND;
-		ring->current = h->turns[turn].next;
+		ended = end_turn(h->turns, ring, turn) && cl->mode != HTB_CAN_SEND;
 		if (ended)
 			cl = htb_parent(cl);
 	}
