@@ -226,13 +226,6 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 	}
 }
 
-void
-tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m)
-{
-	pkt_of(m)->leaf = c->slot;
-	classify_from(c->leaf, &tree->ctx, &m, 1);
-}
-
 static void
 classify_burst(const struct qdisc *root, uint32_t generation, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
 	uint16_t n)
@@ -278,6 +271,18 @@ shooter(struct sched_tree *tree, const struct pkt *p)
 	struct class *c = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
 
 	return c == NULL ? tree->root : c->leaf != NULL ? c->leaf : c->qdisc;
+}
+
+bool
+tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m)
+{
+	tree->ctx.now = tree->now; /* it may be a dequeue that brings m here */
+	pkt_of(m)->leaf = c->slot;
+	classify_from(c->leaf, &tree->ctx, &m, 1);
+	if (likely((pkt_of(m)->flags & PKT_SHOT) == 0))
+		return true;
+	qdisc_shot(shooter(tree, pkt_of(m)), m);
+	return false;
 }
 
 /* Filters of q count or police what they are asked about, or q itself remembers it: once for each packet. */
@@ -338,6 +343,7 @@ qdisc_classify_held(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 	if (q->ops->classes == NULL || q->parent == NULL)
 		return;
 	tree->ctx.moved = true; /* filters that ask once have asked */
+	tree->ctx.now = tree->now;
 	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(pkt_of(pkts[i])->generation != tree->generation))
 			classify_again(tree, q, q->parent, pkts[i]);

@@ -78,7 +78,8 @@ wrr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 
 /*
  * The packet may have waited elsewhere since it was classified (netem, a move), and its host have another class by now:
- * where it goes is decided here, so that no host's packets overtake each other.
+ * where it goes is decided here, so that no host's packets overtake each other. NULL: a filter below the class that it
+ * has now has shot it.
  */
 static struct class *
 class_now(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
@@ -88,9 +89,7 @@ class_now(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
 	if (likely(c != NULL && wrr_has_host(qdisc_priv(q), c, m)))
 		return c;
 	host = wrr_class_for(q, m, now);
-	if (host != c)
-		tree_choose_class(q->tree, host, m);
-	return host;
+	return host == c || tree_choose_class(q->tree, host, m) ? host : NULL;
 }
 
 static uint16_t
@@ -101,8 +100,11 @@ wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct class *c = class_now(q, pkts[i], now);
-		struct wrr_class *cl = class_priv(c);
+		struct wrr_class *cl;
 
+		if (unlikely(c == NULL))
+			continue;
+		cl = class_priv(c);
 		qdisc_enqueue(c->leaf, pkts + i, 1, now);
 		/* A change has those of hosts that shared it where they were, too. */
 		if (unlikely(qdisc_moving(q)))

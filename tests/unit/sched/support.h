@@ -19,6 +19,8 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include <weir/action/gact.h>
+#include <weir/filter/fw.h>
 #include <weir/sched.h>
 
 #include "eal.h"
@@ -182,6 +184,46 @@ delete_qdisc(struct qdisc *q)
 
 	if (sched_qdisc_delete(q, &err) != 0)
 		fail_msg("qdisc delete: %s (%d)", err.msg, err.code);
+}
+
+/* At a qdisc or a class, for IPv4. */
+static inline void
+add_filter(uint32_t parent, const char *kind, uint32_t handle, const void *conf)
+{
+	struct filter_spec filter = { .preference = 1,
+		.protocol = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4),
+		.handle = handle,
+		.kind = kind,
+		.conf = conf };
+	struct error err = { 0 };
+	struct chain *chain = sched_chain(bed.tree, parent, &err);
+
+	if (chain == NULL || chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
+		fail_msg("filter add %s: %s (%d)", kind, err.msg, err.code);
+	sched_chain_changed(bed.tree);
+}
+
+/* What has this mark goes to a class. */
+static inline void
+add_fw(uint32_t parent, uint32_t mark, uint32_t classid)
+{
+	add_filter(parent, "fw", mark, &(struct fw_conf){ .has_classid = true, .classid = classid });
+}
+
+/* ... and has what gact does with it. */
+static inline void
+add_fw_gact(uint32_t parent, uint32_t mark, uint32_t classid, const struct gact_conf *gact, uint32_t index)
+{
+	struct action_spec action = { .kind = "gact", .index = index, .conf = gact };
+
+	add_filter(parent, "fw", mark,
+		&(struct fw_conf){ .has_classid = true, .classid = classid, .actions = &action, .n_actions = 1 });
+}
+
+static inline void
+add_fw_verdict(uint32_t parent, uint32_t mark, uint32_t classid, int32_t verdict)
+{
+	add_fw_gact(parent, mark, classid, &(struct gact_conf){ .action = verdict }, 0);
 }
 
 /* ---- packets */

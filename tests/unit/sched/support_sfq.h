@@ -109,28 +109,6 @@ bucket_for(struct qdisc *q, struct rte_mbuf *m)
 	return buckets_count == 0 ? 0 : TC_H_MIN(buckets[0]);
 }
 
-#define NO_ACTION INT32_MIN
-
-static inline void
-add_fw(struct qdisc *q, uint32_t fwmark, uint32_t classid, int32_t action)
-{
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, q->handle, &err);
-	struct gact_conf gact = { .action = action };
-	struct action_spec spec = { .kind = "gact", .conf = &gact };
-	struct fw_conf conf = {
-		.has_classid = true, .classid = classid, .actions = &spec, .n_actions = action != NO_ACTION
-	};
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = fwmark, .kind = "fw", .conf = &conf
-	};
-
-	assert_non_null(chain);
-	if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
-}
-
 /* ---- packets */
 
 static inline struct rte_ipv4_hdr *

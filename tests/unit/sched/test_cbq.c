@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cbq: the estimator by its formulas, rates, bursts, shares by weight, defmaps, changes and refusals. */
-#include <weir/filter/fw.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/tbf.h>
 
@@ -338,22 +337,6 @@ class_for(uint32_t priority, uint32_t fwmark)
 	bed.now += SECONDS(1);
 	take_all(bed.now + SECONDS(100));
 	return found;
-}
-
-static void
-add_fw(uint32_t parent, uint32_t fwmark, uint32_t classid)
-{
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, parent, &err);
-	struct fw_conf conf = { .has_classid = true, .classid = classid };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = fwmark, .kind = "fw", .conf = &conf
-	};
-
-	assert_non_null(chain);
-	if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
 }
 
 static struct cbq_conf

@@ -5,7 +5,6 @@
  */
 #include "support.h"
 
-#include <weir/filter/fw.h>
 #include <weir/qdisc/drr.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/tbf.h>
@@ -171,21 +170,6 @@ one_that_comes_back_starts_with_a_quantum(void **state)
 /* ---- who goes where */
 
 static void
-add_fw(uint32_t mark, uint32_t classid)
-{
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, 1 << 16, &err);
-	struct fw_conf conf = { .has_classid = true, .classid = classid };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
-	};
-
-	assert_non_null(chain);
-	assert_int_equal(chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err), 0);
-	sched_chain_changed(bed.tree);
-}
-
-static void
 filters_decide_and_the_rest_is_dropped(void **state)
 {
 	struct qdisc *q = make_drr();
@@ -193,10 +177,10 @@ filters_decide_and_the_rest_is_dropped(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	add_fw(1, CLASSID(1, 1));
-	add_fw(2, CLASSID(1, 2));
-	add_fw(3, CLASSID(1, 9)); /* no such class */
-	add_fw(4, CLASSID(2, 1)); /* another qdisc's */
+	add_fw(CLASSID(1, 0), 1, CLASSID(1, 1));
+	add_fw(CLASSID(1, 0), 2, CLASSID(1, 2));
+	add_fw(CLASSID(1, 0), 3, CLASSID(1, 9)); /* no such class */
+	add_fw(CLASSID(1, 0), 4, CLASSID(2, 1)); /* another qdisc's */
 	for (uint32_t mark = 0; mark < 6; mark++)
 		offer_packet(packet(100, 1, 0, mark));
 	assert_int_equal(one->leaf->backlog_pkts, 1);

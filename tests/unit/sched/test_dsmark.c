@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <weir/filter/fw.h>
 #include <weir/filter/tcindex.h>
 #include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
@@ -24,20 +23,6 @@ set_row(struct qdisc *q, uint32_t minor, const struct dsmark_class_conf *conf)
 
 	assert_non_null(c);
 	return sched_class_change(c, &spec, &err);
-}
-
-static void
-add_fw(struct qdisc *q, uint32_t fwmark, uint32_t classid)
-{
-	struct fw_conf conf = { .has_classid = true, .classid = classid };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = fwmark, .kind = "fw", .conf = &conf
-	};
-	struct error err = { 0 };
-
-	if (chain_filter_add(sched_chain(bed.tree, q->handle, &err), &filter, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
 }
 
 static struct rte_ipv4_hdr *
@@ -105,9 +90,9 @@ marks_as_the_row_of_its_class_says(void **state)
 	q = make_qdisc("dsmark", &(struct dsmark_conf){ .indices = 8 });
 	assert_int_equal(set_row(q, 1, SET_MARK(0x03, 0xb8)), 0);
 	assert_int_equal(set_row(q, 2, SET_MARK(0x00, 0x28)), 0);
-	add_fw(q, 1, CLASSID(1, 1));
-	add_fw(q, 2, CLASSID(1, 2));
-	add_fw(q, 3, CLASSID(1, 3));
+	add_fw(q->handle, 1, CLASSID(1, 1));
+	add_fw(q->handle, 2, CLASSID(1, 2));
+	add_fw(q->handle, 3, CLASSID(1, 3));
 	for (unsigned int ds = 0; ds < 256; ds++) {
 		assert_int_equal(ds_after((uint8_t)ds, 0, 1), (ds & 0x03) | 0xb8);
 		assert_int_equal(ds_after((uint8_t)ds, 0, 2), 0x28);
@@ -172,7 +157,7 @@ takes_the_row_from_priority_filter_or_default(void **state)
 	assert_int_equal(ds_after(0, 0, 0), 0x30); /* default_index */
 	assert_int_equal(ds_after(0, CLASSID(1, 1), 0), 0x20);
 	assert_int_equal(ds_after(0, CLASSID(2, 1), 0), 0x30); /* another qdisc's class */
-	add_fw(q, 7, CLASSID(1, 3));
+	add_fw(q->handle, 7, CLASSID(1, 3));
 	assert_int_equal(ds_after(0, 0, 7), 0x40);
 	assert_int_equal(ds_after(0, CLASSID(1, 1), 7), 0x20);
 	assert_int_equal(ds_after(0, CLASSID(1, 6), 0), 0x30); /* an index beyond the rows: its low bits */
@@ -183,17 +168,10 @@ takes_the_row_from_priority_filter_or_default(void **state)
 static void
 sets_tc_index_for_what_is_inside(void **state)
 {
-	struct tcindex_conf conf = { .has_mask = true, .mask = 0xff };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .kind = "tcindex", .conf = &conf
-	};
-	struct error err = { 0 };
-
 	bed_make();
 	make_qdisc("dsmark", &(struct dsmark_conf){ .indices = 64, .set_tc_index = true });
 	add_qdisc(CLASSID(1, 0), 2 << 16, "prio", &(struct prio_conf){ .bands = 16 });
-	assert_int_equal(chain_filter_add(sched_chain(bed.tree, 2 << 16, &err), &filter, CHANGE_CREATE, NULL, &err), 0);
-	sched_chain_changed(bed.tree);
+	add_filter(2 << 16, "tcindex", 0, &(struct tcindex_conf){ .has_mask = true, .mask = 0xff });
 	offer_packet(packet_ds(0x0c, 0, 0)); /* 0: class 2:c */
 	offer_packet(packet_ds(0x0b, 0, 0)); /* 1: class 2:8 */
 	offer_packet(packet_ds(0x03, 0, 0)); /* 2: tc_index 0: where priority 0 goes, band 0 of this map */
@@ -283,19 +261,11 @@ refuses_indices_that_are_no_power_of_two(void **state)
 	bed_end();
 }
 
-/* What stands inside may be put there under any class id, shapes what leaves, and is replaced without loss. */
 static void
 map_index(struct qdisc *q, uint32_t from, uint32_t to)
 {
-	struct tcindex_conf conf = { .has_classid = true, .classid = q->handle | to };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = from, .kind = "tcindex", .conf = &conf
-	};
-	struct error err = { 0 };
-
-	if (chain_filter_add(sched_chain(bed.tree, q->handle, &err), &filter, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
+	add_filter(
+		q->handle, "tcindex", from, &(struct tcindex_conf){ .has_classid = true, .classid = q->handle | to });
 }
 
 /* Its filters map 1 to 2 and 2 to 3: who comes with 1 leaves with 2, whatever changes on the way. */
@@ -330,6 +300,7 @@ maps_an_index_once_though_the_tree_changes(void **state)
 	bed_end();
 }
 
+/* What stands inside may be put there under any class id, shapes what leaves, and is replaced without loss. */
 static void
 holds_one_qdisc_whatever_the_class_id(void **state)
 {

@@ -5,7 +5,6 @@
  */
 #include "support.h"
 
-#include <weir/filter/fw.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/fq_codel.h>
 #include <weir/qdisc/tbf.h>
@@ -377,21 +376,6 @@ ce_threshold_may_be_for_some(void **state)
 
 /* ---- who chooses the flow */
 
-static void
-add_fw(struct qdisc *q, uint32_t mark, uint32_t classid)
-{
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, q->handle, &err);
-	struct fw_conf conf = { .has_classid = true, .classid = classid };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
-	};
-
-	assert_non_null(chain);
-	assert_int_equal(chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err), 0);
-	sched_chain_changed(bed.tree);
-}
-
 struct shown {
 	uint32_t count, classid, packets;
 	int32_t deficit;
@@ -434,8 +418,8 @@ filters_and_priorities_choose_the_flow(void **state)
 	assert_int_equal(shown_classes(q).count, 1);
 	assert_int_equal(shown_classes(q).classid, 0x10007);
 	take_all(0);
-	add_fw(q, 1, 0x10009);
-	add_fw(q, 2, 0x10401); /* of 1024 flows */
+	add_fw(q->handle, 1, 0x10009);
+	add_fw(q->handle, 2, 0x10401); /* of 1024 flows */
 	offer_packet(packet(100, 1, 0, 1));
 	offer_packet(packet(100, 2, 0, 1));
 	assert_int_equal(shown_classes(q).count, 1);

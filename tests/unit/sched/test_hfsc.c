@@ -2,7 +2,6 @@
 /* hfsc: classes, classification, rates and changes. What the paper promises is in test_hfsc_paper.c. */
 #include <math.h>
 
-#include <weir/filter/fw.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/tbf.h>
@@ -93,22 +92,6 @@ what_no_filter_chooses_a_class_for_goes_to_the_default_or_is_dropped(void **stat
 	bed_end();
 }
 
-static void
-filter_to(uint32_t parent, uint32_t mark, uint32_t classid)
-{
-	struct fw_conf conf = { .has_classid = true, .classid = classid };
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
-	};
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, parent, &err);
-
-	assert_non_null(chain);
-	if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
-}
-
 static uint32_t
 class_that_got(uint32_t mark)
 {
@@ -136,13 +119,13 @@ filters_lead_down_the_tree(void **state)
 	add(1, 2, shares(MBIT(1)));
 	add(2, 3, shares(MBIT(1)));
 	add(2, 4, shares(MBIT(1)));
-	filter_to(CLASSID(1, 0), 1, CLASSID(1, 3)); /* a leaf at once */
-	filter_to(CLASSID(1, 0), 2, CLASSID(1, 2)); /* whose filters say more */
-	filter_to(CLASSID(1, 0), 3, CLASSID(1, 1)); /* has no filters */
-	filter_to(CLASSID(1, 0), 4, CLASSID(1, 20)); /* is not there */
-	filter_to(CLASSID(1, 0), 5, CLASSID(1, 2));
-	filter_to(CLASSID(1, 2), 2, CLASSID(1, 4));
-	filter_to(CLASSID(1, 2), 5, CLASSID(1, 1)); /* would lead up */
+	add_fw(CLASSID(1, 0), 1, CLASSID(1, 3)); /* a leaf at once */
+	add_fw(CLASSID(1, 0), 2, CLASSID(1, 2)); /* whose filters say more */
+	add_fw(CLASSID(1, 0), 3, CLASSID(1, 1)); /* has no filters */
+	add_fw(CLASSID(1, 0), 4, CLASSID(1, 20)); /* is not there */
+	add_fw(CLASSID(1, 0), 5, CLASSID(1, 2));
+	add_fw(CLASSID(1, 2), 2, CLASSID(1, 4));
+	add_fw(CLASSID(1, 2), 5, CLASSID(1, 1)); /* would lead up */
 	assert_int_equal(class_that_got(1), 3);
 	assert_int_equal(class_that_got(2), 4);
 	assert_int_equal(class_that_got(3), 9);

@@ -83,28 +83,6 @@ class_for(struct qdisc *q, uint32_t priority, uint32_t fwmark)
 }
 
 static void
-add_fw(uint32_t parent, uint32_t fwmark, uint32_t classid, int32_t action)
-{
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, parent, &err);
-	struct gact_conf gact = { .action = action };
-	struct action_spec spec = { .kind = "gact", .conf = &gact };
-	struct fw_conf conf = {
-		.has_classid = true, .classid = classid, .actions = &spec, .n_actions = action != INT32_MIN
-	};
-	struct filter_spec filter = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = fwmark, .kind = "fw", .conf = &conf
-	};
-
-	assert_non_null(chain);
-	if (chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
-}
-
-#define NO_ACTION INT32_MIN
-
-static void
 serves_the_first_busy_band(void **state)
 {
 	struct qdisc *q;
@@ -155,12 +133,12 @@ filters_choose_the_band(void **state)
 
 	bed_make();
 	q = make_qdisc("prio", NULL);
-	add_fw(q->handle, 1, 0x10003, NO_ACTION);
-	add_fw(q->handle, 2, 0x10009, NO_ACTION); /* no such band */
-	add_fw(q->handle, 3, 0x10001, TC_ACT_SHOT);
-	add_fw(q->handle, 4, 0x10001, TC_ACT_OK);
-	add_fw(q->handle, 5, 0x10001, TC_ACT_UNSPEC); /* continue: as if it did not match */
-	add_fw(q->handle, 6, 0x770003, NO_ACTION); /* only the minor counts */
+	add_fw(q->handle, 1, 0x10003);
+	add_fw(q->handle, 2, 0x10009); /* no such band */
+	add_fw_verdict(q->handle, 3, 0x10001, TC_ACT_SHOT);
+	add_fw_verdict(q->handle, 4, 0x10001, TC_ACT_OK);
+	add_fw_verdict(q->handle, 5, 0x10001, TC_ACT_UNSPEC); /* continue: as if it did not match */
+	add_fw(q->handle, 6, 0x770003); /* only the minor counts */
 	assert_int_equal(class_for(q, 0, 1), 3);
 	assert_int_equal(class_for(q, 0, 2), 2);
 	assert_int_equal(class_for(q, 0, 3), 0);
@@ -184,7 +162,7 @@ a_burst_is_split_among_the_bands_in_order(void **state)
 
 	bed_make();
 	q = make_qdisc("prio", NULL);
-	add_fw(q->handle, 1, 0x10003, NO_ACTION);
+	add_fw(q->handle, 1, 0x10003);
 	for (uint32_t i = 0; i < 150; i++)
 		pkts[i] = packet(100, 1, i % 3 == 0 ? 6 : 0, i % 3 == 2);
 	assert_int_equal(offer_packets(pkts, 150), 150);
@@ -361,8 +339,8 @@ prio_in_prio_is_classified_at_both_levels(void **state)
 	bed_make();
 	outer = make_qdisc("prio", NULL);
 	inner = add_qdisc(0x10002, 20 << 16, "prio", NULL);
-	add_fw(outer->handle, 1, 0x10002, NO_ACTION);
-	add_fw(inner->handle, 1, 0x140003, NO_ACTION);
+	add_fw(outer->handle, 1, 0x10002);
+	add_fw(inner->handle, 1, 0x140003);
 	offer_packet(packet(100, 1, 0, 1));
 	assert_int_equal(backlog_of(outer, 2), 1);
 	assert_int_equal(backlog_of(inner, 3), 1);

@@ -30,13 +30,13 @@ filters_name_buckets_and_what_none_names_is_dropped(void **state)
 
 	bed_make();
 	q = make_sfq(NULL);
-	add_fw(q, 1, 0x10005, NO_ACTION);
-	add_fw(q, 2, 0x12000, NO_ACTION); /* beyond the buckets */
-	add_fw(q, 3, 0x10400, NO_ACTION);
-	add_fw(q, 4, 0x770005, NO_ACTION); /* only the minor counts */
-	add_fw(q, 5, 0x10006, TC_ACT_SHOT);
-	add_fw(q, 6, 0x10007, TC_ACT_OK);
-	add_fw(q, 7, 0x10008, TC_ACT_UNSPEC);
+	add_fw(q->handle, 1, 0x10005);
+	add_fw(q->handle, 2, 0x12000); /* beyond the buckets */
+	add_fw(q->handle, 3, 0x10400);
+	add_fw(q->handle, 4, 0x770005); /* only the minor counts */
+	add_fw_verdict(q->handle, 5, 0x10006, TC_ACT_SHOT);
+	add_fw_verdict(q->handle, 6, 0x10007, TC_ACT_OK);
+	add_fw_verdict(q->handle, 7, 0x10008, TC_ACT_UNSPEC);
 	assert_int_equal(bucket_for(q, packet(100, 1, 0, 1)), 5);
 	assert_int_equal(bucket_for(q, packet(100, 1, 0, 2)), 0);
 	assert_int_equal(bucket_for(q, packet(100, 1, 0, 3)), 0x400);
@@ -435,7 +435,7 @@ filters_and_priorities_keep_their_buckets_through_a_new_hash(void **state)
 	assert_int_equal(buckets_count, 1);
 	assert_int_equal(buckets[0], 0x10005);
 	assert_leaves("e1 e2");
-	add_fw(q, 1, 0x10007, NO_ACTION);
+	add_fw(q->handle, 1, 0x10007);
 	offer_packet(packet(100, 1, 0, 1));
 	offer_packet(packet(100, 1, 0, 1));
 	bed.now = SECONDS(2);

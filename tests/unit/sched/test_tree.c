@@ -22,21 +22,6 @@ static const struct htb_class_conf class_conf = {
 static const struct prio_conf prio_conf = { .bands = 3, .priomap = { 1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1 } };
 
 static void
-add_mark(uint32_t parent, uint32_t mark, uint32_t classid)
-{
-	struct fw_conf conf = { .has_classid = true, .classid = classid };
-	struct filter_spec spec = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
-	};
-	struct error err = { 0 };
-	struct chain *chain = sched_chain(bed.tree, parent, &err);
-
-	if (chain == NULL || chain_filter_add(chain, &spec, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
-}
-
-static void
 pfifo_and_bfifo_keep_to_their_limits(void **state)
 {
 	struct qdisc *q;
@@ -130,9 +115,9 @@ filters_choose_down_the_classes(void **state)
 	leaf = add_class(CLASSID(1, 1), CLASSID(1, 0x10), &class_conf);
 	add_class(CLASSID(1, 1), CLASSID(1, 0x20), &class_conf);
 	add_qdisc(CLASSID(1, 0x10), 0x20000, "prio", &prio_conf);
-	add_mark(1 << 16, 7, CLASSID(1, 1));
-	add_mark(CLASSID(1, 1), 7, CLASSID(1, 0x10));
-	add_mark(0x20000, 7, CLASSID(2, 3));
+	add_fw(1 << 16, 7, CLASSID(1, 1));
+	add_fw(CLASSID(1, 1), 7, CLASSID(1, 0x10));
+	add_fw(0x20000, 7, CLASSID(2, 3));
 	offer_packet(packet(100, 1, 0, 7));
 	assert_int_equal(sched_qdisc_at(bed.tree, CLASSID(2, 3))->backlog_pkts, 1);
 	assert_int_equal(leaf->leaf->backlog_pkts, 1);
@@ -365,21 +350,6 @@ action_packets(uint32_t index)
 	return stats.packets;
 }
 
-static void
-add_counting_filter(uint32_t parent, uint32_t mark, uint32_t classid, const struct gact_conf *gact, uint32_t index)
-{
-	struct action_spec action = { .kind = "gact", .index = index, .conf = gact };
-	struct fw_conf conf = { .has_classid = true, .classid = classid, .actions = &action, .n_actions = 1 };
-	struct filter_spec spec = {
-		.preference = 1, .protocol = rte_cpu_to_be_16(0x0800), .handle = mark, .kind = "fw", .conf = &conf
-	};
-	struct error err = { 0 };
-
-	if (chain_filter_add(sched_chain(bed.tree, parent, &err), &spec, CHANGE_CREATE, NULL, &err) != 0)
-		fail_msg("filter add: %s (%d)", err.msg, err.code);
-	sched_chain_changed(bed.tree);
-}
-
 /*
  * A filter that lets each third packet through only has had what a change moves: it neither counts nor drops that
  * again.
@@ -396,7 +366,7 @@ moved_packets_pass_no_stateful_filter_again(void **state)
 	bed_make();
 	make_qdisc("htb", &htb_conf);
 	leaf = add_class(0, CLASSID(1, 0x10), &class_conf);
-	add_counting_filter(1 << 16, 7, CLASSID(1, 0x10), &third, 77);
+	add_fw_gact(1 << 16, 7, CLASSID(1, 0x10), &third, 77);
 	for (unsigned int i = 0; i < 9; i++)
 		offer_packet(packet(100, 1, 0, 7));
 	assert_int_equal(leaf->leaf->backlog_pkts, 6);
@@ -427,7 +397,7 @@ a_packet_that_is_trapped_goes_to_no_class(void **state)
 	bed_make();
 	q = make_qdisc("htb", &htb_conf);
 	add_class(0, CLASSID(1, 0x10), &class_conf);
-	add_counting_filter(1 << 16, 7, CLASSID(1, 0x10), &trap, 78);
+	add_fw_gact(1 << 16, 7, CLASSID(1, 0x10), &trap, 78);
 	assert_int_equal(offer_packet(packet(100, 1, 0, 7)), 0);
 	assert_int_equal(q->drops[DROP_FILTER], 1);
 	bed_end();

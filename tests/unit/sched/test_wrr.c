@@ -2,6 +2,8 @@
 /* wrr: a class for each host, shares by weight, weights that change with use, and classes that come and go. */
 #include <math.h>
 
+#include <weir/action/gact.h>
+#include <weir/qdisc/netem.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/tbf.h>
 #include <weir/qdisc/wrr.h>
@@ -361,6 +363,33 @@ any_qdisc_may_stand_below(void **state)
 	bed_end();
 }
 
+/* Host 1's packet waits in netem while its class becomes another's: the class that it gets then has a filter below. */
+static void
+a_filter_below_a_class_chosen_late_is_obeyed(void **state)
+{
+	struct action_spec drop = { .kind = "gact", .conf = &(struct gact_conf){ .action = TC_ACT_SHOT } };
+	struct fw_conf shoots = { .actions = &drop, .n_actions = 1 };
+	struct qdisc *below;
+
+	bed_make();
+	make_qdisc("netem", &(struct netem_conf){ .latency_ns = MS(20), .limit = 10 });
+	add_qdisc(CLASSID(1, 1), CLASSID(2, 0), "wrr", &(struct wrr_conf){ .given = WRR_CLASSES, .classes = 2 });
+	below = add_qdisc(CLASSID(2, 2), CLASSID(3, 0), "prio", NULL);
+	add_filter(CLASSID(3, 0), "fw", 7, &shoots);
+	for (uint32_t host = 1; host <= 3; host++) {
+		struct rte_mbuf *m = from_host(host, 100);
+
+		pkt_of(m)->mark = host == 1 ? 7 : 0;
+		bed.now = MS(host);
+		assert_int_equal(offer_packet(m), 1);
+	}
+	take_all(MS(100));
+	assert_order(1, 2);
+	assert_int_equal(bed.sink.drops[DROP_FILTER], 1);
+	assert_int_equal(below->drops[DROP_FILTER], 1);
+	bed_end();
+}
+
 static void
 changes_lose_nothing(void **state)
 {
@@ -428,6 +457,7 @@ main(void)
 		cmocka_unit_test(weights_fall_with_bytes_and_rise_with_time),
 		cmocka_unit_test(the_newcomer_goes_before_who_had_much),
 		cmocka_unit_test(any_qdisc_may_stand_below),
+		cmocka_unit_test(a_filter_below_a_class_chosen_late_is_obeyed),
 		cmocka_unit_test(changes_lose_nothing),
 		cmocka_unit_test(says_what_is_wrong),
 	};
