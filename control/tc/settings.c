@@ -56,10 +56,19 @@ settings_write(void *context, const char *path, const char *text, struct error *
 	return 0;
 }
 
+/* With or without the slash at its end. */
+static bool
+is_root(const char *path)
+{
+	size_t length = strlen(ROOT) - 1;
+
+	return strncmp(path, ROOT, length) == 0 && strcmp(path + length, path[length] == '/' ? "/" : "") == 0;
+}
+
 static int
 settings_list(void *context, const char *path, void (*entry)(void *arg, const char *name, bool is_dir), void *arg)
 {
-	if (strcmp(path, ROOT) != 0 && strncmp(path, ROOT, strlen(path) + 1) != 0 && strlen(path) != strlen(ROOT) - 1)
+	if (!is_root(path))
 		return find(path) != SETTINGS ? -ENOTDIR : -ENOENT;
 	for (unsigned int i = 0; i < SETTINGS; i++)
 		entry(arg, settings[i].name, false);
