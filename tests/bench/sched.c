@@ -433,6 +433,7 @@ load_drr_10000(struct load *load)
 int
 main(void)
 {
+	static const unsigned int few_leaves[] = { 1000, 16 };
 	struct bench b = { 0 };
 
 	eal_bench_start(MEGABYTES);
@@ -442,18 +443,23 @@ main(void)
 	htb_row(&b, 10000, HTB_OVER, 120, 95);
 	htb_row(&b, 100000, HTB_OVER, 180, 150);
 	htb_row(&b, 10000, HTB_BORROW, 0, 0);
-	for (unsigned int leaves = 1000; leaves >= 16; leaves = leaves == 1000 ? 16 : 0) {
-		htb_row(&b, leaves, HTB_UNDER, 0, 0);
-		htb_row(&b, leaves, HTB_OVER, 0, 0);
-		htb_row(&b, leaves, HTB_BORROW, 0, 0);
+	for (size_t i = 0; i < RTE_DIM(few_leaves); i++) {
+		htb_row(&b, few_leaves[i], HTB_UNDER, 0, 0);
+		htb_row(&b, few_leaves[i], HTB_OVER, 0, 0);
+		htb_row(&b, few_leaves[i], HTB_BORROW, 0, 0);
 	}
+	htb_row(&b, 1, HTB_UNDER, 0, 0);
+	htb_row(&b, 1, HTB_OVER, 0, 0);
 	plain_row(&b, "pfifo", "pfifo", load_pfifo, queue_only_one, 0, 0);
+	plain_row(&b, "bfifo", "bfifo", load_bfifo, queue_only_one, 0, 0);
 	plain_row(&b, "pfifo-head-drop", "pfifo_head_drop", load_pfifo_head_drop, queue_only_one, 0, 0);
 	plain_row(&b, "teql", "teql0, a port's own queue", load_teql, queue_only_one, 0, 0);
 	plain_row(&b, "red", "red, the average between min and max", load_red, queue_only_one, 0, 0);
 	plain_row(&b, "gred", "gred, 16 virtual queues with grio", load_gred, queue_only_one, 0, 0);
+	plain_row(&b, "pfifo-fast-1", "pfifo_fast, all in one band", load_pfifo_fast_1, queue_only_one, 0, 0);
 	plain_row(&b, "pfifo-fast", "pfifo_fast, 10,000 flows", load_pfifo_fast, queue_by_priority, 40, 30);
 	plain_row(&b, "tbf", "tbf, 10,000 flows, waiting for tokens", load_tbf, queue_only_one, 55, 45);
+	plain_row(&b, "prio-1", "prio, all in one band", load_prio_1, queue_only_one, 0, 0);
 	plain_row(&b, "prio", "prio, 3 bands, 10,000 flows", load_prio, queue_by_leaf, 50, 40);
 	plain_row(&b, "sfq", "sfq, 10,000 flows", load_sfq, queue_by_flow, 80, 70);
 	plain_row(&b, "hfsc-1", "hfsc, 1 class", load_hfsc_1, queue_by_leaf, 0, 0);

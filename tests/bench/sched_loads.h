@@ -64,12 +64,15 @@ struct target load_target_leaf(const struct load *load, uint32_t i);
 /* Root class, inner classes of 100 leaves, leaves; above 50,000 two such trees under prio, as minors have 16 bits. */
 void load_htb(struct load *load, unsigned int leaves, enum htb_state state);
 void load_pfifo(struct load *load);
+void load_bfifo(struct load *load);
 void load_pfifo_head_drop(struct load *load);
 void load_teql(struct load *load);
 void load_red(struct load *load); /* each packet is judged, and none dropped */
 void load_gred(struct load *load);
+void load_pfifo_fast_1(struct load *load); /* all of one band; without the 1: of all priorities */
 void load_pfifo_fast(struct load *load);
 void load_tbf(struct load *load); /* at all times the bucket is what is waited for */
+void load_prio_1(struct load *load);
 void load_prio(struct load *load);
 void load_sfq(struct load *load);
 void load_cbq_1(struct load *load); /* a leaf, or 10,000: under their rates, or over them and bounded */

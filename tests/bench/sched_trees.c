@@ -248,6 +248,14 @@ load_wrr_10000(struct load *load)
 
 /* ---- the others: 10,000 flows */
 
+static void
+load_default(struct load *load, const char *kind)
+{
+	*load = (struct load){ 0 };
+	load_start(load);
+	load_add_qdisc(load, TC_H_ROOT, 1, kind, NULL);
+}
+
 static struct target
 target_priority(const struct load *load, uint32_t i)
 {
@@ -255,11 +263,15 @@ target_priority(const struct load *load, uint32_t i)
 }
 
 void
+load_pfifo_fast_1(struct load *load)
+{
+	load_default(load, "pfifo_fast");
+}
+
+void
 load_pfifo_fast(struct load *load)
 {
-	*load = (struct load){ 0 };
-	load_start(load);
-	load_add_qdisc(load, TC_H_ROOT, 1, "pfifo_fast", NULL);
+	load_default(load, "pfifo_fast");
 	load_aim_at_random(load, FLOWS, target_priority);
 }
 
@@ -275,30 +287,28 @@ load_tbf(struct load *load)
 	load_add_qdisc(load, TC_H_ROOT, 1, "tbf", &conf);
 }
 
-static void
-load_fifo(struct load *load, const char *kind)
-{
-	*load = (struct load){ 0 };
-	load_start(load);
-	load_add_qdisc(load, TC_H_ROOT, 1, kind, NULL);
-}
-
 void
 load_pfifo(struct load *load)
 {
-	load_fifo(load, "pfifo");
+	load_default(load, "pfifo");
+}
+
+void
+load_bfifo(struct load *load)
+{
+	load_default(load, "bfifo");
 }
 
 void
 load_pfifo_head_drop(struct load *load)
 {
-	load_fifo(load, "pfifo_head_drop");
+	load_default(load, "pfifo_head_drop");
 }
 
 void
 load_teql(struct load *load)
 {
-	load_fifo(load, "teql0");
+	load_default(load, "teql0");
 }
 
 /* The average lies between min and max, so that each packet is judged, but with no chance to be dropped. */
@@ -351,11 +361,15 @@ target_band(const struct load *load, uint32_t i)
 }
 
 void
+load_prio_1(struct load *load)
+{
+	load_default(load, "prio");
+}
+
+void
 load_prio(struct load *load)
 {
-	*load = (struct load){ 0 };
-	load_start(load);
-	load_add_qdisc(load, TC_H_ROOT, 1, "prio", NULL);
+	load_default(load, "prio");
 	load_aim_at_random(load, FLOWS, target_band);
 }
 
