@@ -124,11 +124,9 @@ htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		struct qdisc *leaf = c == NULL ? NULL : c->leaf;
 
 		if (likely(leaf != NULL && leaf->plain && fifo_take(leaf, pkts[i], &bytes))) {
-			if (leaf->backlog_pkts == 1)
-				htb_leaf_busy(h, class_priv(c));
+			htb_leaf_took(h, class_priv(c), leaf);
 			taken++;
 			i++;
-			htb_fetch_soon(h);
 		} else {
 			i += enqueue_run(q, h, c, pkts + i, n - i, &queued, now);
 		}

@@ -173,6 +173,12 @@ struct htb_sums {
 	uint64_t bytes;
 };
 
+/* What a class is to pay that stands above leaves. */
+struct htb_charge {
+	struct htb_class *cl;
+	uint32_t bytes, packets;
+};
+
 struct htb {
 	uint8_t busy_levels; /* a bit for each level with a busy row */
 	uint8_t busy_rows[HTB_LEVELS]; /* a bit for each prio with a class that can send */
@@ -189,9 +195,9 @@ struct htb {
 	uint64_t now, clock; /* when it was last asked for packets: ns, and as htb_clock tells it */
 	uint64_t renewed_ns; /* when no bucket's time was older than its depth */
 	struct htb_look_ahead ahead;
-	uintptr_t soon[HTB_BURST]; /* who is about to have a turn, as the wheel knows him */
-	uint8_t soon_count, soon_fetched;
+	uint8_t charge_count;
 	uint8_t billed_count[HTB_LEVELS];
+	struct htb_charge charges[HTB_BURST];
 	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */
 	struct htb_config *configs; /* HTB_CONFIGS of them; the first is not used */
 	void *configs_memory;
@@ -228,14 +234,6 @@ htb_class_of_wait(uintptr_t who)
 	return (struct htb_class *)(who & ~(uintptr_t)HTB_WAIT_BITS);
 }
 
-/* Brings the next one nearer to the processor; he may be gone by now. */
-static inline void
-htb_fetch_soon(struct htb *h)
-{
-	if (h->soon_fetched < h->soon_count)
-		class_prefetch(htb_class_of(htb_class_of_wait(h->soon[h->soon_fetched++])));
-}
-
 static inline const struct htb_config *
 htb_config_of(const struct htb *h, const struct htb_class *cl)
 {
@@ -262,8 +260,7 @@ void htb_config_put(struct htb *h, uint16_t config);
 
 /* ---- htb_turn.c: all of it and of htb_serve.c at the owner */
 
-/* The leaf has something to send, or nothing any more. */
-void htb_leaf_busy(struct htb *h, struct htb_class *cl);
+/* The leaf has nothing to send any more. */
 void htb_leaf_idle(struct htb *h, struct htb_class *cl);
 /*
  * Puts cl where its mode says, for each prio in `prios`, or takes it out of there; a parent that turns busy or idle by
@@ -315,6 +312,27 @@ htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	cl->place = htb_round_join(&h->leaf_rows[prio].now, cl);
 	htb_row_is_busy(h, prio);
+}
+
+/* The leaf has something to send. */
+static inline void
+htb_leaf_busy(struct htb *h, struct htb_class *cl)
+{
+	cl->busy = (uint8_t)(1u << htb_config_of(h, cl)->prio);
+	htb_activate_prios(h, cl, cl->busy);
+}
+
+/*
+ * A plain leaf has taken a packet. Where it is over its ceil it waits as it did, be it the first packet or not, which
+ * nobody could guess: that it is busy is said in any case.
+ */
+static inline void
+htb_leaf_took(struct htb *h, struct htb_class *cl, const struct qdisc *leaf)
+{
+	if (cl->mode == HTB_CANNOT_SEND)
+		cl->busy = (uint8_t)(1u << htb_config_of(h, cl)->prio);
+	else if (leaf->backlog_pkts == 1)
+		htb_leaf_busy(h, cl);
 }
 
 /* The first leaf leaves its row. */

@@ -315,26 +315,38 @@ charge_inner(
 }
 
 /*
- * What leaves send at their own rate is charged at once to the class above them, which few of a burst have in common.
- * Those above that pay for many together, when a burst is done or somebody is to borrow: only then does it matter
- * whether they are over a bucket. Each level's bill goes on to the next, so the root class pays once.
+ * What leaves send at their own rate is charged to the class above them, which few of a burst have in common, when a few
+ * turns are over: these classes' misses overlap then. Those above that pay for many together, when a burst is done.
+ * Either is done before somebody is to borrow: only then does it matter whether they are over a bucket. Each level's
+ * bill goes on to the next, so the root class pays once.
  */
 static inline void
-charge_above(struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
+charge_above(struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets)
 {
-	struct htb_class *parent = htb_parent(cl), *above;
+	struct htb_class *parent = htb_parent(cl);
 
-	if (unlikely(parent == NULL))
-		return;
-	charge_inner(q, h, parent, bytes, packets, true);
-	above = htb_parent(parent);
-	if (likely(above != NULL))
-		bill(h, above, bytes, packets);
+	if (likely(parent != NULL))
+		h->charges[h->charge_count++] = (struct htb_charge){ .cl = parent, .bytes = bytes, .packets = packets };
+}
+
+static __rte_noinline void
+pay_charges(struct qdisc *q, struct htb *h)
+{
+	for (unsigned int i = 0; i < h->charge_count; i++) {
+		struct htb_charge charge = h->charges[i];
+		struct htb_class *above = htb_parent(charge.cl);
+
+		charge_inner(q, h, charge.cl, charge.bytes, charge.packets, true);
+		if (likely(above != NULL))
+			bill(h, above, charge.bytes, charge.packets);
+	}
+	h->charge_count = 0;
 }
 
 static void
 pay_bills(struct qdisc *q, struct htb *h)
 {
+	pay_charges(q, h);
 	for (unsigned int level = 2; level < HTB_LEVELS; level++) {
 		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
 			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
@@ -498,10 +510,10 @@ park_if_busy(struct htb *h, struct htb_class *cl, uint64_t now)
 		park(h, cl, qdisc_next_event(htb_class_of(cl)->leaf, now));
 }
 
-/* At most n packets of cl's leaf; *bytes of them. */
+/* At most n packets of cl's leaf; *bytes of them. That a plain leaf is empty by that is for the caller to see. */
 static __rte_noinline uint16_t
-take_packets(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes,
-	struct htb_sums *sums, uint64_t now)
+take_packets(
+	struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct htb_sums *sums, uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
 	uint16_t got;
@@ -516,25 +528,20 @@ take_packets(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16
 	got = fifo_give(leaf, pkts, n, bytes);
 	sums->packets += got;
 	sums->bytes += *bytes;
-	if (leaf->backlog_pkts == 0)
-		htb_leaf_idle(h, cl);
 	return got;
 }
 
 /* Mostly there is one to take, and the leaf is plain. */
 static inline uint16_t
-take(struct htb *h, struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct htb_sums *sums,
-	uint64_t now)
+take(struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct htb_sums *sums, uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
 
 	if (n != 1 || unlikely(!leaf->plain))
-		return take_packets(h, cl, pkts, n, bytes, sums, now);
+		return take_packets(cl, pkts, n, bytes, sums, now);
 	pkts[0] = fifo_give_one(leaf, bytes);
 	sums->packets++;
 	sums->bytes += *bytes;
-	if (leaf->backlog_pkts == 0)
-		htb_leaf_idle(h, cl);
 	return 1;
 }
 
@@ -549,10 +556,13 @@ serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int 
 
 	if (ring->count > HTB_FEW)
 		look_ahead(h, ring);
-	if (unlikely(take(h, cl, pkts, 1, &bytes, sums, now) == 0)) {
+	if (unlikely(take(cl, pkts, 1, &bytes, sums, now) == 0)) {
 		park_if_busy(h, cl, now);
 		return 0;
 	}
+	/* A plain leaf that is empty; any other one has told so itself. */
+	if (htb_class_of(cl)->leaf->backlog_pkts == 0 && cl->busy != 0)
+		htb_leaf_idle(h, cl);
 	if (use_deficit(cl, htb_config_of(h, cl), bytes, level))
 		htb_pass_turn(h, cl, prio);
 	charge_borrowed(q, h, cl, bytes, 1, level);
@@ -571,25 +581,26 @@ welcome(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int prio)
 		return true;
 	}
 	htb_row_remove_first(h, prio);
+	pay_charges(q, h);
 	review_mode(q, h, cl, mode);
 	arm(h, cl);
 	return false;
 }
 
-/* The first leaf in a row has used up a bucket. */
+/* A leaf that has left its row has used up a bucket. */
 static inline void
 exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int prio, enum htb_mode mode)
 {
+	cl->mode = (uint8_t)mode;
 	if (likely(mode == HTB_CANNOT_SEND)) {
 		cl->overlimits++;
 		q->overlimits++;
-		if (cl->busy != 0)
-			htb_row_remove_first(h, prio);
-		cl->mode = HTB_CANNOT_SEND;
 		arm_wait(h, cl, prio, wait_of_leaf(cl), cl->ceil_used);
-	} else {
-		change_mode(q, h, cl, mode);
+		return;
 	}
+	pay_charges(q, h);
+	htb_activate_prios(h, cl, cl->busy);
+	arm(h, cl);
 }
 
 static inline void
@@ -629,7 +640,7 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	} else if (!all_at_once(h, cl, config, htb_class_of(cl)->leaf)) {
 		n = 1;
 	}
-	uint16_t got = take(h, cl, pkts, n, &bytes, sums, now);
+	uint16_t got = take(cl, pkts, n, &bytes, sums, now);
 
 	if (unlikely(got == 0)) {
 		park_if_busy(h, cl, now);
@@ -638,12 +649,16 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	cost = cost_of(config, bytes);
 	mode = mode_of(pay(&cl->used, h->clock, config->depth, cost.rate),
 		pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil));
-	charge_above(q, h, cl, bytes, got);
-	bool ended = use_deficit(cl, config, bytes, 0);
+	charge_above(h, cl, bytes, got);
+	bool ended = use_deficit(cl, config, bytes, 0), in_row = cl->busy != 0;
 
+	/* Be it that it is empty or that it has used up a bucket: which of them cannot be guessed. */
+	cl->busy = htb_class_of(cl)->leaf->backlog_pkts == 0 ? 0 : cl->busy;
+	if (in_row && (mode != HTB_CAN_SEND || cl->busy == 0))
+		htb_row_remove_first(h, prio);
 	if (mode != HTB_CAN_SEND)
 		exhausted(q, h, cl, prio, mode);
-	else if (ended)
+	else if (ended && cl->busy != 0)
 		htb_pass_turn(h, cl, prio);
 	return got;
 }
@@ -713,16 +728,17 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 }
 
 /*
- * Who will have a turn in the next call, if that comes as long after this one as this one after the last: while packets
- * are enqueued they are fetched one by one.
+ * Brings the leaves nearer to the processor that will have the first turns when their waits are over at `now`: there
+ * are no turns before theirs to do it in.
  */
 static void
-look_for_soon(struct htb *h, uint64_t last_ns)
+fetch_first(const struct htb *h, uint64_t now)
 {
-	uint64_t step = RTE_MIN(h->now - last_ns, LOOK_MAX_NS);
+	uintptr_t who[CLASS_AHEAD];
+	unsigned int count = now - h->now > LOOK_MAX_NS ? 0 : wheel_look(&h->wheel, h->now, now, who, RTE_DIM(who));
 
-	h->soon_fetched = 0;
-	h->soon_count = (uint8_t)wheel_look(&h->wheel, h->now, h->now + step, h->soon, RTE_DIM(h->soon));
+	for (unsigned int i = 0; i < count; i++)
+		class_prefetch(htb_class_of(htb_class_of_wait(who[i])));
 }
 
 uint16_t
@@ -730,14 +746,12 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
 	struct htb_sums sums = { 0 };
-	uint64_t last_ns = h->now;
 	unsigned int turns = 0;
 	uint16_t got = 0;
 
+	fetch_first(h, now);
 	h->now = now;
 	h->clock = htb_clock(h, now);
-	while (h->soon_fetched < RTE_MIN(h->soon_count, CLASS_AHEAD))
-		htb_fetch_soon(h);
 	wake(q, h, now);
 	while (got < n) {
 		unsigned int level, prio;
@@ -765,6 +779,5 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	}
 	pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	look_for_soon(h, last_ns);
 	return got;
 }

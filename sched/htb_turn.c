@@ -150,6 +150,8 @@ htb_row_mend(struct htb *h, unsigned int prio)
 		}
 		if (row->now.count != 0)
 			return;
+		/* Always the same places, near the processor, while there is little to do. */
+		row->now.first = 0;
 		if (row->next.count == 0)
 			break;
 		RTE_SWAP(row->now, row->next);
@@ -365,13 +367,6 @@ htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prios)
 		htb_row_remove(h, cl, htb_config_of(h, cl)->prio);
 	else
 		deactivate_all(h, cl, prios);
-}
-
-void
-htb_leaf_busy(struct htb *h, struct htb_class *cl)
-{
-	cl->busy = (uint8_t)(1u << htb_config_of(h, cl)->prio);
-	htb_activate_prios(h, cl, cl->busy);
 }
 
 void

@@ -119,11 +119,12 @@ struct sorted {
 static uint32_t
 sort(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct sorted *sorted)
 {
+	const struct sched_tree *tree = q->tree;
 	uint32_t bands = 0;
 
 	memset(sorted->counts, 0, sizeof(sorted->counts));
 	for (uint16_t i = 0; i < n; i++) {
-		const struct class *c = qdisc_class_of(q, pkts[i]);
+		const struct class *c = tree_class_of(tree, q, pkts[i]);
 
 		if (unlikely(c == NULL)) {
 			qdisc_drop(q, pkts[i], DROP_UNCLASSIFIED);

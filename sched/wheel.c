@@ -22,7 +22,7 @@ static const struct {
 	uint16_t first; /* of its slots in wheel.slots */
 } levels[WHEEL_LEVELS] = {
 	{ WHEEL_SHIFT, 10, 0 },
-	{ 20, 6, 1024 },
+	{ WHEEL_SHIFT_1, 6, WHEEL_NEAR },
 	{ 26, 6, 1088 },
 	{ 32, 6, 1152 },
 	{ 38, 6, 1216 },
@@ -225,7 +225,8 @@ take_due(struct wheel *wheel, unsigned int slot, uint64_t start, uint64_t now, u
 	unsigned int count = 0;
 
 	for (struct wheel_chunk *chunk = *link; chunk != NULL && count < max; chunk = *link) {
-		rte_prefetch0(chunk->next);
+		if (chunk->next != NULL)
+			rte_prefetch0(chunk->next);
 		count += take_from(chunk, end, now, due + count, max - count);
 		uint32_t kept = chunk->count;
 

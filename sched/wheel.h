@@ -26,6 +26,8 @@
 #define WHEEL_LEVELS        9
 #define WHEEL_SHIFT         10 /* a slot of level 0 is 2^10 ns wide, */
 #define WHEEL_NEAR          1024 /* and there are so many of them */
+#define WHEEL_SHIFT_1       20 /* likewise of level 1 */
+#define WHEEL_SLOTS_1       64
 #define WHEEL_SLOTS         1536 /* of all levels */
 #define WHEEL_CHUNK_ENTRIES 15
 
@@ -67,7 +69,13 @@ wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 	struct wheel_chunk *chunk = wheel->slots[slot % WHEEL_NEAR];
 
 	/* Nearly always: not far ahead, in a slot where others wait. */
-	if (slot - current < WHEEL_NEAR && chunk != NULL && chunk->count < WHEEL_CHUNK_ENTRIES)
+	if (slot - current >= WHEEL_NEAR) {
+		slot = time_ns >> WHEEL_SHIFT_1;
+		current = wheel->clock >> WHEEL_SHIFT_1;
+		/* Not in the one where the clock is: what has passed is no time of its. */
+		chunk = slot - current - 1 < WHEEL_SLOTS_1 - 1 ? wheel->slots[WHEEL_NEAR + slot % WHEEL_SLOTS_1] : NULL;
+	}
+	if (chunk != NULL && chunk->count < WHEEL_CHUNK_ENTRIES)
 		chunk->entries[chunk->count++] = (struct wheel_entry){ .time_ns = time_ns, .who = who };
 	else
 		wheel_add_anywhere(wheel, time_ns, who);
