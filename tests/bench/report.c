@@ -86,7 +86,7 @@ report_any(void)
 void
 report_note(const char *format, ...)
 {
-	char text[400], line[440];
+	char text[1600], line[1640];
 	va_list args;
 
 	va_start(args, format);

@@ -312,7 +312,7 @@ check_work(struct load *load, uint32_t (*queue)(struct rte_mbuf *m))
 	load_check_books(load);
 }
 
-static char whole_loops[360]; /* for a note: NAME CYCLES, ... */
+static char whole_loops[1200]; /* for a note: NAME CYCLES, ... */
 
 static void
 note_whole_loop(const char *name, double *whole)
