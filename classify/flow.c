@@ -262,31 +262,14 @@ flow_walk(const struct filter_group *group, int (*visit)(void *arg, uint32_t han
 
 /* ---- classification ---- */
 
-/* IPv6's addresses are folded into one word. */
-static uint32_t
-address(const rte_be32_t *words)
-{
-	return rte_be_to_cpu_32(words[0] ^ words[1] ^ words[2] ^ words[3]);
-}
-
-static uint32_t
-flow_hash(const union flower_key *headers)
-{
-	uint64_t hash = (uint64_t)address(headers->source) << 32 | address(headers->destination);
-
-	hash = (hash ^ headers->ip_proto) * UINT64_C(0x9e3779b97f4a7c15);
-	hash ^= (uint64_t)headers->source_port << 16 | headers->destination_port;
-	return (uint32_t)(hash * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-}
-
 static uint32_t
 value_of(unsigned int key, const struct pkt *p, const union flower_key *headers)
 {
 	switch (key) {
 	case FLOW_KEY_SRC:
-		return address(headers->source);
+		return dissect_address(headers->source);
 	case FLOW_KEY_DST:
-		return address(headers->destination);
+		return dissect_address(headers->destination);
 	case FLOW_KEY_PROTO:
 		return headers->ip_proto;
 	case FLOW_KEY_PROTO_SRC:
@@ -304,7 +287,7 @@ value_of(unsigned int key, const struct pkt *p, const union flower_key *headers)
 	case FLOW_KEY_VLAN_TAG:
 		return rte_be_to_cpu_16(headers->tag) & 0xfff;
 	default: /* FLOW_KEY_RXHASH */
-		return flow_hash(headers);
+		return dissect_hash(headers);
 	}
 }
 

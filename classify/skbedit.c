@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* skbedit: sets the packet's mark, its priority and whom it is for; tc-skbedit(8). */
+/* skbedit: sets the packet's mark, its priority, whom it is for and its transmit queue; tc-skbedit(8). */
 #include <netinet/in.h>
 
 #include <rte_byteorder.h>
@@ -9,6 +9,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+#include "dissect.h"
 #include "internal.h"
 
 struct skbedit {
@@ -27,6 +28,9 @@ skbedit_init(struct action *action, const void *conf, struct error *err)
 			"'inheritdsfield'");
 	if ((c->set & SKBEDIT_F_MASK) != 0 && (c->set & SKBEDIT_F_MARK) == 0)
 		return error_set(err, EINVAL, "skbedit: a mask without a mark; give both, as in 'mark 1/0xff'");
+	if ((c->set & SKBEDIT_F_TXQ_SKBHASH) != 0 && c->queue_mapping_max < c->queue_mapping)
+		return error_set(err, EINVAL, "skbedit: queues from %u to %u; give the lower one first",
+			c->queue_mapping, c->queue_mapping_max);
 	int rc = action_check_verdict(action, c->action, err);
 
 	if (rc != 0)
@@ -68,6 +72,21 @@ set_packet_type(struct rte_mbuf *m, uint16_t type)
 		p->flags |= PKT_OTHER_HOST;
 }
 
+static void
+set_queue(const struct skbedit_conf *c, struct rte_mbuf *m)
+{
+	uint16_t queue = c->queue_mapping;
+	union flower_key headers;
+
+	if ((c->set & SKBEDIT_F_TXQ_SKBHASH) != 0) {
+		uint64_t queues = c->queue_mapping_max - c->queue_mapping + 1u;
+
+		dissect(m, &headers);
+		queue += (uint16_t)(dissect_hash(&headers) * queues >> 32);
+	}
+	pkt_set_queue(m, queue);
+}
+
 static int32_t
 skbedit_act(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
 {
@@ -82,6 +101,8 @@ skbedit_act(struct action *action, const struct classify_ctx *ctx, struct rte_mb
 		p->mark = (p->mark & ~c->mask) | (c->mark & c->mask);
 	if (unlikely((c->set & SKBEDIT_F_PTYPE) != 0))
 		set_packet_type(m, c->packet_type);
+	if ((c->set & SKBEDIT_F_QUEUE_MAPPING) != 0)
+		set_queue(c, m);
 	return c->action;
 }
 

@@ -47,6 +47,7 @@ make_piece(struct worker *w, const struct rte_mbuf *m, uint32_t from, uint16_t n
 	p = pkt_of(piece);
 	*p = *whole;
 	p->flags = (whole->flags & ~PKT_PLAIN) | PKT_GENERATED;
+	piece->hash = m->hash; /* with the queue, if one was chosen */
 	p->l4_off = 0;
 	p->l3_off = LINK_HEADER;
 	p->vlan_tci = 0;

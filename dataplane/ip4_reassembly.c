@@ -172,6 +172,7 @@ join(struct worker *w, const struct datagram *d)
 		return NULL;
 	}
 	*pkt_of(whole) = *p;
+	whole->hash = first->hash;
 	if (!buffer_append(w, whole, first, 0, p->l3_off + header))
 		goto fail;
 	for (const struct rte_mbuf *m = first; m != NULL; m = packet_next(m)) {

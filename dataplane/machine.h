@@ -332,7 +332,7 @@ void lane_purge(struct lane *lane, bool tree, enum drop_reason reason);
 void port_set_link(struct port_machine *pm, uint64_t rate_Bps);
 /* The first lane's pace, after the link or its tree has changed. */
 void lane_follow_link(struct lane *first);
-/* The owner of the port takes all of them for its own lane. */
+/* For its worker's lane, which is the owner's unless somebody has chosen another one. */
 void port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
 
 /* First whole nanosecond at which its link is free. */

@@ -391,20 +391,29 @@ lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkt
 	worker_stage(&wm->w, STAGE_OF_ENQUEUE);
 }
 
-void
-port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
-{
-	lane_enqueue(wm, &pm->first, pkts, n);
-}
-
 /* At most BURST; leaves_by, state: as worker_hand_over. */
 static void
-to_owner(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n, uint16_t leaves_by, bool state)
+to_worker(struct worker *w, unsigned int other, struct port *out, struct rte_mbuf **pkts, uint16_t n,
+	uint16_t leaves_by, bool state)
 {
-	uint16_t sent = worker_hand_over(w, w->router->workers[out->owner], pkts, n, leaves_by, state);
+	uint16_t sent = worker_hand_over(w, w->router->workers[other], pkts, n, leaves_by, state);
 
 	if (unlikely(sent < n))
 		drop_burst(w, out, pkts + sent, n - sent, DROP_RING_FULL);
+}
+
+/* To be sent by the port: that is where who gets them begins. */
+static void
+to_output(struct worker *w, unsigned int other, struct port *out, struct rte_mbuf **pkts, uint16_t n, bool state)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		p->stage = STAGE_OUTPUT;
+		p->out_port = out->ifindex;
+	}
+	to_worker(w, other, out, pkts, n, (uint16_t)out->ifindex, state);
+	worker_stage(w, STAGE_OF_HANDOVER);
 }
 
 /* By which w sends to the port; NULL: it hands over to the owner. */
@@ -416,10 +425,62 @@ lane_of_worker(const struct worker *w, struct port_machine *pm)
 	return atomic_load_explicit(&pm->lanes_open, memory_order_acquire) ? pm->lane_of[w->index] : NULL;
 }
 
+void
+port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct lane *lane = lane_of_worker(&wm->w, pm);
+
+	if (likely(lane != NULL))
+		lane_enqueue(wm, lane, pkts, n);
+	else /* another root has taken mq's place while they were on the way */
+		to_output(&wm->w, pm->port.owner, &pm->port, pkts, n, true);
+}
+
+/* Whose lane an action has chosen for the packet: w's own if none has, or a queue that is not there. */
+static unsigned int
+chosen_worker(const struct worker *w, const struct port_machine *pm, const struct rte_mbuf *m)
+{
+	uint16_t queue;
+
+	if (likely((pkt_of((struct rte_mbuf *)(uintptr_t)m)->flags & PKT_QUEUE) == 0))
+		return w->index;
+	queue = pkt_queue(m);
+	if (queue == 0)
+		return pm->port.owner;
+	return queue < pm->lane_count ? pm->others[queue - 1].worker : w->index;
+}
+
+/* Packets for which an action has chosen another lane go to its worker, in runs. Returns how many stay. */
+static uint16_t
+to_chosen_lanes(struct worker *w, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t stay = 0;
+
+	for (uint16_t i = 0, run; i < n; i += run) {
+		unsigned int worker = chosen_worker(w, pm, pkts[i]);
+
+		for (run = 1; i + run < n && chosen_worker(w, pm, pkts[i + run]) == worker;)
+			run++;
+		if (worker != w->index) {
+			to_output(w, worker, &pm->port, pkts + i, run, true);
+		} else {
+			memmove(pkts + stay, pkts + i, run * sizeof(pkts[0]));
+			stay += run;
+		}
+	}
+	return stay;
+}
+
 static void
 output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct port_machine *pm = port_machine(out);
+
+	if (atomic_load_explicit(&pm->lanes_open, memory_order_acquire)) {
+		n = to_chosen_lanes(w, pm, pkts, n);
+		if (n == 0)
+			return;
+	}
 	struct lane *lane = lane_of_worker(w, pm);
 	/* Of another worker's tree as little is read as can be: it may change at any moment. */
 	struct sched_tree *tree = lane != NULL ? lane->tree : out->tree;
@@ -439,14 +500,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		lane_enqueue(w->machine, lane, pkts, n);
 		return;
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		struct pkt *p = pkt_of(pkts[i]);
-
-		p->stage = STAGE_OUTPUT;
-		p->out_port = out->ifindex;
-	}
-	to_owner(w, out, pkts, n, (uint16_t)out->ifindex, queues);
-	worker_stage(w, STAGE_OF_HANDOVER);
+	to_output(w, out->owner, out, pkts, n, queues);
 }
 
 static inline uint16_t
@@ -479,5 +533,6 @@ port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint1
 		path_resume(w, pkts, n);
 	else
 		for (uint16_t done = 0; done < n; done += BURST)
-			to_owner(w, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0, true);
+			to_worker(w, out->owner, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0,
+				true);
 }

@@ -9,18 +9,31 @@
 static int
 parse_flags(const struct nlattr *attr, struct skbedit_conf *conf, struct error *err)
 {
+	const uint64_t known = SKBEDIT_F_INHERITDSFIELD | SKBEDIT_F_TXQ_SKBHASH;
 	uint64_t flags;
 	int rc = nl_get_u64(attr, 0, &flags, "skbedit flags", err);
 
 	if (rc != 0)
 		return rc;
-	if ((flags & ~(uint64_t)SKBEDIT_F_INHERITDSFIELD) != 0)
-		return error_set(err, EOPNOTSUPP,
-			"skbedit: flags 0x%llx; only 'inheritdsfield' is offered here: which tx queue a packet takes "
-			"is its worker's",
+	if ((flags & ~known) != 0)
+		return error_set(err, EINVAL, "skbedit: flags 0x%llx; 'inheritdsfield' and the queues' hash are known",
 			(unsigned long long)flags);
 	conf->set |= (uint32_t)flags;
 	return 0;
+}
+
+/* One queue, or from one to another by the flow's hash. */
+static int
+parse_queues(const struct nlattr *const *tb, struct skbedit_conf *conf, struct error *err)
+{
+	int rc = nl_get_u16(tb[TCA_SKBEDIT_QUEUE_MAPPING], 0, &conf->queue_mapping, "queue_mapping", err);
+
+	if (rc != 0 || (conf->set & SKBEDIT_F_TXQ_SKBHASH) == 0)
+		return rc;
+	if (tb[TCA_SKBEDIT_QUEUE_MAPPING] == NULL || tb[TCA_SKBEDIT_QUEUE_MAPPING_MAX] == NULL)
+		return error_set(err, EINVAL, "skbedit: queues by hash take a first and a last one");
+	return nl_get_u16(
+		tb[TCA_SKBEDIT_QUEUE_MAPPING_MAX], 0, &conf->queue_mapping_max, "the last queue_mapping", err);
 }
 
 static int
@@ -37,11 +50,10 @@ skbedit_parse(const struct nlattr *options, void *to, uint32_t *index, bool *giv
 		return error_set(err, EINVAL, "skbedit: its parameters are missing or too short");
 	memcpy(&parms, mnl_attr_get_payload(tb[TCA_SKBEDIT_PARMS]), sizeof(parms));
 	if ((rc = nl_get_u32(tb[TCA_SKBEDIT_PRIORITY], 0, &conf->priority, "priority", err)) != 0 ||
-		(rc = nl_get_u16(tb[TCA_SKBEDIT_QUEUE_MAPPING], 0, &conf->queue_mapping, "queue_mapping", err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_SKBEDIT_MARK], 0, &conf->mark, "mark", err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_SKBEDIT_MASK], UINT32_MAX, &conf->mask, "mask of the mark", err)) != 0 ||
 		(rc = nl_get_u16(tb[TCA_SKBEDIT_PTYPE], 0, &conf->packet_type, "ptype", err)) != 0 ||
-		(rc = parse_flags(tb[TCA_SKBEDIT_FLAGS], conf, err)) != 0)
+		(rc = parse_flags(tb[TCA_SKBEDIT_FLAGS], conf, err)) != 0 || (rc = parse_queues(tb, conf, err)) != 0)
 		return rc;
 	if (conf->packet_type > PACKET_OTHERHOST)
 		return error_set(err, EINVAL, "skbedit: ptype %u; host, broadcast, multicast or otherhost is wanted",
@@ -76,8 +88,10 @@ skbedit_put(struct nl_msgs *msgs, const struct action *action)
 		nl_put_u16(msgs, TCA_SKBEDIT_PTYPE, conf.packet_type);
 	if (conf.set & SKBEDIT_F_MASK)
 		nl_put_u32(msgs, TCA_SKBEDIT_MASK, conf.mask);
-	if (conf.set & SKBEDIT_F_INHERITDSFIELD)
-		nl_put_u64(msgs, TCA_SKBEDIT_FLAGS, SKBEDIT_F_INHERITDSFIELD);
+	if (conf.set & (SKBEDIT_F_INHERITDSFIELD | SKBEDIT_F_TXQ_SKBHASH))
+		nl_put_u64(msgs, TCA_SKBEDIT_FLAGS, conf.set & (SKBEDIT_F_INHERITDSFIELD | SKBEDIT_F_TXQ_SKBHASH));
+	if (conf.set & SKBEDIT_F_TXQ_SKBHASH)
+		nl_put_u16(msgs, TCA_SKBEDIT_QUEUE_MAPPING_MAX, conf.queue_mapping_max);
 }
 
 static void
@@ -92,7 +106,10 @@ skbedit_save(const struct save *save, const void *conf)
 	};
 	const struct skbedit_conf *c = conf;
 
-	if (c->set & SKBEDIT_F_QUEUE_MAPPING)
+	/* As later versions of tc than 6.1 write it: only they can have said it. */
+	if (c->set & SKBEDIT_F_TXQ_SKBHASH)
+		fprintf(out, " queue_mapping skbhash %u %u", c->queue_mapping, c->queue_mapping_max);
+	else if (c->set & SKBEDIT_F_QUEUE_MAPPING)
 		fprintf(out, " queue_mapping %u", c->queue_mapping);
 	if (c->set & SKBEDIT_F_PRIORITY)
 		fprintf(out, " priority %x:%x", TC_H_MAJ(c->priority) >> 16, TC_H_MIN(c->priority));

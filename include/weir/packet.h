@@ -117,6 +117,7 @@ enum {
 	PKT_FROM_INGRESS = 1 << 10, /* ... before it was routed */
 	PKT_SKIP_ACTIONS = 1 << 11, /* back from an ifb: the next list of actions lets it pass */
 	PKT_OTHER_HOST = 1 << 12, /* arrived with another host's MAC: goes no further than the ingress hook */
+	PKT_QUEUE = 1 << 13, /* an action has chosen its transmit queue: pkt_queue */
 };
 
 #define PKT_LEAF_NONE UINT32_MAX /* no class: the root discipline decides (default, direct queue) */
@@ -149,6 +150,21 @@ static inline struct pkt *
 pkt_of(struct rte_mbuf *m)
 {
 	return rte_mbuf_to_priv(m);
+}
+
+/* The transmit queue that it is to leave by (skb->queue_mapping), in the mbuf where DPDK's own adapters have it. */
+static inline void
+pkt_set_queue(struct rte_mbuf *m, uint16_t queue)
+{
+	m->hash.txadapter.txq = queue;
+	pkt_of(m)->flags |= PKT_QUEUE;
+}
+
+/* Where PKT_QUEUE is set. */
+static inline uint16_t
+pkt_queue(const struct rte_mbuf *m)
+{
+	return m->hash.txadapter.txq;
 }
 
 /*

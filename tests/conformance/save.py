@@ -64,7 +64,7 @@ TREES = {
                 'munge ip6 src set 2001:db8::1 munge offset 12 u32 set 0x01020304 retain 0xffff pipe action csum iph tcp udp icmp continue',
                 'filter add dev egress protocol ip prio 4 matchall action pedit munge offset 4 u16 set 0x1234 retain 0xff0 munge ip dst set 5.6.7.8 pipe '
                 'action mirred egress mirror dev lo pipe action mirred ingress redirect dev lo',
-                'filter add dev egress protocol ip prio 5 matchall action gact pass random determ drop 5 action skbedit inheritdsfield pipe'],
+                'filter add dev egress protocol ip prio 5 matchall action gact pass random determ drop 5 action skbedit inheritdsfield queue_mapping 3 pipe'],
 }
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* skbedit: sets what the router knows of a packet: its mark, its priority, whom it is for; tc-skbedit(8). */
+/* skbedit: sets what the router knows of a packet: its mark, its priority, whom it is for, its transmit queue; tc-skbedit(8). */
 #ifndef WEIR_ACTION_SKBEDIT_H
 #define WEIR_ACTION_SKBEDIT_H
 
@@ -13,7 +13,9 @@ struct skbedit_conf {
 	uint32_t mark, mask; /* the mark's bits under mask; mask UINT32_MAX unless SKBEDIT_F_MASK */
 	uint32_t priority;
 	uint16_t packet_type; /* PACKET_HOST, BROADCAST, MULTICAST or OTHERHOST: whom the packet is for */
-	uint16_t queue_mapping; /* kept and shown, as scripts give it: here each worker has a tx queue of its own */
+	uint16_t
+		queue_mapping; /* the transmit queue by which it leaves where mq is the root; beyond the last: not looked at */
+	uint16_t queue_mapping_max; /* SKBEDIT_F_TXQ_SKBHASH: flows are spread from queue_mapping to here */
 };
 
 #endif

@@ -8,6 +8,8 @@
 #include <rte_ethdev.h>
 #include <rte_ring.h>
 
+#include <weir/action/skbedit.h>
+#include <weir/filter/matchall.h>
 #include <weir/qdisc/fifo.h>
 
 #define QUEUES_MAX  3
@@ -395,6 +397,27 @@ take_unordered(struct live *l)
 	}
 }
 
+/* All that passes the chain is to leave by this queue. */
+static void
+choose_queue(struct chain *chain, uint16_t queue)
+{
+	const struct skbedit_conf skbedit = {
+		.action = TC_ACT_PIPE, .set = SKBEDIT_F_QUEUE_MAPPING, .queue_mapping = queue
+	};
+	const struct action_spec action = { .kind = "skbedit", .conf = &skbedit };
+	const struct matchall_conf all = { .actions = &action, .n_actions = 1 };
+	const struct filter_spec filter = { .preference = 1,
+		.protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+		.handle = 1,
+		.kind = "matchall",
+		.conf = &all };
+	struct error err;
+
+	if (!chain_empty(chain))
+		ok(chain_filter_delete(chain, &filter, NULL, NULL, &err), &err);
+	ok(chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err), &err);
+}
+
 static void
 changes_of_the_root_under_load_lose_nothing(void **state)
 {
@@ -403,7 +426,10 @@ changes_of_the_root_under_load_lose_nothing(void **state)
 	struct error err;
 
 	make_live(&l, 2, 2, 4096, 0);
+	ok(port_set_hook(l.in, "ingress", &err), &err);
 	for (unsigned int i = 0; i < 200; i++) {
+		if (i % 20 == 10) /* packets on their way to a lane that closes */
+			choose_queue(l.in->ingress, i / 20 % 3);
 		for (unsigned int flow = 0; flow < 2; flow++)
 			send_frames(&l, flow, 30);
 		add_root(&l, kinds[i % 4], NULL);
@@ -420,6 +446,48 @@ changes_of_the_root_under_load_lose_nothing(void **state)
 	assert_int_equal(sum(l.got), sum(l.sent));
 	assert_int_equal(balanced_totals(l.router).dropped, 0);
 	assert_true(l.got[0] != 0 && l.got[1] != 0);
+	destroy_live(&l);
+}
+
+static void
+send_all(struct live *l, uint32_t each)
+{
+	for (unsigned int flow = 0; flow < l->flows; flow++)
+		send_frames(l, flow, each);
+	for (unsigned int i = 0; i < 10000 && sum(l->got) < sum(l->sent); i++) {
+		sleep_ms(1);
+		for (unsigned int q = 0; q < l->right.queues; q++)
+			take_queue(l, q);
+	}
+	assert_int_equal(sum(l->got), sum(l->sent));
+}
+
+/* Three workers, of which two have a queue: all of them send by the chosen one; without, and beyond the last, as ever. */
+static void
+skbedit_chooses_the_queue(void **state)
+{
+	struct live l;
+	struct error err;
+
+	make_live(&l, 3, 2, 4096, 0);
+	ok(port_set_hook(l.in, "ingress", &err), &err);
+	ok(port_set_hook(l.out, "clsact", &err), &err);
+	choose_queue(l.in->ingress, 1);
+	send_all(&l, 100);
+	assert_int_equal(l.got[1], 300);
+	choose_queue(l.out->egress, 0);
+	send_all(&l, 100);
+	assert_int_equal(l.got[0], 300);
+	choose_queue(l.out->egress, 2);
+	send_all(&l, 100);
+	assert_int_equal(l.got[0], 300 + 200);
+	assert_int_equal(l.got[1], 300 + 100);
+	/* Another root has one queue. */
+	choose_queue(l.out->egress, 1);
+	add_root(&l, "pfifo", NULL);
+	send_all(&l, 50);
+	assert_int_equal(l.got[0], 500 + 150);
+	assert_int_equal(balanced_totals(l.router).dropped, 0);
 	destroy_live(&l);
 }
 
@@ -501,6 +569,7 @@ main(void)
 		cmocka_unit_test(another_root_gets_what_the_lanes_hold),
 		cmocka_unit_test(a_deleted_root_brings_mq_back),
 		cmocka_unit_test(changes_of_the_root_under_load_lose_nothing),
+		cmocka_unit_test(skbedit_chooses_the_queue),
 		cmocka_unit_test(down_drops_what_the_lanes_hold),
 		cmocka_unit_test(removal_drops_what_the_lanes_hold),
 		cmocka_unit_test(a_stop_with_full_lanes_returns_every_buffer),
