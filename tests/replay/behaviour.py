@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -29,6 +30,7 @@ KINDS = (
     'netem-',
     'pfifo-',
     'pfifo_fast-',
+    'police-',
     'prio-',
     'red-',
     'sfq-',
@@ -42,7 +44,7 @@ SUM_ONLY = {'pfifo-4-unequal'}
 # 16 bits, as Linux has it, they come at other times than by RFC 8289 to the letter (test_codel.c).
 SWINGS = {('fq_codel-4-unequal', 'c')}
 FEW = 100  # packets
-TRACE_MS = 0.1  # a burst's departures, one by one
+TRACE_MS = 0.2  # a burst's departures, one by one: Linux took 15 us to send each
 
 
 def frame(flow, i, sequence):
@@ -85,13 +87,18 @@ def read_capture(path):
     return found
 
 
+def here(line):
+    """What Linux did where the packets arrived (its host b) is done where they come in."""
+    return re.sub(r'^tc -n b (.*) dev eth0', r'tc \1 dev in', line)
+
+
 def replay(build, scenario, packets, read):
     """What read(folder) finds in the results of a replay, or None and what was said."""
     with tempfile.TemporaryDirectory(prefix='weir-behaviour-') as folder:
         write_capture(f'{folder}/in.pcap', packets)
         with open(f'{folder}/setup', 'w') as script:
             script.write('set -e\nip link set in up\nip link set eth0 up\nip addr add 10.2.0.1/24 dev in\nip addr add 10.1.0.1/24 dev eth0\n')
-            script.write('\n'.join(scenario['setup']) + '\n')
+            script.write('\n'.join(map(here, scenario['setup'])) + '\n')
         done = subprocess.run([f'{build}/control/client/weir', 'replay', '--port', f'in,in={folder}/in.pcap', '--port', f'eth0,out={folder}/eth0.pcap',
                                '--config', f'{folder}/setup', '--packets', '--out', f'{folder}/out'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
