@@ -10,17 +10,18 @@
 #include <weir/packet.h>
 
 #include "hfsc.h"
+#include "hfsc_times.h"
 #include "leaf.h"
 #include "tree.h"
 
-#define LAG_MAX_NS UINT64_C(1000000)
-#define HEAP_MIN   16 /* slots */
+#define LAG_MAX_NS  UINT64_C(1000000)
+#define CONTEST_MIN 2 /* a contest has 2^CONTEST_MIN places at least */
 
-_Static_assert(
-	(offsetof(struct class, priv) + offsetof(struct hfsc_class, virtual_ns)) % RTE_CACHE_LINE_SIZE == 0 &&
-		(offsetof(struct class, priv) + offsetof(struct hfsc_class, upper_limit)) % RTE_CACHE_LINE_SIZE == 0 &&
-		(offsetof(struct class, priv) + offsetof(struct hfsc_class, inner)) % RTE_CACHE_LINE_SIZE == 0,
-	"link sharing with real time, the upper limit, and an inner class have a line each");
+#define IN_CLASS(member) (offsetof(struct class, priv) + offsetof(struct hfsc_class, member))
+
+_Static_assert(IN_CLASS(virtual_ns) % RTE_CACHE_LINE_SIZE == 0 && IN_CLASS(inner) % RTE_CACHE_LINE_SIZE == 0 &&
+		       IN_CLASS(inner.reached) % RTE_CACHE_LINE_SIZE == 0,
+	"link sharing with real time, and an inner class, have a line each; what comes behind has another one");
 
 /* ---- the qdisc */
 
@@ -60,10 +61,11 @@ hfsc_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 }
 
 static void
-free_heap(struct qdisc *q, struct min_heap *heap)
+free_contest(struct qdisc *q, struct contest *t)
 {
-	qdisc_dealloc(q, heap->slots, heap->size * sizeof(*heap->slots));
-	*heap = (struct min_heap){ 0 };
+	if (t->words != NULL)
+		qdisc_dealloc(q, t->words, contest_bytes(t->size_log));
+	*t = (struct contest){ 0 };
 }
 
 static void
@@ -74,7 +76,7 @@ hfsc_destroy(struct qdisc *q)
 
 	while ((chunk = wheel_take(&h->wheel)) != NULL)
 		qdisc_dealloc(q, chunk, sizeof(*chunk));
-	free_heap(q, &h->deadlines);
+	free_contest(q, &h->deadlines);
 }
 
 static void
@@ -252,34 +254,19 @@ set_shapes(struct class *c, bool inner)
 		cl->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, cl->upper_limit.cost));
 }
 
-/* Room for `entries` in a heap that has `size` slots: a larger one, or none if there is no need. */
+/* Room for `entries` in a contest like t: a larger one, or none if there is no need. */
 static int
-allocate_heap(struct qdisc *q, struct min_heap *fresh, uint32_t size, uint32_t entries)
+allocate_contest(struct qdisc *q, struct contest *fresh, const struct contest *t, uint32_t entries)
 {
-	uint32_t wanted = RTE_MAX(size, (uint32_t)HEAP_MIN);
+	unsigned int size_log = t->words == NULL ? CONTEST_MIN : t->size_log;
 
-	if (size >= heap_slots_for(entries))
+	if (t->words != NULL && entries <= 1u << size_log)
 		return 0;
-	while (wanted < heap_slots_for(entries))
-		wanted *= 2;
-	fresh->slots = qdisc_alloc(q, wanted * sizeof(*fresh->slots));
-	fresh->size = wanted;
-	fresh->end = HEAP_ROOT;
-	return fresh->slots != NULL ? 0 : -ENOMEM;
-}
-
-/* (owner) What was allocated takes the place of the heap's memory, which is left in it, to be freed by control. */
-static void
-enlarge_heap(struct min_heap *heap, struct min_heap *fresh)
-{
-	struct min_heap old = *heap;
-
-	if (fresh->size == 0)
-		return;
-	*heap = *fresh;
-	for (uint32_t i = HEAP_ROOT; i < old.end; i++)
-		heap->slots[heap->end++] = old.slots[i];
-	*fresh = old;
+	while (entries > 1u << size_log)
+		size_log++;
+	fresh->words = qdisc_alloc(q, contest_bytes(size_log));
+	fresh->size_log = (uint8_t)size_log;
+	return fresh->words != NULL ? 0 : -ENOMEM;
 }
 
 /* All that it takes to link the class. */
@@ -291,14 +278,16 @@ allocate(struct class *c, const struct class *parent)
 	const struct hfsc_more *parents = parent->more;
 	uint32_t classes = c->qdisc->class_table->count + 1, chunks = wheel_chunks_for(classes * HFSC_WAITS);
 	struct hfsc_more *more = c->more = qdisc_alloc(c->qdisc, sizeof(*more));
+	const struct contest none = { 0 };
 	int rc;
 
 	if (more == NULL)
 		return -ENOMEM;
-	rc = allocate_heap(c->qdisc, &more->parents_heap,
-		parents->children == 0 && parent != h->root ? 0 : above->inner.children.size, parents->children + 1);
+	/* What is there of a leaf's is not in use. */
+	rc = allocate_contest(c->qdisc, &more->parents_children,
+		parents->children == 0 && parent != h->root ? &none : &above->inner.children, parents->children + 1);
 	if (rc == 0)
-		rc = allocate_heap(c->qdisc, &more->deadlines, h->deadlines.size, classes);
+		rc = allocate_contest(c->qdisc, &more->deadlines, &h->deadlines, classes);
 	for (; rc == 0 && h->chunks < chunks; h->chunks++) {
 		struct wheel_chunk *chunk = qdisc_alloc(c->qdisc, sizeof(*chunk));
 
@@ -325,11 +314,11 @@ hfsc_class_destroy(struct class *c)
 		qdisc_dealloc(c->qdisc, chunk, sizeof(*chunk));
 		h->chunks--;
 	}
-	free_heap(c->qdisc, &more->parents_heap);
-	free_heap(c->qdisc, &more->deadlines);
-	free_heap(c->qdisc, &more->leftover);
+	free_contest(c->qdisc, &more->parents_children);
+	free_contest(c->qdisc, &more->deadlines);
+	free_contest(c->qdisc, &more->leftover);
 	if (more->children != 0 || c == h->root)
-		free_heap(c->qdisc, &((struct hfsc_class *)class_priv(c))->inner.children);
+		free_contest(c->qdisc, &((struct hfsc_class *)class_priv(c))->inner.children);
 	qdisc_dealloc(c->qdisc, more, sizeof(*more));
 }
 
@@ -405,8 +394,7 @@ turn_inner(struct hfsc *h, struct class *c, bool inner)
 	hfsc_curve_start(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), cl->virtual_ns, cl->total);
 	if (!inner)
 		hfsc_curve_start(&cl->deadline, hfsc_bend(cl, HFSC_REAL_TIME), 0, cl->real_time_total);
-	if (parent->inner.ahead == cl)
-		parent->inner.ahead = NULL;
+	hfsc_forget_ahead(&parent->inner, cl);
 }
 
 /* One more than the highest of its children's. */
@@ -446,10 +434,12 @@ hfsc_class_link(struct class *c)
 		more->chunks = chunk->next;
 		wheel_give(&h->wheel, chunk);
 	}
-	enlarge_heap(&h->deadlines, &more->deadlines);
+	if (more->deadlines.words != NULL)
+		contest_enlarge(&h->deadlines, &more->deadlines);
 	if (hfsc_more(parent)->children++ == 0)
 		turn_inner(h, hfsc_class_of(parent), true);
-	enlarge_heap(&parent->inner.children, &more->parents_heap);
+	if (more->parents_children.words != NULL)
+		contest_enlarge(&parent->inner.children, &more->parents_children);
 	cl->epoch = parent->inner.epoch;
 	cl->virtual_ns = parent->inner.clock;
 	hfsc_curve_start(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), cl->virtual_ns, 0);
@@ -467,10 +457,9 @@ hfsc_class_unlink(struct class *c)
 
 	hfsc_take_out(h, cl);
 	memset(h->ahead, 0, sizeof(h->ahead));
-	if (parent->inner.ahead == cl)
-		parent->inner.ahead = NULL;
+	hfsc_forget_ahead(&parent->inner, cl);
 	if (--hfsc_more(parent)->children == 0) {
-		/* The heap's memory goes with its last member, to be freed by control; the root class keeps its own. */
+		/* The contest's memory goes with its last member, to be freed by control; the root class keeps its own. */
 		if (parent != class_priv(h->root)) {
 			hfsc_more(cl)->leftover = parent->inner.children;
 			turn_inner(h, hfsc_class_of(parent), false);

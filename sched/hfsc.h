@@ -6,15 +6,16 @@
  * The terms are those of Stoica, Zhang and Ng's paper and of tc-hfsc(7). Two criteria choose the next packet:
  *
  *   real time    Of the leaves whose real-time curve would be behind without it (their eligible time has come), the one
- *                with the earliest deadline. Who is not eligible yet waits in the timer wheel; who is stands in a heap
- *                by deadline.
+ *                with the earliest deadline. Who is not eligible yet waits in the timer wheel; those who are contest by
+ *                deadline.
  *   link share   If there is none: from the root down, the child with the least virtual time, which is the work that it
- *                has got, drawn through its link-share curve. Each inner class has a heap of its children. A class that
- *                is over its upper limit waits in the wheel until its fit time, and stands in no heap meanwhile.
+ *                has got, drawn through its link-share curve. Each inner class has a contest of its children. A class that
+ *                is over its upper limit waits in the wheel until its fit time, and is in no contest meanwhile.
  *
- * A heap of children is put right only where it shows: an entry may be there of a class that has nothing to send any
- * more, or with a virtual time that the class has left behind. Both are seen when the entry comes first, and virtual
- * times only grow, so that nobody else's turn is missed by it.
+ * In a contest are those who may be chosen, and inner classes with somebody in theirs, with the virtual time that they
+ * have: who is first of all is found without touching any other. Only while all are served by the first criterion, the
+ * contests of the second are left as they are, but for who is first: virtual times only grow, so that the others are put
+ * right when they come first.
  */
 #ifndef WEIR_SCHED_HFSC_H
 #define WEIR_SCHED_HFSC_H
@@ -22,8 +23,8 @@
 #include <weir/qdisc/hfsc.h>
 #include <weir/sched.h>
 
+#include "contest.h"
 #include "hfsc_curve.h"
-#include "min_heap.h"
 #include "waiting.h"
 #include "wheel.h"
 
@@ -36,15 +37,16 @@
 
 /* What an inner class keeps of its children's virtual times. */
 struct hfsc_inner {
-	struct min_heap children; /* those that may be next, by virtual time */
+	struct contest children; /* those that may be next, by virtual time */
 	uint64_t clock; /* virtual time of the child that was served last, before it was */
-	uint64_t reached; /* the furthest that any child has come */
-	const struct hfsc_class
-		*ahead; /* an active child that is furthest ahead, as far as is known; NULL: not known */
-	uint64_t ahead_ns; /* its virtual time */
-	uint32_t epoch; /* grows when the clock comes to a multiple of 2^62: who did not see that has an old time */
-	uint32_t active; /* children with something to share the link for */
+	/* an active child that is furthest ahead, as far as is known, and its virtual time; NULL, clock: not known */
+	const struct hfsc_class *ahead;
+	uint64_t ahead_ns;
+	uint32_t epoch; /* grows when the clock comes to a multiple of 2^62: who has been idle since has an old time */
+	uint16_t active; /* children with something to share the link for */
 	bool deep; /* some of them are inner classes */
+	/* in the next line */
+	uint64_t reached; /* the furthest that any child had come that is idle now */
 };
 
 /* A class's curves. */
@@ -59,29 +61,32 @@ enum hfsc_kind {
 struct hfsc_class {
 	/* the rest of struct class's hot line */
 	uint64_t total; /* bytes sent by it and all below it */
-	uint64_t real_time_total; /* of these, by its own real-time curve */
 	struct hfsc_class *next_turned; /* in hfsc.turned */
 	uint32_t period; /* times that it has had something to share the link for, after it had nothing */
+	uint16_t place, deadline_place; /* in its parent's contest, and in that of deadlines */
+	uint32_t epoch; /* its parent's, when it turned idle last */
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
 	uint8_t bent : HFSC_CURVES; /* likewise, of two pieces */
+	/* a byte, so that a few of them are asked at once */
 	bool busy : 1; /* a leaf with packets */
 	bool turned : 1; /* stands in hfsc.turned */
 	bool active : 1; /* has something to share the link for */
 	bool parked : 1; /* its leaf qdisc has packets but gives none yet */
 	bool unfit : 1; /* over its upper limit until its fit time */
-	bool queued : 1; /* has an entry in its parent's heap */
-	bool eligible : 1; /* has an entry in the heap of deadlines */
+	bool queued : 1; /* in its parent's contest */
+	bool moved : 1; /* and has left behind the virtual time that it is there with */
+	bool eligible : 1; /* in the contest of deadlines */
 	/* a line of link sharing and real time */
 	uint64_t virtual_ns;
 	struct hfsc_line link_share; /* over virtual time */
 	struct hfsc_line
 		deadline; /* of real time: the paper's deadline curve, and by it or its line the eligible one */
-	uint32_t epoch; /* its parent's, when virtual_ns was set */
+	uint64_t real_time_total; /* bytes sent by its own real-time curve */
 	/* a line of an inner class */
 	_Alignas(32) struct hfsc_inner inner;
 	/* a line of the upper limit */
-	_Alignas(32) struct hfsc_line upper_limit;
+	struct hfsc_line upper_limit;
 	uint64_t lag_max_ns; /* what a class that could not use its upper limit may make up for */
 };
 
@@ -92,25 +97,30 @@ struct hfsc_more {
 	uint32_t level; /* 0: a leaf */
 	uint32_t children;
 	/*
-	 * From init to link: memory that the parent, the heap of deadlines and the wheel need for one class more;
+	 * From init to link: memory that the parent, the contest of deadlines and the wheel need for one class more;
 	 * afterwards what these had before, until it can be freed.
 	 */
-	struct min_heap parents_heap, deadlines;
-	struct min_heap leftover; /* the heap of a parent that has lost its last child with this class; likewise */
+	struct contest parents_children, deadlines;
+	struct contest leftover; /* that of a parent which has lost its last child with this class; likewise */
 	struct wheel_chunk *chunks;
 	struct hfsc_class_conf conf;
 };
 
-#define HFSC_AHEAD 16 /* leaves */
-#define HFSC_FEW   16 /* so many classes, and what they touch, stay near the processor by themselves */
+#define HFSC_AHEAD   32 /* classes */
+#define HFSC_SHARING 64 /* packets */
+#define HFSC_SMALL   3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
 
 struct hfsc {
-	struct min_heap deadlines; /* of eligible leaves */
-	/* Leaves that will be served before long, by ahead_count: what they will touch is fetched step by step. */
+	struct contest deadlines; /* of eligible leaves */
+	/*
+	 * Classes that will be served before long, or somebody below them, by ahead_count: what that will touch is
+	 * fetched step by step.
+	 */
 	const struct hfsc_class *ahead[HFSC_AHEAD];
 	uint32_t ahead_count;
+	uint32_t sharing; /* packets, after the last one by link sharing, for which its contests are kept right */
 	struct due_look look;
-	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and stand in no heap yet */
+	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and are in no contest yet */
 	struct class *root;
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct hfsc_conf conf;
@@ -151,6 +161,15 @@ hfsc_parent(const struct hfsc *h, const struct hfsc_class *cl)
 	return c->parent != NULL ? class_priv(c->parent) : c == h->root ? NULL : class_priv(h->root);
 }
 
+/* Of one that is not the root class, `root`, for who has that at hand. */
+static inline struct hfsc_class *
+hfsc_above(struct hfsc_class *root, const struct hfsc_class *cl)
+{
+	struct class *parent = hfsc_class_of(cl)->parent;
+
+	return parent != NULL ? class_priv(parent) : root;
+}
+
 /* ---- hfsc_active.c: all of it and of hfsc_serve.c at the owner */
 
 void hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
@@ -161,7 +180,7 @@ void hfsc_unpark(struct hfsc *h, struct hfsc_class *cl);
 void hfsc_settle(struct hfsc *h, uint64_t now);
 /* Those of its curves begin anew, a bit for each enum hfsc_kind, with what was sent up to now behind them. */
 void hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, uint64_t now);
-/* cl stands in no heap and not in the wheel, whatever it waited for: before it goes, or is a leaf no longer. */
+/* cl is in no contest and not in the wheel, whatever it waited for: before it goes, or is a leaf no longer. */
 void hfsc_take_out(struct hfsc *h, struct hfsc_class *cl);
 /* The wheel has told of a wait. */
 void hfsc_is_due(struct hfsc *h, uintptr_t who, uint64_t now);

@@ -23,9 +23,7 @@ system_virtual(const struct hfsc_inner *inner)
 	if (inner->active == 0)
 		return inner->reached;
 	least = hfsc_least_virtual(inner);
-	if (inner->ahead == NULL || !key_before(least, inner->ahead_ns))
-		return least;
-	return least + (inner->ahead_ns - least) / 2;
+	return hfsc_before(least, inner->ahead_ns) ? least + (inner->ahead_ns - least) / 2 : least;
 }
 
 /* cl turns active under its parent. */
@@ -38,7 +36,7 @@ join(struct hfsc_inner *inner, struct hfsc_class *cl)
 	if (hfsc_is_stale(inner, cl)) {
 		hfsc_curve_start(&cl->link_share, bend, at, cl->total);
 	} else {
-		if (key_before(at, cl->virtual_ns))
+		if (hfsc_before(at, cl->virtual_ns))
 			at = cl->virtual_ns;
 		hfsc_curve_restart(&cl->link_share, bend, at, cl->total);
 	}
@@ -51,24 +49,21 @@ catch_up(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
 	uint64_t least = hfsc_least_virtual(inner);
 
-	if (likely(!key_before(cl->virtual_ns, least) && !hfsc_is_stale(inner, cl)))
+	if (likely(!hfsc_before(cl->virtual_ns, least) && !hfsc_is_stale(inner, cl)))
 		return;
 	hfsc_curve_shift(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), least - cl->virtual_ns);
 	hfsc_note_virtual(inner, cl, least);
 }
 
-/* cl has something to send and may: into its parent's heap, and the parent into its own. */
+/* cl has something to send and may: into its parent's contest, and the parent into its own. */
 static void
 queue_up(const struct hfsc *h, struct hfsc_class *cl)
 {
 	struct hfsc_class *parent;
 
-	/* One that is in the heap already may be there from before its parent turned idle and left its own. */
-	for (; !cl->unfit && cl->active && (parent = hfsc_parent(h, cl)) != NULL; cl = parent) {
-		if (cl->queued)
-			continue;
+	for (; !cl->queued && !cl->unfit && cl->active && (parent = hfsc_parent(h, cl)) != NULL; cl = parent) {
 		catch_up(&parent->inner, cl);
-		heap_push(&parent->inner.children, cl->virtual_ns, cl);
+		cl->place = contest_enter(&parent->inner.children, cl->virtual_ns, cl);
 		cl->queued = true;
 	}
 }
@@ -79,7 +74,7 @@ fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	if (!cl->active || !hfsc_has(cl, HFSC_UPPER_LIMIT))
 		return;
 	hfsc_count_upper_limit(h, cl, now);
-	if (hfsc_is_inner(cl) ? !heap_empty(&cl->inner.children) : cl->busy && !cl->parked)
+	if (hfsc_is_inner(cl) ? !contest_empty(&cl->inner.children) : cl->busy && !cl->parked)
 		queue_up(h, cl);
 }
 
@@ -91,7 +86,7 @@ settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	if (eligible > now) {
 		hfsc_arm(h, cl, HFSC_WAIT_ELIGIBLE, eligible);
 	} else if (hfsc_know_deadline(h, cl, now, &deadline)) {
-		heap_push(&h->deadlines, deadline, cl);
+		cl->deadline_place = contest_enter(&h->deadlines, deadline, cl);
 		cl->eligible = true;
 	}
 }
@@ -129,14 +124,13 @@ hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl)
 	struct hfsc_class *parent;
 
 	cl->busy = cl->parked = false;
-	if (cl->eligible)
-		heap_remove(&h->deadlines, cl);
-	cl->eligible = false;
+	hfsc_leave_deadlines(h, cl);
+	hfsc_withdraw(h, cl);
 	for (; cl->active; cl = parent) {
 		parent = hfsc_parent(h, cl);
 		cl->active = false;
-		if (parent->inner.ahead == cl)
-			parent->inner.ahead = NULL;
+		hfsc_note_virtual(&parent->inner, cl, cl->virtual_ns);
+		hfsc_forget_ahead(&parent->inner, cl);
 		if (--parent->inner.active != 0)
 			break;
 	}
@@ -211,15 +205,13 @@ hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, u
 		hfsc_count_upper_limit(h, cl, now);
 	if (cl->busy)
 		hfsc_leaf_busy(h, cl, now);
-	else if (cl->active && hfsc_is_inner(cl) && !heap_empty(&cl->inner.children))
+	else if (cl->active && hfsc_is_inner(cl) && !contest_empty(&cl->inner.children))
 		queue_up(h, cl);
 }
 
 void
 hfsc_take_out(struct hfsc *h, struct hfsc_class *cl)
 {
-	struct hfsc_class *parent = hfsc_parent(h, cl);
-
 	for (unsigned int wait = 0; wait < HFSC_WAIT_PARKED; wait++) {
 		if ((cl->armed & 1u << wait) != 0)
 			wheel_remove(&h->wheel, hfsc_wait_of(cl, wait));
@@ -227,12 +219,8 @@ hfsc_take_out(struct hfsc *h, struct hfsc_class *cl)
 	cl->armed = 0;
 	parking_leave(&hfsc_more(cl)->parking, &h->wheel, hfsc_wait_of(cl, HFSC_WAIT_PARKED));
 	cl->unfit = false;
-	if (cl->eligible)
-		heap_remove(&h->deadlines, cl);
-	cl->eligible = false;
-	if (cl->queued)
-		heap_remove(&parent->inner.children, cl);
-	cl->queued = false;
+	hfsc_leave_deadlines(h, cl);
+	hfsc_withdraw(h, cl);
 	for (struct hfsc_class **at = &h->turned; *at != NULL; at = &(*at)->next_turned) {
 		if (*at == cl) {
 			*at = cl->next_turned;

@@ -84,9 +84,9 @@ hfsc_ns(uint64_t bytes, uint64_t cost)
 static inline uint64_t
 hfsc_line_time(const struct hfsc_line *line, uint64_t bytes)
 {
-	if (bytes == line->y)
-		return line->x;
-	return unlikely(line->cost == HFSC_NEVER_COST) ? SCHED_NEVER : line->x + hfsc_ns(bytes - line->y, line->cost);
+	if (unlikely(line->cost == HFSC_NEVER_COST))
+		return bytes == line->y ? line->x : SCHED_NEVER;
+	return line->x + hfsc_ns(bytes - line->y, line->cost);
 }
 
 static __rte_noinline uint64_t

@@ -12,8 +12,7 @@
 #include "hfsc.h"
 #include "leaf.h"
 
-#define HFSC_LEAD_MAX                                                                                                  \
-	(INT64_C(1) << 61) /* of a virtual time before the clock, so that times in a heap can be compared */
+#define HFSC_LEAD_MAX    (INT64_C(1) << 61) /* of a virtual time before the clock, so that times can be compared */
 #define HFSC_EPOCH_SHIFT 62
 #define HFSC_FAR_NS      (UINT64_C(1) << 62) /* a deadline that is never: later than all others */
 
@@ -47,29 +46,69 @@ hfsc_arm(struct hfsc *h, struct hfsc_class *cl, unsigned int wait, uint64_t time
 	wheel_add(&h->wheel, time_ns, hfsc_wait_of(cl, wait));
 }
 
+/* ---- leaving contests */
+
+static inline void
+hfsc_leave_deadlines(struct hfsc *h, struct hfsc_class *cl)
+{
+	if (cl->eligible)
+		contest_leave(&h->deadlines, cl->deadline_place);
+	cl->eligible = false;
+}
+
+/* cl may not be chosen any more: out of its parent's contest; and the parent, if nobody is left there, out of its own. */
+static inline void
+hfsc_withdraw(const struct hfsc *h, struct hfsc_class *cl)
+{
+	while (cl->queued) {
+		struct hfsc_class *parent = hfsc_parent(h, cl);
+
+		contest_leave(&parent->inner.children, cl->place);
+		cl->queued = cl->moved = false;
+		if (!contest_empty(&parent->inner.children))
+			return;
+		cl = parent;
+	}
+}
+
 static inline void
 hfsc_park(struct hfsc *h, struct hfsc_class *cl, uint64_t until_ns)
 {
 	cl->parked = true;
-	if (cl->eligible)
-		heap_remove(&h->deadlines, cl);
-	cl->eligible = false;
+	hfsc_leave_deadlines(h, cl);
+	hfsc_withdraw(h, cl);
 	parking_wait(&hfsc_more(cl)->parking, &h->wheel, hfsc_wait_of(cl, HFSC_WAIT_PARKED), until_ns);
 }
 
 /* ---- virtual time */
 
+/* Virtual times may go round: any two that are compared are less than 2^63 apart. */
+static inline bool
+hfsc_before(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0;
+}
+
+/* cl, which is in its parent's contest, goes where it belongs there. */
+static inline void
+hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
+{
+	if (unlikely(cl->moved))
+		cl->moved = false;
+	contest_change(&inner->children, cl->place, cl->virtual_ns);
+}
+
 /* The least of the children that may be next, or what that was when there were any. */
 static inline uint64_t
 hfsc_least_virtual(const struct hfsc_inner *inner)
 {
-	return heap_empty(&inner->children) ? inner->clock : heap_first(&inner->children)->key;
+	return contest_empty(&inner->children) ? inner->clock : contest_first_key(&inner->children);
 }
 
 static inline void
 hfsc_tick(struct hfsc_inner *inner, uint64_t virtual_ns)
 {
-	if (!key_before(inner->clock, virtual_ns))
+	if (!hfsc_before(inner->clock, virtual_ns))
 		return;
 	inner->epoch += (inner->clock ^ virtual_ns) >> HFSC_EPOCH_SHIFT != 0;
 	inner->clock = virtual_ns;
@@ -82,17 +121,29 @@ hfsc_is_stale(const struct hfsc_inner *inner, const struct hfsc_class *cl)
 	return inner->epoch - cl->epoch > 1;
 }
 
+/* cl's virtual time is another one. */
 static inline void
 hfsc_note_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t virtual_ns)
 {
 	cl->virtual_ns = virtual_ns;
-	cl->epoch = inner->epoch;
-	if (key_before(inner->reached, virtual_ns))
-		inner->reached = virtual_ns;
-	if (inner->ahead == cl || (cl->active && (inner->ahead == NULL || key_before(inner->ahead_ns, virtual_ns)))) {
+	if (unlikely(!cl->active)) {
+		cl->epoch = inner->epoch;
+		if (hfsc_before(inner->reached, virtual_ns))
+			inner->reached = virtual_ns;
+	} else if (hfsc_before(inner->ahead_ns, virtual_ns)) {
 		inner->ahead = cl;
 		inner->ahead_ns = virtual_ns;
 	}
+}
+
+/* cl, a child, goes or has nothing to share the link for any more: who is ahead now will be known by and by. */
+static inline void
+hfsc_forget_ahead(struct hfsc_inner *inner, const struct hfsc_class *cl)
+{
+	if (inner->ahead != cl)
+		return;
+	inner->ahead = NULL;
+	inner->ahead_ns = inner->clock;
 }
 
 /*
@@ -128,6 +179,7 @@ hfsc_count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 
 	if (fit > now) {
 		cl->unfit = true;
+		hfsc_withdraw(h, cl);
 		hfsc_arm(h, cl, HFSC_WAIT_FIT, fit);
 		return;
 	}

@@ -21,9 +21,16 @@ add_hfsc_class(struct qdisc *q, uint32_t parent, uint32_t minor, uint64_t assure
 	require(sched_class_add(q, &spec, NULL, &err) == 0, err.msg);
 }
 
+/* About `rate`, as curves that are all alike and begin together stay together: else all leaves would be due at once. */
+static uint64_t
+about(double rate)
+{
+	return (uint64_t)(rate * (0.95 + random_below(1000) / 1e4));
+}
+
 /*
- * The tree of htb's rows. Each leaf is assured `assured` of what the link gives it, by real time, and shares the rest;
- * or it may have no more than 95 % of it, and waits for its fit time.
+ * The tree of htb's rows. Each leaf is assured about `assured` of what the link gives it, by real time, and shares the
+ * rest; or it may have no more than about 95 % of it, and waits for its fit time.
  */
 static void
 load_hfsc(struct load *load, unsigned int leaves, double assured, bool limited)
@@ -40,8 +47,8 @@ load_hfsc(struct load *load, unsigned int leaves, double assured, bool limited)
 	for (unsigned int i = 0; i < inner; i++)
 		add_hfsc_class(q, 1, 2 + i, 0, rate * leaves / inner, 0);
 	for (unsigned int i = 0; i < leaves; i++)
-		add_hfsc_class(q, 2 + i % inner, FIRST_LEAF_MINOR + i, (uint64_t)((double)rate * assured), rate,
-			limited ? rate * 95 / 100 : 0);
+		add_hfsc_class(q, 2 + i % inner, FIRST_LEAF_MINOR + i, about((double)rate * assured), rate,
+			limited ? about((double)rate * 0.95) : 0);
 	if (!limited)
 		load_aim_at_random(load, leaves, load_target_leaf);
 }

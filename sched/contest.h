@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A contest: of those who are in it, the one with the least key. A tree of winners (Knuth, The Art of Computer
+ * Programming, vol. 3, 5.4.1), in which each node has the lesser of the two below it:
+ *
+ *   node:            1: a                 the winner; of a larger tree only the part in use is written
+ *               2: a      3: d
+ *             4: a  5: b  6: c  7: d      places 0 to 3: node = size + place
+ *
+ * A new key is put in its place, and what is above it is written anew, level by level: which nodes that takes is known
+ * before any of them is read, and nothing depends on how a comparison ends. So there is no miss behind a miss and no
+ * branch to guess, as there are in a heap, whoever's key it is, and who leaves costs no more than who comes.
+ *
+ * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it is,
+ * a number, in the others. Keys are nanoseconds, and wrap around; who is more than three days ahead stands where three
+ * days are. The greatest word wins, and 0 is nobody. Memory is its owner's.
+ */
+#ifndef WEIR_SCHED_CONTEST_H
+#define WEIR_SCHED_CONTEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_branch_prediction.h>
+
+#define CONTEST_NUMBER_BITS 16
+#define CONTEST_NUMBER_MAX  65535u
+#define CONTEST_RANGE       ((UINT64_C(1) << 48) - 1)
+#define CONTEST_BEHIND      (UINT64_C(1) << 46) /* as much before the first key that came there is room for */
+
+struct contest {
+	void *first; /* the winner; NULL: nobody is in it */
+	uint64_t *words; /* 2 * size, then the items by number; zeroed; NULL: there is no room */
+	uint64_t base;
+	uint16_t count; /* of those who are in it */
+	uint16_t used; /* numbers given since it was empty */
+	uint16_t free; /* 1 + one that was given back since, whose item is the next one; 0: none */
+	uint8_t size_log;
+	uint8_t height; /* of the part in use: it has 2^height places */
+};
+
+/* Bytes of memory for 2^size_log places. */
+static inline size_t
+contest_bytes(unsigned int size_log)
+{
+	return (3 * sizeof(uint64_t)) << size_log;
+}
+
+static inline bool
+contest_empty(const struct contest *t)
+{
+	return t->first == NULL;
+}
+
+static inline uintptr_t *
+contest_items(const struct contest *t)
+{
+	return (uintptr_t *)(t->words + (UINT64_C(2) << t->size_log));
+}
+
+static inline void *
+contest_item(const struct contest *t, uint64_t word)
+{
+	return (void *)contest_items(t)[word & CONTEST_NUMBER_MAX];
+}
+
+/* The node of the winner. */
+static inline uint32_t
+contest_top(const struct contest *t)
+{
+	return 1u << (t->size_log - t->height);
+}
+
+/* The winner's, of one that is not empty. */
+static inline uint64_t
+contest_first_key(const struct contest *t)
+{
+	return t->base + (CONTEST_RANGE - (t->words[contest_top(t)] >> CONTEST_NUMBER_BITS));
+}
+
+static inline uint64_t
+contest_word(const struct contest *t, uint16_t number, uint64_t key)
+{
+	uint64_t after = key - t->base;
+
+	if (unlikely(after >= CONTEST_RANGE))
+		after = (int64_t)after < 0 ? 0 : CONTEST_RANGE - 1;
+	return (CONTEST_RANGE - after) << CONTEST_NUMBER_BITS | number;
+}
+
+static inline void
+contest_put(struct contest *t, uint16_t place, uint64_t word)
+{
+	uint64_t *words = t->words;
+	uint32_t node = (1u << t->size_log) + place, top = contest_top(t);
+
+	words[node] = word;
+	while (node != top) {
+		uint64_t other = words[node ^ 1];
+
+		word = word > other ? word : other;
+		node /= 2;
+		words[node] = word;
+	}
+	t->first = contest_item(t, word);
+}
+
+/* The base moves on with the winner: all words with it, which leaves their order as it is. */
+static __attribute__((noinline)) void
+contest_move_base(struct contest *t)
+{
+	uint64_t by = contest_first_key(t) - CONTEST_BEHIND - t->base;
+
+	if ((int64_t)by <= 0)
+		return;
+	t->base += by;
+	for (uint32_t i = 1; i < 2u << t->size_log; i++) {
+		if (t->words[i] != 0)
+			t->words[i] += by << CONTEST_NUMBER_BITS;
+	}
+}
+
+/* Of who is there. */
+static inline uint16_t
+contest_number(const struct contest *t, uint16_t place)
+{
+	return (uint16_t)t->words[(1u << t->size_log) + place];
+}
+
+/* The key of who has that place is another one. */
+static inline void
+contest_change(struct contest *t, uint16_t place, uint64_t key)
+{
+	if (unlikely(key - t->base > CONTEST_RANGE / 2))
+		contest_move_base(t);
+	contest_put(t, place, contest_word(t, contest_number(t, place), key));
+}
+
+/*
+ * The place of a number. Of equal keys the greatest number wins, and those who come one after another mostly win so, too:
+ * they are put far apart, so that who is first in a part of the tree (contest_soon) is not just the next winner. 2^n to
+ * 2^(n+1) - 1 are in the half that the tree grows by, in the order of their bits read backwards.
+ */
+static inline uint16_t
+contest_place_of(uint32_t number)
+{
+	unsigned int bits = 31 - (unsigned int)__builtin_clz(number | 1); /* below the highest one */
+	uint32_t half = 1u << bits, reversed = number & ~half;
+
+	reversed = (reversed & 0x5555) << 1 | (reversed >> 1 & 0x5555);
+	reversed = (reversed & 0x3333) << 2 | (reversed >> 2 & 0x3333);
+	reversed = (reversed & 0x0f0f) << 4 | (reversed >> 4 & 0x0f0f);
+	reversed = (reversed & 0x00ff) << 8 | reversed >> 8;
+	return (uint16_t)((number & half) | reversed >> (16 - bits));
+}
+
+/* There must be room. Returns his place, which stays his until he leaves. */
+static inline uint16_t
+contest_enter(struct contest *t, uint64_t key, void *item)
+{
+	uintptr_t *items = contest_items(t);
+	uint16_t number, place;
+
+	if (t->count++ == 0)
+		t->base = key - CONTEST_BEHIND;
+	else if (unlikely(key - t->base > CONTEST_RANGE / 2))
+		contest_move_base(t);
+	if (t->free != 0) {
+		number = (uint16_t)(t->free - 1);
+		t->free = (uint16_t)items[number];
+	} else {
+		number = t->used++;
+		t->height += number == 1u << t->height;
+	}
+	place = contest_place_of(number);
+	items[number] = (uintptr_t)item;
+	contest_put(t, place, contest_word(t, number, key));
+	return place;
+}
+
+static inline void
+contest_leave(struct contest *t, uint16_t place)
+{
+	uint16_t number = contest_number(t, place);
+
+	contest_put(t, place, 0);
+	if (--t->count == 0) {
+		t->first = NULL;
+		t->used = t->free = 0;
+		t->height = 0;
+		return;
+	}
+	contest_items(t)[number] = t->free;
+	t->free = (uint16_t)(number + 1);
+}
+
+/* The first of the 64th part of all in which `place` is: he will win before long. NULL: nobody is there. */
+static inline void *
+contest_soon(const struct contest *t, uint16_t place)
+{
+	unsigned int up = t->height < 6 ? 0 : t->height - 6u;
+	uint64_t word = t->words[((1u << t->size_log) + place) >> up];
+
+	return word == 0 ? NULL : contest_item(t, word);
+}
+
+/* To more places: `fresh` has the memory; the old one's is left in it. Nobody's place changes. */
+static inline void
+contest_enlarge(struct contest *t, struct contest *fresh)
+{
+	struct contest old = *t;
+
+	t->words = fresh->words;
+	t->size_log = fresh->size_log;
+	for (uint32_t number = 0; number < old.used; number++) {
+		uint16_t place = contest_place_of(number);
+
+		contest_items(t)[number] = contest_items(&old)[number];
+		contest_put(t, place, old.words[(1u << old.size_log) + place]);
+	}
+	*fresh = (struct contest){ .words = old.words, .size_log = old.size_log };
+}
+
+#endif

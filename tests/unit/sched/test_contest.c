@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The contest, beside a plain list that is searched. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <rte_common.h>
+
+#include "contest.h"
+
+#define ENTRANTS 3000
+
+struct entrant {
+	uint64_t key;
+	uint16_t place;
+	bool there;
+};
+
+static struct entrant entrants[ENTRANTS];
+static struct contest contest;
+static uint64_t clock_ns, draw_state;
+
+static uint32_t
+draw(uint32_t below)
+{
+	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)((draw_state >> 33) % below);
+}
+
+static void
+get_room(struct contest *t, unsigned int size_log)
+{
+	*t = (struct contest){ .size_log = (uint8_t)size_log, .words = calloc(1, contest_bytes(size_log)) };
+	assert_non_null(t->words);
+}
+
+static int
+start(void **state)
+{
+	for (uint32_t i = 0; i < ENTRANTS; i++)
+		entrants[i] = (struct entrant){ 0 };
+	draw_state = 1;
+	clock_ns = UINT64_MAX - 1000000; /* it goes round soon */
+	get_room(&contest, 2);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	free(contest.words);
+	return 0;
+}
+
+static const struct entrant *
+first_of_list(void)
+{
+	const struct entrant *first = NULL;
+
+	for (const struct entrant *e = entrants; e < entrants + ENTRANTS; e++) {
+		if (e->there && (first == NULL || (int64_t)(e->key - first->key) < 0))
+			first = e;
+	}
+	return first;
+}
+
+static void
+check_first(void)
+{
+	const struct entrant *expected = first_of_list(), *first = contest.first;
+
+	if (expected == NULL) {
+		assert_null(first);
+		return;
+	}
+	assert_non_null(first);
+	assert_true(first->there);
+	assert_true(first->key == expected->key);
+	assert_true(contest_first_key(&contest) == expected->key);
+}
+
+static void
+come(struct entrant *e, uint64_t key)
+{
+	if (contest.count == 1u << contest.size_log) {
+		struct contest larger;
+
+		get_room(&larger, contest.size_log + 1u);
+		contest_enlarge(&contest, &larger);
+		free(larger.words);
+	}
+	e->key = key;
+	e->place = contest_enter(&contest, key, e);
+	e->there = true;
+}
+
+static void
+go(struct entrant *e)
+{
+	contest_leave(&contest, e->place);
+	e->there = false;
+}
+
+/* Most who come stay a while; then most go, until nobody is left, and so on. */
+static void
+run(uint32_t steps, uint64_t spread_ns)
+{
+	for (uint32_t i = 0; i < steps; i++) {
+		bool filling = i / (steps / 6) % 2 == 0;
+		struct entrant *e = &entrants[draw(ENTRANTS)];
+		uint64_t key = clock_ns + draw(UINT32_MAX) % spread_ns;
+
+		if (!e->there && filling) {
+			come(e, key);
+		} else if (e->there && !filling) {
+			go(e);
+		} else if (contest.first != NULL) {
+			/* The first, and anyone, are given later times. */
+			struct entrant *first = contest.first;
+
+			clock_ns = first->key;
+			first->key += draw(UINT32_MAX) % spread_ns;
+			contest_change(&contest, first->place, first->key);
+			if (e->there) {
+				e->key += draw(1000);
+				contest_change(&contest, e->place, e->key);
+			}
+		}
+		check_first();
+	}
+}
+
+static void
+the_first_is_the_one_with_the_least_key(void **state)
+{
+	run(60000, 1000000);
+	while (contest.first != NULL) {
+		go(contest.first);
+		check_first();
+	}
+	assert_int_equal(contest.count, 0);
+	assert_int_equal(contest.height, 0);
+}
+
+/* Three days are gone through again and again. */
+static void
+the_base_moves_with_the_first(void **state)
+{
+	uint64_t far_ns = CONTEST_RANGE / 8;
+
+	for (uint32_t i = 0; i < 40; i++)
+		come(&entrants[i], clock_ns + i);
+	for (uint32_t i = 0; i < 2000; i++) {
+		struct entrant *first = contest.first;
+
+		check_first();
+		first->key += far_ns + draw(1000);
+		contest_change(&contest, first->place, first->key);
+	}
+	assert_true((int64_t)(contest.base - clock_ns) > 0);
+	check_first();
+}
+
+/* Who is too far to be told waits for all others, and for those of his kind only as long as they come. */
+static void
+who_is_too_far_comes_last(void **state)
+{
+	come(&entrants[0], clock_ns + (UINT64_C(1) << 60));
+	go(&entrants[0]);
+	come(&entrants[1], clock_ns);
+	come(&entrants[0], clock_ns + (UINT64_C(1) << 60));
+	come(&entrants[2], clock_ns + 1);
+	assert_ptr_equal(contest.first, &entrants[1]);
+	go(&entrants[1]);
+	assert_ptr_equal(contest.first, &entrants[2]);
+	go(&entrants[2]);
+	assert_ptr_equal(contest.first, &entrants[0]);
+}
+
+static void
+those_who_win_together_stand_apart(void **state)
+{
+	bool seen[ENTRANTS] = { false };
+	unsigned int others = 0;
+
+	/* Each number has a place of its own, and those up to 2^n the first 2^n places. */
+	for (uint32_t number = 0; number < 2048; number++) {
+		uint16_t place = contest_place_of(number);
+
+		assert_true(place < rte_align32pow2(number + 1));
+		assert_false(seen[place]);
+		seen[place] = true;
+	}
+	/* So who will be first in a winner's part is not the next one in the whole. */
+	for (uint32_t i = 0; i < 1024; i++)
+		come(&entrants[i], clock_ns);
+	for (uint32_t i = 0; i < 1024; i++) {
+		struct entrant *first = contest.first;
+
+		first->key += 1000;
+		contest_change(&contest, first->place, first->key);
+		others += contest_soon(&contest, first->place) != contest.first;
+	}
+	assert_true(others > 900);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
+		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
+		cmocka_unit_test_setup_teardown(who_is_too_far_comes_last, start, stop),
+		cmocka_unit_test_setup_teardown(those_who_win_together_stand_apart, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
