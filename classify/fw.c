@@ -284,13 +284,9 @@ ask_other(
 	const struct fw *fw, uint32_t mark, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
 {
 	const struct fw_filter *filter = key_table_find(&fw->filters, mark);
-	struct verdict found;
 
-	if (filter == NULL || (filter->in_port != 0 && filter->in_port != pkt_of(m)->in_port))
-		return;
-	found = filter_target_answer(&filter->target, ctx, m);
-	if (found.action != TC_ACT_UNSPEC)
-		*result = found;
+	if (filter != NULL && (filter->in_port == 0 || filter->in_port == pkt_of(m)->in_port))
+		*result = filter_target_answer(&filter->target, ctx, m);
 }
 
 static void

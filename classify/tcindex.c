@@ -361,16 +361,6 @@ tcindex_actions(const void *filter)
 /* ---- classification */
 
 static void
-run_actions(
-	const struct tcindex_filter *filter, const struct classify_ctx *ctx, struct rte_mbuf *m, struct verdict *result)
-{
-	struct verdict found = filter_target_answer(&filter->target, ctx, m);
-
-	if (found.action != TC_ACT_UNSPEC)
-		*result = found;
-}
-
-static void
 tcindex_classify(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
 {
@@ -385,7 +375,8 @@ tcindex_classify(const struct filter_group *group, const struct classify_ctx *ct
 		if (likely((found & CLASS_ONLY) != 0))
 			results[i] = (struct verdict){ TC_ACT_OK, (uint32_t)(found >> 32) };
 		else if (found != 0)
-			run_actions((const struct tcindex_filter *)(uintptr_t)found, ctx, pkts[i], &results[i]);
+			results[i] = filter_target_answer(
+				&((const struct tcindex_filter *)(uintptr_t)found)->target, ctx, pkts[i]);
 		else if (lookup.fall_through)
 			results[i] = (struct verdict){ TC_ACT_OK, major | key };
 	}

@@ -92,8 +92,8 @@ class_of_mark(const struct chain *chain, uint32_t mark)
 	v = ask(chain, &p);
 	if (v.action == TC_ACT_SHOT)
 		return UINT32_MAX;
-	assert_true(v.action == TC_ACT_OK || (v.action == TC_ACT_UNSPEC && v.classid == 0));
-	return v.classid;
+	assert_true(v.action == TC_ACT_OK || v.action == TC_ACT_UNSPEC);
+	return v.action == TC_ACT_OK ? v.classid : 0;
 }
 
 static inline int
@@ -146,6 +146,32 @@ add_fw_actions(struct chain *chain, uint32_t preference, uint32_t mark, uint32_t
 			.action = (then), .set = SKBEDIT_F_MARK, .mark = (value)                                       \
 		}                                                                                                      \
 	}
+
+/* How the classifiers hash words, one after another: for tests of what two of one hash are taken for. */
+static inline uint64_t
+mix_word(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+/* Behind `first` the word that gives, from `start` on, the hash that `a` and then `b` give. */
+static inline uint64_t
+word_of_one_hash(uint64_t start, uint64_t a, uint64_t b, uint64_t first)
+{
+	return mix_word(start, a) ^ mix_word(start, first) ^ b;
+}
+
+/* Ethernet + IPv6 + UDP to port 80, flow label 0x12345, 62 bytes on the wire; addresses are 0. */
+static inline void
+packet_udp6(struct packet *p)
+{
+	static const uint8_t head[62] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0x01, 0x23, 0x45, 0, 8,
+		17, 64, [57] = 80 };
+
+	packet_init(p, head, sizeof(head));
+	p->pkt.protocol = htons(ETH_P_IPV6);
+}
 
 /* "pref/handle" of all that a dump would print, in its order. */
 static inline int

@@ -367,6 +367,27 @@ finds_each_of_many(void **state)
 	}
 }
 
+/* Of two sources with one hash only the packet's is meant. */
+static void
+tells_addresses_of_one_hash_apart(void **state)
+{
+	const uint64_t source[2] = { 11, 12 }, other[2] = { 13, word_of_one_hash(2, 11, 12, 13) };
+	struct flower_conf conf = { 0 };
+	struct packet p;
+
+	memset(conf.mask.source, 0xff, sizeof(conf.mask.source));
+	memcpy(conf.key.source, source, sizeof(source));
+	assert_int_equal(add(0, 1, conf), 0);
+	packet_udp6(&p);
+	memcpy(p.data + 22, source, sizeof(source));
+	assert_int_equal(class_of(&p), 1);
+	memcpy(p.data + 22, other, sizeof(other));
+	assert_int_equal(class_of(&p), 0);
+	memcpy(conf.key.source, other, sizeof(other));
+	assert_int_equal(add(0, 2, conf), 0);
+	assert_int_equal(class_of(&p), 2);
+}
+
 int
 main(void)
 {
@@ -381,6 +402,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(passes_extension_headers, start, end),
 		cmocka_unit_test_setup_teardown(asks_masks_in_their_order, start, end),
 		cmocka_unit_test_setup_teardown(refuses_another_of_the_same, start, end),
+		cmocka_unit_test_setup_teardown(tells_addresses_of_one_hash_apart, start, end),
 		cmocka_unit_test_setup_teardown(finds_each_of_many, start, end),
 	};
 

@@ -66,13 +66,16 @@ has_one_mask_for_all(void **state)
 static void
 takes_the_mark_as_classid_when_it_has_no_filter(void **state)
 {
+	struct packet p;
+
 	chain_set_handle(chain, CLASSID(1, 0));
 	assert_int_equal(add_filter(chain, 1, "fw", 0, NULL, CREATE, &err), 0);
 	assert_filters(chain, "1/0");
 	assert_int_equal(class_of_mark(chain, 3), 3);
 	assert_int_equal(class_of_mark(chain, CLASSID(1, 2)), CLASSID(1, 2));
 	assert_int_equal(class_of_mark(chain, CLASSID(2, 2)), 0);
-	assert_int_equal(class_of_mark(chain, 0), 0);
+	packet_udp(&p, 0);
+	assert_int_equal(ask(chain, &p).action, TC_ACT_UNSPEC);
 	assert_int_equal(add_fw(chain, 1, 5, CLASSID(1, 9)), 0);
 	assert_int_equal(class_of_mark(chain, 3), 0);
 	assert_int_equal(class_of_mark(chain, 5), CLASSID(1, 9));

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <netinet/in.h>
+
 #include <weir/filter/rsvp.h>
 
 #include "support.h"
@@ -301,8 +303,6 @@ needs_a_session(void **state)
 static void
 knows_ipv6(void **state)
 {
-	static const uint8_t head[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0x01, 0x23, 0x45, 0, 8,
-		17, 64 };
 	struct rsvp_conf conf = { .has_session = true,
 		.session = { htonl(0xfd000000), 0, 0, htonl(2) },
 		.has_classid = true,
@@ -316,13 +316,10 @@ knows_ipv6(void **state)
 	conf.classid = 2;
 	assert_int_equal(chain_filter_add(chain, &spec, CREATE, NULL, &err), 0);
 	assert_filters(chain, "1/0 1/21013 1/11013");
-	packet_init(&p, head, sizeof(head));
-	p.pkt.protocol = htons(ETH_P_IPV6);
-	p.mbuf.data_len = p.mbuf.pkt_len = 62;
+	packet_udp6(&p);
 	p.data[22] = p.data[38] = 0xfd;
 	p.data[37] = 1;
 	p.data[53] = 2;
-	p.data[57] = 80;
 	assert_int_equal(ask(chain, &p).classid, 2);
 	p.data[17] = 0x46;
 	assert_int_equal(ask(chain, &p).classid, 1);
@@ -353,6 +350,45 @@ finds_each_of_many(void **state)
 	assert_int_equal(class_of_port(2001), 0);
 }
 
+/* Handles are a counter and what Linux 5.10 made of these senders and sessions. */
+static void
+numbers_filters_as_linux_does(void **state)
+{
+	struct rsvp_conf tcp = session(htonl(0xc633644d), 0, 1);
+
+	assert_int_equal(add_conf(with_sender(session(htonl(0xc0000201), 80, 1), htonl(0xc0000207), 0)), 0);
+	tcp.pinfo.protocol = IPPROTO_TCP;
+	assert_int_equal(add_conf(with_sender(tcp, htonl(0xcb0071c8), 0)), 0);
+	assert_filters(chain, "1/0 1/109d2 1/205da");
+}
+
+/* Of two senders with one hash only the packet's is meant. */
+static void
+tells_senders_of_one_hash_apart(void **state)
+{
+	struct rsvp_conf conf = { .has_session = true,
+		.has_sender = true,
+		.sender = { 1, 2, 3, 4 },
+		.has_classid = true,
+		.classid = 1,
+		.pinfo.protocol = UDP };
+	struct filter_spec spec = { 1, htons(ETH_P_IPV6), 0, "rsvp6", &conf, 500 };
+	uint64_t last = word_of_one_hash(0, UINT64_C(1) << 32 | 2, UINT64_C(3) << 32 | 4, 0);
+	const uint32_t other[4] = { 0, 0, (uint32_t)(last >> 32), (uint32_t)last };
+	struct packet p;
+
+	assert_int_equal(chain_filter_add(chain, &spec, CREATE, NULL, &err), 0);
+	packet_udp6(&p);
+	memcpy(p.data + 22, conf.sender, sizeof(conf.sender));
+	assert_int_equal(ask(chain, &p).classid, 1);
+	memcpy(p.data + 22, other, sizeof(other));
+	assert_int_equal(ask(chain, &p).action, TC_ACT_UNSPEC);
+	memcpy(conf.sender, other, sizeof(other));
+	conf.classid = 2;
+	assert_int_equal(chain_filter_add(chain, &spec, CREATE, NULL, &err), 0);
+	assert_int_equal(ask(chain, &p).classid, 2);
+}
+
 int
 main(void)
 {
@@ -368,6 +404,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(changes_class_and_actions_only, start, end),
 		cmocka_unit_test_setup_teardown(needs_a_session, start, end),
 		cmocka_unit_test_setup_teardown(knows_ipv6, start, end),
+		cmocka_unit_test_setup_teardown(numbers_filters_as_linux_does, start, end),
+		cmocka_unit_test_setup_teardown(tells_senders_of_one_hash_apart, start, end),
 		cmocka_unit_test_setup_teardown(finds_each_of_many, start, end),
 	};
 

@@ -237,7 +237,7 @@ draw_nbyte(struct plain_term *t, const struct plain_packet *like)
 		t->needle[i] = (uint8_t)byte;
 	}
 	if (one_in(4) && m->nbyte.n != 0)
-		t->needle[m->nbyte.n - 1] ^= 1;
+		t->needle[one_in(2) ? m->nbyte.n - 1u : below(m->nbyte.n)] ^= 1;
 }
 
 static void

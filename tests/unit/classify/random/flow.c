@@ -15,6 +15,7 @@
 struct own {
 	struct random_ematches matches;
 	struct flow_conf conf;
+	struct flow_settings settings; /* that it has in the end */
 	/* of hash: what came of keys */
 	struct seen {
 		uint32_t values[FLOW_KEY_MAX + 1], classid;
@@ -97,29 +98,34 @@ draw(struct random_group *g, struct random_filter *f, const struct random_filter
 		f->handle = 1 + below(60);
 }
 
-/* What a change does not say is as it was; a class has a number. */
+/* What a change does not say is as it was. */
 static int
 settle(struct random_group *g, struct random_filter *f, const struct random_filter *old)
 {
 	struct own *own = f->own;
-	struct flow_settings *s = &own->conf.settings;
+	struct flow_settings *s = &own->settings;
 
 	for (unsigned int i = 0; old == NULL && i < g->n; i++)
 		if (g->filters[i].handle == f->handle)
 			return EEXIST;
-	if (old != NULL && one_in(2)) {
-		const struct flow_settings *before = &((const struct own *)old->own)->conf.settings;
+	*s = own->conf.settings;
+	if (old != NULL) {
+		const struct flow_settings *before = &((const struct own *)old->own)->settings;
 
-		own->conf.has &= FLOW_HAS_KEYS | FLOW_HAS_MODE | FLOW_HAS_PERTURB;
-		s->mask = before->mask;
-		s->xor = before->xor ;
-		s->rshift = before->rshift;
-		s->addend = before->addend;
-		s->divisor = before->divisor;
-		s->baseclass = before->baseclass;
+		if (one_in(2)) {
+			own->conf.has &= FLOW_HAS_KEYS | FLOW_HAS_MODE | FLOW_HAS_PERTURB;
+			s->mask = before->mask;
+			s->xor = before->xor ;
+			s->rshift = before->rshift;
+			s->addend = before->addend;
+			s->divisor = before->divisor;
+			s->baseclass = before->baseclass;
+		}
+		if ((own->conf.has & FLOW_HAS_PERTURB) == 0)
+			s->perturb_s = before->perturb_s;
 	}
-	if (old != NULL && (own->conf.has & FLOW_HAS_PERTURB) == 0 && s->mode == FLOW_MODE_HASH)
-		s->perturb_s = ((const struct own *)old->own)->conf.settings.perturb_s;
+	if (s->mode == FLOW_MODE_MAP)
+		s->perturb_s = 0;
 	return 0;
 }
 
@@ -161,7 +167,7 @@ static bool
 check_hashed(const struct random_filter *f, const struct plain_packet *p, uint32_t classid)
 {
 	struct own *own = f->own;
-	const struct flow_settings *s = &own->conf.settings;
+	const struct flow_settings *s = &own->settings;
 	const struct random_group qdisc = { .qdisc = 0x10000 };
 	uint32_t first = class_at(&qdisc, s, 0);
 	struct seen now = { .classid = classid };
@@ -188,7 +194,7 @@ ask(struct random_group *g, struct plain_packet *p, struct plain_answer *answer)
 	for (unsigned int i = 0; i < g->n; i++) {
 		struct random_filter *f = &g->filters[i];
 		const struct own *own = f->own;
-		const struct flow_settings *s = &own->conf.settings;
+		const struct flow_settings *s = &own->settings;
 		uint32_t classid;
 
 		if (!plain_ematches(&own->matches, p))

@@ -322,7 +322,7 @@ static void
 put_ip4(struct growing *g, unsigned int inside)
 {
 	uint32_t options = one_in(3) ? below(11) : 0,
-		 protocol = inside < 3 && one_in(5) ? IPPROTO_IPIP : transports[below(10)];
+		 protocol = inside < 3 && one_in(4) ? IPPROTO_IPIP : transports[below(10)];
 
 	put(g, 1, (one_in(40) ? below(16) : 4) << 4 | (one_in(40) ? below(5) : 5 + options));
 	put(g, 1, below(256));
@@ -335,21 +335,23 @@ put_ip4(struct growing *g, unsigned int inside)
 	put(g, 4, 0x0a000000 | below(4));
 	put(g, 4, 0xc0000200 | below(4));
 	put_noise(g, options * 4);
-	if (protocol == IPPROTO_IPIP)
+	if (protocol == IPPROTO_GRE)
+		put(g, 4, ETH_P_IP);
+	if (protocol == IPPROTO_IPIP || (protocol == IPPROTO_GRE && inside < 3))
 		put_ip4(g, inside + 1);
 	else
 		put_transport(g, protocol);
 }
 
 static void
-put_ip6(struct growing *g)
+put_ip6(struct growing *g, unsigned int inside)
 {
 	static const uint8_t extensions[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
-	uint32_t kinds[7], n = one_in(2) ? below(5) : 0;
+	uint32_t kinds[7], n = inside == 0 && one_in(2) ? below(5) : 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		kinds[i] = extensions[below(4)];
-	kinds[n] = one_in(10) ? IPPROTO_IPV6 : transports[below(10)];
+	kinds[n] = inside < 3 && one_in(4) ? IPPROTO_IPV6 : transports[below(10)];
 	put(g, 4, 0x60000000 | below(256) << 20 | (one_in(2) ? 0x12345 : 0));
 	put(g, 2, below(200));
 	put(g, 1, kinds[0]);
@@ -369,7 +371,7 @@ put_ip6(struct growing *g)
 		put_noise(g, 4 + words * 8);
 	}
 	if (kinds[n] == IPPROTO_IPV6)
-		put_noise(g, 60);
+		put_ip6(g, inside + 1);
 	else
 		put_transport(g, kinds[n]);
 }
@@ -407,7 +409,7 @@ make_frame(void)
 	if (kind < 4)
 		put_ip4(&g, 0);
 	else if (kind < 6)
-		put_ip6(&g);
+		put_ip6(&g, 0);
 	else if (kind < 7)
 		put_arp(&g);
 	keep(g.bytes, g.n);

@@ -401,7 +401,7 @@ one_world(const struct random_kind *const *kinds, unsigned int n_kinds)
 	world.now = 1000000000;
 	for (unsigned int i = n_kinds > 1 ? 2 + below(RANDOM_GROUPS_MAX - 1) : 1 + below(2) * world.goes_round; i > 0;
 		i--)
-		make_group(kinds[below(n_kinds)], world.n != 0 && one_in(3), 10 * i);
+		make_group(kinds[below(n_kinds)], (n_kinds > 1 || world.n != 0) && one_in(3), 10 * i);
 	for (unsigned int turn = 0; turn < TURNS; turn++) {
 		ask_burst();
 		check_all_hits();

@@ -3,7 +3,7 @@
  * The reference of rsvp and rsvp6: sessions and senders (RFC 2205 section 3.1, RFC 2207), in the order in which Linux 5.10
  * was seen to keep them.
  */
-#include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include <arpa/inet.h>
@@ -78,7 +78,7 @@ draw_port(struct rsvp_port *port, const struct header *h, const struct plain_pac
 	port->mask = htonl(one_in(3) ? masks[below(5)] : sender ? 0xffff0000 : 0xffff);
 	port->offset = one_in(8) ? (int32_t)below(40) - 20 : one_in(4) ? 4 : 0;
 	plain_read(like, h->transport + port->offset, 4, &value);
-	port->key = htonl(value) & port->mask;
+	port->key = htonl(value); /* what is outside of the mask says nothing */
 }
 
 static void
@@ -87,25 +87,36 @@ draw_new(struct random_group *g, struct random_filter *f, const struct plain_pac
 	struct rsvp_conf *conf = &((struct own *)f->own)->conf;
 	struct header h = { .protocol = 17 };
 	bool six = is6(g);
+	int64_t inner;
 
 	if (!read_header(six, like, like->pkt.l3_off, &h) || one_in(10)) {
 		h.destination[six ? 3 : 0] = htonl(0xc0000200 | below(4));
 		h.protocol = below(2) != 0 ? 6 : 17;
 	}
+	/* A tunnel, or what is inside of one. */
+	inner = h.transport + (h.protocol == IPPROTO_GRE ? 4 : 0);
+	if (h.protocol == (six ? IPPROTO_IPV6 : IPPROTO_IPIP) || (!six && h.protocol == IPPROTO_GRE)) {
+		conf->pinfo.tunnelhdr = (uint8_t)(inner - h.transport + (six ? 40 : 20));
+		if (one_in(2) && read_header(six, like, inner, &h)) {
+			conf->pinfo.tunnelhdr = 0;
+			conf->pinfo.tunnelid = (uint8_t)(1 + below(2));
+		}
+	}
+	if (one_in(12))
+		conf->pinfo.tunnelhdr = (uint8_t)(16 + 4 * below(8));
+	if (conf->pinfo.tunnelhdr != 0)
+		f->classid = 1 + below(2); /* the tunnel's number */
+	else if (one_in(8))
+		conf->pinfo.tunnelid = (uint8_t)(1 + below(2));
 	conf->has_session = true;
 	memcpy(conf->session, h.destination, sizeof(conf->session));
 	conf->pinfo.protocol = (uint8_t)h.protocol;
-	conf->pinfo.tunnelid = (uint8_t)(one_in(4) ? 1 + below(3) : 0);
 	draw_port(&conf->pinfo.session, &h, like, false);
 	conf->has_sender = one_in(2);
 	if (conf->has_sender)
 		memcpy(conf->sender, h.source, sizeof(conf->sender));
 	if (conf->has_sender || one_in(3))
 		draw_port(&conf->pinfo.sender, &h, like, true);
-	if (one_in(h.protocol == 4 || h.protocol == 41 ? 1 : 12)) {
-		conf->pinfo.tunnelhdr = six ? 40 : (uint8_t)(16 + 4 * below(3));
-		f->classid = 1 + below(3); /* the tunnel's number */
-	}
 	conf->has_classid = true;
 	conf->classid = f->classid;
 }
@@ -143,8 +154,9 @@ static bool
 same_session(const struct rsvp_conf *a, const struct rsvp_conf *b)
 {
 	return memcmp(a->session, b->session, sizeof(a->session)) == 0 && a->pinfo.protocol == b->pinfo.protocol &&
-	       a->pinfo.tunnelid == b->pinfo.tunnelid &&
-	       memcmp(&a->pinfo.session, &b->pinfo.session, sizeof(a->pinfo.session)) == 0;
+	       a->pinfo.tunnelid == b->pinfo.tunnelid && a->pinfo.session.mask == b->pinfo.session.mask &&
+	       a->pinfo.session.offset == b->pinfo.session.offset &&
+	       ((a->pinfo.session.key ^ b->pinfo.session.key) & a->pinfo.session.mask) == 0;
 }
 
 static bool
@@ -153,7 +165,7 @@ port_is(const struct rsvp_port *port, const struct header *h, const struct plain
 	uint32_t word;
 
 	return port->mask == 0 ||
-	       (plain_read(p, h->transport + port->offset, 4, &word) && (htonl(word) & port->mask) == port->key);
+	       (plain_read(p, h->transport + port->offset, 4, &word) && ((htonl(word) ^ port->key) & port->mask) == 0);
 }
 
 static bool

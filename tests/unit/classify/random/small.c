@@ -101,11 +101,21 @@ const struct random_kind random_fw = { .name = "fw",
 
 /* ---- route -------------------------------------------------------------------------------------- */
 
+struct route_own {
+	struct route_conf sent, meant;
+};
+
+static const struct route_conf *
+meant(const struct random_filter *f)
+{
+	return &((const struct route_own *)f->own)->meant;
+}
+
 static void
 route_draw(struct random_group *g, struct random_filter *f, const struct random_filter *old,
 	const struct plain_packet *like)
 {
-	struct route_conf *conf = f->own;
+	struct route_conf *conf = &((struct route_own *)f->own)->sent;
 	uint32_t second = below(3);
 
 	*conf = (struct route_conf){ .has_to = one_in(2),
@@ -128,9 +138,11 @@ route_draw(struct random_group *g, struct random_filter *f, const struct random_
 static int
 route_settle(struct random_group *g, struct random_filter *f, const struct random_filter *old)
 {
-	struct route_conf *conf = f->own;
-	const struct route_conf *before = old != NULL ? old->own : NULL;
+	struct route_own *own = f->own;
+	struct route_conf *conf = &own->meant;
+	const struct route_conf *before = old != NULL ? meant(old) : NULL;
 
+	*conf = own->sent;
 	if (conf->has_to && conf->to > ROUTE_REALM_MAX)
 		return EINVAL;
 	if (before != NULL && !conf->has_to) {
@@ -144,7 +156,7 @@ route_settle(struct random_group *g, struct random_filter *f, const struct rando
 		conf->fromif = before->fromif;
 	}
 	for (unsigned int i = 0; i < g->n; i++) {
-		const struct route_conf *other = g->filters[i].own;
+		const struct route_conf *other = meant(&g->filters[i]);
 
 		if (&g->filters[i] != old && other->has_to == conf->has_to &&
 			(!conf->has_to || other->to == conf->to) && other->has_from == conf->has_from &&
@@ -159,7 +171,7 @@ route_settle(struct random_group *g, struct random_filter *f, const struct rando
 static const void *
 route_conf(struct random_filter *f, const struct action_spec *actions, unsigned int n)
 {
-	struct route_conf *conf = f->own;
+	struct route_conf *conf = &((struct route_own *)f->own)->sent;
 
 	conf->actions = actions;
 	conf->n_actions = n;
@@ -169,7 +181,7 @@ route_conf(struct random_filter *f, const struct action_spec *actions, unsigned 
 static bool
 route_matches(const struct random_filter *f, const struct plain_packet *p)
 {
-	const struct route_conf *conf = f->own;
+	const struct route_conf *conf = meant(f);
 
 	return (!conf->has_to || conf->to == (p->pkt.realm & 0xffff)) &&
 	       (!conf->has_from || conf->from == p->pkt.realm >> 16) &&
@@ -183,7 +195,7 @@ route_ask(struct random_group *g, struct plain_packet *p, struct plain_answer *a
 }
 
 const struct random_kind random_route = { .name = "route",
-	.own_size = sizeof(struct route_conf),
+	.own_size = sizeof(struct route_own),
 	.filters_max = RANDOM_FILTERS_MAX,
 	.draw = route_draw,
 	.conf = route_conf,
