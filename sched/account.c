@@ -288,11 +288,7 @@ qdisc_tx_queue_len(const struct qdisc *q)
 uint64_t
 qdisc_random(struct qdisc *q)
 {
-	uint64_t z = q->tree->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
+	return random_next(&q->tree->random);
 }
 
 void

@@ -97,7 +97,7 @@ next_slot(struct qdisc *q, struct netem *n, uint64_t from)
 	if (slot->jitter_ns != 0)
 		wait = netem_random_time(q, slot->mean_ns, slot->jitter_ns, 0, &n->conf.slot_table, &plain);
 	else
-		wait = slot->min_ns + (uint64_t)((unsigned __int128)qdisc_random(q) * range >> 64);
+		wait = slot->min_ns + (uint64_t)((unsigned __int128)netem_random(q) * range >> 64);
 	n->slot_ns = from + wait;
 	n->slot_packets = slot->packets != 0 ? slot->packets : SLOT_NO_LIMIT;
 	n->slot_bytes = slot->bytes != 0 ? slot->bytes : SLOT_NO_LIMIT;
@@ -487,6 +487,10 @@ merge(struct netem *n, const struct netem_conf *c, int16_t *delay_values, int16_
 		n->conf.ecn = old.ecn;
 	if (!c->has_slot)
 		n->conf.slot = old.slot;
+	if (!c->has_seed) {
+		n->conf.has_seed = old.has_seed;
+		n->conf.seed = old.seed;
+	}
 	n->conf.delay_table = old.delay_table;
 	n->conf.slot_table = old.slot_table;
 	if (c->has_delay_table) {
@@ -499,6 +503,17 @@ merge(struct netem *n, const struct netem_conf *c, int16_t *delay_values, int16_
 		n->slot_values = slot_values;
 		n->conf.slot_table = (struct netem_table){ .values = slot_values, .size = c->slot_table.size };
 	}
+}
+
+/* From its seed on, whatever was drawn before. */
+static void
+start_series(struct netem *n)
+{
+	n->random = n->conf.seed;
+	n->delay_draw = n->loss_draw = n->duplicate_draw = (struct netem_draw){ 0 };
+	n->reorder_draw = n->corrupt_draw = (struct netem_draw){ 0 };
+	n->since_reordered = 0;
+	n->state = 0;
 }
 
 static int
@@ -523,6 +538,8 @@ netem_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	if (c->loss_model != n->conf.loss_model)
 		n->state = 0;
 	merge(n, c, delay_values, slot_values);
+	if (c->has_seed)
+		start_series(n);
 	if (n->conf.rate.Bps != 0)
 		rate_init(&n->rate, &(struct rate_conf){ .Bps = n->conf.rate.Bps });
 	n->cell_inverse = 0;

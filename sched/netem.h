@@ -49,11 +49,14 @@ struct netem {
 	uint64_t slot_ns; /* the current or next one starts */
 	int64_t slot_packets, slot_bytes; /* that it still takes */
 	int16_t *delay_values, *slot_values; /* its own copies of the tables */
+	uint64_t random; /* its own series, if it has a seed */
 	struct netem_conf conf;
 };
 
 /* ---- netem_chance.c */
 
+/* 64 random bits. */
+uint64_t netem_random(struct qdisc *q);
 /* Does it happen to this packet? */
 bool netem_happens(struct qdisc *q, const struct netem_chance *chance, struct netem_draw *draw);
 /* By the configured model of losses. */

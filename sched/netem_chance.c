@@ -5,13 +5,22 @@
 #include <weir/packet.h>
 
 #include "netem.h"
+#include "tree.h"
 
 #define TABLE_SHIFT 13 /* a table's values are in units of the jitter / 8192 */
+
+uint64_t
+netem_random(struct qdisc *q)
+{
+	struct netem *n = qdisc_priv(q);
+
+	return n->conf.has_seed ? random_next(&n->random) : qdisc_random(q);
+}
 
 static inline uint32_t
 draw_plain(struct qdisc *q)
 {
-	return (uint32_t)(qdisc_random(q) >> 32);
+	return (uint32_t)(netem_random(q) >> 32);
 }
 
 /*

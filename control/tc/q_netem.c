@@ -14,6 +14,9 @@
 #include "tc/qdisc_codec.h"
 #include "tc/ticks.h"
 
+#define PRNG_SEED       14 /* TCA_NETEM_PRNG_SEED, of Linux 6.6 and its tc; headers that are older lack it */
+#define NETEM_ATTRS_MAX (TCA_NETEM_MAX > PRNG_SEED ? TCA_NETEM_MAX : PRNG_SEED)
+
 static int
 parse_chance(const struct nlattr *attr, bool *given, struct netem_chance *chance, const char *what, struct error *err)
 {
@@ -135,7 +138,7 @@ parse_delay(const struct nlattr *const *tb, const struct tc_netem_qopt *opt, str
 static int
 netem_parse(const struct nlattr *options, void *conf, struct error *err)
 {
-	const struct nlattr *tb[TCA_NETEM_MAX + 1];
+	const struct nlattr *tb[NETEM_ATTRS_MAX + 1];
 	struct netem_conf *c = conf;
 	struct tc_netem_qopt opt;
 	uint32_t ecn;
@@ -144,7 +147,7 @@ netem_parse(const struct nlattr *options, void *conf, struct error *err)
 	if ((rc = struct_parse(options, &opt, sizeof(opt), "netem", err)) != 0)
 		return rc;
 	if ((rc = nl_get_attrs((const uint8_t *)(options + 1) + sizeof(opt),
-		     options->nla_len - sizeof(*options) - sizeof(opt), tb, TCA_NETEM_MAX, err)) != 0)
+		     options->nla_len - sizeof(*options) - sizeof(opt), tb, NETEM_ATTRS_MAX, err)) != 0)
 		return rc;
 	c->limit = opt.limit;
 	c->gap = opt.gap;
@@ -154,6 +157,9 @@ netem_parse(const struct nlattr *options, void *conf, struct error *err)
 	if ((rc = nl_get_u32(tb[TCA_NETEM_ECN], 0, &ecn, "netem ecn", err)) != 0)
 		return rc;
 	c->ecn = ecn != 0;
+	c->has_seed = tb[PRNG_SEED] != NULL;
+	if ((rc = nl_get_u64(tb[PRNG_SEED], 0, &c->seed, "netem seed", err)) != 0)
+		return rc;
 	if ((rc = parse_delay(tb, &opt, c, err)) != 0 || (rc = parse_loss(tb[TCA_NETEM_LOSS], c, err)) != 0 ||
 		(rc = parse_rate(tb, c, err)) != 0 || (rc = parse_slot(tb[TCA_NETEM_SLOT], c, err)) != 0 ||
 		(rc = parse_chance(tb[TCA_NETEM_REORDER], &c->has_reorder, &c->reorder, "netem reorder", err)) != 0)
@@ -251,6 +257,8 @@ netem_put(struct nl_msgs *msgs, const void *conf)
 		nl_put_u32(msgs, TCA_NETEM_ECN, 1);
 	put_loss(msgs, c);
 	put_slot(msgs, &c->slot);
+	if (c->has_seed)
+		nl_put_u64(msgs, PRNG_SEED, c->seed);
 	nl_nest_end(msgs, nest);
 }
 
@@ -395,6 +403,8 @@ netem_save(FILE *out, const void *conf)
 		fprintf(out, " rate %" PRIu64 "bps %d %u %d", c->rate.Bps, c->rate.packet_overhead, c->rate.cell_size,
 			c->rate.cell_overhead);
 	save_slot(out, c);
+	if (c->has_seed)
+		fprintf(out, " seed %" PRIu64, c->seed);
 }
 
 static const struct class_codec netem_class_codec = { .silent = true };

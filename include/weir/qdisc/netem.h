@@ -63,11 +63,13 @@ struct netem_conf {
 	struct netem_gilbert_elliot gilbert_elliot;
 	/* What a change does not name stays as it was, as on Linux. */
 	bool has_correlations; /* of delay, loss and duplicate */
-	bool has_reorder, has_corrupt, has_rate, has_slot, has_ecn, has_delay_table, has_slot_table;
+	bool has_reorder, has_corrupt, has_rate, has_slot, has_ecn, has_delay_table, has_slot_table, has_seed;
 	struct netem_chance reorder, corrupt;
 	struct netem_rate rate;
 	struct netem_slot slot;
 	bool ecn;
+	uint64_t
+		seed; /* of a series of its own, which begins when it is given; without one, the tree's is drawn from */
 	struct netem_table delay_table,
 		slot_table; /* the conf of a change points to its giver's, that of a dump to the qdisc's */
 };

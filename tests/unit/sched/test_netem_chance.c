@@ -448,6 +448,42 @@ the_same_seed_gives_the_same_network(void **state)
 	assert_memory_equal(first, delays_s, sizeof(first));
 }
 
+/* A seed of its own: the same delays whatever else the tree draws, and again when it is given again. */
+static void
+a_seed_of_its_own_starts_the_same_series(void **state)
+{
+	static double first[N];
+	struct netem_conf conf = { .limit = 2 * N,
+		.jitter_ns = MS(5),
+		.latency_ns = MS(10),
+		.has_seed = true,
+		.seed = 7 },
+			  more = { .limit = 2 * N, .jitter_ns = MS(5), .latency_ns = MS(10) };
+	struct qdisc *q;
+
+	measure_delays(conf);
+	memcpy(first, delays_s, sizeof(first));
+	conf.seed = 8;
+	measure_delays(conf);
+	assert_memory_not_equal(first, delays_s, sizeof(first));
+	bed_make();
+	q = make_netem(conf);
+	offer_n(100, 64);
+	take_all(SCHED_NEVER - 1);
+	conf.seed = 7;
+	change_qdisc(q, &conf);
+	change_qdisc(q, &more); /* which does not name it */
+	for (uint32_t i = 0; i < N; i++) {
+		uint64_t start = bed.now;
+
+		qdisc_random(q); /* as others in the tree do */
+		offer_packet(packet(64, 1, 0, 0));
+		assert_int_equal(take_all(SCHED_NEVER - 1), 1);
+		assert_true(fabs((double)(bed.now - start) / 1e9 - first[i]) < 1e-9);
+	}
+	bed_end();
+}
+
 int
 main(void)
 {
@@ -464,6 +500,7 @@ main(void)
 		cmocka_unit_test(one_bit_of_a_corrupted_packet_is_another_one),
 		cmocka_unit_test(the_asked_share_of_packets_overtakes),
 		cmocka_unit_test(the_same_seed_gives_the_same_network),
+		cmocka_unit_test(a_seed_of_its_own_starts_the_same_series),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
