@@ -53,8 +53,8 @@ random_change(struct random_u32 *r, uint32_t handle, const struct u32_conf *conf
 {
 	struct filter_spec spec = { 1, htons(ETH_P_ALL), handle, "u32", conf, 0 };
 	struct filter_info info;
-	struct error err;
-	int rc = chain_filter_add(r->chain, &spec, flags, &info, &err);
+	struct error refusal;
+	int rc = chain_filter_add(r->chain, &spec, flags, &info, &refusal);
 
 	if (rc == 0 && made != NULL)
 		*made = info.handle;
@@ -179,11 +179,11 @@ random_delete(struct random_u32 *r)
 {
 	unsigned int at = by_chance(r, r->n_filters);
 	struct filter_spec spec = { 1, htons(ETH_P_ALL), r->filters[at].handle, "u32", NULL, 0 };
-	struct error err;
+	struct error refusal;
 
 	if (r->n_filters < 2)
 		return true;
-	if (chain_filter_delete(r->chain, &spec, NULL, NULL, &err) != 0)
+	if (chain_filter_delete(r->chain, &spec, NULL, NULL, &refusal) != 0)
 		return false;
 	r->n_filters--;
 	memmove(&r->filters[at], &r->filters[at + 1], (r->n_filters - at) * sizeof(r->filters[0]));

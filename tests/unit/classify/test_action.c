@@ -1,23 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "support.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-/* Every test leaves no action behind. */
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return action_find("gact", 1) != NULL || action_find("skbedit", 1) != NULL ? -1 : 0;
-}
+#include "one_chain.h"
 
 static int
 add_action(const char *kind, uint32_t index, const void *conf, uint16_t flags)

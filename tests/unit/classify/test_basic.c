@@ -3,24 +3,7 @@
 
 #include <weir/filter/basic.h>
 
-#include "support.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
+#include "one_chain.h"
 
 #define AND TCF_EM_REL_AND
 #define OR  TCF_EM_REL_OR
@@ -168,6 +151,27 @@ compares_words_and_bytes(void **state)
 	assert_false(says_one(dns));
 	dns.nbyte.offset = 49; /* one byte past the end */
 	assert_false(says_one(dns));
+}
+
+static void
+compares_all_of_many_bytes(void **state)
+{
+	uint8_t needle[100];
+	struct ematch match = { .kind = TCF_EM_NBYTE, .nbyte = { needle, sizeof(needle), 2, TCF_LAYER_LINK } };
+	uint8_t frame[102];
+	struct packet p;
+
+	for (size_t i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 7);
+	memcpy(needle, frame + 2, sizeof(needle));
+	packet_init(&p, frame, sizeof(frame));
+	assert_int_equal(add(0, CLASSID(1, 1), &match, 1), 0);
+	assert_int_equal(ask(chain, &p).action, TC_ACT_OK);
+	for (size_t i = 2; i < sizeof(frame); i++) {
+		p.data[i] ^= 1;
+		assert_int_equal(ask(chain, &p).action, TC_ACT_UNSPEC);
+		p.data[i] ^= 1;
+	}
 }
 
 static void
@@ -437,6 +441,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(does_not_match_past_the_packet_unless_it_says_not, start, end),
 		cmocka_unit_test_setup_teardown(starts_the_transport_layer_behind_the_header_of_ipv4, start, end),
 		cmocka_unit_test_setup_teardown(compares_words_and_bytes, start, end),
+		cmocka_unit_test_setup_teardown(compares_all_of_many_bytes, start, end),
 		cmocka_unit_test_setup_teardown(compares_what_is_known_of_the_packet, start, end),
 		cmocka_unit_test_setup_teardown(joins_from_the_right, start, end),
 		cmocka_unit_test_setup_teardown(takes_parentheses_for_one_match, start, end),

@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "support.h"
+#include "one_chain.h"
 
 #include <pthread.h>
 
 #include "eal.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
 
 static void
 gives_each_filter_without_preference_one_before_the_others(void **state)

@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <weir/filter/flow.h>
 
-#include "support.h"
+#include "one_chain.h"
 
 /* Classes are those that Linux 6.1 gave to the same arithmetic. */
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	chain_set_handle(chain, CLASSID(1, 0));
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
 
 static struct flow_conf
 map(unsigned int key)
@@ -215,6 +197,24 @@ changes_what_is_given(void **state)
 	assert_int_equal(answer().classid, CLASSID(1, 8));
 }
 
+/* A hash's period goes with it: a map has none, nor has the hash that it becomes. */
+static void
+forgets_the_period_of_a_hash_that_becomes_a_map(void **state)
+{
+	struct flow_conf conf = { .has = FLOW_HAS_KEYS | FLOW_HAS_MODE | FLOW_HAS_PERTURB,
+		.settings = { .keys = 1u << FLOW_KEY_SRC, .mode = FLOW_MODE_HASH, .perturb_s = 10 } };
+	struct filter_spec spec = { .preference = 1, .protocol = htons(ETH_P_IP), .handle = 1 };
+	struct filter_info info;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		conf.settings.mode = i == 1 ? FLOW_MODE_MAP : FLOW_MODE_HASH;
+		assert_int_equal(add_filter(chain, 1, "flow", 1, &conf, i == 0 ? CREATE : CHANGE, &err), 0);
+		assert_int_equal(chain_filter_get(chain, &spec, &info, &err), 0);
+		assert_int_equal(flow_get_settings(info.filter)->perturb_s, i == 0 ? 10 : 0);
+		conf.has = FLOW_HAS_MODE;
+	}
+}
+
 static void
 refuses_what_makes_no_sense(void **state)
 {
@@ -250,6 +250,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(spreads_by_a_hash, start, end),
 		cmocka_unit_test_setup_teardown(asks_filters_in_their_order, start, end),
 		cmocka_unit_test_setup_teardown(changes_what_is_given, start, end),
+		cmocka_unit_test_setup_teardown(forgets_the_period_of_a_hash_that_becomes_a_map, start, end),
 		cmocka_unit_test_setup_teardown(refuses_what_makes_no_sense, start, end),
 	};
 

@@ -3,24 +3,7 @@
 
 #include <weir/filter/flower.h>
 
-#include "support.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
+#include "one_chain.h"
 
 /* Asks for a field's value, all bits. */
 #define ASK(conf, field, value)                                                                                        \
@@ -371,11 +354,12 @@ finds_each_of_many(void **state)
 static void
 tells_addresses_of_one_hash_apart(void **state)
 {
-	const uint64_t source[2] = { 11, 12 }, other[2] = { 13, word_of_one_hash(2, 11, 12, 13) };
+	const uint64_t source[2] = { 11, 12 }, other[2] = { 13, word_of_one_hash(3, 11, 12, 13) };
 	struct flower_conf conf = { 0 };
 	struct packet p;
 
 	memset(conf.mask.source, 0xff, sizeof(conf.mask.source));
+	conf.mask.destination[0] = 0xffffffff; /* of both the same: 0 */
 	memcpy(conf.key.source, source, sizeof(source));
 	assert_int_equal(add(0, 1, conf), 0);
 	packet_udp6(&p);

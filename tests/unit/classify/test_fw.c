@@ -1,22 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "support.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
+#include "one_chain.h"
 
 static int
 add_masked(uint32_t mark, uint32_t mask, uint32_t classid)
@@ -68,7 +51,6 @@ takes_the_mark_as_classid_when_it_has_no_filter(void **state)
 {
 	struct packet p;
 
-	chain_set_handle(chain, CLASSID(1, 0));
 	assert_int_equal(add_filter(chain, 1, "fw", 0, NULL, CREATE, &err), 0);
 	assert_filters(chain, "1/0");
 	assert_int_equal(class_of_mark(chain, 3), 3);

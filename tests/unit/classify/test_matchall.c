@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "support.h"
+#include "one_chain.h"
 
 #include <weir/filter/matchall.h>
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return action_find("gact", 1) != NULL ? -1 : 0;
-}
 
 static int
 add(uint32_t preference, uint32_t handle, uint32_t classid, uint16_t flags)

@@ -6,8 +6,8 @@
  */
 #include "naive_netfilter.h"
 
-#include <dirent.h>
-#include <pcap/pcap.h>
+#include "captures.h"
+
 #include <stdlib.h>
 
 #define TABLES       500
@@ -59,32 +59,6 @@ keep(const uint8_t *frame, uint32_t bytes)
 	memcpy(c->frame, p.frame, p.bytes);
 	c->bytes = (uint16_t)p.bytes;
 	n_captured++;
-}
-
-static void
-load(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	char path[512], why[PCAP_ERRBUF_SIZE];
-	struct dirent *entry;
-
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		const uint8_t *frame;
-		struct pcap_pkthdr header;
-		pcap_t *capture;
-
-		if (strstr(entry->d_name, ".pcap") == NULL)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		capture = pcap_open_offline(path, why);
-		while (capture != NULL && pcap_datalink(capture) == DLT_EN10MB &&
-			(frame = pcap_next(capture, &header)) != NULL)
-			keep(frame, header.caplen);
-		if (capture != NULL)
-			pcap_close(capture);
-	}
-	if (dir != NULL)
-		closedir(dir);
 }
 
 /* What captures have little of: headers cut off, fragments that hide TCP's flags, SYNs without options. */
@@ -613,8 +587,8 @@ start(void **state)
 {
 	captured = calloc(CAPTURED_MAX, sizeof(*captured));
 	load_odd();
-	load(CAPTURES);
-	load(CAPTURES "/edge");
+	captures_each(CAPTURES, keep);
+	captures_each(CAPTURES "/edge", keep);
 	make_u32s();
 	return 0;
 }

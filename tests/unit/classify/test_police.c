@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* police: what may pass is counted against the definition of a token bucket, and kept to by several workers together. */
-#include "support.h"
+#include "one_chain.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -8,23 +8,6 @@
 #include <weir/action/police.h>
 
 #define MS 1000000
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return action_find("police", 1) != NULL ? -1 : 0;
-}
 
 static int
 police(const struct police_conf *conf)

@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* route: which of several filters decides was seen on Linux; which handle a filter has, too. */
-#include "support.h"
+#include "one_chain.h"
 
 #include <weir/filter/route.h>
 
 #define ANY UINT32_MAX
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return action_find("gact", 1) != NULL ? -1 : 0;
-}
 
 static struct route_conf
 conf_of(uint32_t to, uint32_t from, uint32_t fromif, uint32_t classid)

@@ -3,26 +3,9 @@
 
 #include <weir/filter/rsvp.h>
 
-#include "support.h"
+#include "one_chain.h"
 
 /* Expected answers are those that Linux 5.10 gave to the same filters and packets, where it could be asked. */
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
 
 #define HOST(last) htonl(0x0a000000 | (last))
 #define UDP        17

@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <weir/filter/tcindex.h>
 
-#include "support.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	chain_set_handle(chain, CLASSID(1, 0));
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
+#include "one_chain.h"
 
 static int
 add(uint32_t key, const struct tcindex_conf *conf)

@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "support.h"
+#include "one_chain.h"
 
 #include "classify/random_u32.h"
-
-static struct chain *chain;
-static struct error err;
-
-static int
-start(void **state)
-{
-	chain = chain_create(NULL);
-	return chain != NULL ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	chain_destroy(chain);
-	return 0;
-}
 
 static struct u32_conf
 to_class(uint32_t classid, const struct u32_key *keys, uint8_t n)

@@ -90,10 +90,9 @@ draw(struct random_group *g, struct random_filter *f, const struct random_filter
 	s->addend = one_in(3) ? (one_in(2) ? below(100) : UINT32_MAX) : 0;
 	s->divisor = divisors[below(8)];
 	s->baseclass = one_in(3) ? 0 : one_in(2) ? 5 : 0x20000 | below(100);
-	if (s->mode == FLOW_MODE_HASH && one_in(2)) {
+	s->perturb_s = below(4);
+	if (s->mode == FLOW_MODE_HASH && one_in(2))
 		own->conf.has |= FLOW_HAS_PERTURB;
-		s->perturb_s = below(4);
-	}
 	if (old == NULL)
 		f->handle = 1 + below(60);
 }
@@ -121,9 +120,9 @@ settle(struct random_group *g, struct random_filter *f, const struct random_filt
 			s->divisor = before->divisor;
 			s->baseclass = before->baseclass;
 		}
-		if ((own->conf.has & FLOW_HAS_PERTURB) == 0)
-			s->perturb_s = before->perturb_s;
 	}
+	if ((own->conf.has & FLOW_HAS_PERTURB) == 0)
+		s->perturb_s = old != NULL ? ((const struct own *)old->own)->settings.perturb_s : 0;
 	if (s->mode == FLOW_MODE_MAP)
 		s->perturb_s = 0;
 	return 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets for differential tests: from captures and made here, with bytes changed, cut off and put in. */
-#include <dirent.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <linux/if_ether.h>
-#include <pcap/pcap.h>
+
+#include "../captures.h"
 
 #include "random.h"
 
@@ -251,32 +251,6 @@ keep(const uint8_t *bytes, uint32_t length)
 	samples[n_samples++].length = length;
 }
 
-static void
-load(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	char path[512], why[PCAP_ERRBUF_SIZE];
-	struct dirent *entry;
-
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		const uint8_t *frame;
-		struct pcap_pkthdr header;
-		pcap_t *capture;
-
-		if (strstr(entry->d_name, ".pcap") == NULL)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		capture = pcap_open_offline(path, why);
-		while (capture != NULL && pcap_datalink(capture) == DLT_EN10MB &&
-			(frame = pcap_next(capture, &header)) != NULL)
-			keep(frame, header.caplen);
-		if (capture != NULL)
-			pcap_close(capture);
-	}
-	if (dir != NULL)
-		closedir(dir);
-}
-
 /* A frame as it grows. */
 struct growing {
 	uint8_t bytes[RANDOM_FRAME_MAX];
@@ -420,9 +394,9 @@ packets_load(const char *folder)
 {
 	char edge[512];
 
-	load(folder);
+	captures_each(folder, keep);
 	snprintf(edge, sizeof(edge), "%s/edge", folder);
-	load(edge);
+	captures_each(edge, keep);
 	bool captured = n_samples != 0;
 
 	for (unsigned int i = 0; i < MADE; i++)
