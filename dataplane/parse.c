@@ -459,8 +459,7 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, 
 	parsing->any = (in->flags & IFF_LOOPBACK) != 0 || router_is_replay(w->router);
 	parsing->fresh = fresh;
 	parsing->hooked = hooked;
-	parsing->direct =
-		parsing->ahead.direct && parsing->hash_policy == HASH_NONE && !tables_ask(w, NETFILTER_PREROUTING);
+	parsing->direct = parsing->ahead.direct && parsing->hash_policy == HASH_NONE;
 	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
 	start_plain(w, in, parsing->any, &parsing->plain);
 }

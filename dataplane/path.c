@@ -98,7 +98,11 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	if (unlikely(!parsed.plain)) {
 		dispatch(w, in, pkts, n);
 	} else if (likely(parsed.direct)) {
-		ip4_route_direct(w, in, pkts, parsed.pairs, n);
+		bool plain = true;
+
+		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
+			n = tables_prerouting_pairs(w, in, pkts, parsed.pairs, n, &plain);
+		ip4_route_direct(w, in, pkts, parsed.pairs, n, plain);
 	} else {
 		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
 			n = tables_prerouting_keys(w, in, pkts, parsed.keys, n);

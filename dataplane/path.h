@@ -147,9 +147,11 @@ tables_ask(const struct worker *w, enum netfilter_hook hook)
 
 /* Each drops what tables say no to, if they ask there, and keeps the rest in front, in order; returns how many. */
 uint16_t tables_prerouting(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
-/* The same of packets with keys, which stay theirs. */
+/* The same of packets with keys, or with addresses, which stay theirs; *plain: all that are left are. */
 uint16_t
 tables_prerouting_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts, struct rib_key4 *keys, uint16_t n);
+uint16_t tables_prerouting_pairs(
+	struct worker *w, struct port *in, struct rte_mbuf **pkts, struct rib_pair4 *pairs, uint16_t n, bool *plain);
 /* Routed, out_port set: FORWARD, then POSTROUTING. */
 uint16_t tables_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* May a datagram for this router be delivered? m stays the caller's. */
@@ -157,15 +159,18 @@ bool tables_input(struct worker *w, struct port *in, struct rte_mbuf *m);
 /* OUTPUT and POSTROUTING for a datagram made and routed here, which may get another route; false: it was dropped. */
 bool tables_output(struct worker *w, struct rte_mbuf *m);
 
-/* ---- ip4.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
+/* ---- ip4.c, ip4_forward.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
 
 /* At most BURST, checked by parse alone. */
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Goes on with those whose headers are known to be good, by these keys. */
 void ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n);
-/* The same for plain packets, by their addresses alone if that will do. */
-void
-ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs, uint16_t n);
+/* The same by their addresses alone, if that will do; `plain`: all of them are. */
+void ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs,
+	uint16_t n, bool plain);
+/* At most BURST with their answers. `foreign`: all are plain, and their sources no addresses of this router. */
+void ip4_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_result *const *answers,
+	uint16_t n, bool foreign);
 /* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
 static inline uint32_t
 ip4_tos_priority(uint8_t tos)

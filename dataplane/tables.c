@@ -122,6 +122,8 @@ keep_passed(struct pkt_sink *sink, struct rte_mbuf **pkts, uint16_t n, uint64_t 
 {
 	uint16_t kept = 0;
 
+	if (n == 0 || likely(passed == UINT64_MAX >> (64 - n)))
+		return n;
 	for (uint16_t i = 0; i < n; i++)
 		if ((passed & UINT64_C(1) << i) != 0)
 			pkts[kept++] = pkts[i];
@@ -153,6 +155,23 @@ tables_prerouting_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts
 		keys[kept].mark = pkt_of(pkts[i])->mark;
 		keys[kept++].dsfield = ip4_header(pkts[i])->type_of_service;
 	}
+	return keep_passed(&counters(w, in)->sink, pkts, n, passed);
+}
+
+uint16_t
+tables_prerouting_pairs(
+	struct worker *w, struct port *in, struct rte_mbuf **pkts, struct rib_pair4 *pairs, uint16_t n, bool *plain)
+{
+	uint64_t passed = ask(w, NETFILTER_PREROUTING, ALL_TABLES, in, NULL, pkts, n);
+	uint16_t kept = 0, flags = PKT_PLAIN;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if ((passed & UINT64_C(1) << i) == 0)
+			continue;
+		pairs[kept++] = pairs[i];
+		flags &= pkt_of(pkts[i])->flags;
+	}
+	*plain = flags != 0;
 	return keep_passed(&counters(w, in)->sink, pkts, n, passed);
 }
 

@@ -17,15 +17,18 @@ rib_look_ahead(const struct rib *rib)
 {
 	const struct ruleset *set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
 	static const uint64_t nothing;
-	struct rib_ahead ahead = { &nothing, 32, set->leading != 0 && set->plain };
+	/* Where rules that select come before any large table, few bursts would be answered without keys. */
+	struct rib_ahead ahead = { &nothing, 32, set->plain && set->leading == set->count };
 
 	/* Rules that select may come before: then it is for those that they do not. */
 	for (uint32_t r = set->all[0]; r < set->count && ahead.first == &nothing; r = set->all[r + 1]) {
 		const struct table *table = set->tables[r];
 		const struct lpm *lpm = table != NULL ? __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE) : NULL;
 
-		if (lpm != NULL && table_flat(table) == NULL)
+		if (lpm != NULL && table_flat(table) == NULL) {
 			ahead.first = lpm_root_v4(lpm, &ahead.shift);
+			ahead.direct = set->plain && r < set->leading;
+		}
 	}
 	return ahead;
 }

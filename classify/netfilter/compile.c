@@ -405,6 +405,7 @@ start(struct compiling *c, struct netfilter *nf, const struct netfilter_table_sp
 	c->segments = (struct growing){ &t->segments, sizeof(*t->segments), 0, 0 };
 	c->probes = (struct growing){ &t->probes, sizeof(*t->probes), 0, 0 };
 	c->slots = (struct growing){ &t->slots, sizeof(*t->slots), 0, 0 };
+	c->filters = (struct growing){ &t->filters, sizeof(*t->filters), 0, 0 };
 	c->lists = (struct growing){ &t->lists, sizeof(*t->lists), 0, 0 };
 	c->ranges = (struct growing){ &c->range_array, sizeof(*c->range_array), 0, 0 };
 	c->rule_ranges = calloc(spec->n_rules, sizeof(*c->rule_ranges));
@@ -433,6 +434,20 @@ add_hooks(struct compiling *c)
 			};
 }
 
+static void
+find_hashed(struct table *t)
+{
+	for (unsigned int hook = 0; hook < NETFILTER_HOOKS; hook++) {
+		struct hook_chain *chain = &t->hooks[hook];
+		const struct segment *segment;
+
+		if (!chain->present)
+			continue;
+		segment = &t->segments[t->rules[chain->first].segment];
+		chain->hashed = segment->n_probes != 0 && t->lists[segment->loose.at] == chain->policy;
+	}
+}
+
 static int
 compile(struct compiling *c)
 {
@@ -447,7 +462,10 @@ compile(struct compiling *c)
 	if (rc != 0)
 		return rc;
 	add_hooks(c);
-	return add_segments(c);
+	rc = add_segments(c);
+	if (rc == 0)
+		find_hashed(c->t);
+	return rc;
 }
 
 int
@@ -501,6 +519,7 @@ free_table(struct table *t)
 	free(t->privs);
 	free(t->sharers);
 	free(t->lists);
+	free(t->filters);
 	free(t->slots);
 	free(t->probes);
 	free(t->segments);

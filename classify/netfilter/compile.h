@@ -22,7 +22,7 @@ struct compiling {
 	const struct netfilter_table_spec *spec;
 	struct table *t;
 	struct netfilter *nf;
-	struct growing compares, calls, segments, probes, slots, lists, privs, sharers;
+	struct growing compares, calls, segments, probes, slots, filters, lists, privs, sharers;
 	uint32_t *hooks; /* [n_rules]: from which packets come */
 	struct key *masks; /* [n_rules] */
 	struct key *values;

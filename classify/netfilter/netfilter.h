@@ -273,7 +273,14 @@ struct probe {
 	uint32_t lowest, highest; /* rules */
 	uint32_t slot_mask; /* slots less one, a power of two */
 	uint32_t slots; /* in the table's `slots` */
+	/*
+	 * Bits that the hashes of its keys name, by their upper bits, in the table's `filters`: few packets that no rule
+	 * of it is for find theirs set.
+	 */
+	uint32_t filter, filter_shift;
 };
+
+#define FILTER_BITS_A_SLOT 32
 
 #define PROBES_MAX 16
 
@@ -291,6 +298,7 @@ struct segment {
 struct hook_chain {
 	bool present;
 	bool only_policy; /* its first rule is its policy, and accepts */
+	bool hashed; /* all rules in front of its policy are in probes of one segment */
 	uint32_t first, policy;
 };
 
@@ -309,6 +317,7 @@ struct table {
 	struct segment *segments;
 	struct probe *probes;
 	struct slot *slots;
+	uint64_t *filters;
 	uint32_t *lists;
 	struct hook_chain hooks[NETFILTER_HOOKS];
 	unsigned int workers;

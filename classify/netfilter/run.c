@@ -96,6 +96,15 @@ same_words(const uint32_t *halves, const uint64_t *words, uint32_t n)
 	return true;
 }
 
+/* May a rule of the probe be for a packet with this hash? */
+static inline bool
+may_hold(const struct table *t, const struct probe *probe, uint32_t hash)
+{
+	uint32_t bit = hash >> probe->filter_shift;
+
+	return (t->filters[probe->filter + (bit >> 6)] >> (bit & 63) & 1) != 0;
+}
+
 static void
 look_into(struct search *s, const struct table *t, uint32_t i, const struct key *key)
 {
@@ -105,6 +114,10 @@ look_into(struct search *s, const struct table *t, uint32_t i, const struct key 
 	uint64_t masked[KEY_WORDS];
 
 	hash = key_hash(key, t->compares + probe->masks.at, n, masked);
+	if (!may_hold(t, probe, hash)) {
+		s->next[i] = RULE_NONE;
+		return;
+	}
 	for (at = hash & probe->slot_mask; slots[at].at != SLOT_FREE; at = (at + 1) & probe->slot_mask) {
 		const uint32_t *list = t->lists + slots[at].at;
 
@@ -249,11 +262,33 @@ walk(const struct table *t, struct netfilter_counter *counters, const struct hoo
 	}
 }
 
+/*
+ * Is there certainly no rule for the packet in front of the policy? Most packets of most chains: what bans a thousand
+ * addresses does not ban the others.
+ */
+static inline bool
+comes_through(const struct table *t, const struct hook_chain *chain, const struct packet *p)
+{
+	const struct segment *segment = &t->segments[t->rules[chain->first].segment];
+	uint64_t masked[KEY_WORDS];
+
+	if (unlikely(p->odd))
+		return false;
+	for (uint32_t i = 0; i < segment->n_probes; i++) {
+		const struct probe *probe = &t->probes[segment->probes + i];
+
+		if (may_hold(t, probe, key_hash(&p->key, t->compares + probe->masks.at, probe->masks.n, masked)))
+			return false;
+	}
+	return true;
+}
+
 /* The tables that a burst is to be asked, in order. */
 struct asked {
 	const struct table *t;
 	const struct hook_chain *chain;
 	struct netfilter_counter *counters;
+	struct netfilter_counter through; /* packets that came to the policy and that nobody has counted yet */
 };
 
 static unsigned int
@@ -269,22 +304,37 @@ find_tables(const struct netfilter *nf, const struct netfilter_ctx *ctx, uint32_
 		if (t == NULL || !t->hooks[ctx->hook].present)
 			continue;
 		*only_policies &= t->hooks[ctx->hook].only_policy;
-		asked[n++] =
-			(struct asked){ t, &t->hooks[ctx->hook], t->counters[RTE_MIN(ctx->worker, t->workers - 1)] };
+		asked[n++] = (struct asked){
+			.t = t,
+			.chain = &t->hooks[ctx->hook],
+			.counters = t->counters[RTE_MIN(ctx->worker, t->workers - 1)],
+		};
 	}
 	return n;
 }
 
 /* Chains without rules, whose policies accept, count. */
 static void
-count_burst(const struct asked *asked, unsigned int n_asked, struct rte_mbuf **pkts, uint16_t n)
+count_burst(struct asked *asked, unsigned int n_asked, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len - pkt_of(pkts[i])->l3_off;
 	for (unsigned int i = 0; i < n_asked; i++)
-		count(&asked[i].counters[asked[i].chain->policy], n, bytes);
+		asked[i].through = (struct netfilter_counter){ n, bytes };
+}
+
+static inline enum netfilter_verdict
+ask_table(struct asked *asked, struct packet *p)
+{
+	const struct hook_chain *chain = asked->chain;
+
+	if (!chain->only_policy && !(chain->hashed && comes_through(asked->t, chain, p)))
+		return walk(asked->t, asked->counters, chain, p);
+	asked->through.packets++;
+	asked->through.bytes += p->key.f.length;
+	return asked->t->rules[chain->policy].verdict;
 }
 
 static void
@@ -295,29 +345,41 @@ set_name(char to[IF_NAMESIZE], const char *name)
 		memcpy(to, name, strnlen(name, IF_NAMESIZE));
 }
 
+/* Of which packets may go on: bits. */
+static uint64_t
+ask_tables(
+	const struct netfilter_ctx *ctx, struct asked *asked, unsigned int n_asked, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t passed = 0;
+	struct packet p;
+
+	set_name(p.key.f.in, ctx->in);
+	set_name(p.key.f.out, ctx->out);
+	for (uint16_t i = 0; i < n; i++) {
+		enum netfilter_verdict verdict = NETFILTER_ACCEPT;
+
+		packet_view(&p, ctx, pkts[i]);
+		for (unsigned int k = 0; k < n_asked && verdict == NETFILTER_ACCEPT; k++)
+			verdict = ask_table(&asked[k], &p);
+		passed |= (uint64_t)(verdict == NETFILTER_ACCEPT) << i;
+	}
+	return passed;
+}
+
 uint64_t
 netfilter_run(const struct netfilter *nf, const struct netfilter_ctx *ctx, uint32_t tables, struct rte_mbuf **pkts,
 	uint16_t n)
 {
-	struct asked asked[NETFILTER_TABLES];
 	uint64_t passed = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
-	struct packet p;
+	struct asked asked[NETFILTER_TABLES];
 	bool only_policies;
 	unsigned int n_asked = find_tables(nf, ctx, tables, asked, &only_policies);
 
-	if (only_policies) {
+	if (only_policies)
 		count_burst(asked, n_asked, pkts, n);
-		return passed;
-	}
-	set_name(p.key.f.in, ctx->in);
-	set_name(p.key.f.out, ctx->out);
-	for (uint16_t i = 0; i < n; i++) {
-		packet_view(&p, ctx, pkts[i]);
-		for (unsigned int k = 0; k < n_asked; k++)
-			if (walk(asked[k].t, asked[k].counters, asked[k].chain, &p) == NETFILTER_DROP) {
-				passed &= ~(UINT64_C(1) << i);
-				break;
-			}
-	}
+	else
+		passed = ask_tables(ctx, asked, n_asked, pkts, n);
+	for (unsigned int k = 0; k < n_asked; k++)
+		count(&asked[k].counters[asked[k].chain->policy], asked[k].through.packets, asked[k].through.bytes);
 	return passed;
 }

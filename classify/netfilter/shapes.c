@@ -77,17 +77,20 @@ static int
 add_shape(struct compiling *c, const struct shape *shape)
 {
 	const uint32_t *rules = c->order + shape->at;
-	uint32_t count = 4, lowest = RULE_NONE, highest = 0;
+	uint32_t count = 4, lowest = RULE_NONE, highest = 0, shift;
 	struct probe *probe = grow(&c->probes, 1);
 	struct slot *slots;
+	uint64_t *filter;
 	int rc = 0;
 
 	while (count < 2 * shape->n)
 		count *= 2;
 	slots = grow(&c->slots, count);
-	if (probe == NULL || slots == NULL)
+	filter = grow(&c->filters, count * FILTER_BITS_A_SLOT / 64);
+	if (probe == NULL || slots == NULL || filter == NULL)
 		return no_memory(c);
 	memset(slots, 0xff, count * sizeof(*slots));
+	shift = 32 - rte_log2_u32(count * FILTER_BITS_A_SLOT);
 	for (uint32_t i = 0, n; rc == 0 && i < shape->n; i += n) {
 		const struct key *value = &c->values[rules[i]];
 		const struct rule *rule = &c->t->rules[rules[i]];
@@ -101,6 +104,7 @@ add_shape(struct compiling *c, const struct shape *shape)
 		if (rc == 0)
 			rc = add_slot_rules(c, rules + i, n);
 		put_slot(slots, count - 1, hash, at);
+		filter[hash >> shift >> 6] |= UINT64_C(1) << (hash >> shift & 63);
 		lowest = RTE_MIN(lowest, rules[i]);
 		highest = RTE_MAX(highest, rules[i + n - 1]);
 	}
@@ -108,7 +112,9 @@ add_shape(struct compiling *c, const struct shape *shape)
 		.lowest = lowest,
 		.highest = highest,
 		.slot_mask = count - 1,
-		.slots = c->slots.n - count };
+		.slots = c->slots.n - count,
+		.filter = c->filters.n - count * FILTER_BITS_A_SLOT / 64,
+		.filter_shift = shift };
 	return rc;
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What packet filter tables add to forwarding: 1,000 rules at FORWARD that ban a destination each and that no packet
- * hits, and one at PREROUTING that marks every packet; with the tables and without, in turns.
+ * What is added to forwarding, with it and without, in turns: by packet filter tables (1,000 rules at FORWARD that ban a
+ * destination each and that no packet hits, and one at PREROUTING that marks every packet), and by realms.
  */
 #include <stdlib.h>
 
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+
 #include <rte_byteorder.h>
+#include <rte_ip.h>
 #include <rte_malloc.h>
 
 #include <weir/netfilter.h>
@@ -56,17 +60,81 @@ load_tables(struct netfilter *nf)
 	free(bans);
 }
 
+static void
+unload_tables(struct netfilter *nf)
+{
+	netfilter_unload(nf, NETFILTER_FILTER);
+	netfilter_unload(nf, NETFILTER_MANGLE);
+}
+
+static void
+set_tables(struct null_router *n, bool there)
+{
+	if (there)
+		load_tables(router_netfilter(n->router));
+	else
+		unload_tables(router_netfilter(n->router));
+}
+
+/* The network that all packets come from has a route with a realm: each packet's way back is asked for. */
+static void
+set_realm(struct null_router *n, bool there)
+{
+	struct rib_hop hop = { .ifindex = n->in->ifindex, .realm = 9 };
+	struct rib_route route = {
+		.dst = { AF_INET, 25, ip_addr_v4(RTE_BE32(RTE_IPV4(10, 0, 0, 0))) },
+		.table = RT_TABLE_MAIN,
+		.protocol = RTPROT_BOOT,
+		.type = RTN_UNICAST,
+		.scope = RT_SCOPE_LINK,
+		.hop_count = 1,
+		.hops = &hop,
+	};
+	struct error err = { 0 };
+
+	if (there)
+		bench_check(rib_route_add(router_rib(n->router), &route, CHANGE_CREATE, &err), "route", &err);
+	else
+		bench_check(rib_route_delete(router_rib(n->router), &route, &err), "route", &err);
+}
+
+static const struct added_row {
+	void (*set)(struct null_router *n, bool there);
+	struct report_row row;
+} rows[] = {
+	{ set_tables, { .name = "forward-1000-iptables",
+			      .work = "forward 64 B, 1,000 iptables rules and a mark: more than without tables",
+			      .unit = "cycles/packet" } },
+	{ set_realm, { .name = "forward-realms",
+			     .work = "forward 64 B, a realm on the way back to the sources: more than without",
+			     .unit = "cycles/packet" } },
+};
+
+static void
+report_added(struct null_router *n, const struct added_row *added_row)
+{
+	const struct report_row *row = &added_row->row;
+	double plain[ROUNDS], with[ROUNDS], added[ROUNDS];
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		plain[i] = null_router_cycles(FRAMES);
+		added_row->set(n, true);
+		with[i] = null_router_cycles(FRAMES);
+		added_row->set(n, false);
+	}
+	double before = report_median(plain, ROUNDS);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		added[i] = with[i] - before;
+	report_note("%s: %.1f in all, %.1f without", row->name, report_median(with, ROUNDS), before);
+	report_add(row, added, NULL, ROUNDS);
+}
+
 void
 report_tables(struct null_router *n, const struct prefix4 *prefixes, size_t count)
 {
-	static const struct report_row row = { .name = "forward-1000-iptables",
-		.work = "forward 64 B, 1,000 iptables rules and a mark: more than without tables",
-		.unit = "cycles/packet" };
-	struct netfilter *nf = router_netfilter(n->router);
-	double plain[ROUNDS], asked[ROUNDS], added[ROUNDS];
 	uint32_t *destinations;
 
-	if (!report_wanted(row.name))
+	if (!report_wanted(rows[0].row.name) && !report_wanted(rows[1].row.name))
 		return;
 	destinations = calloc(FRAMES, sizeof(*destinations));
 	bench_check(destinations == NULL ? -ENOMEM : 0, "destinations", NULL);
@@ -74,18 +142,9 @@ report_tables(struct null_router *n, const struct prefix4 *prefixes, size_t coun
 	struct null_frame *frames = null_frames(destinations, NULL, FRAMES);
 	null_router_set_frames(frames, FRAMES);
 	null_router_cycles(FRAMES);
-	for (unsigned int i = 0; i < ROUNDS; i++) {
-		plain[i] = null_router_cycles(FRAMES);
-		load_tables(nf);
-		asked[i] = null_router_cycles(FRAMES);
-		netfilter_unload(nf, NETFILTER_FILTER);
-		netfilter_unload(nf, NETFILTER_MANGLE);
-	}
-	double before = report_median(plain, ROUNDS);
-	for (unsigned int i = 0; i < ROUNDS; i++)
-		added[i] = asked[i] - before;
-	report_note("%s: %.1f in all, %.1f without tables", row.name, report_median(asked, ROUNDS), before);
-	report_add(&row, added, NULL, ROUNDS);
+	for (size_t i = 0; i < RTE_DIM(rows); i++)
+		if (report_wanted(rows[i].row.name))
+			report_added(n, &rows[i]);
 	free(destinations);
 	rte_free(frames);
 }

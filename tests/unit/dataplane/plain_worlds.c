@@ -197,7 +197,24 @@ compare_neighbour(void *arg, struct neighbour *n)
 }
 
 static void
-compare(struct router *a, struct router *b)
+compare_tables(const struct router *a, const struct router *b, const uint32_t *rules)
+{
+	for (unsigned int table = 0; table < NETFILTER_TABLES; table++) {
+		uint32_t n = rules[table];
+		struct netfilter_counter *first = calloc(2 * n + 1, sizeof(*first)), *second = first + n;
+
+		assert_non_null(first);
+		if (n != 0) {
+			netfilter_counters(a->netfilter, table, first);
+			netfilter_counters(b->netfilter, table, second);
+			assert_memory_equal(first, second, n * sizeof(*first));
+		}
+		free(first);
+	}
+}
+
+static void
+compare(struct router *a, struct router *b, const uint32_t *table_rules)
 {
 	for (uint32_t i = 1; i < PORTS; i++)
 		for (int reason = 0; reason < DROP__COUNT; reason++)
@@ -210,6 +227,7 @@ compare(struct router *a, struct router *b)
 	assert_int_equal(a->worker.icmp_tokens, b->worker.icmp_tokens);
 	assert_int_equal(a->worker.random, b->worker.random);
 	neighbour_walk(a->rib, 0, AF_INET, compare_neighbour, b->rib);
+	compare_tables(a, b, table_rules);
 	compare_sent(a, b);
 }
 
@@ -217,7 +235,7 @@ void
 compare_all(struct worlds *worlds)
 {
 	for (int way = AS_IS + 1; way < WAYS; way++)
-		compare(worlds->r[AS_IS], worlds->r[way]);
+		compare(worlds->r[AS_IS], worlds->r[way], worlds->table_rules);
 	for (unsigned int i = 0; i < worlds->r[AS_IS]->sent_count; i++) {
 		const struct sent *sent = &worlds->r[AS_IS]->sent[i];
 		const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(sent->m, const struct rte_ether_hdr *);

@@ -23,6 +23,7 @@ enum { AS_IS, FULL, ONE_FULL, HOOKED, WAYS };
 
 struct worlds {
 	struct router *r[WAYS];
+	uint32_t table_rules[NETFILTER_TABLES]; /* of the packet filter tables that are loaded; 0: it is not */
 	uint64_t fast; /* packets that left AS_IS by the fast way */
 };
 

@@ -12,12 +12,17 @@
 
 #include <linux/fib_rules.h>
 
+#include <weir/netfilter.h>
+#include <weir/netfilter/matches.h>
+#include <weir/netfilter/targets.h>
+
 #include "plain_worlds.h"
 
-#define SEEDS    4
-#define SETTINGS 60 /* configurations of each seed */
-#define BURSTS   12 /* of each configuration */
-#define TABLE    77
+#define SEEDS      4
+#define SETTINGS   60 /* configurations of each seed */
+#define BURSTS     12 /* of each configuration */
+#define TABLE      77
+#define RULES_MOST 60 /* of a packet filter table */
 
 static uint64_t draw_state;
 
@@ -256,10 +261,104 @@ set_rules(struct router *r, uint32_t which)
 	}
 }
 
+/* The senders' own network is reached by a route with a realm, or without. */
+static void
+set_way_back(struct router *r, uint32_t realm)
+{
+	struct rib_hop hop = { .ifindex = ETH0, .realm = realm };
+	struct rib_route route = { .dst = { AF_INET, 25, ip_addr_v4(RTE_BE32(IP(10, 0, 0, 0))) },
+		.table = RT_TABLE_MAIN,
+		.protocol = RTPROT_BOOT,
+		.type = RTN_UNICAST,
+		.scope = RT_SCOPE_LINK,
+		.hop_count = 1,
+		.hops = &hop };
+
+	assert_int_equal(rib_route_add(r->rib, &route, CHANGE_CREATE | CHANGE_REPLACE, NULL), 0);
+}
+
+/* Of the chains of one table: `rules` by hook, of which those are there that `which` has the bits of; the policies accept. */
+struct hook_rule {
+	enum netfilter_hook hook;
+	struct netfilter_rule_spec spec;
+};
+
+static uint32_t
+set_table(
+	struct router *r, enum netfilter_table_id table, const struct hook_rule *rules, uint32_t count, uint32_t which)
+{
+	struct netfilter_rule_spec all[RULES_MOST + NETFILTER_HOOKS];
+	struct netfilter_table_spec spec = { .table = table, .rules = all };
+	struct error err = { 0 };
+
+	if (which == 0) {
+		netfilter_unload(r->netfilter, table);
+		return 0;
+	}
+	for (unsigned int hook = 0; hook < NETFILTER_HOOKS; hook++) {
+		if ((netfilter_table_hooks(table) & 1u << hook) == 0)
+			continue;
+		spec.first[hook] = spec.n_rules;
+		for (uint32_t i = 0; i < count; i++)
+			if (rules[i].hook == hook && (which >> i % 32 & 1) != 0)
+				all[spec.n_rules++] = rules[i].spec;
+		spec.policy[hook] = spec.n_rules;
+		all[spec.n_rules++] = (struct netfilter_rule_spec){ .target.verdict = NETFILTER_ACCEPT };
+	}
+	if (netfilter_replace(r->netfilter, &spec, NULL, &err) != 0)
+		fail_msg("%s", err.msg);
+	return spec.n_rules;
+}
+
+/* Before the route: marks, TOS and TTL change, and some are dropped. Behind it likewise, by the MAC that they came from, too. */
+static uint32_t
+set_mangle(struct router *r, uint32_t which)
+{
+	struct netfilter_udp_conf port9 = { { 0, 65535 }, { 9, 9 } }, from3 = { { 3, 3 }, { 0, 65535 } };
+	struct netfilter_mac_conf host = { .invert = true };
+	struct netfilter_length_conf length = { 0, 60 };
+	const struct netfilter_match_spec by_port9 = { "udp", &port9 }, by_from3 = { "udp", &from3 };
+	const struct netfilter_match_spec by_mac = { "mac", &host }, by_length = { "length", &length };
+	struct netfilter_mark_target_conf mark = { 2, UINT32_MAX };
+	struct netfilter_tos_target_conf tos = { 0x10, 0xff };
+	struct netfilter_ttl_target_conf less = { NETFILTER_TTL_DEC, 3 }, five = { NETFILTER_TTL_SET, 5 };
+	struct netfilter_classify_conf classify = { 0x10020 };
+	const struct hook_rule rules[] = {
+		{ NETFILTER_PREROUTING, { { .protocol = IPPROTO_UDP }, &by_port9, 1,
+						{ NETFILTER_EXTENSION, 0, "MARK", &mark }, { 0 } } },
+		{ NETFILTER_PREROUTING,
+			{ { .protocol = IPPROTO_TCP }, NULL, 0, { NETFILTER_EXTENSION, 0, "TOS", &tos }, { 0 } } },
+		{ NETFILTER_PREROUTING, { { 0 }, &by_length, 1, { NETFILTER_EXTENSION, 0, "TTL", &less }, { 0 } } },
+		{ NETFILTER_PREROUTING,
+			{ { .protocol = IPPROTO_UDP }, &by_from3, 1, { NETFILTER_DROP, 0, NULL, NULL }, { 0 } } },
+		{ NETFILTER_FORWARD, { { 0 }, &by_mac, 1, { NETFILTER_DROP, 0, NULL, NULL }, { 0 } } },
+		{ NETFILTER_FORWARD,
+			{ { .protocol = IPPROTO_TCP }, NULL, 0, { NETFILTER_EXTENSION, 0, "TTL", &five }, { 0 } } },
+		{ NETFILTER_POSTROUTING, { { .protocol = IPPROTO_UDP }, NULL, 0,
+						 { NETFILTER_EXTENSION, 0, "CLASSIFY", &classify }, { 0 } } },
+	};
+
+	memcpy(host.address, host_mac, sizeof(host.address));
+	return set_table(r, NETFILTER_MANGLE, rules, RTE_DIM(rules), which & 0x7f);
+}
+
+/* So many addresses that they are hashed. */
+static uint32_t
+set_bans(struct router *r, uint32_t which)
+{
+	struct hook_rule bans[RULES_MOST];
+
+	for (uint32_t i = 0; i < RULES_MOST; i++)
+		bans[i] = (struct hook_rule){ NETFILTER_FORWARD,
+			{ .selector = { .dst = rte_cpu_to_be_32(IP(10, 3, 0, 2 + 3 * i)), .dst_mask = UINT32_MAX },
+				.target.verdict = NETFILTER_DROP } };
+	return set_table(r, NETFILTER_FILTER, bans, RULES_MOST, which);
+}
+
 struct configuration {
 	struct port_settings all, port;
 	bool replay, no_buffers, hooked, many, by_ports, stranger, down, gateway_known;
-	uint32_t rules, mtu_in, mtu_out;
+	uint32_t rules, mtu_in, mtu_out, realm, mangle, bans;
 	uint16_t gateway_state;
 };
 
@@ -278,6 +377,9 @@ draw_configuration(const struct port_settings *defaults)
 		.rules = one_in(2) ? draw(64) : 0,
 		.mtu_in = mtus[draw(RTE_DIM(mtus))],
 		.mtu_out = mtus[draw(RTE_DIM(mtus))],
+		.realm = one_in(3) ? 9 : 0,
+		.mangle = one_in(3) ? draw(128) : 0,
+		.bans = one_in(3) ? draw(UINT32_MAX) : 0,
 		.gateway_state = one_in(2)   ? NUD_PERMANENT
 				 : one_in(2) ? NUD_STALE
 				 : one_in(2) ? NUD_REACHABLE
@@ -298,8 +400,10 @@ draw_configuration(const struct port_settings *defaults)
 }
 
 static void
-configure(struct router *r, const struct configuration *c)
+configure(struct worlds *worlds, int way, const struct configuration *c)
 {
+	struct router *r = worlds->r[way];
+
 	r->all = c->all;
 	for (uint32_t i = 1; i < PORTS; i++)
 		r->ports[i].settings = c->port;
@@ -314,7 +418,10 @@ configure(struct router *r, const struct configuration *c)
 	set_mtu(r, ETH0, c->mtu_in);
 	set_mtu(r, ETH1, c->mtu_out);
 	set_rules(r, c->rules);
+	set_way_back(r, c->realm);
 	world_neighbour(r, ETH1, GATEWAY, gateway_mac, c->gateway_state);
+	worlds->table_rules[NETFILTER_MANGLE] = set_mangle(r, c->mangle);
+	worlds->table_rules[NETFILTER_FILTER] = set_bans(r, c->bans);
 }
 
 /* ---- the test ---------------------------------------------------------------------------------------------------- */
@@ -339,7 +446,7 @@ play(struct worlds *worlds, uint32_t seed)
 
 		unhook(worlds);
 		for (int way = 0; way < WAYS; way++)
-			configure(worlds->r[way], &c);
+			configure(worlds, way, &c);
 		pass_time(worlds, one_in(4) ? 40 * SECOND : 0);
 		for (unsigned int k = 0; k < BURSTS; k++) {
 			uint16_t n = (uint16_t)(1 + draw(one_in(4) ? BURST_MOST : 12));
