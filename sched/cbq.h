@@ -226,7 +226,7 @@ void cbq_leaf_idle(struct cbq *h, struct cbq_class *cl);
 /* Out of all rings, and in again: around a change of its prio, level, bounds or parent's need of it. */
 void cbq_take_out(struct cbq *h, struct cbq_class *cl);
 void cbq_put_in(struct cbq *h, struct cbq_class *cl, uint64_t now);
-/* Where does it stand now? To be called after a charge, or when the wheel says so. */
+/* Where does cl, which has somebody to serve, stand now? To be called after a charge, or when the wheel says so. */
 void cbq_review(struct cbq *h, struct cbq_class *cl, uint64_t now);
 /*
  * The leaf, or class with a queue of its own, whose turn it is in a busy row; *lender is at whose expense it sends, and

@@ -66,7 +66,8 @@ is_due(struct cbq *h, uintptr_t who, uint64_t now)
 
 	if (likely((who & WAIT_MASK) == CBQ_WAIT_LIMIT)) {
 		cl->armed = false;
-		cbq_review(h, cl, now);
+		if (cl->busy != 0)
+			cbq_review(h, cl, now);
 	} else {
 		struct parking *parking = &cbq_more(cl)->parking;
 
@@ -169,7 +170,8 @@ charge_above(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, uint
 		more->sent_bytes += bytes;
 		more->sent_packets++;
 		cbq_charge(cl, bytes, cl == lender || cl->busy != 0, now);
-		cbq_review(h, cl, now);
+		if (cl->busy != 0)
+			cbq_review(h, cl, now);
 	}
 }
 
@@ -193,7 +195,8 @@ serve_leaf(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct
 		cbq_more(lender)->borrows++;
 	}
 	cbq_charge(cl, bytes, true, now);
-	cbq_review(h, cl, now);
+	if (cl->busy != 0)
+		cbq_review(h, cl, now);
 	charge_above(h, cl, lender, bytes, now);
 	return true;
 }

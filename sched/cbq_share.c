@@ -149,7 +149,7 @@ settle(struct cbq *h, struct cbq_class *cl, uint64_t now)
 
 /* cl's turns for `prios` go where it stands; a parent that becomes busy by that follows. */
 static void
-put(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
+put_anywhere(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
 {
 	while (prios != 0) {
 		struct cbq_class *parent;
@@ -183,7 +183,7 @@ put(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
 
 /* The other way round. Where it was the last of the round its parent's turn is over. */
 static void
-take(struct cbq *h, struct cbq_class *cl, unsigned int prios)
+take_from_anywhere(struct cbq *h, struct cbq_class *cl, unsigned int prios)
 {
 	while (prios != 0) {
 		struct cbq_class *parent;
@@ -213,6 +213,29 @@ take(struct cbq *h, struct cbq_class *cl, unsigned int prios)
 		parent->busy &= (uint16_t)~gone;
 		cl = parent;
 		prios = gone;
+	}
+}
+
+/* Mostly a leaf that waits or sends at its own expense, and that has one prio. */
+static inline void
+put(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
+{
+	if (unlikely(cl->level != 0 || cl->standing == CBQ_BORROWS)) {
+		put_anywhere(h, cl, prios, now);
+	} else if (cl->standing == CBQ_OWN && prios != 0) {
+		count_leaf(h, cl, true);
+		row_add(h, cl, cl->prio);
+	}
+}
+
+static inline void
+take(struct cbq *h, struct cbq_class *cl, unsigned int prios)
+{
+	if (unlikely(cl->level != 0 || cl->standing == CBQ_BORROWS)) {
+		take_from_anywhere(h, cl, prios);
+	} else if (cl->standing == CBQ_OWN && prios != 0) {
+		count_leaf(h, cl, false);
+		row_remove(h, cl, cl->prio);
 	}
 }
 
@@ -266,11 +289,8 @@ cbq_leaf_idle(struct cbq *h, struct cbq_class *cl)
 void
 cbq_review(struct cbq *h, struct cbq_class *cl, uint64_t now)
 {
-	enum cbq_standing standing;
+	enum cbq_standing standing = standing_of(h, cl, now);
 
-	if (cl->busy == 0)
-		return;
-	standing = standing_of(h, cl, now);
 	if (standing != cl->standing) {
 		take(h, cl, cl->busy);
 		cl->standing = (uint8_t)standing;
