@@ -9,6 +9,7 @@
 
 #include <weir/packet.h>
 
+#include "leaf.h"
 #include "wrr.h"
 #include "wrr_weight.h"
 
@@ -96,7 +97,9 @@ static uint16_t
 wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct wrr *w = qdisc_priv(q);
-	uint32_t before = q->backlog_pkts;
+	bool moving = qdisc_moving(q);
+	uint32_t before = q->backlog_pkts, taken = 0;
+	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct class *c = class_now(q, pkts[i], now);
@@ -105,14 +108,21 @@ wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (unlikely(c == NULL))
 			continue;
 		cl = class_priv(c);
+		if (likely(c->leaf->plain && !moving && fifo_take(c->leaf, pkts[i], &bytes))) {
+			taken++;
+			if (c->leaf->backlog_pkts == 1)
+				wrr_activate(c, now);
+			continue;
+		}
 		qdisc_enqueue(c->leaf, pkts + i, 1, now);
 		/* A change has those of hosts that shared it where they were, too. */
-		if (unlikely(qdisc_moving(q)))
+		if (unlikely(moving))
 			cl->shared = true;
 		/* What came may leave before what it was parked for. */
 		if (unlikely(cl->state == WRR_PARKED))
 			wrr_move(w, cl, WRR_BUSY);
 	}
+	qdisc_queued_below(q, taken, bytes);
 	return (uint16_t)(q->backlog_pkts - before);
 }
 
@@ -139,25 +149,24 @@ packets_at_once(const struct wrr_class *cl, const struct qdisc *leaf, uint16_t r
 
 /* A turn, or a part of it. */
 static uint16_t
-serve(struct wrr *w, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+serve(struct wrr *w, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums, uint64_t now)
 {
 	struct turn_ring *ring = &w->rings[WRR_BUSY];
 	uint32_t place = ring->current;
 	struct class *c = w->classes[place];
 	struct wrr_class *cl = class_priv(c);
 	struct qdisc *leaf = c->leaf;
-	uint64_t before = leaf->sent_bytes, bytes;
+	uint64_t bytes;
 	uint16_t got = 0;
 
 	if (likely(cl->deficit > 0)) {
-		got = qdisc_dequeue(leaf, pkts, packets_at_once(cl, leaf, n), now);
+		got = leaf_give(c, pkts, packets_at_once(cl, leaf, n), &bytes, sums, now);
 		if (unlikely(got == 0)) {
 			/* It may have dropped all that it held (CoDel), and is idle then. */
 			if (leaf->backlog_pkts != 0)
 				wrr_move(w, cl, WRR_PARKED);
 			return 0;
 		}
-		bytes = leaf->sent_bytes - before;
 		cl->deficit -= (int64_t)(bytes << 16);
 		wrr_use(w, cl, bytes, now);
 	}
@@ -174,11 +183,13 @@ static uint16_t
 wrr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct wrr *w = qdisc_priv(q);
+	struct leaf_sums sums = { 0 };
 	uint16_t got = 0;
 
 	unpark(w, now);
 	while (got < n && w->rings[WRR_BUSY].current != 0)
-		got += serve(w, pkts + got, n - got, now);
+		got += serve(w, pkts + got, n - got, &sums, now);
+	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	return got;
 }
 
