@@ -51,6 +51,44 @@ averages_idle_time_by_the_papers_formula(void **state)
 	}
 }
 
+/*
+ * So it is with a class whose children send at their own rates, too, once it has been over its limit: nobody waits for
+ * it. Two of a megabit below one of a megabit: now all that they have, now hardly anything.
+ */
+static void
+averages_what_is_sent_below_it_all_the_same(void **state)
+{
+	struct cbq_conf conf = cbq_class(MBIT(1), 5, 1000);
+	double w = pow(0.5, conf.ewma_log), maxidle = 4e6, avgidle = maxidle, least = 0, most = 0;
+	uint64_t last = 0;
+
+	bed_make();
+	make_cbq(LINK);
+	conf.given |= CBQ_MAXIDLE;
+	conf.maxidle_ns = (uint64_t)(maxidle / w);
+	add_cbq_class(0, 1, conf);
+	add_cbq_class(1, 2, conf);
+	add_cbq_class(1, 3, conf);
+	for (unsigned int i = 0; i < 3000; i++) {
+		uint32_t minor = 2 + i % 2;
+
+		bed.now += i / 300 % 2 == 0 ? 4100000 : 30000000;
+		offer_packet(packet(1000, minor, CLASSID(1, minor), 0));
+		bed.taken_count = 0;
+		assert_int_equal(take_more(2), 1);
+		assert_int_equal(xstats_of(minor).borrows, 0);
+		avgidle = fmin(maxidle, (1 - w) * avgidle + w * ((double)(bed.now - last) - 8000000));
+		last = bed.now;
+		least = fmin(least, avgidle);
+		most = avgidle < 0 || least == 0 ? 0 : fmax(most, avgidle);
+		if (fabs((double)xstats_of(1).avgidle_ns * w - avgidle) > 5)
+			fail_msg(
+				"packet %u: avgidle is %g ns, not %g", i, (double)xstats_of(1).avgidle_ns * w, avgidle);
+	}
+	assert_true(least < -3.5e6 && most > 3.9e6);
+	bed_end();
+}
+
 /* Over its limit, the next packet of the same size makes avgidle 0: undertime = size / rate - avgidle. */
 static void
 waits_until_another_packet_would_make_avgidle_0(void **state)
@@ -546,6 +584,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(averages_idle_time_by_the_papers_formula),
+		cmocka_unit_test(averages_what_is_sent_below_it_all_the_same),
 		cmocka_unit_test(waits_until_another_packet_would_make_avgidle_0),
 		cmocka_unit_test(keeps_its_rate),
 		cmocka_unit_test(keeps_its_rate_with_mixed_packets_on_a_busy_link),

@@ -142,6 +142,93 @@ tiny_quanta_share_all_the_same(void **state)
 	bed_end();
 }
 
+/* ---- each round played */
+
+#define PLAYED       5
+#define PLAYED_QUEUE 4096
+
+static struct played {
+	uint32_t quantum, deficit;
+	uint32_t bytes[PLAYED_QUEUE];
+	uint32_t first, count;
+} played[PLAYED];
+static uint32_t ring[PLAYED], in_ring; /* ring[0]: whose turn it is */
+
+static void
+played_comes(uint32_t i, uint32_t bytes)
+{
+	struct played *p = &played[i];
+
+	p->bytes[(p->first + p->count) % PLAYED_QUEUE] = bytes;
+	if (p->count++ == 0) {
+		p->deficit = p->quantum;
+		ring[in_ring++] = i;
+	}
+}
+
+/* The next to send; *bytes: its packet. */
+static uint32_t
+played_next(uint32_t *bytes)
+{
+	for (;;) {
+		uint32_t i = ring[0];
+		struct played *p = &played[i];
+		bool fits = p->deficit >= p->bytes[p->first];
+
+		if (fits) {
+			*bytes = p->bytes[p->first];
+			p->deficit -= *bytes;
+			p->first = (p->first + 1) % PLAYED_QUEUE;
+			p->count--;
+		} else {
+			p->deficit += p->quantum;
+		}
+		if (!fits || p->count == 0) {
+			memmove(ring, ring + 1, (in_ring - 1) * sizeof(ring[0]));
+			if (p->count == 0)
+				in_ring--;
+			else
+				ring[in_ring - 1] = i;
+		}
+		if (fits)
+			return i;
+	}
+}
+
+/* Many rounds at once are as each of them played: packet by packet, also while others come. */
+static void
+rounds_given_at_once_are_as_if_played(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 30; seed++) {
+		draw_state = seed;
+		in_ring = 0;
+		memset(played, 0, sizeof(played));
+		make_drr();
+		for (uint32_t i = 0; i < PLAYED; i++) {
+			played[i].quantum = 1 + draw(i % 2 == 0 ? 4 : 300);
+			add_drr_class(1 + i, played[i].quantum);
+		}
+		for (uint32_t step = 0; step < 2000; step++) {
+			uint32_t i = draw(PLAYED), bytes = 64 + draw(LARGEST - 64), flow;
+
+			if (step % 400 < 250 || in_ring == 0) {
+				assert_int_equal(offer_to(1 + i, bytes), 1);
+				played_comes(i, bytes);
+			}
+			if (draw(3) == 0)
+				continue;
+			flow = 1 + played_next(&bytes);
+			take(1, 0);
+			if (bed.taken[0].flow != flow || bed.taken[0].bytes != bytes)
+				fail_msg("seed %lu, step %u: class %u sends %u bytes instead of %u %u", seed, step,
+					bed.taken[0].flow, bed.taken[0].bytes, flow, bytes);
+		}
+		take_all(0);
+		bed_end();
+	}
+}
+
 static void
 one_that_comes_back_starts_with_a_quantum(void **state)
 {
@@ -304,6 +391,7 @@ main(void)
 		cmocka_unit_test(serves_as_in_the_papers_figures),
 		cmocka_unit_test(is_as_fair_as_the_paper_says),
 		cmocka_unit_test(tiny_quanta_share_all_the_same),
+		cmocka_unit_test(rounds_given_at_once_are_as_if_played),
 		cmocka_unit_test(one_that_comes_back_starts_with_a_quantum),
 		cmocka_unit_test(filters_decide_and_the_rest_is_dropped),
 		cmocka_unit_test(classes_that_wait_do_not_hold_up_the_others),

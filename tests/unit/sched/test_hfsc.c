@@ -311,6 +311,41 @@ coming_and_going_brings_no_more_than_the_share(void **state)
 	bed_end();
 }
 
+/*
+ * A class comes in between the virtual times of those that are active (the paper's system virtual time). 1 has had 8
+ * mbit by its real-time curve for a second and is at 8 s, as its share is 1 mbit; 2 has had the other 2 mbit and is at
+ * 2 s. So 3 comes in at 5 s, and 2 has 2 mbit alone until it is there, too, 1.5 s later; then both have half of them.
+ */
+static void
+who_comes_in_has_neither_claims_nor_debts(void **state)
+{
+	struct hfsc_class_conf both = { .real_time = line(MBIT(8)), .link_share = line(MBIT(1)) };
+	uint64_t begun = SECONDS(1), sent[2][4] = { { 0 } };
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, both);
+	add(0, 2, shares(MBIT(1)));
+	add(0, 3, shares(MBIT(1)));
+	for (; bed.now < begun + MS(3000); bed.now += 800000) {
+		for (uint32_t minor = 1; minor <= 3; minor++) {
+			const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, minor));
+
+			if (minor != 3 || bed.now >= begun)
+				offer_many(4 - c->leaf->backlog_pkts, 1000, minor);
+		}
+		bed.taken_count = 0;
+		assert_int_equal(take_more(1), 1);
+		if (bed.now >= begun)
+			sent[bed.now >= begun + MS(1500)][bed.taken[0].flow] += 1000;
+	}
+	assert_in_range(sent[0][2], 370000, 380000);
+	assert_in_range(sent[0][3], 0, 5000);
+	assert_in_range(sent[1][2], 183000, 193000);
+	assert_in_range(sent[1][3], 183000, 193000);
+	bed_end();
+}
+
 /* tc-hfsc(7), UPPERLIMIT: who was held back by its limit does not make up for it later. */
 static void
 who_was_held_back_shares_from_now_on(void **state)
@@ -492,6 +527,7 @@ main(void)
 		cmocka_unit_test(the_parent_shares_by_the_curves),
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_limit),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
+		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(who_was_held_back_shares_from_now_on),
 		cmocka_unit_test(real_time_goes_before_shares_and_over_limits),
 		cmocka_unit_test(a_change_of_curves_takes_effect_at_once_and_loses_nothing),

@@ -262,6 +262,23 @@ shares_by_weight(void **state)
 	bed_end();
 }
 
+/* A burst takes no more of anyone than his turns: each has a quantum of three packets, and much more waits. */
+static void
+a_burst_goes_round(void **state)
+{
+	bed_make();
+	make_wrr((struct wrr_conf){ .given = WRR_QUANTUM, .quantum = 3000 });
+	for (unsigned int i = 0; i < 60; i++)
+		offer_packet(from_host(1 + i % 3, 1000));
+	bed.taken_count = 0;
+	assert_int_equal(take_more(30), 30);
+	for (unsigned int i = 0; i < 30; i++)
+		assert_int_equal(bed.taken[i].flow, 1 + i / 3 % 3);
+	take_all(0);
+	assert_int_equal(bed.taken_count, 30);
+	bed_end();
+}
+
 /* ---- use */
 
 /* value = max(min, value - decr bytes), value = min(max, value + incr seconds) */
@@ -278,7 +295,11 @@ weights_fall_with_bytes_and_rise_with_time(void **state)
 				     .max = fraction(most),
 				     .decr = fraction(decr),
 				     .incr = fraction(incr) },
-			{ .given = WRR_DECR, .decr = fraction(decr) } } };
+			/* Mode 0: it stays, whatever its decr and incr are. */
+			{ .given = WRR_VALUE | WRR_DECR | WRR_INCR,
+				.value = fraction(0.5),
+				.decr = fraction(decr),
+				.incr = fraction(incr) } } };
 	uint64_t seed = 3;
 
 	bed_make();
@@ -300,7 +321,7 @@ weights_fall_with_bytes_and_rise_with_time(void **state)
 		weight = fmax(least, weight - decr * bytes);
 		if (fabs(weight_of(1, 0) - weight) > 1e-9)
 			fail_msg("packet %u: weight %.12g instead of %.12g", i, weight_of(1, 0), weight);
-		assert_true(weight_of(1, 1) == 1);
+		assert_true(weight_of(1, 1) == 0.5);
 	}
 	/* What a dump tells is that of now. */
 	bed.now += SECONDS(10);
@@ -454,6 +475,7 @@ main(void)
 		cmocka_unit_test(gives_each_host_a_class),
 		cmocka_unit_test(classes_come_and_go_with_hosts),
 		cmocka_unit_test(shares_by_weight),
+		cmocka_unit_test(a_burst_goes_round),
 		cmocka_unit_test(weights_fall_with_bytes_and_rise_with_time),
 		cmocka_unit_test(the_newcomer_goes_before_who_had_much),
 		cmocka_unit_test(any_qdisc_may_stand_below),
