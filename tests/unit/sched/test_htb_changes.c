@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * htb while its classes come, go and change under traffic, and whether leaves keep to their ceils. From seeds, which
+ * htb while its classes come, go and change under traffic, and whether classes keep to their ceils. From seeds, which
  * are printed; SEED=n in the environment plays that one only.
  */
-#include <stdlib.h>
-
 #include <weir/qdisc/htb.h>
 
+#include "seeds.h"
 #include "support.h"
 
 #define SEEDS       40
 #define CLASSES     12 /* minors 1 to 12 */
 #define FRAME_BYTES 1514
 #define NS          1000000000.0
-
-static uint64_t draw_state;
-
-static uint32_t
-draw(uint32_t below)
-{
-	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(draw_state >> 33) % below;
-}
 
 static struct htb_class_conf
 random_class(void)
@@ -36,21 +26,12 @@ random_class(void)
 }
 
 static void
-play_seeds(void (*play)(void))
+end_and_lose_nothing(void)
 {
-	const char *only = getenv("SEED");
-	unsigned int first = only != NULL ? (unsigned int)strtoul(only, NULL, 10) : 1;
-
-	for (unsigned int seed = first; seed < first + (only != NULL ? 1 : SEEDS); seed++) {
-		print_message("seed %u\n", seed);
-		draw_state = seed * UINT64_C(0x9e3779b97f4a7c15);
-		bed_make();
-		play();
-		take_all(SCHED_NEVER - 1);
-		assert_int_equal(sched_backlog(bed.tree), 0);
-		assert_nothing_lost();
-		bed_end();
-	}
+	take_all(SCHED_NEVER - 1);
+	assert_int_equal(sched_backlog(bed.tree), 0);
+	assert_nothing_lost();
+	bed_end();
 }
 
 /* ---- classes that come and go: whatever is asked for is done or refused, and nothing is lost by it */
@@ -136,7 +117,10 @@ static void
 play_changes(void)
 {
 	struct htb_conf conf = { .version = 3, .rate2quantum = 10, .defcls = 3, .has_direct_qlen = true };
-	struct qdisc *q = make_qdisc("htb", &conf);
+	struct qdisc *q;
+
+	bed_make();
+	q = make_qdisc("htb", &conf);
 
 	for (unsigned int i = 0; i < 2000; i++) {
 		struct sched_stats sum = { 0 };
@@ -151,65 +135,107 @@ play_changes(void)
 		assert_true(q->backlog_pkts == 0 ? next == SCHED_NEVER : next >= bed.now && next != SCHED_NEVER);
 		bed.taken_count = 0;
 	}
+	end_and_lose_nothing();
 }
 
 static void
 classes_come_and_go_under_traffic(void **state)
 {
-	play_seeds(play_changes);
+	play_seeds(SEEDS, play_changes);
 }
 
 /* ---- ceils: over any time t no more than ceil * t + cburst, and a frame */
 
-#define LEAVES 6
+#define LEAVES    6
+#define INNER_MAX 4
+#define ALL       (INNER_MAX + LEAVES)
 
-/* A leaky meter: bytes that have left and have not run out at the ceil. */
+/* A class, inner ones first, and a leaky meter: bytes that have left and have not run out at the ceil. */
 struct meter {
-	double ceil, depth, level;
+	struct meter *parent; /* NULL: a root class */
+	struct htb_class_conf conf;
+	double rate, ceil, depth; /* bytes a second, bytes */
+	double assured, slack; /* what may be sent below it though it is over its ceil: bytes a second, bytes at once */
+	double level;
 	uint64_t at;
 };
 
-static struct meter meters[LEAVES];
+static struct meter meters[ALL];
+
+/* An inner class lends nothing while it is over its ceil, but those below it still send at their own rates. */
+static bool
+must_hold(const struct meter *m)
+{
+	return m->ceil >= m->assured;
+}
 
 static void
 meter(const struct taken *taken)
 {
-	struct meter *m = &meters[TC_H_MIN(taken->priority) - 11];
+	for (struct meter *m = &meters[TC_H_MIN(taken->priority) - 1]; m != NULL; m = m->parent) {
+		m->level -= (double)(bed.now - m->at) * m->ceil / NS;
+		m->level = (m->level < 0 ? 0 : m->level) + taken->bytes;
+		m->at = bed.now;
+		if (must_hold(m) && m->level > m->depth + m->slack + FRAME_BYTES + 1)
+			fail_msg("class %x is %.0f bytes over its ceil", (unsigned int)(m - meters + 1),
+				m->level - m->depth);
+	}
+}
 
-	m->level -= (double)(bed.now - m->at) * m->ceil / NS;
-	m->level = (m->level < 0 ? 0 : m->level) + taken->bytes;
-	m->at = bed.now;
-	if (m->level > m->depth + FRAME_BYTES + 1)
-		fail_msg("class %x is %.0f bytes over its ceil", taken->priority, m->level - m->depth);
+static double
+bucket(uint64_t burst_ns, double Bps)
+{
+	double used_ns = (double)RTE_MAX(burst_ns, MS(1));
+
+	return RTE_MAX(used_ns * Bps / NS, (double)FRAME_BYTES);
+}
+
+/* Below one of the first `inner` classes, or of the root qdisc. */
+static void
+add_random_class(unsigned int i, unsigned int inner)
+{
+	unsigned int above = draw(inner + 1);
+	struct meter *m = &meters[i];
+
+	*m = (struct meter){ .conf = random_class(), .parent = above == 0 ? NULL : &meters[above - 1] };
+	/* Some that have room for all below them. */
+	if (i < INNER_MAX && draw(2) != 0)
+		m->conf.ceil.Bps = m->conf.rate.Bps += 10000000;
+	m->rate = (double)m->conf.rate.Bps;
+	m->ceil = (double)m->conf.ceil.Bps;
+	m->depth = bucket(m->conf.cburst_ns, m->ceil);
+	add_class(CLASSID(1, above), CLASSID(1, i + 1), &m->conf);
 }
 
 static void
 make_random_tree(void)
 {
-	struct htb_conf conf = { .version = 3, .rate2quantum = 10, .defcls = 11 };
-	uint32_t inner = 1 + draw(4);
+	struct htb_conf conf = { .version = 3, .rate2quantum = 10, .defcls = INNER_MAX + 1 };
+	unsigned int inner = 1 + draw(INNER_MAX);
 
 	make_qdisc("htb", &conf);
-	for (uint32_t minor = 1; minor <= inner; minor++) {
-		struct htb_class_conf class = random_class();
-
-		add_class(CLASSID(1, minor == 1 ? 0 : 1 + draw(minor - 1)), CLASSID(1, minor), &class);
-	}
-	for (uint32_t leaf = 0; leaf < LEAVES; leaf++) {
-		struct htb_class_conf class = random_class();
-		double cburst_ns = (double)RTE_MAX(class.cburst_ns, UINT64_C(1000000));
-		double ceil = (double)class.ceil.Bps;
-
-		add_class(CLASSID(1, draw(inner + 1)), CLASSID(1, 11 + leaf), &class);
-		meters[leaf] = (struct meter){ .ceil = ceil, .depth = RTE_MAX(cburst_ns * ceil / NS, FRAME_BYTES) };
+	for (unsigned int i = 0; i < inner; i++)
+		add_random_class(i, i);
+	for (unsigned int i = INNER_MAX; i < ALL; i++) {
+		add_random_class(i, inner);
 		if (draw(2) != 0)
-			add_qdisc(CLASSID(1, 11 + leaf), (100 + leaf) << 16, draw(2) != 0 ? "sfq" : "prio", NULL);
+			add_qdisc(CLASSID(1, i + 1), (100 + i) << 16, draw(2) != 0 ? "sfq" : "prio", NULL);
+	}
+	/* Classes stand behind those above them. */
+	for (unsigned int i = ALL; i-- != 0;) {
+		struct meter *m = &meters[i];
+
+		if (m->parent == NULL || (i >= inner && i < INNER_MAX))
+			continue;
+		m->parent->assured += RTE_MAX(m->rate, m->assured);
+		m->parent->slack += m->slack + bucket(m->conf.burst_ns, m->rate) + FRAME_BYTES;
 	}
 }
 
 static void
 play_ceils(void)
 {
+	bed_make();
 	make_random_tree();
 	for (unsigned int i = 0; i < 2000; i++) {
 		uint64_t next = sched_next_event(bed.tree, bed.now);
@@ -218,7 +244,8 @@ play_ceils(void)
 		if (next != SCHED_NEVER && draw(3) != 0 && next < bed.now + 3000000)
 			bed.now = RTE_MAX(bed.now, next);
 		for (unsigned int n = draw(6); n != 0; n--)
-			offer_packet(packet(64 + draw(FRAME_BYTES - 63), draw(40), CLASSID(1, 11 + draw(LEAVES)), 0));
+			offer_packet(packet(
+				64 + draw(FRAME_BYTES - 63), draw(40), CLASSID(1, INNER_MAX + 1 + draw(LEAVES)), 0));
 		bed.taken_count = 0;
 		take_more(UINT32_MAX);
 		for (uint32_t k = 0; k < bed.taken_count; k++)
@@ -226,12 +253,13 @@ play_ceils(void)
 		/* All that may leave has left. */
 		assert_true(sched_next_event(bed.tree, bed.now) > bed.now);
 	}
+	end_and_lose_nothing();
 }
 
 static void
-no_leaf_is_above_its_ceil(void **state)
+no_class_is_above_its_ceil(void **state)
 {
-	play_seeds(play_ceils);
+	play_seeds(SEEDS, play_ceils);
 }
 
 int
@@ -239,7 +267,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classes_come_and_go_under_traffic),
-		cmocka_unit_test(no_leaf_is_above_its_ceil),
+		cmocka_unit_test(no_class_is_above_its_ceil),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

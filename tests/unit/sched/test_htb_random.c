@@ -4,25 +4,15 @@
  * sends more than its ceil allows, nor the root where the assured rates fit in it, and each flow stays in order. Each
  * seed is printed; SEED=n in the environment plays that one only.
  */
-#include <stdlib.h>
-
 #include <weir/qdisc/htb.h>
 
+#include "seeds.h"
 #include "support.h"
 
 #define SEEDS    40
 #define STEPS    1500
 #define MINORS   24 /* classes are 1:1, the root class, to 1:18 */
 #define ROOT_BPS UINT64_C(2000000)
-
-static uint64_t draw_state;
-
-static uint32_t
-draw(uint32_t below)
-{
-	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(draw_state >> 33) % below;
-}
 
 /* How far a class is above its ceil: bytes x 1e9 less ceil x time, and the least that it has been. */
 struct watch {
@@ -202,15 +192,13 @@ step(void)
 }
 
 static void
-play(unsigned int seed)
+play(void)
 {
 	struct htb_conf conf = { .version = 3, .rate2quantum = 10 };
 	struct htb_class_conf root = {
 		.rate.Bps = ROOT_BPS, .ceil.Bps = ROOT_BPS, .burst_ns = 1000000, .cburst_ns = 1000000
 	};
 
-	print_message("seed %u\n", seed);
-	draw_state = seed * UINT64_C(0x9e3779b97f4a7c15);
 	bed_make_observed(&observer);
 	for (uint32_t i = 0; i <= MINORS; i++)
 		watches[i].last_id = UINT32_MAX;
@@ -233,15 +221,8 @@ play(unsigned int seed)
 static void
 random_hierarchies_keep_the_promises(void **state)
 {
-	const char *only = getenv("SEED");
-
 	(void)state;
-	if (only != NULL) {
-		play((unsigned int)strtoul(only, NULL, 10));
-		return;
-	}
-	for (unsigned int seed = 1; seed <= SEEDS; seed++)
-		play(seed);
+	play_seeds(SEEDS, play);
 }
 
 int

@@ -6,10 +6,10 @@
  */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include <weir/qdisc/htb.h>
 
+#include "seeds.h"
 #include "support.h"
 
 #define SEEDS        60
@@ -32,15 +32,6 @@ struct leaf {
 static struct leaf leaves[LEAVES_MAX];
 static unsigned int leaf_count;
 static uint64_t parent_Bps;
-
-static uint64_t draw_state;
-
-static uint32_t
-draw(uint32_t below)
-{
-	draw_state = draw_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(draw_state >> 33) % below;
-}
 
 /* ---- what the rules say */
 
@@ -172,12 +163,10 @@ got_its_share(unsigned int i)
 }
 
 static void
-play(unsigned int seed)
+play(void)
 {
 	bool right = true;
 
-	print_message("seed %u\n", seed);
-	draw_state = seed * UINT64_C(0x9e3779b97f4a7c15);
 	bed_make();
 	make_tree();
 	share_all();
@@ -195,15 +184,7 @@ play(unsigned int seed)
 static void
 leaves_get_what_the_rules_say(void **state)
 {
-	const char *only = getenv("SEED");
-
-	(void)state;
-	if (only != NULL) {
-		play((unsigned int)strtoul(only, NULL, 10));
-		return;
-	}
-	for (unsigned int seed = 1; seed <= SEEDS; seed++)
-		play(seed);
+	play_seeds(SEEDS, play);
 }
 
 int
