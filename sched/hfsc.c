@@ -120,6 +120,9 @@ hfsc_next_event(const struct qdisc *q, uint64_t now)
 		return SCHED_NEVER;
 	if (hfsc_may_send(h, now))
 		return now;
+	/* Who was asked for his first packet may have dropped all that he had. */
+	if (unlikely(q->backlog_pkts == 0))
+		return SCHED_NEVER;
 	next = wheel_next(&h->wheel);
 	return next > now ? next : now;
 }
