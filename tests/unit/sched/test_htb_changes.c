@@ -198,9 +198,11 @@ add_random_class(unsigned int i, unsigned int inner)
 	struct meter *m = &meters[i];
 
 	*m = (struct meter){ .conf = random_class(), .parent = above == 0 ? NULL : &meters[above - 1] };
-	/* Some that have room for all below them. */
-	if (i < INNER_MAX && draw(2) != 0)
-		m->conf.ceil.Bps = m->conf.rate.Bps += 10000000;
+	/* Small ones, so that those above them have a ceil that all their rates fit in. */
+	if (i >= INNER_MAX && draw(3) != 0) {
+		m->conf.rate.Bps = 1000 + draw(50000);
+		m->conf.ceil.Bps += m->conf.rate.Bps;
+	}
 	m->rate = (double)m->conf.rate.Bps;
 	m->ceil = (double)m->conf.ceil.Bps;
 	m->depth = bucket(m->conf.cburst_ns, m->ceil);
