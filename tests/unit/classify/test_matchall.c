@@ -32,6 +32,23 @@ takes_every_packet_and_counts_it(void **state)
 	assert_true(chain_pure(chain));
 }
 
+static void
+counts_each_packet_of_a_burst(void **state)
+{
+	struct classify_ctx ctx = { .now = 1 };
+	struct packet packets[3];
+	struct rte_mbuf *pkts[3];
+	struct verdict verdicts[3];
+
+	assert_int_equal(add(5, 0, CLASSID(1, 2), CREATE), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		packet_udp(&packets[i], i);
+		pkts[i] = &packets[i].mbuf;
+	}
+	chain_classify(chain, &ctx, pkts, 3, verdicts);
+	assert_int_equal(matchall_hits(get(5, 1).filter), 3);
+}
+
 /* Linux does not change one either, not even by `replace`. */
 static void
 there_is_one_and_it_stays(void **state)
@@ -43,6 +60,7 @@ there_is_one_and_it_stays(void **state)
 	assert_int_equal(class_of_mark(chain, 0), CLASSID(1, 2));
 	assert_int_equal(add(4, 9, CLASSID(1, 3), CREATE), 0);
 	assert_int_equal(class_of_mark(chain, 0), CLASSID(1, 3));
+	assert_int_equal(delete_filter(chain, 4, "matchall", 8, &err), -ENOENT);
 	assert_int_equal(delete_filter(chain, 4, "matchall", 9, &err), 0);
 	assert_int_equal(class_of_mark(chain, 0), CLASSID(1, 2));
 }
@@ -75,6 +93,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(takes_every_packet_and_counts_it, start, end),
+		cmocka_unit_test_setup_teardown(counts_each_packet_of_a_burst, start, end),
 		cmocka_unit_test_setup_teardown(there_is_one_and_it_stays, start, end),
 		cmocka_unit_test_setup_teardown(wants_a_class_or_an_action, start, end),
 		cmocka_unit_test_setup_teardown(runs_its_actions, start, end),
