@@ -2,6 +2,8 @@
 /* Extended matches: what a list of them means, and the asking. */
 #include <stdlib.h>
 
+#include <linux/if_packet.h>
+
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -54,16 +56,20 @@ draw(uint64_t *state)
 	return (uint32_t)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
 }
 
-/* Linux's PACKET_HOST, _BROADCAST, _MULTICAST: what arrived by broadcast is not forwarded, so that it leaves as HOST. */
+/* As packet(7) names them: what arrived by broadcast is not forwarded, so that it leaves as HOST. */
 static uint32_t
 packet_type(const struct classify_ctx *ctx, struct rte_mbuf *m)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	uint16_t flags = ctx->ingress ? pkt_of(m)->flags : 0;
 	uint8_t destination[6];
 
-	if (!ctx->ingress || (pkt_of(m)->flags & PKT_MULTICAST) == 0)
-		return 0;
-	return packet_read(m, 0, destination, 6) && memcmp(destination, all, 6) == 0 ? 1 : 2;
+	if ((flags & PKT_OTHER_HOST) != 0)
+		return PACKET_OTHERHOST;
+	if ((flags & PKT_MULTICAST) == 0)
+		return PACKET_HOST;
+	return packet_read(m, 0, destination, 6) && memcmp(destination, all, 6) == 0 ? PACKET_BROADCAST
+										     : PACKET_MULTICAST;
 }
 
 static bool

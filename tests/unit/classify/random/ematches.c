@@ -78,12 +78,14 @@ is_u32(const struct ematch *m, const struct plain_packet *p)
 	       ((word ^ ntohl(m->u32.value)) & ntohl(m->u32.mask)) == 0;
 }
 
-/* PACKET_HOST, _BROADCAST, _MULTICAST of packet(7). What leaves was never sent to all. */
+/* PACKET_HOST, _BROADCAST, _MULTICAST, _OTHERHOST of packet(7). What leaves was never sent to all. */
 static uint32_t
 packet_type(const struct plain_packet *p)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
+	if (p->ingress && (p->pkt.flags & PKT_OTHER_HOST) != 0)
+		return 3;
 	if (!p->ingress || (p->pkt.flags & PKT_MULTICAST) == 0)
 		return 0;
 	return p->length >= 6 && memcmp(p->bytes, all, 6) == 0 ? 1 : 2;

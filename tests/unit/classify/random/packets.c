@@ -574,6 +574,8 @@ random_packet_make(struct random_packet *p, bool ingress, uint64_t now)
 	put_beside(&plain->pkt);
 	if (p->flat[0] & 1)
 		plain->pkt.flags |= PKT_MULTICAST;
+	else if (one_in(4))
+		plain->pkt.flags |= PKT_OTHER_HOST;
 	if (one_in(16) && plain->pkt.vlan_tci == 0) {
 		plain->stripped = true;
 		plain->pkt.vlan_tci = (uint16_t)(1 + below(4));
