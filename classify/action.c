@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "action_estimator.h"
+#include <weir/shared_average.h>
+
 #include "internal.h"
 
 #define BUCKETS 4096
@@ -22,7 +23,7 @@ struct action {
 	const struct action_ops *ops;
 	struct action_counters *counters; /* [workers] */
 	unsigned int workers;
-	struct action_estimator *estimator; /* NULL: none */
+	struct shared_average *average; /* `est`; NULL: none */
 	/* control's */
 	uint32_t index;
 	uint32_t references, binds;
@@ -134,11 +135,11 @@ create(struct rcu *rcu, const struct action_spec *spec, bool of_filter, uint64_t
 	action->index = spec->index;
 	note_details(action, spec);
 	if (spec->estimator != NULL)
-		rc = action_estimator_create(spec->estimator, now, &action->estimator, err);
+		rc = shared_average_create(spec->estimator, now, 0, 0, &action->average, err);
 	if (rc == 0)
 		rc = kind->ops->init(action, spec->conf, err);
 	if (rc != 0) {
-		free(action->estimator);
+		free(action->average);
 		free(action);
 		return rc;
 	}
@@ -158,7 +159,7 @@ free_action(void *arg)
 
 	if (action->ops->destroy != NULL)
 		action->ops->destroy(action);
-	free(action->estimator);
+	free(action->average);
 	free(action);
 }
 
@@ -290,12 +291,22 @@ action_stats_of(struct action *action, unsigned int worker)
 }
 
 static void
+sum_counted(const void *action, uint64_t *bytes, uint64_t *packets)
+{
+	struct action_stats stats;
+
+	action_stats_sum(action, &stats);
+	*bytes = stats.bytes;
+	*packets = stats.packets;
+}
+
+static void
 count(struct action *action, const struct classify_ctx *ctx, struct rte_mbuf *m)
 {
 	struct action_stats *stats = action_stats_of(action, ctx->worker);
 
-	if (action->estimator != NULL)
-		action_estimator_catch_up(action->estimator, action, ctx->now);
+	if (action->average != NULL)
+		shared_average_catch_up(action->average, ctx->now, sum_counted, action);
 	counter_add(&stats->packets, 1);
 	counter_add(&stats->bytes, classify_bytes(ctx, m));
 	if (stats->first_used_ns == 0)
@@ -567,16 +578,16 @@ action_stats_sum(const struct action *action, struct action_stats *sum)
 const struct tc_estimator *
 action_estimator(const struct action *action)
 {
-	return action->estimator != NULL ? &action->estimator->average.spec : NULL;
+	return action->average != NULL ? &action->average->average.spec : NULL;
 }
 
 struct action_rate
 action_rate(const struct action *action, uint64_t now)
 {
-	struct action_estimator *e = action->estimator;
+	struct shared_average *a = action->average;
 
-	if (e == NULL)
+	if (a == NULL)
 		return (struct action_rate){ 0 };
-	action_estimator_catch_up(e, action, now);
-	return (struct action_rate){ .Bps = load_relaxed(&e->Bps), .pps = load_relaxed(&e->pps) };
+	shared_average_catch_up(a, now, sum_counted, action);
+	return (struct action_rate){ .Bps = load_relaxed(&a->Bps), .pps = load_relaxed(&a->pps) };
 }

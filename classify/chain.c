@@ -11,6 +11,8 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 
+#include <weir/random.h>
+
 #include "internal.h"
 
 /*
@@ -40,6 +42,20 @@ filter_find_ops(const char *kind)
 		if (strcmp(registered[i]->kind, kind) == 0)
 			return registered[i];
 	return NULL;
+}
+
+static uint64_t random_state;
+
+void
+classify_seed(uint64_t seed)
+{
+	random_state = seed;
+}
+
+uint64_t
+classify_random(void)
+{
+	return random_next(&random_state) | 1;
 }
 
 /* ---- groups, for classifiers -------------------------------------------------------------------- */
@@ -254,6 +270,7 @@ drop_index_if_unused(struct chain *chain, uint32_t index)
 
 	if (at == chain->n_indices || chain->indices[at].named || has_groups(chain, index))
 		return;
+	free(chain->indices[at].template);
 	chain->n_indices--;
 	memmove(&chain->indices[at], &chain->indices[at + 1], (chain->n_indices - at) * sizeof(chain->indices[0]));
 }
@@ -335,6 +352,8 @@ chain_destroy(struct chain *chain)
 	leave_shared(chain->shared);
 	if (list != NULL)
 		rcu_defer(chain->rcu, free, list);
+	for (uint32_t i = 0; i < chain->n_indices; i++)
+		free(chain->indices[i].template);
 	free(chain->indices);
 	rcu_defer(chain->rcu, free, chain);
 }
@@ -498,6 +517,21 @@ add_to_group(struct filter_group *group, const struct filter_spec *spec, uint16_
 	return rc;
 }
 
+static int
+check_template(const struct chain *chain, const struct filter_spec *spec, struct error *err)
+{
+	uint32_t at = place_of_index(chain, spec->chain);
+	const struct filter_ops *ops = at < chain->n_indices ? chain->indices[at].template_ops : NULL;
+
+	if (ops == NULL)
+		return 0;
+	if (spec->kind != NULL && strcmp(spec->kind, ops->kind) != 0)
+		return error_set(err, EINVAL, "Chain template is set to a different filter kind");
+	if (spec->conf != NULL && !ops->fits(chain->indices[at].template, spec->conf))
+		return error_set(err, EINVAL, "cls_%s: Mask does not fit the template", ops->kind);
+	return 0;
+}
+
 int
 chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t flags, struct filter_info *info,
 	struct error *err)
@@ -508,6 +542,9 @@ chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t f
 
 	if (spec->preference == 0 && (flags & CHANGE_CREATE) == 0)
 		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
+	rc = check_template(chain, spec, err);
+	if (rc != 0)
+		return rc;
 	chain->now = spec->now;
 	if (spec->preference != 0) {
 		rc = find_group(chain, spec, &at, &group, err);
@@ -555,12 +592,56 @@ delete_all(struct chain *chain, const struct filter_spec *spec, gone_fn *gone, v
 	return delete_groups(chain, spec->chain, gone, arg, err);
 }
 
-int
-chain_add(struct chain *chain, uint32_t index, struct error *err)
+/* A copy of the template's conf. */
+static int
+copy_template(const struct chain_template *template, const struct filter_ops **ops, void **copy, struct error *err)
 {
+	*ops = filter_find_ops(template->kind);
+	if (*ops == NULL)
+		return error_set(err, ENOENT, "TC classifier not found: there is no '%s' here", template->kind);
+	if ((*ops)->template_bytes == 0)
+		return error_set(err, EOPNOTSUPP, "Chain templates are not supported with specified classifier");
+	if (template->conf == NULL)
+		return error_set(err, EINVAL, "a template of %s without keys", template->kind);
+	*copy = malloc((*ops)->template_bytes);
+	if (*copy == NULL)
+		return error_code(err, ENOMEM);
+	memcpy(*copy, template->conf, (*ops)->template_bytes);
+	return 0;
+}
+
+int
+chain_add(struct chain *chain, uint32_t index, const struct chain_template *template, struct error *err)
+{
+	const struct filter_ops *ops = NULL;
+	struct chain_index *added;
+	void *copy = NULL;
+	int rc = 0;
+
 	if (chain_has(chain, index))
 		return error_set(err, EEXIST, "Filter chain already exists");
-	return add_index(chain, index, true) != 0 ? error_code(err, ENOMEM) : 0;
+	if (template != NULL && template->kind != NULL)
+		rc = copy_template(template, &ops, &copy, err);
+	if (rc != 0)
+		return rc;
+	if (add_index(chain, index, true) != 0) {
+		free(copy);
+		return error_code(err, ENOMEM);
+	}
+	added = &chain->indices[place_of_index(chain, index)];
+	added->template_ops = ops;
+	added->template = copy;
+	return 0;
+}
+
+struct chain_template
+chain_template_of(const struct chain *chain, uint32_t index)
+{
+	uint32_t at = place_of_index(chain, index);
+
+	if (at == chain->n_indices || chain->indices[at].template_ops == NULL)
+		return (struct chain_template){ 0 };
+	return (struct chain_template){ chain->indices[at].template_ops->kind, chain->indices[at].template };
 }
 
 int

@@ -8,6 +8,8 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
+#include <weir/random.h>
+
 #include "ematch.h"
 #include "read.h"
 
@@ -43,19 +45,6 @@ layer_start(uint8_t layer, struct rte_mbuf *m)
 	}
 }
 
-/* xorshift64* (Vigna 2016). Two workers may draw the same number: it is as random for both. */
-static uint32_t
-draw(uint64_t *state)
-{
-	uint64_t x = load_relaxed(state);
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	__atomic_store_n(state, x, __ATOMIC_RELAXED);
-	return (uint32_t)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
-}
-
 /* As packet(7) names them: what arrived by broadcast is not forwarded, so that it leaves as HOST. */
 static uint32_t
 packet_type(const struct classify_ctx *ctx, struct rte_mbuf *m)
@@ -81,7 +70,7 @@ read_meta(const struct ematch_field *field, const struct classify_ctx *ctx, stru
 
 	switch (field->meta) {
 	case TCF_META_ID_RANDOM:
-		v = draw(&program->random);
+		v = (uint32_t)(random_shift_shared(&program->random) >> 32);
 		break;
 	case TCF_META_ID_DEV:
 		v = ctx->ingress ? p->in_port : p->out_port;
@@ -460,7 +449,7 @@ ematch_compile(const struct ematch *matches, unsigned int n, struct ematch_progr
 	}
 	p->n_matches = n;
 	p->n_steps = steps;
-	p->random = 0x9e3779b97f4a7c15;
+	p->random = classify_random();
 	p->pure = true;
 	if (n != 0)
 		lay(p, 0, 0, EMATCH_NO, EMATCH_YES);

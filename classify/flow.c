@@ -144,7 +144,7 @@ make(struct filter_group *group, const struct flow_conf *conf, const struct flow
 	filter->settings = settings;
 	if (settings.divisor != 0)
 		filter->inverse = UINT64_MAX / settings.divisor + 1;
-	filter->seed = (uint64_t)group->preference << 32 | settings.keys;
+	filter->seed = old != NULL ? load_relaxed(&old->seed) : classify_random();
 	rc = ematch_compile(conf->matches, conf->n_matches, &filter->program, err);
 	if (rc == 0) {
 		rc = filter_target_init(group, &filter->target, 0, conf->actions, conf->n_actions, err);

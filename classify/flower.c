@@ -429,6 +429,20 @@ flower_actions(const void *filter)
 	return filter_of_const(filter)->target.actions;
 }
 
+static bool
+flower_fits(const void *template, const void *conf)
+{
+	const struct flower_conf *t = template, *c = conf;
+
+	for (unsigned int i = 0; i < FLOWER_WORDS; i++)
+		if ((c->mask.words[i] & ~t->mask.words[i]) != 0)
+			return false;
+	for (unsigned int end = 0; end < FLOWER_ENDS; end++)
+		if (c->ports[end].most != 0 && t->ports[end].most == 0)
+			return false;
+	return true;
+}
+
 static const struct filter_ops flower_ops = {
 	.kind = "flower",
 	.size = sizeof(struct flower),
@@ -439,5 +453,7 @@ static const struct filter_ops flower_ops = {
 	.walk = flower_walk,
 	.classify = flower_classify,
 	.pure = flower_pure,
+	.template_bytes = sizeof(struct flower_conf),
+	.fits = flower_fits,
 };
 FILTER_REGISTER(flower_ops)

@@ -5,13 +5,14 @@
  * Several workers may run one action at an ingress hook; what they share is one word, changed atomically.
  */
 #include <weir/action/gact.h>
+#include <weir/random.h>
 
 #include "internal.h"
 
 struct gact {
 	struct gact_conf conf;
 	uint32_t passed; /* determ: packets since the last one that got random_action */
-	uint64_t random; /* netrand: xorshift64* (Vigna 2016); replay wants the same packets each time */
+	uint64_t random; /* netrand: random_shift's state */
 };
 
 static int
@@ -33,7 +34,7 @@ gact_init(struct action *action, const void *conf, struct error *err)
 	if (c.random_type != PGACT_NONE && c.every == 0)
 		c.every = 1;
 	if (g->random == 0)
-		g->random = 0x9e3779b97f4a7c15 ^ action_index(action);
+		g->random = classify_random();
 	g->conf = c;
 	return 0;
 }
@@ -41,13 +42,7 @@ gact_init(struct action *action, const void *conf, struct error *err)
 static bool
 by_chance(struct gact *g)
 {
-	uint64_t x = load_relaxed(&g->random);
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	__atomic_store_n(&g->random, x, __ATOMIC_RELAXED);
-	return (((x * 0x2545f4914f6cdd1d) >> 32) * g->conf.every) >> 32 == 0;
+	return ((random_shift_shared(&g->random) >> 32) * g->conf.every) >> 32 == 0;
 }
 
 /* Each `every`th packet, however many workers count. */

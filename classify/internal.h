@@ -17,6 +17,9 @@ counter_add(uint64_t *counter, uint64_t amount)
 	__atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);
 }
 
+/* A state for random_shift: not 0. Control thread. */
+uint64_t classify_random(void);
+
 /* Counts by class: how often it was bound. Open addressing; control thread only. */
 struct class_uses {
 	struct class_use {
@@ -106,6 +109,8 @@ struct chain {
 	struct chain_index {
 		uint32_t index;
 		bool named;
+		const struct filter_ops *template_ops; /* NULL: no template */
+		void *template; /* a conf */
 	} * indices;
 	uint32_t n_indices;
 };

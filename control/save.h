@@ -11,7 +11,11 @@ struct save {
 	struct router *router;
 	FILE *out;
 	const struct tc_estimator **estimator; /* gets that of the actions of a filter's line; NULL: no filter's line */
+	bool *gone; /* gets true where the line names a port that is no more; NULL: it is not asked */
 };
+
+/* What such a line begins with: a script would fail by it. */
+#define SAVE_GONE "# its port is gone: "
 
 /*
  * Settings that differ from what the router started with: save_settings_baseline is called then, before any
@@ -31,7 +35,9 @@ save_port_name(const struct save *save, uint32_t ifindex)
 {
 	const struct port *port = port_find(save->router, ifindex);
 
-	return port != NULL ? port->name : "?";
+	if (port == NULL && save->gone != NULL)
+		*save->gone = true;
+	return port != NULL ? port->name : "*";
 }
 
 #endif

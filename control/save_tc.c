@@ -15,6 +15,7 @@ struct tc_save {
 	const struct port *port;
 	struct error *err;
 	char parent[24]; /* of the filters that are printed */
+	const struct chain *chain; /* theirs */
 	bool leaders; /* only filters that others lead to are printed, or only the others */
 	/* of a group whose newest filter is asked first: to be printed from the last one on */
 	char **kept;
@@ -69,13 +70,17 @@ print_filter(FILE *out, const struct tc_save *ts, const struct filter_info *info
 	struct save own = *ts->save;
 	char *text = NULL;
 	size_t bytes = 0;
+	bool gone = false;
 
 	own.estimator = &estimator;
+	own.gone = &gone;
 	own.out = open_memstream(&text, &bytes);
 	if (own.out == NULL)
 		return false;
 	*said = filter_codec_find(info->kind)->save(&own, info);
 	fclose(own.out);
+	if (gone)
+		fputs(SAVE_GONE, out);
 	fprintf(out, "tc filter add dev %s parent %s protocol ", ts->port->name, ts->parent);
 	if (info->protocol == htons(ETH_P_ALL))
 		fputs("all", out);
@@ -126,9 +131,14 @@ static int
 save_index(void *arg, uint32_t index, bool named)
 {
 	const struct tc_save *ts = arg;
+	struct chain_template template = chain_template_of(ts->chain, index);
 
-	if (named)
-		fprintf(ts->save->out, "tc chain add dev %s parent %s chain %u\n", ts->port->name, ts->parent, index);
+	if (!named)
+		return 0;
+	fprintf(ts->save->out, "tc chain add dev %s parent %s chain %u", ts->port->name, ts->parent, index);
+	if (template.kind != NULL)
+		filter_codec_find(template.kind)->save_template(ts->save, template.conf);
+	fputc('\n', ts->save->out);
 	return 0;
 }
 
@@ -138,6 +148,7 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 	if (chain == NULL)
 		return 0;
 	snprintf(ts->parent, sizeof(ts->parent), "%x:%x", TC_H_MAJ(parent) >> 16, TC_H_MIN(parent));
+	ts->chain = chain;
 	chain_walk_indices(chain, save_index, ts);
 	ts->leaders = true;
 	int rc = chain_walk(chain, save_filter, ts);
@@ -261,7 +272,9 @@ save_port_tc(void *arg, struct port *port)
 		rc = save_qdisc(&ts, root);
 	if (rc != 0 || port_hook_kind(port) == NULL)
 		return rc;
-	fprintf(walk->save->out, "tc qdisc add dev %s %s\n", port->name, port_hook_kind(port));
+	fprintf(walk->save->out, "tc qdisc add dev %s", port->name);
+	print_estimator(walk->save->out, port_hook_estimator(port));
+	fprintf(walk->save->out, " %s\n", port_hook_kind(port));
 	rc = save_chain(&ts, port->ingress, chain_parent(port->ingress));
 	return rc != 0 || port->egress == NULL ? rc : save_chain(&ts, port->egress, chain_parent(port->egress));
 }

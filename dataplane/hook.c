@@ -3,11 +3,28 @@
 
 #include "hook.h"
 
+void
+hook_sum(const void *counted, uint64_t *bytes, uint64_t *packets)
+{
+	const struct port_hook *hook = counted;
+
+	*bytes = *packets = 0;
+	for (unsigned int i = 0; i < hook->workers; i++) {
+		*bytes += __atomic_load_n(&hook->counts[i].bytes, __ATOMIC_RELAXED);
+		*packets += __atomic_load_n(&hook->counts[i].packets, __ATOMIC_RELAXED);
+	}
+}
+
 /* Before any drop: what the hook drops it has seen, too. */
 static void
-count_seen(struct hook_counts *c, struct rte_mbuf **pkts, uint16_t n, bool ingress)
+count_seen(struct port_hook *hook, const struct worker *w, struct rte_mbuf **pkts, uint16_t n, bool ingress)
 {
+	struct shared_average *average = __atomic_load_n(&hook->average, __ATOMIC_ACQUIRE);
+	struct hook_counts *c = &hook->counts[w->index];
 	uint64_t bytes = 0;
+
+	if (unlikely(average != NULL))
+		shared_average_catch_up(average, w->now, hook_sum, hook);
 
 	/* At ingress Linux counts from the network header on. */
 	for (uint16_t i = 0; i < n; i++)
@@ -35,7 +52,7 @@ run(struct worker *w, struct port *port, const struct chain *chain, struct rte_m
 	uint16_t kept = 0, drops = 0;
 
 	if (likely(hook != NULL))
-		count_seen(&hook->counts[w->index], pkts, n, ingress);
+		count_seen(hook, w, pkts, n, ingress);
 	chain_classify(chain, &ctx, pkts, n, verdicts);
 	for (uint16_t i = 0; i < n; i++) {
 		if (verdicts[i].action == TC_ACT_SHOT) {

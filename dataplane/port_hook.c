@@ -21,6 +21,8 @@ retire(struct port *port, struct port_hook *hook, struct chain *ingress, struct 
 		rcu_defer(rcu, free_chain, ingress);
 	if (egress != NULL)
 		rcu_defer(rcu, free_chain, egress);
+	if (hook != NULL && hook->average != NULL)
+		rcu_defer(rcu, free, hook->average);
 	if (hook != NULL)
 		rcu_defer(rcu, free, hook);
 }
@@ -35,12 +37,14 @@ add_hook(struct port *port, const char *kind, struct error *err)
 	struct chain *ingress = chain_create(port->router->rcu);
 	struct chain *egress = clsact ? chain_create(port->router->rcu) : NULL;
 
+	if (hook != NULL)
+		memset(hook, 0, bytes);
 	if (hook == NULL || ingress == NULL || (clsact && egress == NULL)) {
 		retire(port, hook, ingress, egress);
 		return error_set(err, ENOMEM, "no memory for the hooks of %s", port->name);
 	}
-	memset(hook, 0, bytes);
 	hook->kind = clsact ? "clsact" : "ingress";
+	hook->workers = workers;
 	if (clsact)
 		chain_join(egress, ingress);
 	port->was_hooked = true;
@@ -79,9 +83,56 @@ void
 port_hook_stats(const struct port *port, struct sched_stats *stats)
 {
 	*stats = (struct sched_stats){ 0 };
-	for (unsigned int i = 0; port->hook != NULL && i < router_workers(port->router); i++) {
-		stats->packets += __atomic_load_n(&port->hook->counts[i].packets, __ATOMIC_RELAXED);
-		stats->bytes += __atomic_load_n(&port->hook->counts[i].bytes, __ATOMIC_RELAXED);
+	if (port->hook == NULL)
+		return;
+	hook_sum(port->hook, &stats->bytes, &stats->packets);
+	for (unsigned int i = 0; i < port->hook->workers; i++)
 		stats->drops += __atomic_load_n(&port->hook->counts[i].drops, __ATOMIC_RELAXED);
+}
+
+int
+port_estimate_hook(struct port *port, const struct tc_estimator *spec, struct error *err)
+{
+	struct port_hook *hook = port->hook;
+	struct shared_average *before = hook->average, *average;
+	uint64_t bytes, packets;
+	int rc;
+
+	hook_sum(hook, &bytes, &packets);
+	rc = shared_average_create(spec, router_now(port->router), bytes, packets, &average, err);
+	if (rc != 0)
+		return rc;
+	if (before != NULL) {
+		average->Bps = before->Bps;
+		average->pps = before->pps;
+		average->average.Bps = (double)before->Bps;
+		average->average.pps = (double)before->pps;
 	}
+	__atomic_store_n(&hook->average, average, __ATOMIC_RELEASE);
+	if (before != NULL)
+		rcu_defer(port->router->rcu, free, before);
+	return 0;
+}
+
+const struct tc_estimator *
+port_hook_estimator(const struct port *port)
+{
+	const struct port_hook *hook = port->hook;
+
+	return hook != NULL && hook->average != NULL ? &hook->average->average.spec : NULL;
+}
+
+struct sched_rate
+port_hook_rate(const struct port *port)
+{
+	struct shared_average *average = port->hook != NULL ? port->hook->average : NULL;
+
+	if (average == NULL)
+		return (struct sched_rate){ 0 };
+	shared_average_catch_up(average, router_now(port->router), hook_sum, port->hook);
+	return (struct sched_rate){
+		.set = true,
+		.Bps = __atomic_load_n(&average->Bps, __ATOMIC_RELAXED),
+		.pps = __atomic_load_n(&average->pps, __ATOMIC_RELAXED),
+	};
 }

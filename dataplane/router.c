@@ -14,6 +14,8 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include <weir/random.h>
+
 #include "machine.h"
 
 #define BUFFERS_DEFAULT 65536 /* fills the rings of a few NICs and some thousand packets of queues */
@@ -54,12 +56,7 @@ static const struct port_settings port_settings_linux = {
 uint64_t
 router_random(struct router *router)
 {
-	/* splitmix64 (Steele, Lea, Flood 2014) */
-	uint64_t z = router->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
+	return random_next(&router->random);
 }
 
 struct rte_mempool *
@@ -151,6 +148,7 @@ make_parts(struct router *router, struct error *err)
 	router->virtual_now = CLOCK_START;
 	if (!router->conf.replay && (router->rcu = rcu_create(workers)) == NULL)
 		return error_set(err, ENOMEM, "no memory for the readers' states");
+	classify_seed(router_random(router));
 	router->netfilter = netfilter_create(router->rcu, workers, router_random(router));
 	if (router->netfilter == NULL)
 		return error_set(err, ENOMEM, "no memory for the packet filter tables");

@@ -10,6 +10,7 @@
 
 #include <weir/dataplane.h>
 #include <weir/netfilter.h>
+#include <weir/random.h>
 
 #define BURST 64
 
@@ -142,12 +143,9 @@ counters(const struct worker *w, const struct port *port)
 /* The port of an ifindex, under RCU: NULL if it has gone. */
 struct port *worker_port(const struct worker *w, uint32_t ifindex);
 static inline uint64_t
-worker_random(struct worker *w) /* xorshift64*, S. Vigna 2016 */
+worker_random(struct worker *w)
 {
-	w->random ^= w->random >> 12;
-	w->random ^= w->random << 25;
-	w->random ^= w->random >> 27;
-	return w->random * 0x2545f4914f6cdd1dull;
+	return random_shift(&w->random);
 }
 
 #endif

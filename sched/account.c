@@ -284,7 +284,6 @@ qdisc_tx_queue_len(const struct qdisc *q)
 	return q->tree->host.tx_queue_len;
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): one addition and three mixes, any seed is good. */
 uint64_t
 qdisc_random(struct qdisc *q)
 {

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/random.h>
+
 #include "sfq.h"
 
 /*
@@ -284,12 +286,7 @@ sfq_flow_serve(struct sfq *s, struct rte_mbuf **pkts, uint16_t n, uint64_t *byte
 uint32_t
 sfq_random(struct sfq *s)
 {
-	/* splitmix64's step and mix (Steele, Lea, Flood 2014); the high half is the better one. */
-	uint64_t z = s->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((z ^ (z >> 31)) >> 32);
+	return (uint32_t)(random_next(&s->random) >> 32);
 }
 
 /* Takes everything out, flow by flow. */

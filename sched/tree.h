@@ -3,6 +3,7 @@
 #ifndef WEIR_SCHED_TREE_H
 #define WEIR_SCHED_TREE_H
 
+#include <weir/random.h>
 #include <weir/sched.h>
 
 #include "arena.h"
@@ -142,16 +143,5 @@ void class_table_remove(struct class_table *table, struct class *c);
 uint16_t class_table_flush(struct class_table *table, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
 void class_free(struct class *c);
 void class_keep_counts(struct class *c, const struct qdisc *leaf);
-
-/* The next one of a series (splitmix64: Steele, Lea and Flood, OOPSLA 2014). */
-static inline uint64_t
-random_next(uint64_t *series)
-{
-	uint64_t z = *series += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
 
 #endif

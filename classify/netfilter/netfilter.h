@@ -15,6 +15,7 @@
 #include <weir/netfilter.h>
 #include <weir/netfilter/matches.h>
 #include <weir/netfilter/targets.h>
+#include <weir/random.h>
 
 #include "../internal.h"
 #include "../read.h"
@@ -211,16 +212,11 @@ const struct target_ops *target_find(const char *kind);
 		target_register(&(ops));                                                                               \
 	}
 
-/* A number below 2^32 from the worker's generator (xorshift64*, S. Vigna 2016). */
+/* A number below 2^32 from the worker's generator. */
 static inline uint32_t
 random32(const struct netfilter_ctx *ctx)
 {
-	uint64_t *state = ctx->random;
-
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return (uint32_t)((*state * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
+	return (uint32_t)(random_shift(ctx->random) >> 32);
 }
 
 /* ---- a table ------------------------------------------------------------------------------------- */

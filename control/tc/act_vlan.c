@@ -92,7 +92,8 @@ vlan_put(struct nl_msgs *msgs, const struct action *action)
 	if (names_tag(conf.what)) {
 		nl_put(msgs, TCA_VLAN_PUSH_VLAN_ID, &conf.id, sizeof(conf.id));
 		nl_put(msgs, TCA_VLAN_PUSH_VLAN_PROTOCOL, &conf.protocol, sizeof(conf.protocol));
-		nl_put_u8(msgs, TCA_VLAN_PUSH_VLAN_PRIORITY, conf.priority);
+		if (conf.has_priority)
+			nl_put_u8(msgs, TCA_VLAN_PUSH_VLAN_PRIORITY, conf.priority);
 	} else if (conf.what == TCA_VLAN_ACT_PUSH_ETH) {
 		nl_put(msgs, TCA_VLAN_PUSH_ETH_DST, conf.dst_mac, sizeof(conf.dst_mac));
 		nl_put(msgs, TCA_VLAN_PUSH_ETH_SRC, conf.src_mac, sizeof(conf.src_mac));

@@ -344,12 +344,21 @@ static int
 save_own(void *arg, const struct action *action)
 {
 	const struct save *save = arg;
+	struct save own = *save;
+	char *text = NULL;
+	size_t bytes = 0;
+	bool gone = false;
 
 	if (is_bound_only(action))
 		return 0;
-	fputs("tc actions add action", save->out);
-	save_one(save, action, true);
-	putc('\n', save->out);
+	own.gone = &gone;
+	own.out = open_memstream(&text, &bytes);
+	if (own.out == NULL)
+		return -ENOMEM;
+	save_one(&own, action, true);
+	fclose(own.out);
+	fprintf(save->out, "%stc actions add action%s\n", gone ? SAVE_GONE : "", text);
+	free(text);
 	return 0;
 }
 

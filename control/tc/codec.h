@@ -106,6 +106,9 @@ struct filter_codec {
 	 * this one needs no line (a group, whose filters say all).
 	 */
 	bool (*save)(const struct save *save, const struct filter_info *info);
+	/* TCA_OPTIONS and words of a chain's template; NULL: there are none of the kind. */
+	void (*put_template)(struct nl_msgs *msgs, const struct control *control, const void *conf);
+	void (*save_template)(const struct save *save, const void *conf);
 	bool (*leads)(const struct filter_info *info); /* others lead to it, so it is saved before them; NULL: none */
 	bool newest_first; /* a new filter comes before those of its group: they are saved in the order of their age */
 };

@@ -349,13 +349,8 @@ put_ports(struct nl_msgs *msgs, uint16_t least, uint16_t most, const struct flow
 }
 
 static void
-flower_put(struct nl_msgs *msgs, const struct control *control, const struct filter_info *info)
+put_keys(struct nl_msgs *msgs, const struct control *control, const struct flower_conf *conf)
 {
-	const struct flower_conf *conf = flower_get_conf(info->filter);
-	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
-
-	if (conf->classid != 0)
-		nl_put_u32(msgs, TCA_FLOWER_CLASSID, conf->classid);
 	indev_put(msgs, control, TCA_FLOWER_INDEV, conf->key.in_port);
 	put_types(msgs, conf);
 	for (size_t i = 0; i < RTE_DIM(fields); i++)
@@ -367,6 +362,26 @@ flower_put(struct nl_msgs *msgs, const struct control *control, const struct fil
 		nl_put_u32(msgs, TCA_FLOWER_KEY_FLAGS, htonl(conf->key.fragment));
 		nl_put_u32(msgs, TCA_FLOWER_KEY_FLAGS_MASK, htonl(conf->mask.fragment));
 	}
+}
+
+static void
+flower_put_template(struct nl_msgs *msgs, const struct control *control, const void *conf)
+{
+	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
+
+	put_keys(msgs, control, conf);
+	nl_nest_end(msgs, nest);
+}
+
+static void
+flower_put(struct nl_msgs *msgs, const struct control *control, const struct filter_info *info)
+{
+	const struct flower_conf *conf = flower_get_conf(info->filter);
+	size_t nest = nl_nest_start(msgs, TCA_OPTIONS);
+
+	if (conf->classid != 0)
+		nl_put_u32(msgs, TCA_FLOWER_CLASSID, conf->classid);
+	put_keys(msgs, control, conf);
 	nl_put_u32(msgs, TCA_FLOWER_FLAGS, conf->flags | TCA_CLS_FLAGS_NOT_IN_HW);
 	actions_put(msgs, TCA_FLOWER_ACT, flower_actions(info->filter), control->now(control));
 	nl_nest_end(msgs, nest);
@@ -485,16 +500,11 @@ save_ports(FILE *out, const char *word, const struct flower_ports *ports)
 		fprintf(out, " %s %u-%u", word, ports->least, ports->most);
 }
 
-static bool
-flower_save(const struct save *save, const struct filter_info *info)
+static void
+save_keys(const struct save *save, const struct flower_conf *conf)
 {
-	const struct flower_conf *conf;
 	FILE *out = save->out;
 
-	if (info->filter == NULL)
-		return false;
-	conf = flower_get_conf(info->filter);
-	fprintf(out, " handle 0x%x flower", info->handle);
 	indev_save(save, conf->key.in_port);
 	save_tag(out, "", conf->key.tag, conf->mask.tag,
 		conf->mask.inner_tag_type != 0 ? conf->key.inner_tag_type : conf->key.eth_type, conf->has_tag_eth_type);
@@ -505,6 +515,29 @@ flower_save(const struct save *save, const struct filter_info *info)
 	save_ports(out, "src_port", &conf->ports[FLOWER_SOURCE]);
 	save_ports(out, "dst_port", &conf->ports[FLOWER_DESTINATION]);
 	save_flags(out, conf);
+}
+
+static void
+flower_save_template(const struct save *save, const void *template)
+{
+	const struct flower_conf *conf = template;
+	rte_be16_t type = conf->mask.tag_type != 0 ? conf->key.tag_type : conf->key.eth_type;
+
+	fprintf(save->out, " protocol 0x%04x flower", type != 0 ? ntohs(type) : ETH_P_ALL);
+	save_keys(save, conf);
+}
+
+static bool
+flower_save(const struct save *save, const struct filter_info *info)
+{
+	const struct flower_conf *conf;
+	FILE *out = save->out;
+
+	if (info->filter == NULL)
+		return false;
+	conf = flower_get_conf(info->filter);
+	fprintf(out, " handle 0x%x flower", info->handle);
+	save_keys(save, conf);
 	if ((conf->flags & TCA_CLS_FLAGS_SKIP_HW) != 0)
 		fputs(" skip_hw", out);
 	if (conf->classid != 0)
@@ -518,5 +551,7 @@ static const struct filter_codec flower_codec = {
 	.parse = flower_parse,
 	.put = flower_put,
 	.save = flower_save,
+	.put_template = flower_put_template,
+	.save_template = flower_save_template,
 };
 FILTER_CODEC_REGISTER(flower_codec)

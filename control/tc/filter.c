@@ -94,10 +94,8 @@ indev_put(struct nl_msgs *msgs, const struct control *control, uint16_t attr, ui
 void
 indev_save(const struct save *save, uint32_t ifindex)
 {
-	const struct port *port = ifindex != 0 ? port_find(save->router, ifindex) : NULL;
-
-	if (port != NULL)
-		fprintf(save->out, " indev %s", port->name);
+	if (ifindex != 0)
+		fprintf(save->out, " indev %s", save_port_name(save, ifindex));
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -142,8 +140,16 @@ put_filter(
 static void
 put_chain(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct place *place, uint32_t index)
 {
+	struct chain_template template = chain_template_of(place->chain, index);
+
 	put_head(msgs, type, flags, place, 0);
+	/* A chain is said to be the qdisc's, whichever of its hooks or classes was named. */
+	((struct tcmsg *)nl_msg_body(msgs))->tcm_parent = TC_H_MAJ(place->parent);
 	nl_put_u32(msgs, TCA_CHAIN, index);
+	if (template.kind != NULL) {
+		nl_put_string(msgs, TCA_KIND, template.kind);
+		filter_codec_find(template.kind)->put_template(msgs, place->control, template.conf);
+	}
 	nl_msg_end(msgs);
 }
 
@@ -506,16 +512,19 @@ find_chain(
 static int
 chain_new(struct nl_request *req, struct error *err)
 {
-	struct filter_spec spec;
+	struct filter_options options;
+	struct filter_spec spec = { 0 };
 	struct place place;
 	char kind[32];
 	int rc;
 
 	if ((rc = find_chain(req, &spec, kind, &place, err)) != 0)
 		return rc;
-	if (req->attrs[TCA_KIND] != NULL)
-		return error_set(err, EOPNOTSUPP, "templates of chains are not offered here: leave '%s' out", kind);
-	if ((rc = chain_add(place.chain, spec.chain, err)) != 0)
+	if ((rc = parse_options(req, &spec, &options, err)) != 0)
+		return rc;
+	const struct chain_template template = { .kind = spec.kind, .conf = spec.conf };
+
+	if ((rc = chain_add(place.chain, spec.chain, &template, err)) != 0)
 		return rc;
 	chain_set_parent(place.chain, place.parent);
 	notify_chain(&place, RTM_NEWCHAIN, spec.chain);

@@ -117,7 +117,7 @@ put_hook(struct nl_msgs *msgs, uint16_t type, const struct port *port)
 	nl_nest_end(msgs, nl_nest_start(msgs, TCA_OPTIONS));
 	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
 	port_hook_stats(port, &stats);
-	tc_put_stats(msgs, &stats, (struct sched_rate){ 0 }, NULL, NULL);
+	tc_put_stats(msgs, &stats, port_hook_rate(port), NULL, NULL);
 	nl_msg_end(msgs);
 }
 
@@ -311,13 +311,14 @@ hook_new(struct qdisc_request *r, struct error *err)
 	uint16_t flags = r->req->header->nlmsg_flags;
 	int rc;
 
-	if (r->rate_given)
-		return error_set(err, EOPNOTSUPP,
-			"est: not offered on ingress and clsact; `tc -s` gives exact counters to compute a rate from");
 	if (port_hook_kind(r->port) != NULL) {
 		if ((flags & NLM_F_EXCL) != 0)
 			return error_set(err, EEXIST, "Exclusivity flag on, cannot modify.");
-		return find_hook(r, err);
+		if ((rc = find_hook(r, err)) != 0 || !r->rate_given)
+			return rc;
+		if ((rc = port_estimate_hook(r->port, &r->rate, err)) == 0)
+			notify_hook(r, RTM_NEWQDISC);
+		return rc;
 	}
 	if ((flags & NLM_F_CREATE) == 0)
 		return error_set(err, ENOENT, "Qdisc not found. To create specify NLM_F_CREATE flag.");
@@ -328,9 +329,14 @@ hook_new(struct qdisc_request *r, struct error *err)
 			       ? error_set(err, ENOENT, "Specified qdisc kind is unknown.")
 			       : error_set(
 					 err, EINVAL, "Specified parent ID is reserved for ingress and clsact Qdiscs.");
-	if ((rc = port_set_hook(r->port, r->kind, err)) == 0)
-		notify_hook(r, RTM_NEWQDISC);
-	return rc;
+	if ((rc = port_set_hook(r->port, r->kind, err)) != 0)
+		return rc;
+	if (r->rate_given && (rc = port_estimate_hook(r->port, &r->rate, err)) != 0) {
+		port_set_hook(r->port, NULL, NULL);
+		return rc;
+	}
+	notify_hook(r, RTM_NEWQDISC);
+	return 0;
 }
 
 static int

@@ -78,6 +78,9 @@ bool classify_shot(const struct classify_ctx *ctx, struct rte_mbuf *m);
 
 #define WORKERS_MAX 64
 
+/* Of what is random in filters and actions that are made from now on (weir/random.h). Control thread. */
+void classify_seed(uint64_t seed);
+
 /* ---- chains: what sched/ and dataplane/ use ----------------------------------------------------- */
 
 /* NULL when memory is out. */
@@ -153,7 +156,13 @@ int chain_filter_get(
  * deletion, which takes its filters along.
  */
 bool chain_has(const struct chain *chain, uint32_t index);
-int chain_add(struct chain *chain, uint32_t index, struct error *err);
+/* With a template all its filters are of that kind and ask for nothing that the template's conf does not ask for. */
+struct chain_template {
+	const char *kind; /* NULL: none */
+	const void *conf; /* copied; its actions are not looked at */
+};
+int chain_add(struct chain *chain, uint32_t index, const struct chain_template *template, struct error *err);
+struct chain_template chain_template_of(const struct chain *chain, uint32_t index);
 int chain_delete(struct chain *chain, uint32_t index, void (*gone)(void *arg, const struct filter_info *info),
 	void *arg, struct error *err);
 /* In the order in which they came; `named`: by chain_add. */
@@ -193,6 +202,9 @@ struct filter_ops {
 	void (*classify)(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts,
 		uint16_t n, struct verdict *results);
 	bool (*pure)(const struct filter_group *group);
+	/* Templates: bytes of the kind's conf, 0: it has none; does a filter's conf keep to it? */
+	size_t template_bytes;
+	bool (*fits)(const void *template, const void *conf);
 };
 
 #define CLASSIFY_BURST 64

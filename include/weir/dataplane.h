@@ -227,6 +227,10 @@ int port_set_tx_queue_len(struct port *port, uint32_t packets, struct error *err
 int port_set_hook(struct port *port, const char *kind, struct error *err);
 const char *port_hook_kind(const struct port *port); /* NULL: none */
 void port_hook_stats(const struct port *port, struct sched_stats *stats);
+/* tc's `est` of that qdisc, which is there: another one takes the place of the first and goes on from its averages. */
+int port_estimate_hook(struct port *port, const struct tc_estimator *spec, struct error *err);
+const struct tc_estimator *port_hook_estimator(const struct port *port); /* NULL: none */
+struct sched_rate port_hook_rate(const struct port *port);
 bool port_has_carrier(const struct port *port);
 void port_counters_sum(const struct port *port, struct port_counters *sum);
 /* Packets that its disciplines hold. */

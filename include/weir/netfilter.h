@@ -183,7 +183,7 @@ struct netfilter_ctx {
 	enum netfilter_hook hook;
 	unsigned int worker; /* index: picks the worker's own counters */
 	uint64_t now;
-	uint64_t *random; /* state of the worker's generator: see netfilter_random */
+	uint64_t *random; /* state of the worker's generator: random_shift */
 	const char *in, *out;
 	const struct netfilter_host *host;
 };

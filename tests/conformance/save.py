@@ -50,7 +50,7 @@ TREES = {
              'filter add dev parent 1: protocol ip prio 3 rsvp ipproto ah session 192.0.2.1 spi/ah 0x1234 tunnelid 2 classid 1:1',
              'filter add dev parent 1: protocol ipv6 prio 4 rsvp6 ipproto udp session 2001:db8::1 flowlabel 0x12345 classid 1:2'],
     'wrr': ['qdisc add dev root handle 1: wrr dest ip classes 255 wmode1 1 weight1.min 0.1'],
-    'ingress': ['qdisc add dev ingress', 'chain add dev ingress chain 5',
+    'ingress': ['qdisc add dev est 250ms 1s ingress', 'chain add dev ingress chain 5', 'chain add dev ingress protocol ip chain 6 flower dst_ip 0.0.0.0/16 ip_proto tcp',
                 'filter add dev ingress protocol ip prio 3 u32 match u32 0 0 action police rate 1mbit burst 10k conform-exceed drop/pipe action goto chain 5',
                 'filter add dev ingress protocol ip chain 5 prio 1 matchall action pass',
                 'filter add dev ingress protocol ip prio 4 est 250ms 1s matchall action police avrate 1mbit conform-exceed drop/pipe action pass',
@@ -74,8 +74,8 @@ def words(command):
 
 def shown(router):
     return '\n'.join(router.weir('tc', '-d', what, 'show', 'dev', DEV, *where).stdout
-                     for what in ('qdisc', 'class', 'filter')
-                     for where in ([[], ['ingress'], ['egress']] if what == 'filter' else [[]]))
+                     for what in ('qdisc', 'class', 'filter', 'chain')
+                     for where in ([[], ['ingress'], ['egress']] if what in ('filter', 'chain') else [[]]))
 
 
 def clear(router, kind):
@@ -131,6 +131,28 @@ def try_tables(router):
     return again.stderr or ('' if tables() == before else f'before: {before}\nafter: {tables()}')
 
 
+def try_gone(router):
+    """What names a port that is no more is a comment, and the rest of the script runs."""
+    for words in ('ip link add gone0 type dummy', f'tc qdisc add dev {DEV} clsact', f'tc filter add dev {DEV} ingress pref 1 matchall action mirred egress redirect dev gone0',
+                  f'tc filter add dev {DEV} ingress pref 2 protocol ip u32 match u32 0 0 indev gone0 action drop', 'tc actions add action mirred egress mirror dev gone0 index 7',
+                  f'tc filter add dev {DEV} egress pref 3 matchall action mirred index 7', 'ip link del gone0'):
+        done = router.weir(*words.split())
+        if done.returncode != 0:
+            return f'{words}: {done.stderr}'
+    shown_gone = router.weir('tc', 'filter', 'show', 'dev', DEV, 'ingress').stdout
+    saved = router.weir('save').stdout
+    clear(router, 'actions')
+    router.weir('tc', 'actions', 'flush', 'action', 'mirred')
+    script = os.path.join(router.folder, 'saved.sh')
+    with open(script, 'w') as f:
+        f.write(saved)
+    again = router.weir('exec', 'sh', '-e', script)
+    clear(router, 'actions')
+    if again.returncode != 0 or '(Egress Redirect to device *)' not in shown_gone:
+        return again.stderr or shown_gone
+    return '' if saved.count('# its port is gone: tc ') == 4 else saved
+
+
 def try_setting(router, key, line):
     """A setting of schedulers: saved while it is not as at the start."""
     before = router.weir('save').stdout
@@ -146,6 +168,9 @@ def main():
         if not try_setting(router, 'net.weir.cbq_top_level', 'echo 1 > /proc/sys/net/weir/cbq_top_level\n'):
             print('net.weir.cbq_top_level: not saved, or not listed')
             failed += 1
+        wrong = try_gone(router)
+        print(f'ports that are gone: {wrong or "comments"}')
+        failed += wrong != ''
         for kind, commands in TREES.items():
             wrong = try_tree(router, kind, commands)
             print(f'{kind}: {wrong or "the same again"}')

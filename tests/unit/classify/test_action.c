@@ -44,6 +44,35 @@ counts_packets_bytes_drops_and_times(void **state)
 	assert_int_equal(action_created_ns(action_find("gact", 1)), 500);
 }
 
+/* Which of 64 packets a filter of even chances drops, when it is made after this seed was set. */
+static uint64_t
+lots_of(uint64_t seed)
+{
+	struct action_spec chance[] = { { .kind = "gact",
+		.conf = &(struct gact_conf){
+			TC_ACT_OK, .random_type = PGACT_NETRAND, .every = 2, .random_action = TC_ACT_SHOT } } };
+	uint64_t dropped = 0;
+	struct packet p;
+
+	classify_seed(seed);
+	assert_int_equal(add_fw_actions(chain, 1, 1, 0, chance, 1), 0);
+	packet_udp(&p, 1);
+	for (unsigned int i = 0; i < 64; i++)
+		dropped = dropped << 1 | (ask(chain, &p).action == TC_ACT_SHOT);
+	assert_int_equal(delete_filter(chain, 1, "fw", 1, &err), 0);
+	return dropped;
+}
+
+static void
+draws_by_the_seed(void **state)
+{
+	uint64_t first = lots_of(1);
+
+	assert_int_equal(lots_of(1), first);
+	assert_int_not_equal(lots_of(2), first);
+	assert_in_range(__builtin_popcountll(first), 16, 48);
+}
+
 static void
 takes_the_lowest_free_index_and_shares_by_index(void **state)
 {
@@ -217,6 +246,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(counts_packets_bytes_drops_and_times, start, end),
+		cmocka_unit_test_setup_teardown(draws_by_the_seed, start, end),
 		cmocka_unit_test_setup_teardown(takes_the_lowest_free_index_and_shares_by_index, start, end),
 		cmocka_unit_test_setup_teardown(stands_by_itself_and_is_kept_while_bound, start, end),
 		cmocka_unit_test_setup_teardown(refuses_and_leaves_nothing_behind, start, end),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "one_chain.h"
 
+#include <weir/filter/flower.h>
+
 #include <pthread.h>
 
 #include "eal.h"
@@ -243,8 +245,8 @@ chains_come_and_go_with_their_filters_or_by_name(void **state)
 {
 	struct filter_spec all_of_7 = { .chain = 7 }, one_of_0 = { .preference = 1 };
 
-	assert_int_equal(chain_add(chain, 5, &err), 0);
-	assert_int_equal(chain_add(chain, 5, &err), -EEXIST);
+	assert_int_equal(chain_add(chain, 5, NULL, &err), 0);
+	assert_int_equal(chain_add(chain, 5, NULL, &err), -EEXIST);
 	assert_int_equal(add_in_chain(7, 3, 1, 1, TC_ACT_OK), 0);
 	assert_int_equal(add_in_chain(0, 1, 1, 1, TC_ACT_GOTO_CHAIN | 9), 0);
 	assert_chains("5n 7 0 ");
@@ -388,6 +390,55 @@ changes_under_a_reader_without_a_wrong_answer(void **state)
 	rcu_destroy(r.rcu);
 }
 
+static int
+add_flower(uint32_t preference, uint32_t mask, uint16_t most)
+{
+	struct flower_conf conf = { .ports[FLOWER_SOURCE] = { most / 2, most } };
+
+	conf.mask.source[0] = mask;
+	return chain_filter_add(chain,
+		&(struct filter_spec){ .preference = preference,
+			.protocol = htons(ETH_P_IP),
+			.kind = "flower",
+			.conf = &conf,
+			.chain = 5 },
+		CREATE, NULL, &err);
+}
+
+/* Filters of the template's kind, which ask for no bit that it does not ask for. */
+static void
+a_template_binds_filters(void **state)
+{
+	struct flower_conf conf = { .ports[FLOWER_DESTINATION] = { 1, 2 } };
+	struct chain_template flower = { "flower", &conf }, fw = { "fw", &conf }, none = { "none", &conf },
+			      empty = { "flower", NULL };
+	const struct filter_spec other = { .preference = 9,
+		.protocol = htons(ETH_P_IP),
+		.handle = 1,
+		.kind = "fw",
+		.conf = &(struct fw_conf){ .has_classid = true, .classid = 1 },
+		.chain = 5 };
+
+	conf.mask.source[0] = 0xff00;
+	assert_int_equal(chain_add(chain, 5, &fw, &err), -EOPNOTSUPP);
+	assert_int_equal(chain_add(chain, 5, &none, &err), -ENOENT);
+	assert_int_equal(chain_add(chain, 5, &empty, &err), -EINVAL);
+	assert_false(chain_has(chain, 5));
+	assert_int_equal(chain_add(chain, 5, &flower, &err), 0);
+	assert_string_equal(chain_template_of(chain, 5).kind, "flower");
+	assert_null(chain_template_of(chain, 6).kind);
+	conf.mask.source[0] = 0xffff; /* it has a copy */
+	assert_int_equal(add_flower(1, 0x0f00, 0), 0);
+	assert_int_equal(add_flower(2, 0, 0), 0);
+	assert_int_equal(add_flower(3, 0xff01, 0), -EINVAL);
+	assert_int_equal(add_flower(3, 0xff00, 10), -EINVAL);
+	assert_int_equal(chain_filter_add(chain, &other, CREATE, NULL, &err), -EINVAL);
+	assert_int_equal(chain_delete(chain, 5, NULL, NULL, &err), 0);
+	assert_int_equal(chain_add(chain, 5, NULL, &err), 0);
+	assert_null(chain_template_of(chain, 5).kind);
+	assert_int_equal(chain_filter_add(chain, &other, CREATE, NULL, &err), 0);
+}
+
 int
 main(void)
 {
@@ -404,6 +455,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(goes_to_the_chain_that_an_action_names, start, end),
 		cmocka_unit_test_setup_teardown(chains_come_and_go_with_their_filters_or_by_name, start, end),
 		cmocka_unit_test_setup_teardown(knows_whether_it_is_pure, start, end),
+		cmocka_unit_test_setup_teardown(a_template_binds_filters, start, end),
 		cmocka_unit_test_setup_teardown(shares_table_numbers_among_the_chains_of_a_qdisc, start, end),
 		cmocka_unit_test(changes_under_a_reader_without_a_wrong_answer),
 	};

@@ -11,9 +11,11 @@
 
 #include "router_world.h"
 
-#define START 1000000000000000000ull
-#define COUNT 10
-#define BYTES 200
+#define START      1000000000000000000ull
+#define COUNT      200
+#define GAP_NS     10000000
+#define PER_SECOND 100
+#define BYTES      200
 
 static const char path[] = "weir-test-hook.pcap";
 
@@ -36,7 +38,7 @@ setup(void **state)
 
 	assert_non_null(world);
 	for (uint32_t i = 0; i < COUNT; i++)
-		udp_record(c, START + i, BYTES, "10.9.0.9", i);
+		udp_record(c, START + i * GAP_NS, BYTES, "10.9.0.9", i);
 	fclose(c.file);
 	world->router = make_router(true, 1);
 	world->in = add_port(world->router, "eth0", "capture", &(struct capture_conf){ .in = path }, 0);
@@ -228,6 +230,32 @@ egress_sets_tc_index_too(void **state)
 	assert_int_equal(sent_by(world->out, 7), COUNT);
 }
 
+static void
+averages_what_it_sees(void **state)
+{
+	const struct tc_estimator quarter = { .interval = -2, .ewma_log = 1 }, bad = { .interval = 9, .ewma_log = 1 };
+	struct gact_conf pass = { .action = TC_ACT_OK };
+	struct world *world = *state;
+	struct error err;
+
+	hook(world->in, "ingress");
+	assert_false(port_hook_rate(world->in).set);
+	assert_int_equal(port_estimate_hook(world->in, &bad, &err), -EINVAL);
+	assert_null(port_hook_estimator(world->in));
+	ok(port_estimate_hook(world->in, &quarter, &err), &err);
+	match_all(world->in->ingress, 0, &(struct action_spec){ .kind = "gact", .conf = &pass });
+	run(world);
+	struct sched_rate rate = port_hook_rate(world->in);
+	/* After n quarters of a second it is within 2^-n. */
+	assert_true(rate.set);
+	assert_in_range(rate.pps, PER_SECOND * 9 / 10, PER_SECOND);
+	assert_in_range(rate.Bps, rate.pps * (BYTES - 14), (rate.pps + 1) * (BYTES - 14));
+	/* Another one goes on from there. */
+	ok(port_estimate_hook(world->in, &quarter, &err), &err);
+	assert_int_equal(port_hook_rate(world->in).pps, rate.pps);
+	assert_counts(world->in, COUNT, COUNT * (BYTES - 14), 0);
+}
+
 /* A hook sees only what passes it, and the counts of an earlier one are gone. */
 static void
 there_is_one_hook_qdisc_at_a_time(void **state)
@@ -261,6 +289,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(egress_drops_before_the_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(egress_marks_are_seen_by_the_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(egress_sets_tc_index_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(averages_what_it_sees, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_is_one_hook_qdisc_at_a_time, setup, teardown),
 	};
 
