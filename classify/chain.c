@@ -542,15 +542,15 @@ chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t f
 
 	if (spec->preference == 0 && (flags & CHANGE_CREATE) == 0)
 		return error_set(err, ENOENT, "Invalid filter command with priority of zero");
-	rc = check_template(chain, spec, err);
-	if (rc != 0)
-		return rc;
 	chain->now = spec->now;
 	if (spec->preference != 0) {
 		rc = find_group(chain, spec, &at, &group, err);
 		if (rc != 0)
 			return rc;
 	}
+	rc = check_template(chain, spec, err);
+	if (rc != 0)
+		return rc;
 	rc = group != NULL ? add_to_group(group, spec, flags, info, err)
 			   : add_with_new_group(chain, spec, flags, info, err);
 	return rc;
