@@ -105,6 +105,7 @@ def try_tree(router, kind, commands):
 
 RULES = ['-N web', '-t mangle -A PREROUTING -i eth0 -p tcp -m multiport --dports 80,443:445 -j MARK --set-mark 3', '-P FORWARD DROP',
          '-A FORWARD -p tcp --syn -m limit --limit 5/s --limit-burst 9 -g web', '-A web -m comment --comment "it\'s" -p tcp -j REJECT --reject-with tcp-reset',
+         '-A FORWARD -m hashlimit --hashlimit-above 10kb/s --hashlimit-burst 20kb --hashlimit-mode srcip --hashlimit-name busy -j DROP',
          '-A web -j LOG --log-prefix "web: "', '-t raw -A OUTPUT -m u32 --u32 "6 & 0xFF = 1" -j DROP']
 
 

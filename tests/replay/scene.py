@@ -70,7 +70,7 @@ def sums_right(frame):
 class Run:
     """One replay. frames: {port: [(ns, frame)]}; ports: names, with options of --port behind a comma; at: [(seconds, script)]."""
 
-    def __init__(self, build, ports, frames, config, at=(), prelude=True, check=True):
+    def __init__(self, build, ports, frames, config, at=(), prelude=True, check=True, seed=1):
         self.folder = tempfile.TemporaryDirectory(prefix='weir-scene-')
         folder, words = self.folder.name, []
         for port in ports:
@@ -83,7 +83,7 @@ class Run:
             with open(f'{folder}/{i}.sh', 'w') as out:
                 out.write(('set -e\n' if prelude else '') + script)
             words += ['--config', f'{folder}/{i}.sh'] if i == 0 else ['--at', str(when), f'{folder}/{i}.sh']
-        self.done = subprocess.run([f'{os.path.abspath(build)}/control/client/weir', 'replay', *words, '--out', f'{folder}/out'],
+        self.done = subprocess.run([f'{os.path.abspath(build)}/control/client/weir', 'replay', *words, '--out', f'{folder}/out', '--seed', str(seed)],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
         if check:
             assert self.done.returncode == 0, self.done.stdout

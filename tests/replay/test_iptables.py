@@ -70,5 +70,17 @@ def each_source_has_its_limit(build):
     assert len(sources) - sources.count(2) == len(others) and run.drops('netfilter') == len(flood) - 119
 
 
+def lots_are_the_seeds(build):
+    """Actions, extended matches and rules draw from the one seed: the same gives the same packets, another one others."""
+    frames = [(i * MS, udp('10.0.0.2', '10.1.0.2', 1000, 2000, size=100, ident=i)) for i in range(1000)]
+    draws = {'action': 'tc qdisc add dev lan ingress\ntc filter add dev lan parent ffff: matchall action pass random netrand drop 2\n',
+             'ematch': "tc qdisc add dev lan ingress\ntc filter add dev lan parent ffff: basic match 'meta(random lt 2000000000)' action drop\n",
+             'rule': 'iptables -A FORWARD -m statistic --mode random --probability 0.5 -j DROP\n'}
+    for name, config in draws.items():
+        sent = [Run(build, ['lan', 'wan'], {'lan': frames}, ADDRESSES + config, seed=seed).sent('wan') for seed in (1, 1, 2)]
+        assert sent[0] == sent[1] != sent[2], name
+        assert all(400 < len(s) < 600 for s in sent), [len(s) for s in sent]
+
+
 if __name__ == '__main__':
-    sys.exit(main(counts_are_carried_over, rules_decide, each_source_has_its_limit))
+    sys.exit(main(counts_are_carried_over, rules_decide, each_source_has_its_limit, lots_are_the_seeds))
