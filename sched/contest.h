@@ -35,7 +35,7 @@ struct contest {
 	uint64_t base;
 	uint16_t count; /* of those who are in it */
 	uint16_t used; /* numbers given since it was empty */
-	uint16_t free; /* 1 + one that was given back since, whose item is the next one; 0: none */
+	uint16_t free; /* 1 + one that was given back since, whose item has its place, and the next one; 0: none */
 	uint8_t size_log;
 	uint8_t height; /* of the part in use: it has 2^height places */
 };
@@ -162,18 +162,23 @@ contest_enter(struct contest *t, uint64_t key, void *item)
 	uintptr_t *items = contest_items(t);
 	uint16_t number, place;
 
-	if (t->count++ == 0)
+	if (t->count++ == 0) {
 		t->base = key - CONTEST_BEHIND;
-	else if (unlikely(key - t->base > CONTEST_RANGE / 2))
-		contest_move_base(t);
-	if (t->free != 0) {
-		number = (uint16_t)(t->free - 1);
-		t->free = (uint16_t)items[number];
+		t->used = 1;
+		number = place = 0;
 	} else {
-		number = t->used++;
-		t->height += number == 1u << t->height;
+		if (unlikely(key - t->base > CONTEST_RANGE / 2))
+			contest_move_base(t);
+		if (t->free != 0) {
+			number = (uint16_t)(t->free - 1);
+			place = (uint16_t)(items[number] >> CONTEST_NUMBER_BITS);
+			t->free = (uint16_t)items[number];
+		} else {
+			number = t->used++;
+			place = contest_place_of(number);
+			t->height += number == 1u << t->height;
+		}
 	}
-	place = contest_place_of(number);
 	items[number] = (uintptr_t)item;
 	contest_put(t, place, contest_word(t, number, key));
 	return place;
@@ -191,7 +196,7 @@ contest_leave(struct contest *t, uint16_t place)
 		t->height = 0;
 		return;
 	}
-	contest_items(t)[number] = t->free;
+	contest_items(t)[number] = (uintptr_t)place << CONTEST_NUMBER_BITS | t->free;
 	t->free = (uint16_t)(number + 1);
 }
 
