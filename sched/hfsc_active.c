@@ -63,8 +63,7 @@ queue_up(const struct hfsc *h, struct hfsc_class *cl)
 
 	for (; !cl->queued && !cl->unfit && cl->active && (parent = hfsc_parent(h, cl)) != NULL; cl = parent) {
 		catch_up(&parent->inner, cl);
-		cl->place = contest_enter(&parent->inner.children, cl->virtual_ns, cl);
-		cl->queued = true;
+		hfsc_join_contest(&parent->inner, cl);
 	}
 }
 

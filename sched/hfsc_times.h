@@ -95,14 +95,32 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
 	if (unlikely(cl->moved))
 		cl->moved = false;
-	contest_change(&inner->children, cl->place, cl->virtual_ns);
+	/* One that is alone is first whatever its time; see hfsc_join_contest. */
+	if (inner->children.count != 1)
+		contest_change(&inner->children, cl->place, cl->virtual_ns);
+}
+
+/* cl, a child, may be chosen. Who was alone in the contest until now stands there with a time of then. */
+static inline void
+hfsc_join_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
+{
+	const struct hfsc_class *alone = inner->children.first;
+
+	if (inner->children.count == 1)
+		contest_change(&inner->children, alone->place, alone->virtual_ns);
+	cl->place = contest_enter(&inner->children, cl->virtual_ns, cl);
+	cl->queued = true;
 }
 
 /* The least of the children that may be next, or what that was when there were any. */
 static inline uint64_t
 hfsc_least_virtual(const struct hfsc_inner *inner)
 {
-	return contest_empty(&inner->children) ? inner->clock : contest_first_key(&inner->children);
+	const struct hfsc_class *first = inner->children.first;
+
+	if (inner->children.count == 1)
+		return first->virtual_ns;
+	return first == NULL ? inner->clock : contest_first_key(&inner->children);
 }
 
 static inline void
