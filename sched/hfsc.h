@@ -42,7 +42,8 @@ struct hfsc_inner {
 	/* an active child that is furthest ahead, as far as is known, and its virtual time; NULL, clock: not known */
 	const struct hfsc_class *ahead;
 	uint64_t ahead_ns;
-	uint32_t epoch; /* grows when the clock comes to a multiple of 2^62: who has been idle since has an old time */
+	uint32_t
+		epoch; /* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
 	uint16_t active; /* children with something to share the link for */
 	bool deep; /* some of them are inner classes */
 	/* in the next line */
@@ -64,7 +65,7 @@ struct hfsc_class {
 	struct hfsc_class *next_turned; /* in hfsc.turned */
 	uint32_t period; /* times that it has had something to share the link for, after it had nothing */
 	uint16_t place, deadline_place; /* in its parent's contest, and in that of deadlines */
-	uint32_t epoch; /* its parent's, when it turned idle last */
+	uint32_t epoch; /* its parent's, when it left the contest, or had its virtual time after that */
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
 	uint8_t bent : HFSC_CURVES; /* likewise, of two pieces */

@@ -65,6 +65,7 @@ hfsc_withdraw(const struct hfsc *h, struct hfsc_class *cl)
 
 		contest_leave(&parent->inner.children, cl->place);
 		cl->queued = cl->moved = false;
+		cl->epoch = parent->inner.epoch;
 		if (!contest_empty(&parent->inner.children))
 			return;
 		cl = parent;
@@ -144,8 +145,9 @@ static inline void
 hfsc_note_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t virtual_ns)
 {
 	cl->virtual_ns = virtual_ns;
-	if (unlikely(!cl->active)) {
+	if (unlikely(!cl->queued))
 		cl->epoch = inner->epoch;
+	if (unlikely(!cl->active)) {
 		if (hfsc_before(inner->reached, virtual_ns))
 			inner->reached = virtual_ns;
 	} else if (hfsc_before(inner->ahead_ns, virtual_ns)) {

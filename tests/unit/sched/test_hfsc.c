@@ -347,6 +347,49 @@ who_comes_in_has_neither_claims_nor_debts(void **state)
 	bed_end();
 }
 
+/*
+ * Virtual times go round: a share of a byte a second makes 18 hours of a packet of 64 kB. While the clock goes through
+ * all of 2^64 ns, shares stay as they are, and who has been idle all that time comes in as any other.
+ */
+static void
+shares_stay_when_virtual_times_go_round(void **state)
+{
+	const double Bps[] = { 0, 1, 2, 1 };
+	uint64_t sent[4] = { 0 };
+	double all = 3;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	for (uint32_t minor = 1; minor <= 3; minor++)
+		add(0, minor, shares((uint64_t)Bps[minor]));
+	for (uint32_t i = 0; i < 1000000; i++) {
+		for (uint32_t minor = 1; minor <= (i < 600000 ? 2u : 3u); minor++) {
+			const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, minor));
+
+			while (c->leaf->backlog_pkts < 2) {
+				struct rte_mbuf *m = packet(100, minor, CLASSID(1, minor), 0);
+
+				m->pkt_len = 64000;
+				assert_int_equal(offer_packet(m), 1);
+			}
+		}
+		bed.taken_count = 0;
+		assert_int_equal(take_more(1), 1);
+		sent[bed.taken[0].flow]++;
+		if (i % 100000 != 99999)
+			continue;
+		all = i < 600000 ? 3 : 4;
+		for (uint32_t minor = 1; minor <= (i < 600000 ? 2u : 3u); minor++) {
+			double should = 100000 * Bps[minor] / all;
+
+			if (fabs((double)sent[minor] - should) > 4)
+				fail_msg("packet %u: %lu of class %u instead of %g", i, sent[minor], minor, should);
+			sent[minor] = 0;
+		}
+	}
+	bed_end();
+}
+
 /* tc-hfsc(7), UPPERLIMIT: who was held back by its limit does not make up for it later. */
 static void
 who_was_held_back_shares_from_now_on(void **state)
@@ -549,6 +592,7 @@ main(void)
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_limit),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
+		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
 		cmocka_unit_test(who_was_held_back_shares_from_now_on),
 		cmocka_unit_test(real_time_goes_before_shares_and_over_limits),
 		cmocka_unit_test(a_change_of_curves_takes_effect_at_once_and_loses_nothing),
