@@ -118,16 +118,22 @@ class_bytes(const struct qdisc *q)
 	return CLASS_ROOM + RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, alignof(struct class));
 }
 
+/* Who has its slot finds that it is gone. */
 static void
 free_memory(struct class *c)
 {
-	arena_free(&c->qdisc->tree->arena, class_room(c), class_bytes(c->qdisc));
+	struct class_blocks *blocks = c->qdisc->tree->class_blocks;
+
+	c->qdisc = NULL;
+	class_blocks_put(blocks, c->slot);
 }
 
 static struct class *
 class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 {
-	uint8_t *memory = arena_alloc(&q->tree->arena, class_bytes(q));
+	struct sched_tree *tree = q->tree;
+	uint32_t slot;
+	uint8_t *memory = class_blocks_get(&tree->class_blocks, class_bytes(q), &slot, tree->host.rcu);
 	struct class *c = (struct class *)(memory + CLASS_ROOM);
 
 	if (memory == NULL)
@@ -135,11 +141,8 @@ class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 	c->qdisc = q;
 	c->parent = parent;
 	c->classid = classid;
-	c->serial = q->tree->serial++;
-	if (tree_slot_get(q->tree, c) != 0) {
-		free_memory(c);
-		return NULL;
-	}
+	c->slot = slot;
+	c->serial = tree->serial++;
 	return c;
 }
 
@@ -157,7 +160,6 @@ class_free(struct class *c)
 		tree_remove_chain(tree, c->chain);
 		chain_destroy(c->chain);
 	}
-	tree_slot_put(tree, c);
 	free_memory(c);
 }
 

@@ -196,6 +196,7 @@ struct htb {
 	uint64_t renewed_ns; /* when no bucket's time was older than its depth */
 	struct htb_look_ahead ahead;
 	uint8_t charge_count;
+	uint8_t billed_levels; /* a bit for each level with a bill to pay */
 	uint8_t billed_count[HTB_LEVELS];
 	struct htb_charge charges[HTB_BURST];
 	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */

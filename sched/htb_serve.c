@@ -272,8 +272,10 @@ bill(struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
 {
 	struct htb_more *more = htb_more(cl);
 
-	if (more->bill_packets == 0)
+	if (more->bill_packets == 0) {
 		h->billed[cl->level][h->billed_count[cl->level]++] = cl;
+		h->billed_levels |= (uint8_t)(1u << cl->level);
+	}
 	more->bill_bytes += bytes;
 	more->bill_packets += packets;
 }
@@ -332,22 +334,35 @@ charge_above(struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packe
 static __rte_noinline void
 pay_charges(struct qdisc *q, struct htb *h)
 {
+	/* For the class above the last few. */
+	struct htb_charge sum = { 0 };
+
 	for (unsigned int i = 0; i < h->charge_count; i++) {
 		struct htb_charge charge = h->charges[i];
 		struct htb_class *above = htb_parent(charge.cl);
 
+		if (unlikely(above != sum.cl)) {
+			if (sum.cl != NULL)
+				bill(h, sum.cl, sum.bytes, sum.packets);
+			sum = (struct htb_charge){ .cl = above };
+		}
+		sum.bytes += charge.bytes;
+		sum.packets += charge.packets;
 		charge_inner(q, h, charge.cl, charge.bytes, charge.packets, true);
-		if (likely(above != NULL))
-			bill(h, above, charge.bytes, charge.packets);
 	}
 	h->charge_count = 0;
+	if (sum.cl != NULL)
+		bill(h, sum.cl, sum.bytes, sum.packets);
 }
 
 static void
 pay_bills(struct qdisc *q, struct htb *h)
 {
 	pay_charges(q, h);
-	for (unsigned int level = 2; level < HTB_LEVELS; level++) {
+	while (h->billed_levels != 0) {
+		unsigned int level = (unsigned int)__builtin_ctz(h->billed_levels);
+
+		h->billed_levels &= (uint8_t)(h->billed_levels - 1);
 		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
 			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
 			struct htb_more *more = htb_more(cl);
@@ -595,7 +610,10 @@ exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int pri
 	if (likely(mode == HTB_CANNOT_SEND)) {
 		cl->overlimits++;
 		q->overlimits++;
-		arm_wait(h, cl, prio, wait_of_leaf(cl), cl->ceil_used);
+		if (likely(wait_of_leaf(cl) == HTB_WAIT_ROW))
+			arm_wait(h, cl, prio, HTB_WAIT_ROW, cl->ceil_used);
+		else
+			arm_wait(h, cl, prio, HTB_CANNOT_SEND, cl->ceil_used);
 		return;
 	}
 	pay_charges(q, h);

@@ -16,22 +16,21 @@
 
 #include "tree.h"
 
-#define SLOTS_MIN 16
-
 int
 sched_tree_create(const struct sched_host *host, struct sched_tree **made, struct error *err)
 {
 	struct sched_tree *tree = calloc(1, sizeof(*tree));
 
-	if (tree == NULL)
+	if (tree == NULL || class_blocks_create(&tree->class_blocks) != 0) {
+		free(tree);
 		return error_set(err, ENOMEM, "out of memory for a scheduler tree");
+	}
 	tree->host = *host;
 	if (tree->host.sink == NULL)
 		tree->host.sink = &tree->own_sink;
 	tree->generation = 1;
 	tree->estimate_due = SCHED_NEVER;
 	tree->random = host->seed;
-	tree->slot_free = PKT_LEAF_NONE;
 	tree->ctx.sink = tree->host.sink;
 	pkt_pool_init(&tree->pool);
 	tree->moved.pool = &tree->pool;
@@ -77,64 +76,9 @@ sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason)
 		qdisc_free(change.object);
 	pkt_pool_destroy(&tree->pool);
 	arena_destroy(&tree->arena);
-	free(tree->slots);
-	free(tree->slot_links);
+	class_blocks_destroy(tree->class_blocks);
 	free(tree->estimators.slots);
 	free(tree);
-}
-
-/* ---- slots: class <-> index in pkt.leaf */
-
-static void
-free_slots(void *slots)
-{
-	free(slots);
-}
-
-static int
-grow_slots(struct sched_tree *tree)
-{
-	uint32_t size = tree->slots_size == 0 ? SLOTS_MIN : tree->slots_size * 2;
-	struct class **slots = calloc(size, sizeof(struct class *));
-	uint32_t *links = realloc(tree->slot_links, size * sizeof(*links));
-	struct class **old = tree->slots;
-
-	if (links != NULL)
-		tree->slot_links = links;
-	if (slots == NULL || links == NULL) {
-		free(slots);
-		return -ENOMEM;
-	}
-	if (old != NULL)
-		memcpy(slots, old, tree->slots_size * sizeof(struct class *));
-	__atomic_store_n(&tree->slots, slots, __ATOMIC_RELEASE);
-	tree->slots_size = size;
-	if (old != NULL)
-		rcu_defer(tree->host.rcu, free_slots, old);
-	return 0;
-}
-
-int
-tree_slot_get(struct sched_tree *tree, struct class *c)
-{
-	if (tree->slot_free != PKT_LEAF_NONE) {
-		c->slot = tree->slot_free;
-		tree->slot_free = tree->slot_links[c->slot];
-	} else {
-		if (tree->slots_used == tree->slots_size && grow_slots(tree) != 0)
-			return -ENOMEM;
-		c->slot = tree->slots_used++;
-	}
-	__atomic_store_n(&tree->slots[c->slot], c, __ATOMIC_RELEASE);
-	return 0;
-}
-
-void
-tree_slot_put(struct sched_tree *tree, struct class *c)
-{
-	tree->slots[c->slot] = NULL;
-	tree->slot_links[c->slot] = tree->slot_free;
-	tree->slot_free = c->slot;
 }
 
 /* ---- chains */
@@ -266,9 +210,9 @@ qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m)
 
 /* Where a packet that a filter shot is counted: the qdisc below the last class that was found for it. */
 static struct qdisc *
-shooter(struct sched_tree *tree, const struct pkt *p)
+shooter(struct sched_tree *tree, const struct rte_mbuf *m)
 {
-	struct class *c = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
+	struct class *c = tree_leaf_of(tree, m);
 
 	return c == NULL ? tree->root : c->leaf != NULL ? c->leaf : c->qdisc;
 }
@@ -281,7 +225,7 @@ tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m)
 	classify_from(c->leaf, &tree->ctx, &m, 1);
 	if (likely((pkt_of(m)->flags & PKT_SHOT) == 0))
 		return true;
-	qdisc_shot(shooter(tree, pkt_of(m)), m);
+	qdisc_shot(shooter(tree, m), m);
 	return false;
 }
 
@@ -317,7 +261,7 @@ static void
 classify_again(struct sched_tree *tree, const struct qdisc *q, const struct class *above, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	struct class *before = p->leaf == PKT_LEAF_NONE ? NULL : tree->slots[p->leaf];
+	struct class *before = tree_leaf_of(tree, m);
 
 	p->generation = tree->generation;
 	p->leaf = above == NULL ? PKT_LEAF_NONE : above->slot;
@@ -375,7 +319,7 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 		struct pkt *p = pkt_of(pkts[i]);
 
 		if (unlikely((p->flags & PKT_SHOT) != 0))
-			qdisc_shot(shooter(tree, p), pkts[i]);
+			qdisc_shot(shooter(tree, pkts[i]), pkts[i]);
 		else
 			pkts[kept++] = pkts[i];
 	}
@@ -398,10 +342,9 @@ fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n,
 		ready &= p->generation == generation && (p->flags & (PKT_CLASSIFIED | PKT_SHOT)) == PKT_CLASSIFIED;
 		p->time_ns = tree->now;
 		classes[i] = NULL;
-		if (p->leaf < tree->slots_used) {
-			classes[i] = tree->slots[p->leaf];
-			if (likely(classes[i] != NULL))
-				class_prefetch(classes[i]);
+		if (class_blocks_know(tree->class_blocks, p->leaf)) {
+			classes[i] = tree_class_at(tree, p->leaf);
+			class_prefetch(classes[i]);
 		}
 	}
 	return ready;

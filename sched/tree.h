@@ -7,6 +7,7 @@
 #include <weir/sched.h>
 
 #include "arena.h"
+#include "class_blocks.h"
 #include "min_heap.h"
 #include "pkt_queue.h"
 
@@ -62,11 +63,9 @@ struct sched_tree {
 	uint64_t now;
 	struct classify_ctx ctx; /* of the enqueue in course or the last one */
 	struct qdisc *peeking; /* its peek is a dequeue: accounting stops below it */
-	struct class **slots; /* pkt.leaf -> class */
-	uint32_t slots_size, slots_used, slot_free; /* slot_free: one that is free again, or PKT_LEAF_NONE */
-	uint32_t *slot_links;
+	struct class_blocks *class_blocks; /* pkt.leaf -> class */
 	struct pkt_pool pool;
-	struct arena arena; /* of control: classes, qdiscs and what they allocate */
+	struct arena arena; /* of control: qdiscs, and what they and classes allocate */
 	uint32_t leaves_elsewhere; /* not in the room of their class */
 	struct pkt_queue moved; /* packets between two places */
 	struct class *retired_classes; /* unlinked by the owner, to be freed by control */
@@ -113,18 +112,33 @@ void tree_remove_chain(struct sched_tree *tree, struct chain *chain);
  * anew. False: a filter there has shot it, and it is gone.
  */
 bool tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m);
-int tree_slot_get(struct sched_tree *tree, struct class *c);
-void tree_slot_put(struct sched_tree *tree, struct class *c);
+
+/* The class that stands, or stood, where a leaf says that was once found in this tree; it is gone if it has no qdisc. */
+static inline struct class *
+tree_class_at(const struct sched_tree *tree, uint32_t leaf)
+{
+	return (struct class *)(class_blocks_at(tree->class_blocks, leaf) + CLASS_ROOM);
+}
+
+/* NULL: none, or it is gone. */
+static inline struct class *
+tree_leaf_of(const struct sched_tree *tree, const struct rte_mbuf *m)
+{
+	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
+	struct class *c = leaf == PKT_LEAF_NONE ? NULL : tree_class_at(tree, leaf);
+
+	return c == NULL || c->qdisc == NULL ? NULL : c;
+}
 
 /* qdisc_class_of for who has the tree at hand. */
 static inline struct class *
 tree_class_of(const struct sched_tree *tree, const struct qdisc *q, const struct rte_mbuf *m)
 {
 	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
-	struct class *c = leaf == PKT_LEAF_NONE ? NULL : tree->slots[leaf];
+	struct class *c = leaf == PKT_LEAF_NONE ? NULL : tree_class_at(tree, leaf);
 
 	while (c != NULL && c->qdisc != q)
-		c = c->qdisc->parent;
+		c = c->qdisc == NULL ? NULL : c->qdisc->parent;
 	return c;
 }
 

@@ -72,8 +72,8 @@ wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 	if (slot - current >= WHEEL_NEAR) {
 		slot = time_ns >> WHEEL_SHIFT_1;
 		current = wheel->clock >> WHEEL_SHIFT_1;
-		/* Not in the one where the clock is: what has passed is no time of its. */
-		chunk = slot - current - 1 < WHEEL_SLOTS_1 - 1 ? wheel->slots[WHEEL_NEAR + slot % WHEEL_SLOTS_1] : NULL;
+		/* Of a time that has passed this is the slot where the clock is, which is empty, or none. */
+		chunk = slot - current < WHEEL_SLOTS_1 ? wheel->slots[WHEEL_NEAR + slot % WHEEL_SLOTS_1] : NULL;
 	}
 	if (chunk != NULL && chunk->count < WHEEL_CHUNK_ENTRIES)
 		chunk->entries[chunk->count++] = (struct wheel_entry){ .time_ns = time_ns, .who = who };

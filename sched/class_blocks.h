@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where a tree's classes stand: side by side, in blocks of classes of one size. A class's slot (pkt.leaf) says which
+ * block it is in and at which place, so that its address is computed. To look it up instead would cost each packet one
+ * more line that is not near the processor, where there are many classes.
+ *
+ *   slot: block 20 bits | place 12 bits
+ *
+ *   blocks: | memory stride ... | memory stride ... |
+ *               |
+ *               +-> room, class | room, class | ...
+ *
+ * Control makes and frees classes; the owner of the tree may read meanwhile. Blocks go when the tree does.
+ */
+#ifndef WEIR_SCHED_CLASS_BLOCKS_H
+#define WEIR_SCHED_CLASS_BLOCKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/rcu.h>
+
+#define CLASS_PLACE_BITS 12
+#define CLASS_PLACES     (1u << CLASS_PLACE_BITS)
+
+struct class_block {
+	uint8_t *memory;
+	uint32_t stride; /* bytes from one class to the next, with the room before each */
+	uint32_t used; /* places that have ever been in use */
+	/* control's */
+	uint32_t bytes; /* of memory */
+	uint32_t free; /* one that is free again: the next such stands at its start; CLASS_PLACES: none */
+};
+
+struct class_blocks {
+	uint32_t count, size;
+	struct class_block blocks[];
+};
+
+int class_blocks_create(struct class_blocks **made);
+void class_blocks_destroy(struct class_blocks *all);
+/* A place of `bytes`, zeroed; its slot. NULL: out of memory. *all may be another one then, and the old one goes by rcu. */
+void *class_blocks_get(struct class_blocks **all, size_t bytes, uint32_t *slot, struct rcu *rcu);
+void class_blocks_put(struct class_blocks *all, uint32_t slot);
+
+/* The slot must have been in use. */
+static inline uint8_t *
+class_blocks_at(const struct class_blocks *all, uint32_t slot)
+{
+	const struct class_block *block = &all->blocks[slot >> CLASS_PLACE_BITS];
+
+	return block->memory + (size_t)block->stride * (slot % CLASS_PLACES);
+}
+
+/* Has it ever been in use? */
+static inline int
+class_blocks_know(const struct class_blocks *all, uint32_t slot)
+{
+	uint32_t block = slot >> CLASS_PLACE_BITS;
+
+	return block < all->count && slot % CLASS_PLACES < all->blocks[block].used;
+}
+
+#endif
