@@ -75,8 +75,8 @@ rates_equal(const struct rate *a, const struct rate *b)
 	return a->inverse == b->inverse && a->shift == b->shift && !a->adjusted && !b->adjusted;
 }
 
-/* More bytes than a product of 63 bits has room for: rare, and not to be in the way of others. */
-static __attribute__((noinline, cold, unused)) int64_t
+/* More bytes than a product of 63 bits has room for. */
+static inline int64_t
 rate_cost_of_many(const struct rate *rate, uint64_t length)
 {
 	unsigned __int128 product = (unsigned __int128)length * rate->inverse;

@@ -166,6 +166,14 @@ receive(const struct burst *burst)
 	}
 }
 
+/* Once all that went before has its data: else a part of what it waits for would count as what is measured. */
+static uint64_t
+cycles_now(void)
+{
+	rte_rmb();
+	return rte_rdtsc();
+}
+
 static void
 come_back(const struct subject *s, struct burst *burst, struct cycles *cycles)
 {
@@ -175,9 +183,9 @@ come_back(const struct subject *s, struct burst *burst, struct cycles *cycles)
 		return;
 	if (s->arrange != NULL)
 		s->arrange(s->arg, burst->pkts, burst->count);
-	start = rte_rdtsc();
+	start = cycles_now();
 	s->enqueue(s->arg, burst->pkts, burst->count);
-	cycles->enqueue += rte_rdtsc() - start;
+	cycles->enqueue += cycles_now() - start;
 	burst->count = 0;
 }
 
@@ -186,20 +194,20 @@ static uint64_t
 go_round(const struct subject *s, uint64_t packets, struct cycles *cycles)
 {
 	struct burst bursts[2] = { 0 }, *fresh = bursts, *back = bursts + 1;
-	uint64_t done = 0, all = rte_rdtsc();
+	uint64_t done = 0, all = cycles_now();
 
 	while (done < packets) {
-		uint64_t start = rte_rdtsc();
+		uint64_t start = cycles_now();
 
 		fresh->count = s->dequeue(s->arg, fresh->pkts);
-		cycles->dequeue += rte_rdtsc() - start;
+		cycles->dequeue += cycles_now() - start;
 		done += fresh->count;
 		receive(fresh);
 		come_back(s, back, cycles);
 		RTE_SWAP(fresh, back);
 	}
 	come_back(s, back, cycles);
-	cycles->all += rte_rdtsc() - all;
+	cycles->all += cycles_now() - all;
 	return done;
 }
 
