@@ -319,8 +319,13 @@ htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 static inline void
 htb_leaf_busy(struct htb *h, struct htb_class *cl)
 {
-	cl->busy = (uint8_t)(1u << htb_config_of(h, cl)->prio);
-	htb_activate_prios(h, cl, cl->busy);
+	unsigned int prio = htb_config_of(h, cl)->prio;
+
+	cl->busy = (uint8_t)(1u << prio);
+	if (likely(cl->mode == HTB_CAN_SEND))
+		htb_row_add(h, cl, prio);
+	else
+		htb_activate_prios(h, cl, cl->busy);
 }
 
 /*
