@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/if_ether.h>
+
 #include <weir/classify.h>
 
 /* ---- chance ------------------------------------------------------------------------------------- */
@@ -72,7 +74,7 @@ struct random_packet {
 void random_packet_make(struct random_packet *p, bool ingress, uint64_t now);
 void random_packet_free(struct random_packet *p);
 
-/* ---- headers, as RFC 791, 8200, 826 and IEEE 802.1Q draw them ----------------------------------- */
+/* ---- headers ------------------------------------------------------------------------------------ */
 
 /* What flower and flow know of a packet. A field that it has not is 0. */
 struct plain_headers {
@@ -85,6 +87,12 @@ struct plain_headers {
 	uint32_t arp_op;
 	uint8_t arp_source[4], arp_destination[4], arp_from[6], arp_to[6];
 };
+
+static inline bool
+plain_is_tag(uint32_t type)
+{
+	return type == ETH_P_8021Q || type == ETH_P_8021AD;
+}
 
 void plain_headers_read(const struct plain_packet *p, struct plain_headers *h);
 
