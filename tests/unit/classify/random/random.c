@@ -8,13 +8,12 @@
 
 #include "random.h"
 
-#define CHAINS     3 /* `goto chain` leads to 0, 1 and, never there, 2 */
-#define QDISC      0x00010000u
-#define AGAIN_MAX  16 /* times that a packet starts anew or is sent on, as on Linux */
-#define TURNS      4 /* of a burst and changes, before the next chain is made */
-#define BURST_MAX  (2 * CLASSIFY_BURST + 10)
-#define CHANGES    6
-#define NO_VERDICT INT32_MIN
+#define CHAINS    3 /* `goto chain` leads to 0, 1 and, never there, 2 */
+#define QDISC     0x00010000u
+#define AGAIN_MAX 16 /* times that a packet starts anew or is sent on, as on Linux */
+#define TURNS     4 /* of a burst and changes, before the next chain is made */
+#define BURST_MAX (2 * CLASSIFY_BURST + 10)
+#define CHANGES   6
 
 static struct {
 	struct chain *chain;
