@@ -327,26 +327,28 @@ goes_straight(const struct routing *routing, const struct rte_mbuf *m, const uin
 				   !rib_may_be_local(routing->local, src)));
 }
 
-/* Is the neighbour's MAC known? Then *to has it. */
-static __rte_always_inline bool
-neighbour_is_known(
-	const struct worker *w, const struct rib_nexthop *hop, uint64_t used_before, union neighbour_word *to)
+/* The word of a hop's neighbour, which ends with its MAC; 0: that is not known. One word, so that nothing of it is in memory. */
+static __rte_always_inline uint64_t
+known_neighbour(const struct worker *w, const struct rib_nexthop *hop, uint64_t used_before)
 {
+	const union neighbour_word mask = { .hot.ready = UINT8_MAX }, ready = { .hot.ready = NEIGHBOUR_READY };
+	uint64_t word;
+
 	if (unlikely(hop->neighbour == NULL))
-		return false;
-	*to = neighbour_read_word(hop->neighbour);
-	if (unlikely(to->hot.ready != NEIGHBOUR_READY))
-		return false;
+		return 0;
+	word = neighbour_read_word(hop->neighbour).word;
+	if (unlikely((word & mask.word) != ready.word))
+		return 0;
 	if (unlikely(__atomic_load_n(&hop->neighbour->used_ns, __ATOMIC_RELAXED) < used_before))
 		neighbour_use(w, hop->neighbour);
-	return true;
+	return word;
 }
 
-/* The neighbour's word ends with its MAC: two bytes of it lie before the frame, in the headroom. */
+/* Two bytes of the neighbour's word lie before the frame, in the headroom. */
 static __rte_always_inline void
-write_link(uint8_t *frame, union neighbour_word to, uint64_t link)
+write_link(uint8_t *frame, uint64_t neighbour, uint64_t link)
 {
-	memcpy(frame - offsetof(struct neighbour_hot, lladdr), &to, sizeof(to));
+	memcpy(frame - offsetof(struct neighbour_hot, lladdr), &neighbour, sizeof(neighbour));
 	memcpy(frame + RTE_ETHER_ADDR_LEN, &link, sizeof(link));
 }
 
@@ -383,11 +385,12 @@ go_run(const struct worker *w, const struct routing *routing, struct outgoing *o
 		const struct rib_result *answer = answers[i];
 		const struct rib_nexthop *hop = answer->hop;
 		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + LINK_HEADER;
-		union neighbour_word to;
+		uint64_t to;
 
 		if (unlikely(!goes_straight(routing, m, ip, answer, foreign) || hop->ifindex != ifindex))
 			break;
-		if (unlikely(!neighbour_is_known(w, hop, used_before, &to)))
+		to = known_neighbour(w, hop, used_before);
+		if (unlikely(to == 0))
 			break;
 		pass_on(pkt_of(m), ip, answer, ifindex);
 		write_link(frame, to, link);
@@ -479,12 +482,13 @@ link_run(struct worker *w, struct outgoing *o, struct rte_mbuf **pkts, uint16_t 
 		struct rte_mbuf *m = pkts[i];
 		const struct pkt *p = pkt_of(m);
 		const struct rib_nexthop *hop = rib_nexthop(w->rib, p->nexthop);
-		union neighbour_word to;
+		uint64_t to;
 
 		if (unlikely(p->out_port != ifindex || p->l3_off != LINK_HEADER || p->vlan_tci != 0 ||
 			     m->pkt_len - LINK_HEADER > hop->mtu))
 			break;
-		if (unlikely(!neighbour_is_known(w, hop, used_before, &to)))
+		to = known_neighbour(w, hop, used_before);
+		if (unlikely(to == 0))
 			break;
 		write_link(rte_pktmbuf_mtod(m, uint8_t *), to, link);
 		o->pkts[o->count++] = m;

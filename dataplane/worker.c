@@ -19,6 +19,7 @@
 #include "machine.h"
 
 #define TIMERS_EVERY_NS 1000000 /* packets may have set a timer that path_timers has not told of yet */
+#define LOOP_BURSTS     4 /* received in one loop, if there are no more queues: as many as a lane sends (DRAIN_BURSTS) */
 #define QUEUE_ALPHA     4 /* of the dynamic threshold for what a tree may hold */
 
 /* ---- being made ---- */
@@ -236,12 +237,14 @@ worker_received(struct worker_machine *wm, struct port *port, struct rte_mbuf **
 		path_receive(&wm->w, port, pkts, n);
 }
 
+/* A burst from each queue; returns packets. */
 static unsigned int
-receive_all(struct worker_machine *wm)
+receive_each(struct worker_machine *wm, unsigned int *bursts, bool *full)
 {
 	struct rte_mbuf *pkts[BURST];
 	unsigned int total = 0;
 
+	*full = false;
 	for (unsigned int i = 0; i < wm->polled_count; i++) {
 		const struct polled_queue *q = &wm->polled[i];
 		uint16_t n = q->port->ops->receive(q->port, q->queue, pkts, BURST);
@@ -250,7 +253,22 @@ receive_all(struct worker_machine *wm)
 			continue;
 		worker_received(wm, q->port, pkts, n);
 		total += n;
+		*full |= n == BURST;
+		++*bursts;
 	}
+	return total;
+}
+
+/* Where queues are few and have more, they are asked again: what a loop costs is shared by more packets. */
+static unsigned int
+receive_all(struct worker_machine *wm)
+{
+	unsigned int total = 0, bursts = 0;
+	bool full;
+
+	do
+		total += receive_each(wm, &bursts, &full);
+	while (full && bursts + wm->polled_count <= LOOP_BURSTS);
 	return total;
 }
 
