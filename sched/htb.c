@@ -218,8 +218,10 @@ fetch_classes(const struct qdisc *q, const struct verdict *verdicts, struct clas
 {
 	for (uint16_t i = 0; i < n; i++) {
 		found[i] = verdicts[i].action == TC_ACT_OK ? sched_class_find(q, verdicts[i].classid) : NULL;
-		if (found[i] != NULL)
+		if (found[i] != NULL) {
 			class_prefetch(found[i]);
+			rte_prefetch0(&found[i]->slot);
+		}
 	}
 }
 

@@ -241,6 +241,8 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 			free_memory(q);
 			return NULL;
 		}
+		if (parent != NULL && qdisc_classifies(q))
+			__atomic_store_n(&tree->nested, tree->nested + 1, __ATOMIC_RELAXED);
 	}
 	if (stab != NULL && stab->set && copy_stab(q, stab, err) != 0) {
 		qdisc_free(q);
@@ -291,6 +293,8 @@ qdisc_free(struct qdisc *q)
 		for (unsigned int i = 0; i < RTE_DIM(table->pages); i++)
 			free(table->pages[i]);
 		free(table);
+		if (q->parent != NULL && qdisc_classifies(q))
+			__atomic_store_n(&q->tree->nested, q->tree->nested - 1, __ATOMIC_RELAXED);
 	}
 	if (q->chain != NULL) {
 		tree_remove_chain(q->tree, q->chain);

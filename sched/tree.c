@@ -146,12 +146,12 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 	struct class *classes[SCHED_BURST];
 	uint16_t i = 0;
 
-	if (q->ops->classes == NULL || q->ops->classes->classify == NULL)
+	/* Where nobody below classifies, of leaves nothing is read: there may be thousands, and none near the processor. */
+	bool nested = __atomic_load_n(&q->tree->nested, __ATOMIC_RELAXED) != 0;
+
+	if (!qdisc_classifies(q))
 		return;
 	q->ops->classes->classify(q, ctx, pkts, n, classes);
-	for (uint16_t k = 0; k < n; k++)
-		if (classes[k] != NULL)
-			rte_prefetch0(classes[k]->leaf);
 	while (i < n) {
 		struct class *c = classes[i];
 		uint16_t first = i++;
@@ -159,7 +159,7 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 		if (c == NULL || (pkt_of(pkts[first])->flags & PKT_SHOT) != 0)
 			continue;
 		pkt_of(pkts[first])->leaf = c->slot;
-		const struct qdisc *leaf = __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE);
+		const struct qdisc *leaf = nested ? __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) : NULL;
 
 		if (leaf == NULL || leaf->ops->classes == NULL)
 			continue;

@@ -43,6 +43,13 @@ struct class_table {
 	struct class *flushing; /* where a flush goes on; NULL: at the first */
 };
 
+/* It chooses between its classes, or has one that all is for. */
+static inline bool
+qdisc_classifies(const struct qdisc *q)
+{
+	return q->ops->classes != NULL && q->ops->classes->classify != NULL;
+}
+
 /* A chain that was made on demand, and whose it is. */
 struct tree_chain {
 	struct tree_chain *next;
@@ -56,6 +63,7 @@ struct sched_tree {
 	uint32_t generation; /* grows with every change of structure or filters */
 	bool stateful; /* some chain, or some qdisc's own classification, must run at the owner, once */
 	uint32_t at_owner; /* qdiscs with class_ops.at_owner */
+	uint32_t nested; /* qdiscs below the root that classify, too */
 	uint32_t bursts; /* counts what is classified at the owner and enqueued together */
 	bool moving;
 	bool root_is_default;
