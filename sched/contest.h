@@ -12,8 +12,8 @@
  * branch to guess, as there are in a heap, whoever's key it is, and who leaves costs no more than who comes.
  *
  * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it is,
- * a number, in the others. Keys are nanoseconds, and wrap around; who is more than three days ahead stands where three
- * days are. The greatest word wins, and 0 is nobody. Memory is its owner's.
+ * a number, in the others. Keys are nanoseconds, and wrap around; who is more than two days ahead stands where the last
+ * are. The greatest word wins, and 0 is nobody. Memory is its owner's.
  */
 #ifndef WEIR_SCHED_CONTEST_H
 #define WEIR_SCHED_CONTEST_H
@@ -28,6 +28,7 @@
 #define CONTEST_NUMBER_MAX  65535u
 #define CONTEST_RANGE       ((UINT64_C(1) << 48) - 1)
 #define CONTEST_BEHIND      (UINT64_C(1) << 46) /* as much before the first key that came there is room for */
+#define CONTEST_STEP        (UINT64_C(1) << 44) /* the base moves by no less: all words are written then */
 
 struct contest {
 	void *first; /* the winner; NULL: nobody is in it */
@@ -112,7 +113,7 @@ contest_move_base(struct contest *t)
 {
 	uint64_t by = contest_first_key(t) - CONTEST_BEHIND - t->base;
 
-	if ((int64_t)by <= 0)
+	if ((int64_t)by < (int64_t)CONTEST_STEP)
 		return;
 	t->base += by;
 	for (uint32_t i = 1; i < 2u << t->size_log; i++) {

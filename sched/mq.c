@@ -79,9 +79,8 @@ mq_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 
 	for (unsigned int i = 0; i < q->tree->host.lane_count && got < n; i++)
 		got += qdisc_flush(lane_root(q, i), pkts + got, n - got);
-	/* Generations are each tree's own. */
 	for (uint16_t i = 0; i < got; i++)
-		pkt_of(pkts[i])->flags &= ~PKT_CLASSIFIED;
+		tree_forget_leaf(pkts[i]);
 	mq_refresh(q);
 	return got;
 }

@@ -460,7 +460,7 @@ void
 sched_take_back(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		pkt_of(pkts[i])->flags &= ~PKT_CLASSIFIED;
+		tree_forget_leaf(pkts[i]);
 		if (unlikely(!pkt_queue_push(&tree->moved, pkts[i], 0)))
 			qdisc_drop(tree->root, pkts[i], DROP_NO_BUFFER);
 	}

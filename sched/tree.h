@@ -121,6 +121,14 @@ void tree_remove_chain(struct sched_tree *tree, struct chain *chain);
  */
 bool tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m);
 
+/* m comes from another tree: slots and generations are each tree's own. */
+static inline void
+tree_forget_leaf(struct rte_mbuf *m)
+{
+	pkt_of(m)->flags &= ~PKT_CLASSIFIED;
+	pkt_of(m)->leaf = PKT_LEAF_NONE;
+}
+
 /* The class that stands, or stood, where a leaf says that was once found in this tree; it is gone if it has no qdisc. */
 static inline struct class *
 tree_class_at(const struct sched_tree *tree, uint32_t leaf)

@@ -146,7 +146,7 @@ the_first_is_the_one_with_the_least_key(void **state)
 	assert_int_equal(contest.height, 0);
 }
 
-/* Three days are gone through again and again. */
+/* All that a word has room for is gone through again and again. */
 static void
 the_base_moves_with_the_first(void **state)
 {
@@ -163,6 +163,30 @@ the_base_moves_with_the_first(void **state)
 	}
 	assert_true((int64_t)(contest.base - clock_ns) > 0);
 	check_first();
+}
+
+/* While the first goes on by little, one who is far ahead of him is no reason to write all words anew each time. */
+static void
+who_is_far_ahead_moves_the_base_seldom(void **state)
+{
+	unsigned int moves = 0;
+
+	for (uint32_t i = 0; i < 40; i++)
+		come(&entrants[i], clock_ns + i);
+	entrants[0].key += CONTEST_RANGE;
+	contest_change(&contest, entrants[0].place, entrants[0].key);
+	for (uint32_t i = 0; i < 2000; i++) {
+		struct entrant *first = contest.first;
+		uint64_t base = contest.base;
+
+		first->key += 1000000;
+		contest_change(&contest, first->place, first->key);
+		entrants[0].key += 1000000;
+		contest_change(&contest, entrants[0].place, entrants[0].key);
+		moves += contest.base != base;
+		check_first();
+	}
+	assert_true(moves <= 1);
 }
 
 /* Who is too far to be told waits for all others, and for those of his kind only as long as they come. */
@@ -214,6 +238,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
 		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
+		cmocka_unit_test_setup_teardown(who_is_far_ahead_moves_the_base_seldom, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_too_far_comes_last, start, stop),
 		cmocka_unit_test_setup_teardown(those_who_win_together_stand_apart, start, stop),
 	};

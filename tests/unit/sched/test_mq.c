@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mq over the trees of two lanes: what it shows of them, and where packets go when it comes and goes. */
+#include <weir/qdisc/dsmark.h>
+
 #include "support.h"
 
 #define LANES 2
@@ -135,6 +137,22 @@ held_packets_are_the_first_of_the_new_root(void **state)
 	end_lanes();
 }
 
+/* One that went past the lane's tree has yet what another port's found (an ifb's): it says nothing here. */
+static void
+held_packets_name_no_class_of_the_new_root(void **state)
+{
+	struct rte_mbuf *m;
+
+	make_lanes();
+	m = packet(100, 1, 0, 0);
+	pkt_of(m)->leaf = 9 << 12 | 5;
+	bed.received++;
+	sched_take_back(bed.tree, &m, 1);
+	make_qdisc("dsmark", &(struct dsmark_conf){ .indices = 8 });
+	assert_int_equal(take_all(SECONDS(1)), 1);
+	end_lanes();
+}
+
 static void
 what_a_deleted_root_held_goes_to_the_first_lane(void **state)
 {
@@ -163,6 +181,7 @@ main(void)
 		cmocka_unit_test(it_shows_what_the_lanes_count),
 		cmocka_unit_test(what_moves_is_classified_anew),
 		cmocka_unit_test(held_packets_are_the_first_of_the_new_root),
+		cmocka_unit_test(held_packets_name_no_class_of_the_new_root),
 		cmocka_unit_test(what_a_deleted_root_held_goes_to_the_first_lane),
 	};
 

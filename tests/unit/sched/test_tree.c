@@ -15,6 +15,8 @@
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/tbf.h>
 
+#include "tree.h"
+
 static const struct htb_conf htb_conf = { .version = 3, .rate2quantum = 10 };
 static const struct htb_class_conf class_conf = {
 	.rate.Bps = 125000, .ceil.Bps = 125000, .burst_ns = 12800000, .cburst_ns = 12800000
@@ -125,6 +127,69 @@ filters_choose_down_the_classes(void **state)
 	assert_int_equal(sched_backlog(bed.tree), 2);
 	assert_int_equal(sched_class_delete(leaf, &err), -EBUSY);
 	take_all(SECONDS(1));
+	bed_end();
+}
+
+/* The class where a packet with this mark ends, as the rx worker finds it. */
+static uint32_t
+class_found(uint32_t mark)
+{
+	struct classify_ctx ctx = { .sink = &bed.sink };
+	struct rte_mbuf *m = packet(100, 1, 0, mark);
+
+	sched_classify(bed.tree, &ctx, &m, 1);
+	struct class *c = tree_leaf_of(bed.tree, m);
+
+	rte_pktmbuf_free(m);
+	return c == NULL ? 0 : c->classid;
+}
+
+/* What is below the root is asked as soon as there is something to ask, and of leaves nothing is read when it is gone. */
+static void
+who_classifies_below_the_root_is_asked(void **state)
+{
+	static const struct prio_conf refused = { .bands = 99 };
+	struct qdisc_spec spec = { .parent = CLASSID(1, 0x20), .kind = "prio", .conf = &refused };
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	add_class(0, CLASSID(1, 0x10), &class_conf);
+	add_class(0, CLASSID(1, 0x20), &class_conf);
+	add_fw(1 << 16, 7, CLASSID(1, 0x10));
+	assert_int_equal(class_found(7), CLASSID(1, 0x10));
+	assert_int_equal(bed.tree->nested, 0);
+
+	add_qdisc(CLASSID(1, 0x10), 0x20000, "prio", &prio_conf);
+	add_fw(0x20000, 7, CLASSID(2, 3));
+	assert_int_equal(class_found(7), CLASSID(2, 3));
+	add_qdisc(CLASSID(2, 3), 0x30000, "prio", &prio_conf);
+	add_fw(0x30000, 7, CLASSID(3, 1));
+	assert_int_equal(class_found(7), CLASSID(3, 1));
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, NULL), -EINVAL);
+	assert_int_equal(bed.tree->nested, 2);
+
+	/* One with another below it goes for one of its kind, and for one that has no classes. */
+	add_qdisc(CLASSID(1, 0x10), 0x40000, "prio", &prio_conf);
+	add_fw(0x40000, 7, CLASSID(4, 2));
+	assert_int_equal(class_found(7), CLASSID(4, 2));
+	assert_int_equal(bed.tree->nested, 1);
+	add_qdisc(CLASSID(1, 0x10), 0x50000, "pfifo", NULL);
+	assert_int_equal(class_found(7), CLASSID(1, 0x10));
+	assert_int_equal(bed.tree->nested, 0);
+
+	delete_qdisc(add_qdisc(CLASSID(1, 0x10), 0x60000, "prio", &prio_conf));
+	assert_int_equal(bed.tree->nested, 0);
+	add_qdisc(CLASSID(1, 0x20), 0x60000, "prio", &prio_conf);
+	delete_class(sched_class_find(sched_root(bed.tree), CLASSID(1, 0x20)));
+	assert_int_equal(bed.tree->nested, 0);
+	add_qdisc(CLASSID(1, 0x10), 0x60000, "prio", &prio_conf);
+	add_class(CLASSID(1, 0x10), CLASSID(1, 0x11), &class_conf); /* which is a leaf no longer */
+	assert_int_equal(bed.tree->nested, 0);
+	add_qdisc(CLASSID(1, 0x11), 0x60000, "prio", &prio_conf);
+	assert_int_equal(bed.tree->nested, 1);
+	make_qdisc("prio", &prio_conf);
+	assert_int_equal(bed.tree->nested, 0);
 	bed_end();
 }
 
@@ -411,6 +476,7 @@ main(void)
 		cmocka_unit_test(defaults_come_from_the_port),
 		cmocka_unit_test(refusals_are_linuxs),
 		cmocka_unit_test(filters_choose_down_the_classes),
+		cmocka_unit_test(who_classifies_below_the_root_is_asked),
 		cmocka_unit_test(stale_classification_is_done_again),
 		cmocka_unit_test(size_tables_count_for_all_below),
 		cmocka_unit_test(roots_come_and_go_and_lose_nothing),
