@@ -124,7 +124,7 @@ free_memory(struct class *c)
 {
 	struct class_blocks *blocks = c->qdisc->tree->class_blocks;
 
-	c->qdisc = NULL;
+	__atomic_store_n(&c->qdisc, NULL, __ATOMIC_RELAXED);
 	class_blocks_put(blocks, c->slot);
 }
 

@@ -246,10 +246,8 @@ asks_once(const struct sched_tree *tree, const struct qdisc *q)
 static struct class *
 class_kept(const struct qdisc *q, struct class *leaf)
 {
-	struct class *c = leaf;
+	struct class *c = tree_class_above(q, leaf);
 
-	while (c != NULL && c->qdisc != q)
-		c = c->qdisc->parent;
 	return c != NULL && c->leaf != NULL && sched_class_find(q, c->classid) == c ? c : NULL;
 }
 

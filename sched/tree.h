@@ -146,16 +146,27 @@ tree_leaf_of(const struct sched_tree *tree, const struct rte_mbuf *m)
 	return c == NULL || c->qdisc == NULL ? NULL : c;
 }
 
+/*
+ * The class of q on the way to c, or c itself; NULL: none, or c is gone. What a held packet names may be freed by control
+ * at this moment: c is asked once.
+ */
+static inline struct class *
+tree_class_above(const struct qdisc *q, struct class *c)
+{
+	const struct qdisc *of;
+
+	while (c != NULL && (of = __atomic_load_n(&c->qdisc, __ATOMIC_RELAXED)) != q)
+		c = of == NULL ? NULL : of->parent;
+	return c;
+}
+
 /* qdisc_class_of for who has the tree at hand. */
 static inline struct class *
 tree_class_of(const struct sched_tree *tree, const struct qdisc *q, const struct rte_mbuf *m)
 {
 	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
-	struct class *c = leaf == PKT_LEAF_NONE ? NULL : tree_class_at(tree, leaf);
 
-	while (c != NULL && c->qdisc != q)
-		c = c->qdisc == NULL ? NULL : c->qdisc->parent;
-	return c;
+	return leaf == PKT_LEAF_NONE ? NULL : tree_class_above(q, tree_class_at(tree, leaf));
 }
 
 /* ---- account.c: what plain leaves of q have taken or given (sched/fifo.h), for q itself and all above it */
