@@ -111,6 +111,7 @@ read_ip4(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 
 	if (!packet_read(m, at, &ip, sizeof(ip)) || ip.ihl < 5)
 		return;
+	key->ip_flags = FLOWER_HAS_ADDRESSES;
 	key->source[0] = ip.src_addr;
 	key->destination[0] = ip.dst_addr;
 	key->ip_proto = ip.next_proto_id;
@@ -121,9 +122,9 @@ read_ip4(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 		read_transport(m, at + ip.ihl * 4u, key);
 		return;
 	}
-	key->fragment = TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT;
+	key->ip_flags |= TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT;
 	if ((fragment & RTE_IPV4_HDR_OFFSET_MASK) == 0)
-		key->fragment |= TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST;
+		key->ip_flags |= TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST;
 }
 
 /* RFC 8200 section 4. */
@@ -134,6 +135,7 @@ read_ip6(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 
 	if (!packet_read(m, at, &ip, sizeof(ip)))
 		return;
+	key->ip_flags = FLOWER_HAS_ADDRESSES;
 	memcpy(key->source, &ip.src_addr, sizeof(key->source));
 	memcpy(key->destination, &ip.dst_addr, sizeof(key->destination));
 	key->ip_proto = ip.proto;
@@ -144,6 +146,7 @@ read_ip6(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 		struct {
 			uint8_t next, words; /* of 8 bytes, behind the first */
 			rte_be16_t fragment;
+			rte_be32_t identification;
 		} head;
 		uint8_t kind = key->ip_proto;
 
@@ -152,13 +155,14 @@ read_ip6(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 			read_transport(m, at, key);
 			return;
 		}
-		if (!packet_read(m, at, &head, sizeof(head)))
+		/* Of options what tells their length will do; a fragment's header is read whole or not at all. */
+		if (!packet_read(m, at, &head, kind == IPPROTO_FRAGMENT ? sizeof(head) : 2))
 			return;
 		key->ip_proto = head.next;
 		if (kind == IPPROTO_FRAGMENT) {
-			key->fragment = TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT;
+			key->ip_flags |= TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT;
 			if ((head.fragment & rte_cpu_to_be_16(0xfff8)) == 0)
-				key->fragment |= TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST;
+				key->ip_flags |= TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST;
 			return;
 		}
 		at += (head.words + 1u) * 8;
@@ -175,7 +179,6 @@ read_arp(struct rte_mbuf *m, uint32_t at, union flower_key *key)
 		rte_be16_t op;
 		uint8_t from[6], source[4], to[6], destination[4];
 	} arp;
-
 	uint16_t op;
 
 	if (!packet_read(m, at, &arp, sizeof(arp)) || memcmp(arp.form, form, sizeof(form)) != 0)

@@ -14,8 +14,31 @@ struct save {
 	bool *gone; /* gets true where the line names a port that is no more; NULL: it is not asked */
 };
 
-/* What such a line begins with: a script would fail by it. */
-#define SAVE_GONE "# its port is gone: "
+/* What ends a line, printed apart, for it may name a port that is no more: a script would fail by it. */
+struct save_part {
+	struct save save;
+	bool gone;
+	char *text;
+	size_t bytes;
+};
+
+/* false: memory is out. */
+static inline bool
+save_part_start(struct save_part *part, const struct save *save)
+{
+	*part = (struct save_part){ .save = *save };
+	part->save.gone = &part->gone;
+	part->save.out = open_memstream(&part->text, &part->bytes);
+	return part->save.out != NULL;
+}
+
+/* What its line begins with. The text is then free's. */
+static inline const char *
+save_part_end(struct save_part *part)
+{
+	fclose(part->save.out);
+	return part->gone ? "# its port is gone: " : "";
+}
 
 /*
  * Settings that differ from what the router started with: save_settings_baseline is called then, before any

@@ -67,21 +67,13 @@ static bool
 print_filter(FILE *out, const struct tc_save *ts, const struct filter_info *info, bool *said)
 {
 	const struct tc_estimator *estimator = NULL;
-	struct save own = *ts->save;
-	char *text = NULL;
-	size_t bytes = 0;
-	bool gone = false;
+	struct save_part part;
 
-	own.estimator = &estimator;
-	own.gone = &gone;
-	own.out = open_memstream(&text, &bytes);
-	if (own.out == NULL)
+	if (!save_part_start(&part, ts->save))
 		return false;
-	*said = filter_codec_find(info->kind)->save(&own, info);
-	fclose(own.out);
-	if (gone)
-		fputs(SAVE_GONE, out);
-	fprintf(out, "tc filter add dev %s parent %s protocol ", ts->port->name, ts->parent);
+	part.save.estimator = &estimator;
+	*said = filter_codec_find(info->kind)->save(&part.save, info);
+	fprintf(out, "%stc filter add dev %s parent %s protocol ", save_part_end(&part), ts->port->name, ts->parent);
 	if (info->protocol == htons(ETH_P_ALL))
 		fputs("all", out);
 	else
@@ -90,8 +82,8 @@ print_filter(FILE *out, const struct tc_save *ts, const struct filter_info *info
 		fprintf(out, " chain %u", info->chain);
 	fprintf(out, " pref %u", info->preference);
 	print_estimator(out, estimator);
-	fputs(text, out);
-	free(text);
+	fputs(part.text, out);
+	free(part.text);
 	return true;
 }
 
@@ -132,13 +124,18 @@ save_index(void *arg, uint32_t index, bool named)
 {
 	const struct tc_save *ts = arg;
 	struct chain_template template = chain_template_of(ts->chain, index);
+	struct save_part part;
 
 	if (!named)
 		return 0;
-	fprintf(ts->save->out, "tc chain add dev %s parent %s chain %u", ts->port->name, ts->parent, index);
+	if (!save_part_start(&part, ts->save))
+		return error_code(ts->err, ENOMEM);
 	if (template.kind != NULL)
-		filter_codec_find(template.kind)->save_template(ts->save, template.conf);
-	fputc('\n', ts->save->out);
+		filter_codec_find(template.kind)->save_template(&part.save, template.conf);
+	fprintf(ts->save->out, "%stc chain add dev %s parent %s chain %u", save_part_end(&part), ts->port->name,
+		ts->parent, index);
+	fprintf(ts->save->out, "%s\n", part.text);
+	free(part.text);
 	return 0;
 }
 
@@ -149,10 +146,12 @@ save_chain(struct tc_save *ts, const struct chain *chain, uint32_t parent)
 		return 0;
 	snprintf(ts->parent, sizeof(ts->parent), "%x:%x", TC_H_MAJ(parent) >> 16, TC_H_MIN(parent));
 	ts->chain = chain;
-	chain_walk_indices(chain, save_index, ts);
-	ts->leaders = true;
-	int rc = chain_walk(chain, save_filter, ts);
+	int rc = chain_walk_indices(chain, save_index, ts);
 
+	if (rc != 0)
+		return rc;
+	ts->leaders = true;
+	rc = chain_walk(chain, save_filter, ts);
 	ts->leaders = false;
 	if (rc == 0)
 		rc = chain_walk(chain, save_filter, ts);

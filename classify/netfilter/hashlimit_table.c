@@ -27,6 +27,13 @@ struct place_pair {
 	uint32_t tag;
 };
 
+/* A slot that a worker has put a group into. */
+struct taken {
+	struct hashlimit_entry *entry; /* NULL: there was none that was free */
+	uint64_t *state;
+	uint64_t live; /* what the state was made */
+};
+
 /* ---- control ----------------------------------------------------------------------------------- */
 
 static size_t
@@ -155,6 +162,14 @@ entry_of(const struct hashlimit_table *t, uint32_t set, uint32_t way)
 	return &t->entries[(size_t)set * WAYS + way];
 }
 
+/* The entry's writers go by the state, which must have been read before it and must still be so behind it. */
+static inline bool
+is_still(const uint64_t *state, uint64_t seen)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return load_relaxed(state) == seen;
+}
+
 static inline bool
 same_key(const struct hashlimit_key *a, const struct hashlimit_key *b)
 {
@@ -220,7 +235,7 @@ look_up(struct hashlimit_table *t, const struct hashlimit_key *key, const struct
 				forget(t, &set->states[way], seen);
 				live[k]--;
 			} else if (seen >> 32 == places->tag && same_key(&entry->key, key) &&
-				   load_acquire(&set->states[way]) == seen) {
+				   is_still(&set->states[way], seen)) {
 				return entry;
 			}
 		}
@@ -229,27 +244,27 @@ look_up(struct hashlimit_table *t, const struct hashlimit_key *key, const struct
 	return NULL;
 }
 
-/* A slot of the set for a group, LIVE; NULL: there is none that is free. */
-static struct hashlimit_entry *
-occupy(struct hashlimit_table *t, const struct hashlimit_key *key, uint32_t set, uint32_t tag, uint64_t now,
-	uint64_t **state)
+/* Puts a group into a slot of the set. */
+static struct taken
+occupy(struct hashlimit_table *t, const struct hashlimit_key *key, uint32_t set, uint32_t tag, uint64_t now)
 {
 	for (uint32_t way = 0; way < WAYS; way++) {
-		uint64_t seen = load_relaxed(&t->sets[set].states[way]), next = (seen & UINT32_MAX) + STEP;
+		uint64_t *state = &t->sets[set].states[way], seen = load_relaxed(state);
+		uint64_t live = (uint64_t)tag << 32 | (uint32_t)(seen + STEP) | LIVE;
 		struct hashlimit_entry *entry = entry_of(t, set, way);
 
-		*state = &t->sets[set].states[way];
-		if ((seen & STATE_BITS) != FREE || !change_state(*state, seen, seen | BUSY))
+		if ((seen & STATE_BITS) != FREE || !change_state(state, seen, seen | BUSY))
 			continue;
+		__atomic_thread_fence(__ATOMIC_RELEASE); /* BUSY is seen before what is written now */
 		entry->key = *key;
 		entry->left = t->conf.kind == NETFILTER_HASHLIMIT_BYTES ? (uint32_t)t->conf.burst : 0;
 		entry->expires = now + t->expire_ns;
 		entry->time = t->conf.kind == NETFILTER_HASHLIMIT_RATE ? now : 0;
 		entry->count = 0;
-		store_release(*state, (uint64_t)tag << 32 | (uint32_t)next | LIVE);
-		return entry;
+		store_release(state, live);
+		return (struct taken){ entry, state, live };
 	}
-	return NULL;
+	return (struct taken){ 0 };
 }
 
 /* Is there room for one group more? Then it is taken. */
@@ -266,8 +281,8 @@ static struct hashlimit_entry *
 add(struct hashlimit_table *t, const struct hashlimit_key *key, const struct place_pair *places, uint32_t set,
 	uint64_t now, uint64_t collected)
 {
-	struct hashlimit_entry *entry, *first;
-	uint64_t *state;
+	struct hashlimit_entry *first;
+	struct taken taken;
 
 	sweep(t, SWEEP, collected);
 	if (!reserve(t)) {
@@ -275,14 +290,19 @@ add(struct hashlimit_table *t, const struct hashlimit_key *key, const struct pla
 		if (!reserve(t))
 			return NULL;
 	}
-	entry = occupy(t, key, set, places->tag, now, &state);
-	if (entry == NULL)
+	taken = occupy(t, key, set, places->tag, now);
+	if (taken.entry == NULL)
 		__atomic_sub_fetch(&t->state.used, 1, __ATOMIC_RELAXED);
-	/* Another worker may have added the group meanwhile: the one that is found first stays. */
+	/*
+	 * Another worker may have added the group meanwhile: the one that is found first stays. One that is ahead in time
+	 * may even have found ours to be over, and have given the slot to another group.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	first = look_up(t, key, places, collected, &set);
-	if (entry != NULL && first != NULL && first != entry)
-		forget(t, state, load_relaxed(state));
+	if (first == NULL)
+		return taken.entry;
+	if (taken.entry != NULL && first != taken.entry)
+		forget(t, taken.state, taken.live);
 	return first;
 }
 
@@ -290,7 +310,8 @@ struct hashlimit_entry *
 hashlimit_table_find(struct hashlimit_table *t, const struct hashlimit_key *key, uint64_t now)
 {
 	const struct place_pair places = places_of(t, key);
-	uint64_t collected = last_collection(t, now);
+	/* Another worker may be ahead: what is added now is not over now. */
+	uint64_t collected = RTE_MIN(last_collection(t, now), now);
 	struct hashlimit_entry *entry;
 	uint32_t set;
 

@@ -344,21 +344,16 @@ static int
 save_own(void *arg, const struct action *action)
 {
 	const struct save *save = arg;
-	struct save own = *save;
-	char *text = NULL;
-	size_t bytes = 0;
-	bool gone = false;
+	struct save_part part;
 
 	if (is_bound_only(action))
 		return 0;
-	own.gone = &gone;
-	own.out = open_memstream(&text, &bytes);
-	if (own.out == NULL)
+	if (!save_part_start(&part, save))
 		return -ENOMEM;
-	save_one(&own, action, true);
-	fclose(own.out);
-	fprintf(save->out, "%stc actions add action%s\n", gone ? SAVE_GONE : "", text);
-	free(text);
+	save_one(&part.save, action, true);
+	fprintf(save->out, "%stc actions add action", save_part_end(&part));
+	fprintf(save->out, "%s\n", part.text);
+	free(part.text);
 	return 0;
 }
 

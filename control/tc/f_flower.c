@@ -19,6 +19,7 @@ _Static_assert(sizeof(struct flower_conf) <= sizeof(((struct filter_options *)NU
 enum when { ALWAYS, IP, IP4, IP6, ARP, TCP, UDP, SCTP, ICMP4, ICMP6 };
 
 #define ARP_REQUEST 1 /* RFC 826 */
+#define IP_FLAGS    (TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT | TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST)
 
 enum words { NUMBER, HEX, PROTOCOL, MAC, ADDRESS4, ADDRESS6, ARP_OP };
 
@@ -129,6 +130,10 @@ parse_field(const struct nlattr **tb, const struct field *field, struct flower_c
 
 	if (tb[field->attr] == NULL || !holds(field->when, &conf->key))
 		return 0;
+	if (field->when != ARP && (field->words == ADDRESS4 || field->words == ADDRESS6)) {
+		conf->key.ip_flags |= FLOWER_HAS_ADDRESSES;
+		conf->mask.ip_flags |= FLOWER_HAS_ADDRESSES;
+	}
 	memset(mask, 0xff, field->bytes);
 	if ((rc = copy(tb[field->attr], key, field->bytes, field->word, err)) != 0)
 		return rc;
@@ -219,11 +224,10 @@ parse_range(const struct nlattr *least, const struct nlattr *most, struct flower
 	return 0;
 }
 
-/* `ip_flags`: a word of which two bits mean something. */
+/* `ip_flags`: a word of which two bits mean something. The key has one bit more, of its own. */
 static int
 parse_flags(const struct nlattr **tb, struct flower_conf *conf, struct error *err)
 {
-	const uint32_t known = TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT | TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST;
 	rte_be32_t flags, mask;
 	int rc;
 
@@ -234,8 +238,8 @@ parse_flags(const struct nlattr **tb, struct flower_conf *conf, struct error *er
 	if ((rc = nl_get_u32(tb[TCA_FLOWER_KEY_FLAGS], 0, &flags, "ip_flags", err)) != 0 ||
 		(rc = nl_get_u32(tb[TCA_FLOWER_KEY_FLAGS_MASK], 0, &mask, "mask of ip_flags", err)) != 0)
 		return rc;
-	conf->key.fragment = (uint8_t)(ntohl(flags) & known);
-	conf->mask.fragment = (uint8_t)(ntohl(mask) & known);
+	conf->key.ip_flags |= (uint8_t)(ntohl(flags) & IP_FLAGS);
+	conf->mask.ip_flags |= (uint8_t)(ntohl(mask) & IP_FLAGS);
 	return 0;
 }
 
@@ -358,9 +362,9 @@ put_keys(struct nl_msgs *msgs, const struct control *control, const struct flowe
 			put_field(msgs, &fields[i], conf);
 	put_ports(msgs, TCA_FLOWER_KEY_PORT_SRC_MIN, TCA_FLOWER_KEY_PORT_SRC_MAX, &conf->ports[FLOWER_SOURCE]);
 	put_ports(msgs, TCA_FLOWER_KEY_PORT_DST_MIN, TCA_FLOWER_KEY_PORT_DST_MAX, &conf->ports[FLOWER_DESTINATION]);
-	if (conf->mask.fragment != 0) {
-		nl_put_u32(msgs, TCA_FLOWER_KEY_FLAGS, htonl(conf->key.fragment));
-		nl_put_u32(msgs, TCA_FLOWER_KEY_FLAGS_MASK, htonl(conf->mask.fragment));
+	if ((conf->mask.ip_flags & IP_FLAGS) != 0) {
+		nl_put_u32(msgs, TCA_FLOWER_KEY_FLAGS, htonl(conf->key.ip_flags & IP_FLAGS));
+		nl_put_u32(msgs, TCA_FLOWER_KEY_FLAGS_MASK, htonl(conf->mask.ip_flags & IP_FLAGS));
 	}
 }
 
@@ -486,8 +490,8 @@ save_flags(FILE *out, const struct flower_conf *conf)
 	const char *before = " ip_flags ";
 
 	for (size_t i = 0; i < RTE_DIM(flags); i++)
-		if ((conf->mask.fragment & flags[i].bit) != 0) {
-			fprintf(out, "%s%s%s", before, (conf->key.fragment & flags[i].bit) != 0 ? "" : "no",
+		if ((conf->mask.ip_flags & flags[i].bit) != 0) {
+			fprintf(out, "%s%s%s", before, (conf->key.ip_flags & flags[i].bit) != 0 ? "" : "no",
 				flags[i].word);
 			before = "/";
 		}
@@ -498,6 +502,17 @@ save_ports(FILE *out, const char *word, const struct flower_ports *ports)
 {
 	if (ports->most != 0)
 		fprintf(out, " %s %u-%u", word, ports->least, ports->most);
+}
+
+/* An address under a prefix of 0 bits, where no other is asked for. */
+static void
+save_any_address(FILE *out, const struct flower_conf *conf)
+{
+	static const rte_be32_t none[4];
+
+	if ((conf->mask.ip_flags & FLOWER_HAS_ADDRESSES) != 0 && memcmp(conf->mask.source, none, sizeof(none)) == 0 &&
+		memcmp(conf->mask.destination, none, sizeof(none)) == 0)
+		fputs(holds(IP4, &conf->key) ? " src_ip 0.0.0.0/0" : " src_ip ::/0", out);
 }
 
 static void
@@ -512,6 +527,7 @@ save_keys(const struct save *save, const struct flower_conf *conf)
 	for (size_t i = 0; i < RTE_DIM(fields); i++)
 		if (is_asked(conf, &fields[i]))
 			save_field(out, &fields[i], conf);
+	save_any_address(out, conf);
 	save_ports(out, "src_port", &conf->ports[FLOWER_SOURCE]);
 	save_ports(out, "dst_port", &conf->ports[FLOWER_DESTINATION]);
 	save_flags(out, conf);

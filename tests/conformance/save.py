@@ -41,6 +41,7 @@ TREES = {
              'filter add dev parent 1: protocol all prio 2 handle 0x77 basic classid 1:2 action skbedit mark 7 pipe action pass',
              'filter add dev parent 1: protocol ip prio 5 handle 7 flower ip_proto tcp src_ip 10.0.0.0/8 dst_port 1000-2000 tcp_flags 0x2/0x12 ip_tos 0x10/0xfc ip_flags frag/nofirstfrag skip_hw classid 1:1',
              'filter add dev parent 1: protocol ip prio 5 flower src_mac 1:2:3:4:5:6/ff:ff:ff:0:0:0 ip_proto udp src_port 0x10/0xf0 ip_ttl 64 action drop',
+             'filter add dev parent 1: protocol ip prio 5 flower dst_ip 0.0.0.0/0 ip_tos 0x20 action drop',
              'filter add dev parent 1: protocol arp prio 6 flower arp_op request arp_sip 1.2.3.0/24 arp_tha 1:2:3:4:5:6 classid 1:1',
              'filter add dev parent 1: protocol 802.1q prio 7 flower vlan_id 5 vlan_prio 2 vlan_ethtype 802.1q cvlan_id 7 cvlan_ethtype ipv6 ip_proto icmpv6 type 128 code 0 dst_ip 2001:db8::/32 classid 1:2',
              'filter add dev parent 1: protocol ip prio 8 handle 5 flow map key mark and 0xff or 0x10 xor 0x1 rshift 4 addend 3 divisor 7 baseclass 1:3 action pass',
@@ -84,6 +85,10 @@ def clear(router, kind):
         router.weir('tc', 'actions', 'flush', 'action', 'skbedit')
 
 
+# What is saved although tc does not show it.
+NOT_SHOWN = {'prio': ' src_ip 0.0.0.0/0'}
+
+
 def try_tree(router, kind, commands):
     """What is wrong, or nothing."""
     for command in commands:
@@ -96,10 +101,12 @@ def try_tree(router, kind, commands):
     with open(script, 'w') as f:
         f.write('\n'.join(line for line in saved.stdout.splitlines() if line.startswith('tc ')))
     again = router.weir('exec', 'sh', '-e', script)
-    after = shown(router)
+    after, twice = shown(router), router.weir('save')
     clear(router, kind)
     if again.returncode != 0:
         return again.stderr
+    if saved.stdout != twice.stdout or NOT_SHOWN.get(kind, '') not in saved.stdout:
+        return f'saved:\n{saved.stdout}\nsaved again:\n{twice.stdout}'
     return '' if before == after else f'before:\n{before}\nafter:\n{after}'
 
 
@@ -136,7 +143,8 @@ def try_gone(router):
     """What names a port that is no more is a comment, and the rest of the script runs."""
     for words in ('ip link add gone0 type dummy', f'tc qdisc add dev {DEV} clsact', f'tc filter add dev {DEV} ingress pref 1 matchall action mirred egress redirect dev gone0',
                   f'tc filter add dev {DEV} ingress pref 2 protocol ip u32 match u32 0 0 indev gone0 action drop', 'tc actions add action mirred egress mirror dev gone0 index 7',
-                  f'tc filter add dev {DEV} egress pref 3 matchall action mirred index 7', 'ip link del gone0'):
+                  f'tc filter add dev {DEV} egress pref 3 matchall action mirred index 7', f'tc chain add dev {DEV} egress protocol ip chain 3 flower indev gone0',
+                  'ip link del gone0'):
         done = router.weir(*words.split())
         if done.returncode != 0:
             return f'{words}: {done.stderr}'
@@ -151,7 +159,7 @@ def try_gone(router):
     clear(router, 'actions')
     if again.returncode != 0 or '(Egress Redirect to device *)' not in shown_gone:
         return again.stderr or shown_gone
-    return '' if saved.count('# its port is gone: tc ') == 4 else saved
+    return '' if saved.count('# its port is gone: tc ') == 5 else saved
 
 
 def try_setting(router, key, line):

@@ -10,6 +10,9 @@
 
 #define FLOWER_WORDS 12
 
+/* An IP header was read. Who asks for its addresses, if under a prefix of 0 bits, asks for this, too. */
+#define FLOWER_HAS_ADDRESSES 0x80
+
 /* What is asked for; all in the order of the network but in_port. What a packet has not is 0. */
 union flower_key {
 	struct {
@@ -18,7 +21,7 @@ union flower_key {
 		rte_be16_t source_port, destination_port;
 		rte_be16_t eth_type; /* behind any tags */
 		uint8_t ip_proto; /* behind extension headers */
-		uint8_t fragment; /* TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT, _FRAG_IS_FIRST */
+		uint8_t ip_flags; /* TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT, _FRAG_IS_FIRST; FLOWER_HAS_ADDRESSES */
 		rte_be16_t tcp_flags; /* 12 bits */
 		uint8_t tos, ttl;
 		uint8_t icmp_type, icmp_code;

@@ -104,6 +104,25 @@ knows_the_fields_of_ip(void **state)
 	assert_asks(&p, source_port, 0);
 }
 
+/* Whatever the addresses are, there are some. */
+static void
+asks_for_any_address(void **state)
+{
+	struct flower_conf conf = { .key.ip_flags = FLOWER_HAS_ADDRESSES, .mask.ip_flags = FLOWER_HAS_ADDRESSES };
+	struct packet p;
+
+	packet_udp(&p, 0);
+	assert_true(says(conf, &p));
+	p.data[20] = 0x20; /* a fragment */
+	assert_true(says(conf, &p));
+	p.mbuf.data_len = p.mbuf.pkt_len = 33;
+	assert_false(says(conf, &p));
+	packet_udp6(&p);
+	assert_true(says(conf, &p));
+	p.mbuf.data_len = p.mbuf.pkt_len = 53;
+	assert_false(says(conf, &p));
+}
+
 static void
 knows_macs(void **state)
 {
@@ -127,9 +146,9 @@ knows_macs(void **state)
 static void
 tells_fragments(void **state)
 {
-	struct flower_conf first = { .key.fragment = 3, .mask.fragment = 3 },
-			   later = { .key.fragment = 1, .mask.fragment = 3 };
-	struct flower_conf whole = { .mask.fragment = 1 }, port = { 0 };
+	struct flower_conf first = { .key.ip_flags = 3, .mask.ip_flags = 3 },
+			   later = { .key.ip_flags = 1, .mask.ip_flags = 3 };
+	struct flower_conf whole = { .mask.ip_flags = 1 }, port = { 0 };
 	struct packet p;
 
 	ASK(port, destination_port, htons(53));
@@ -233,7 +252,7 @@ reads_arp(void **state)
 static void
 passes_extension_headers(void **state)
 {
-	struct flower_conf conf = { 0 }, fragment = { .key.fragment = 3, .mask.fragment = 3 };
+	struct flower_conf conf = { 0 }, fragment = { .key.ip_flags = 3, .mask.ip_flags = 3 };
 	struct packet p;
 
 	packet_udp(&p, 0);
@@ -262,6 +281,11 @@ passes_extension_headers(void **state)
 	assert_true(says(fragment, &p));
 	p.data[65] = 8;
 	assert_false(says(fragment, &p));
+	p.data[65] = 0;
+	p.mbuf.data_len = p.mbuf.pkt_len = 69; /* ends within its header */
+	assert_asks(&p, ip_proto, 44);
+	assert_false(says(fragment, &p));
+	p.mbuf.data_len = p.mbuf.pkt_len = 78;
 	p.data[54] = 60;
 	p.data[63] = 200; /* longer than the packet */
 	ASK(conf, source_port, htons(7));
@@ -378,6 +402,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(knows_the_fields_of_ip, start, end),
 		cmocka_unit_test_setup_teardown(knows_macs, start, end),
+		cmocka_unit_test_setup_teardown(asks_for_any_address, start, end),
 		cmocka_unit_test_setup_teardown(tells_fragments, start, end),
 		cmocka_unit_test_setup_teardown(knows_ranges_of_ports, start, end),
 		cmocka_unit_test_setup_teardown(looks_behind_tags, start, end),

@@ -210,6 +210,21 @@ a_group_is_forgotten_by_a_collection(void **state)
 	assert_int_equal(drops_of(1, 9, 100, 5000 * MS), 5);
 }
 
+/* Clocks of workers differ by what a burst takes, or by how long the system let one wait. */
+static void
+a_worker_that_is_late_counts_all_the_same(void **state)
+{
+	struct netfilter_hashlimit_conf conf = per_source();
+
+	conf.entries = 3;
+	conf.expire_ms = conf.collect_ms = 1;
+	load(&conf);
+	for (unsigned int round = 0; round < 10; round++) {
+		assert_int_equal(drops_of(1, 9, 100, (2 * round + 1) * SECOND), 5);
+		assert_int_equal(drops_of(2, 9, 100, 2 * round * SECOND), 5);
+	}
+}
+
 static void
 a_full_table_drops(void **state)
 {
@@ -344,6 +359,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_refused_table_leaves_the_name_as_it_was, start, end),
 		cmocka_unit_test_setup_teardown(names_have_bounds, start, end),
 		cmocka_unit_test_setup_teardown(a_group_is_forgotten_by_a_collection, start, end),
+		cmocka_unit_test_setup_teardown(a_worker_that_is_late_counts_all_the_same, start, end),
 		cmocka_unit_test_setup_teardown(a_full_table_drops, start, end),
 		cmocka_unit_test_setup_teardown(many_groups_are_told_apart, start, end),
 		cmocka_unit_test_setup_teardown(bytes_come_by_the_second, start, end),

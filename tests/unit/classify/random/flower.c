@@ -32,8 +32,9 @@ key_of(const struct plain_packet *p)
 	key.destination_port = htons((uint16_t)h.destination_port);
 	key.eth_type = htons((uint16_t)h.eth_type);
 	key.ip_proto = (uint8_t)h.ip_proto;
-	key.fragment = (uint8_t)((h.fragment ? TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT : 0) |
-				 (h.first_fragment ? TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST : 0));
+	key.ip_flags = (uint8_t)((h.fragment ? TCA_FLOWER_KEY_FLAGS_IS_FRAGMENT : 0) |
+				 (h.first_fragment ? TCA_FLOWER_KEY_FLAGS_FRAG_IS_FIRST : 0) |
+				 (h.has_ip ? FLOWER_HAS_ADDRESSES : 0));
 	key.tcp_flags = htons((uint16_t)h.tcp_flags);
 	key.tos = (uint8_t)h.tos;
 	key.ttl = (uint8_t)h.ttl;
@@ -60,7 +61,7 @@ key_of(const struct plain_packet *p)
 static const struct {
 	size_t at, bytes;
 } fields[] = { FIELD(source), FIELD(destination), FIELD(source_port), FIELD(destination_port), FIELD(eth_type),
-	FIELD(ip_proto), FIELD(fragment), FIELD(tcp_flags), FIELD(tos), FIELD(ttl), FIELD(icmp_type), FIELD(icmp_code),
+	FIELD(ip_proto), FIELD(ip_flags), FIELD(tcp_flags), FIELD(tos), FIELD(ttl), FIELD(icmp_type), FIELD(icmp_code),
 	FIELD(arp_op), FIELD(n_tags), FIELD(to), FIELD(tag), FIELD(from), FIELD(inner_tag), FIELD(tag_type),
 	FIELD(inner_tag_type), FIELD(in_port), FIELD(arp_source), FIELD(arp_destination), FIELD(arp_from),
 	FIELD(arp_to) };

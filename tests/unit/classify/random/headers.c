@@ -52,6 +52,7 @@ read_ip4(const struct plain_packet *p, int64_t at, struct plain_headers *h)
 
 	if (!plain_read(p, at + 16, 4, &first) || !plain_read(p, at, 1, &first) || (first & 15) < 5)
 		return;
+	h->has_ip = true;
 	memcpy(h->source, p->bytes + at + 12, 4);
 	memcpy(h->destination, p->bytes + at + 16, 4);
 	h->tos = read_or_0(p, at + 1, 1);
@@ -71,6 +72,7 @@ read_ip6(const struct plain_packet *p, int64_t at, struct plain_headers *h)
 
 	if (!plain_read(p, at + 36, 4, &value))
 		return;
+	h->has_ip = true;
 	memcpy(h->source, p->bytes + at + 8, 16);
 	memcpy(h->destination, p->bytes + at + 24, 16);
 	h->tos = read_or_0(p, at, 4) >> 20 & 0xff;
@@ -80,9 +82,12 @@ read_ip6(const struct plain_packet *p, int64_t at, struct plain_headers *h)
 		       h->ip_proto == IPPROTO_DSTOPTS || h->ip_proto == IPPROTO_FRAGMENT;) {
 		uint32_t next = read_or_0(p, at, 1), length = read_or_0(p, at + 1, 1);
 
-		if (!plain_read(p, at, 4, &value))
+		if (!plain_read(p, at, 2, &value))
 			return;
 		if (h->ip_proto == IPPROTO_FRAGMENT) {
+			if (!plain_read(p, at + 4, 4, &value))
+				return;
+			value = read_or_0(p, at, 4);
 			h->ip_proto = next;
 			h->fragment = true;
 			h->first_fragment = (value & 0xfff8) == 0;

@@ -82,7 +82,7 @@ struct plain_headers {
 	uint32_t tags, tag_type[2], tag[2]; /* the outer tag is [0] */
 	uint32_t eth_type, ip_proto, tos, ttl;
 	uint8_t source[16], destination[16]; /* IPv4 in the first four */
-	bool fragment, first_fragment;
+	bool has_ip, fragment, first_fragment;
 	uint32_t source_port, destination_port, tcp_flags, icmp_type, icmp_code;
 	uint32_t arp_op;
 	uint8_t arp_source[4], arp_destination[4], arp_from[6], arp_to[6];
