@@ -227,6 +227,38 @@ a_mark_before_the_route_steers_it(void **state)
 	assert_int_equal(pkt_of(r->sent[0].m)->mark, 7);
 }
 
+/* Behind FORWARD each gets the link header of its own port and next hop, whichever the one before it had. */
+static void
+asked_packets_leave_by_their_own_ports(void **state)
+{
+	struct router *r = *state;
+	const struct netfilter_rule_spec count_udp = { .selector.protocol = IPPROTO_UDP,
+		.target.verdict = NETFILTER_CONTINUE };
+	const struct datagram_spec by_eth1 = { .src = IP(10, 3, 0, 9), .dst = FAR };
+	const struct datagram_spec by_eth0 = { .src = IP(10, 3, 0, 9), .dst = IP(10, 7, 0, 1) };
+	struct frame frames[4] = { world_datagram(&by_eth1), world_datagram(&by_eth0), world_datagram(&by_eth1),
+		world_datagram(&by_eth0) };
+	unsigned int left[PORTS] = { 0 };
+
+	world_ip(r, "add", IP(10, 7, 0, 0), 16, RTN_UNICAST, ETH0, HOST);
+	rule(r, NETFILTER_FILTER, NETFILTER_FORWARD, &count_udp);
+	inject_burst(r, DUM0, frames, 4);
+	assert_int_equal(r->sent_count, 4);
+	assert_int_equal(count(r, NETFILTER_FILTER), 4);
+	for (unsigned int i = 0; i < 4; i++) {
+		uint32_t ifindex = r->sent[i].ifindex, bytes;
+		const uint8_t *frame = sent_frame(r, i, ifindex, &bytes);
+		bool far = sent_ip(r, i, ifindex)->dst_addr == RTE_BE32(FAR);
+
+		assert_int_equal(ifindex, far ? ETH1 : ETH0);
+		assert_memory_equal(frame, far ? gateway_mac : host_mac, 6);
+		assert_memory_equal(frame + 6, r->ports[ifindex].mac, 6);
+		left[ifindex]++;
+	}
+	assert_int_equal(left[ETH0], 2);
+	assert_int_equal(left[ETH1], 2);
+}
+
 static void
 a_mark_on_what_the_router_says_routes_it_anew(void **state)
 {
@@ -393,6 +425,7 @@ main(void)
 			what_is_for_the_router_passes_input_and_answers_pass_output, setup, teardown),
 		cmocka_unit_test_setup_teardown(fragments_for_the_router_are_asked_about_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mark_before_the_route_steers_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(asked_packets_leave_by_their_own_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mark_on_what_the_router_says_routes_it_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_change_on_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(reject_answers_the_sender, setup, teardown),

@@ -273,6 +273,15 @@ more_workers_than_processors_forward_in_order(void **state)
 }
 
 static void
+as_many_workers_as_there_may_be_come_and_go(void **state)
+{
+	struct router *router = make_router(false, WORKERS_MAX - 1);
+
+	start(router);
+	assert_int_equal(router_destroy(router), 0);
+}
+
+static void
 changes_under_load_lose_nothing(void **state)
 {
 	struct live l;
@@ -498,6 +507,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_worker_forwards_in_order),
 		cmocka_unit_test(more_workers_than_processors_forward_in_order),
+		cmocka_unit_test(as_many_workers_as_there_may_be_come_and_go),
 		cmocka_unit_test(changes_under_load_lose_nothing),
 		cmocka_unit_test(an_ifb_of_another_worker_keeps_order),
 		cmocka_unit_test(an_ifb_removed_under_load_accounts_for_all),
