@@ -445,6 +445,7 @@ sched_qdisc_add(struct sched_tree *tree, const struct qdisc_spec *spec, struct q
 		return error_set(err, ENOSPC, "All automatic handles are in use");
 	graft.fresh = qdisc_create(tree, graft.at, spec->kind, spec->conf, spec->stab, handle, &own);
 	if (graft.fresh == NULL) {
+		sched_chain_changed(tree); /* it may have been stateful */
 		if (err != NULL)
 			*err = own;
 		return -own.code;

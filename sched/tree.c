@@ -545,6 +545,7 @@ free_retired(struct sched_tree *tree)
 		tree->retired_classes = c->next;
 		class_free(c);
 	}
+	sched_chain_changed(tree); /* what was stateful may be gone with them */
 }
 
 int

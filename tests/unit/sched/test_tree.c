@@ -9,6 +9,7 @@
 #include <weir/filter/fw.h>
 #include <weir/qdisc/cbq.h>
 #include <weir/qdisc/drr.h>
+#include <weir/qdisc/dsmark.h>
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
@@ -190,6 +191,26 @@ who_classifies_below_the_root_is_asked(void **state)
 	assert_int_equal(bed.tree->nested, 1);
 	make_qdisc("prio", &prio_conf);
 	assert_int_equal(bed.tree->nested, 0);
+	bed_end();
+}
+
+/* One that must be asked once, at the owner, takes the rx workers their part of the work only while it is there. */
+static void
+rx_workers_classify_when_a_stateful_one_is_gone(void **state)
+{
+	static const struct dsmark_conf refused = { .indices = 3 };
+	struct qdisc_spec spec = { .parent = CLASSID(1, 0x20), .kind = "dsmark", .conf = &refused };
+
+	(void)state;
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	add_class(0, CLASSID(1, 0x20), &class_conf);
+	assert_int_equal(sched_qdisc_add(bed.tree, &spec, NULL, NULL), -EINVAL);
+	assert_false(bed.tree->stateful);
+	add_qdisc(CLASSID(1, 0x20), 0x20000, "dsmark", &(struct dsmark_conf){ .indices = 8 });
+	assert_true(bed.tree->stateful);
+	delete_class(sched_class_find(sched_root(bed.tree), CLASSID(1, 0x20)));
+	assert_false(bed.tree->stateful);
 	bed_end();
 }
 
@@ -477,6 +498,7 @@ main(void)
 		cmocka_unit_test(refusals_are_linuxs),
 		cmocka_unit_test(filters_choose_down_the_classes),
 		cmocka_unit_test(who_classifies_below_the_root_is_asked),
+		cmocka_unit_test(rx_workers_classify_when_a_stateful_one_is_gone),
 		cmocka_unit_test(stale_classification_is_done_again),
 		cmocka_unit_test(size_tables_count_for_all_below),
 		cmocka_unit_test(roots_come_and_go_and_lose_nothing),
