@@ -152,11 +152,14 @@ pkt_of(struct rte_mbuf *m)
 	return rte_mbuf_to_priv(m);
 }
 
-/* The transmit queue that it is to leave by (skb->queue_mapping), in the mbuf where DPDK's own adapters have it. */
+/*
+ * The transmit queue that it is to leave by (skb->queue_mapping), in the mbuf: not in the half of `hash` where disciplines
+ * keep bytes (pkt_queued_bytes), as it may wait in the queues of an ifb before.
+ */
 static inline void
 pkt_set_queue(struct rte_mbuf *m, uint16_t queue)
 {
-	m->hash.txadapter.txq = queue;
+	m->hash.sched.queue_id = queue;
 	pkt_of(m)->flags |= PKT_QUEUE;
 }
 
@@ -164,7 +167,7 @@ pkt_set_queue(struct rte_mbuf *m, uint16_t queue)
 static inline uint16_t
 pkt_queue(const struct rte_mbuf *m)
 {
-	return m->hash.txadapter.txq;
+	return (uint16_t)m->hash.sched.queue_id;
 }
 
 /*

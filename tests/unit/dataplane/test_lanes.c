@@ -8,6 +8,7 @@
 #include <rte_ethdev.h>
 #include <rte_ring.h>
 
+#include <weir/action/mirred.h>
 #include <weir/action/skbedit.h>
 #include <weir/filter/matchall.h>
 #include <weir/qdisc/fifo.h>
@@ -397,15 +398,19 @@ take_unordered(struct live *l)
 	}
 }
 
-/* All that passes the chain is to leave by this queue. */
+/* All that passes the chain is to leave by this queue, and, unless `through` is NULL, goes through that ifb first. */
 static void
-choose_queue(struct chain *chain, uint16_t queue)
+choose_queue_and_redirect(struct chain *chain, uint16_t queue, const struct port *through)
 {
 	const struct skbedit_conf skbedit = {
 		.action = TC_ACT_PIPE, .set = SKBEDIT_F_QUEUE_MAPPING, .queue_mapping = queue
 	};
-	const struct action_spec action = { .kind = "skbedit", .conf = &skbedit };
-	const struct matchall_conf all = { .actions = &action, .n_actions = 1 };
+	const struct mirred_conf mirred = {
+		.action = TC_ACT_STOLEN, .way = TCA_EGRESS_REDIR, .ifindex = through != NULL ? through->ifindex : 0
+	};
+	const struct action_spec actions[] = { { .kind = "skbedit", .conf = &skbedit },
+		{ .kind = "mirred", .conf = &mirred } };
+	const struct matchall_conf all = { .actions = actions, .n_actions = through != NULL ? 2 : 1 };
 	const struct filter_spec filter = { .preference = 1,
 		.protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
 		.handle = 1,
@@ -416,6 +421,12 @@ choose_queue(struct chain *chain, uint16_t queue)
 	if (!chain_empty(chain))
 		ok(chain_filter_delete(chain, &filter, NULL, NULL, &err), &err);
 	ok(chain_filter_add(chain, &filter, CHANGE_CREATE, NULL, &err), &err);
+}
+
+static void
+choose_queue(struct chain *chain, uint16_t queue)
+{
+	choose_queue_and_redirect(chain, queue, NULL);
 }
 
 static void
@@ -487,6 +498,27 @@ skbedit_chooses_the_queue(void **state)
 	add_root(&l, "pfifo", NULL);
 	send_all(&l, 50);
 	assert_int_equal(l.got[0], 500 + 150);
+	assert_int_equal(balanced_totals(l.router).dropped, 0);
+	destroy_live(&l);
+}
+
+/* Before the port they wait in the tree of an ifb, which is none that packets get past. */
+static void
+a_chosen_queue_outlives_other_queues(void **state)
+{
+	const struct qdisc_spec prio = { .parent = TC_H_ROOT, .kind = "prio" };
+	struct port *ifb;
+	struct live l;
+	struct error err;
+
+	make_live(&l, 2, 2, 4096, 0);
+	ifb = add_port(l.router, "ifb0", "ifb", NULL, 0);
+	up(ifb);
+	ok(sched_qdisc_add(ifb->tree, &prio, NULL, &err), &err);
+	ok(port_set_hook(l.in, "ingress", &err), &err);
+	choose_queue_and_redirect(l.in->ingress, 1, ifb);
+	send_all(&l, 15); /* an ifb's queues hold 32 */
+	assert_int_equal(l.got[1], 2 * 15);
 	assert_int_equal(balanced_totals(l.router).dropped, 0);
 	destroy_live(&l);
 }
@@ -570,6 +602,7 @@ main(void)
 		cmocka_unit_test(a_deleted_root_brings_mq_back),
 		cmocka_unit_test(changes_of_the_root_under_load_lose_nothing),
 		cmocka_unit_test(skbedit_chooses_the_queue),
+		cmocka_unit_test(a_chosen_queue_outlives_other_queues),
 		cmocka_unit_test(down_drops_what_the_lanes_hold),
 		cmocka_unit_test(removal_drops_what_the_lanes_hold),
 		cmocka_unit_test(a_stop_with_full_lanes_returns_every_buffer),
