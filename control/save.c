@@ -22,18 +22,26 @@ save_ip(uint8_t family, const struct ip_addr *addr, char text[64])
 	return text;
 }
 
-/* A word that the shell takes as it is. */
+/* As the shell takes a word as it is. `to` has room for 4 bytes a character, 2 and the end. */
 static void
-print_quoted(FILE *out, const char *text)
+quote(char *to, const char *text)
 {
-	putc('\'', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '\'')
-			fputs("'\\''", out);
-		else
-			putc(*text, out);
-	}
-	putc('\'', out);
+	*to++ = '\'';
+	for (; *text != '\0'; text++)
+		to = *text == '\'' ? stpcpy(to, "'\\''") : stpncpy(to, text, 1);
+	strcpy(to, "'");
+}
+
+struct shell_word
+shell_word(const char *name)
+{
+	struct shell_word word = { 0 };
+
+	if (name[strcspn(name, "!\"#$&'()*;<>?[\\]^`{|}~")] == '\0')
+		snprintf(word.text, sizeof(word.text), "%s", name);
+	else
+		quote(word.text, name);
+	return word;
 }
 
 static void
@@ -47,7 +55,7 @@ print_mac(FILE *out, const uint8_t mac[6])
 static void
 print_new_link(const struct save *save, const struct port *port)
 {
-	fprintf(save->out, "name %s index %u address ", port->name, port->ifindex);
+	fprintf(save->out, "name %s index %u address ", shell_word(port->name).text, port->ifindex);
 	print_mac(save->out, port->mac);
 }
 
@@ -79,24 +87,27 @@ save_link_settings(void *arg, struct port *port)
 	const uint32_t flags = port->flags, usual = port->ops->default_flags;
 
 	if (port->mtu != port->ops->default_mtu)
-		fprintf(out, "ip link set dev %s mtu %u\n", port->name, port->mtu);
+		fprintf(out, "ip link set dev %s mtu %u\n", shell_word(port->name).text, port->mtu);
 	if (port->tx_queue_len != DEFAULT_TX_QUEUE_LEN)
-		fprintf(out, "ip link set dev %s txqueuelen %u\n", port->name, port->tx_queue_len);
+		fprintf(out, "ip link set dev %s txqueuelen %u\n", shell_word(port->name).text, port->tx_queue_len);
 	if (port->group != 0)
-		fprintf(out, "ip link set dev %s group %u\n", port->name, port->group);
+		fprintf(out, "ip link set dev %s group %u\n", shell_word(port->name).text, port->group);
 	if (port->alias[0] != '\0') {
-		fprintf(out, "ip link set dev %s alias ", port->name);
-		print_quoted(out, port->alias);
-		putc('\n', out);
+		char alias[4 * sizeof(port->alias)];
+
+		quote(alias, port->alias);
+		fprintf(out, "ip link set dev %s alias %s\n", shell_word(port->name).text, alias);
 	}
 	if ((flags ^ usual) & IFF_NOARP)
-		fprintf(out, "ip link set dev %s arp %s\n", port->name, flags & IFF_NOARP ? "off" : "on");
+		fprintf(out, "ip link set dev %s arp %s\n", shell_word(port->name).text,
+			flags & IFF_NOARP ? "off" : "on");
 	if ((flags ^ usual) & IFF_MULTICAST)
-		fprintf(out, "ip link set dev %s multicast %s\n", port->name, flags & IFF_MULTICAST ? "on" : "off");
+		fprintf(out, "ip link set dev %s multicast %s\n", shell_word(port->name).text,
+			flags & IFF_MULTICAST ? "on" : "off");
 	if (flags & IFF_PROMISC)
-		fprintf(out, "ip link set dev %s promisc on\n", port->name);
+		fprintf(out, "ip link set dev %s promisc on\n", shell_word(port->name).text);
 	if (flags & IFF_ALLMULTI)
-		fprintf(out, "ip link set dev %s allmulticast on\n", port->name);
+		fprintf(out, "ip link set dev %s allmulticast on\n", shell_word(port->name).text);
 	return 0;
 }
 
@@ -105,7 +116,8 @@ save_link_state(void *arg, struct port *port)
 {
 	const struct save *save = arg;
 
-	fprintf(save->out, "ip link set dev %s %s\n", port->name, port->flags & IFF_UP ? "up" : "down");
+	fprintf(save->out, "ip link set dev %s %s\n", shell_word(port->name).text,
+		port->flags & IFF_UP ? "up" : "down");
 	return 0;
 }
 
@@ -128,7 +140,7 @@ static int
 save_address(void *arg, const struct rib_address *address)
 {
 	const struct save *save = arg;
-	const char *name = save_port_name(save, address->ifindex);
+	struct shell_word name = save_port_name(save, address->ifindex), label = shell_word(address->label);
 	char text[64];
 
 	if (is_given(save, address))
@@ -139,9 +151,9 @@ save_address(void *arg, const struct rib_address *address)
 	fprintf(save->out, "/%u", address->prefix_length);
 	if (!ip_addr_is_zero(&address->broadcast))
 		fprintf(save->out, " broadcast %s", save_ip(address->family, &address->broadcast, text));
-	fprintf(save->out, " scope %u dev %s", address->scope, name);
-	if (address->label[0] != '\0' && strcmp(address->label, name) != 0)
-		fprintf(save->out, " label %s", address->label);
+	fprintf(save->out, " scope %u dev %s", address->scope, name.text);
+	if (label.text[0] != '\0' && strcmp(label.text, name.text) != 0)
+		fprintf(save->out, " label %s", label.text);
 	if (address->metric != 0)
 		fprintf(save->out, " metric %u", address->metric);
 	if (address->flags & IFA_F_NOPREFIXROUTE)
@@ -161,7 +173,7 @@ save_neighbour(void *arg, struct neighbour *neighbour)
 		return 0;
 	fprintf(save->out, "ip neigh replace %s lladdr ", save_ip(neighbour->family, &neighbour->addr, text));
 	print_mac(save->out, neighbour->lladdr);
-	fprintf(save->out, " nud permanent dev %s\n", save_port_name(save, neighbour->ifindex));
+	fprintf(save->out, " nud permanent dev %s\n", save_port_name(save, neighbour->ifindex).text);
 	return 0;
 }
 

@@ -53,14 +53,21 @@ int save_tc(const struct save *save, struct error *err); /* other qdiscs, classe
 
 const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
 
-static inline const char *
+/* The name of a port, or what is as long: quoted where the shell would see more in it than a word. */
+struct shell_word {
+	char text[4 * IF_NAMESIZE];
+};
+
+struct shell_word shell_word(const char *name);
+
+static inline struct shell_word
 save_port_name(const struct save *save, uint32_t ifindex)
 {
 	const struct port *port = port_find(save->router, ifindex);
 
 	if (port == NULL && save->gone != NULL)
 		*save->gone = true;
-	return port != NULL ? port->name : "*";
+	return port != NULL ? shell_word(port->name) : (struct shell_word){ "*" };
 }
 
 #endif

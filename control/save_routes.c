@@ -66,7 +66,7 @@ print_hop(const struct save *save, uint8_t family, const struct rib_hop *hop)
 		fprintf(save->out, " via %s%s", hop->gateway_family == family ? "" : "inet6 ",
 			save_ip(hop->gateway_family, &hop->gateway, text));
 	if (hop->ifindex != 0)
-		fprintf(save->out, " dev %s", save_port_name(save, hop->ifindex));
+		fprintf(save->out, " dev %s", save_port_name(save, hop->ifindex).text);
 	if (hop->flags & RTNH_F_ONLINK)
 		fputs(" onlink", save->out);
 	print_realm(save->out, hop->realm);
@@ -205,9 +205,9 @@ print_selectors(FILE *out, const struct rib_rule *rule)
 	if (rule->mark != 0 || rule->mark_mask != 0)
 		fprintf(out, " fwmark 0x%x/0x%x", rule->mark, rule->mark_mask);
 	if (rule->iif[0] != '\0')
-		fprintf(out, " iif %s", rule->iif);
+		fprintf(out, " iif %s", shell_word(rule->iif).text);
 	if (rule->oif[0] != '\0')
-		fprintf(out, " oif %s", rule->oif);
+		fprintf(out, " oif %s", shell_word(rule->oif).text);
 	if (rule->ip_protocol != 0)
 		fprintf(out, " ipproto %u", rule->ip_protocol);
 	if (rule->sport_high != 0)

@@ -42,12 +42,12 @@ save_port_settings(void *arg, struct port *port)
 {
 	const struct save *save = arg;
 	const struct port_settings *preset = router_settings_default(save->router);
-	char directory[IF_NAMESIZE + 8];
+	char directory[sizeof(struct shell_word) + 8];
 
 	/* A link takes what is preset when it is made; whether that was before or after a change is not known. */
-	snprintf(directory, sizeof(directory), "conf/%s/", port->name);
+	snprintf(directory, sizeof(directory), "conf/%s/", shell_word(port->name).text);
 	save_table(save, &conf_table, directory, &port->settings, &baseline.preset, preset);
-	snprintf(directory, sizeof(directory), "neigh/%s/", port->name);
+	snprintf(directory, sizeof(directory), "neigh/%s/", shell_word(port->name).text);
 	save_table(save, &neigh_table, directory, &port->settings, &baseline.preset, preset);
 	return 0;
 }

@@ -73,7 +73,8 @@ print_filter(FILE *out, const struct tc_save *ts, const struct filter_info *info
 		return false;
 	part.save.estimator = &estimator;
 	*said = filter_codec_find(info->kind)->save(&part.save, info);
-	fprintf(out, "%stc filter add dev %s parent %s protocol ", save_part_end(&part), ts->port->name, ts->parent);
+	fprintf(out, "%stc filter add dev %s parent %s protocol ", save_part_end(&part),
+		shell_word(ts->port->name).text, ts->parent);
 	if (info->protocol == htons(ETH_P_ALL))
 		fputs("all", out);
 	else
@@ -132,8 +133,8 @@ save_index(void *arg, uint32_t index, bool named)
 		return error_code(ts->err, ENOMEM);
 	if (template.kind != NULL)
 		filter_codec_find(template.kind)->save_template(&part.save, template.conf);
-	fprintf(ts->save->out, "%stc chain add dev %s parent %s chain %u", save_part_end(&part), ts->port->name,
-		ts->parent, index);
+	fprintf(ts->save->out, "%stc chain add dev %s parent %s chain %u", save_part_end(&part),
+		shell_word(ts->port->name).text, ts->parent, index);
 	fprintf(ts->save->out, "%s\n", part.text);
 	free(part.text);
 	return 0;
@@ -178,7 +179,7 @@ save_class(void *arg, struct class *c)
 	ops->get_conf(c, conf);
 	/* Rows of a table are there from the start. */
 	fprintf(ts->save->out, "tc class %s dev %s parent %x:%x classid %x:%x",
-		ops->change_row != NULL ? "change" : "add", ts->port->name, TC_H_MAJ(c->classid) >> 16,
+		ops->change_row != NULL ? "change" : "add", shell_word(ts->port->name).text, TC_H_MAJ(c->classid) >> 16,
 		c->parent != NULL ? TC_H_MIN(c->parent->classid) : 0, TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid));
 	print_estimator(ts->save->out, sched_estimator_spec(c->estimator));
 	fprintf(ts->save->out, " %s", c->qdisc->ops->kind);
@@ -220,7 +221,7 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 
 	if (codec == NULL)
 		return error_set(ts->err, EOPNOTSUPP, "'save' does not know the qdisc %s", q->ops->kind);
-	fprintf(out, "tc qdisc add dev %s", ts->port->name);
+	fprintf(out, "tc qdisc add dev %s", shell_word(ts->port->name).text);
 	if (q->parent != NULL)
 		save_classid(out, "parent", q->place != 0 ? q->place : q->parent->classid);
 	else
@@ -237,8 +238,8 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 	if (codec->save_more != NULL) {
 		char change[128];
 
-		snprintf(change, sizeof(change), "tc qdisc change dev %s handle %x: %s", ts->port->name,
-			q->handle >> 16, q->ops->kind);
+		snprintf(change, sizeof(change), "tc qdisc change dev %s handle %x: %s",
+			shell_word(ts->port->name).text, q->handle >> 16, q->ops->kind);
 		codec->save_more(out, change, conf);
 	}
 	if (q->ops->classes == NULL)
@@ -271,7 +272,7 @@ save_port_tc(void *arg, struct port *port)
 		rc = save_qdisc(&ts, root);
 	if (rc != 0 || port_hook_kind(port) == NULL)
 		return rc;
-	fprintf(walk->save->out, "tc qdisc add dev %s", port->name);
+	fprintf(walk->save->out, "tc qdisc add dev %s", shell_word(port->name).text);
 	print_estimator(walk->save->out, port_hook_estimator(port));
 	fprintf(walk->save->out, " %s\n", port_hook_kind(port));
 	rc = save_chain(&ts, port->ingress, chain_parent(port->ingress));
@@ -285,8 +286,8 @@ save_bound_root(void *arg, struct port *port)
 	const struct qdisc *root = sched_root(port->tree);
 
 	if (root != NULL && root->ops->binds_port)
-		fprintf(save->out, "tc qdisc add dev %s root handle %x: %s\n", port->name, root->handle >> 16,
-			root->ops->kind);
+		fprintf(save->out, "tc qdisc add dev %s root handle %x: %s\n", shell_word(port->name).text,
+			root->handle >> 16, root->ops->kind);
 	return 0;
 }
 

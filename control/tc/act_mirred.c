@@ -69,7 +69,7 @@ mirred_save(const struct save *save, const void *conf)
 	};
 	const struct mirred_conf *c = conf;
 
-	fprintf(save->out, " %s dev %s", ways[c->way], save_port_name(save, c->ifindex));
+	fprintf(save->out, " %s dev %s", ways[c->way], save_port_name(save, c->ifindex).text);
 	if (c->way == TCA_EGRESS_MIRROR || c->way == TCA_INGRESS_MIRROR)
 		save_verdict(save->out, c->action);
 }

@@ -95,7 +95,7 @@ void
 indev_save(const struct save *save, uint32_t ifindex)
 {
 	if (ifindex != 0)
-		fprintf(save->out, " indev %s", save_port_name(save, ifindex));
+		fprintf(save->out, " indev %s", save_port_name(save, ifindex).text);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */

@@ -162,6 +162,28 @@ def try_gone(router):
     return '' if saved.count('# its port is gone: tc ') == 5 else saved
 
 
+def try_name(router):
+    """A name in which a shell would see a command."""
+    name = "a'$(id)&b"
+    link = ['ip', 'link', 'add', name, 'type', 'dummy']
+    for command in (link, ['ip', 'addr', 'add', '10.99.0.1/24', 'dev', name], ['ip', 'rule', 'add', 'iif', name, 'lookup', '9'],
+                    ['tc', 'qdisc', 'add', 'dev', name, 'root', 'handle', '1:', 'prio']):
+        done = router.weir(*command)
+        if done.returncode != 0:
+            return f'{command}: {done.stderr}'
+    saved = router.weir('save').stdout
+    script = os.path.join(router.folder, 'saved.sh')
+    with open(script, 'w') as f:
+        f.write(saved)
+    router.weir('ip', 'rule', 'del', 'iif', name)
+    router.weir('ip', 'link', 'del', name)
+    again = router.weir('exec', 'sh', '-e', script)
+    same = saved == router.weir('save').stdout
+    router.weir('ip', 'rule', 'del', 'iif', name)
+    router.weir('ip', 'link', 'del', name)
+    return again.stderr or ('' if same else saved)
+
+
 def try_setting(router, key, line):
     """A setting of schedulers: saved while it is not as at the start."""
     before = router.weir('save').stdout
@@ -179,6 +201,9 @@ def main():
             failed += 1
         wrong = try_gone(router)
         print(f'ports that are gone: {wrong or "comments"}')
+        failed += wrong != ''
+        wrong = try_name(router)
+        print(f'a name to be quoted: {wrong or "the same again"}')
         failed += wrong != ''
         for kind, commands in TREES.items():
             wrong = try_tree(router, kind, commands)
