@@ -22,28 +22,6 @@ save_ip(uint8_t family, const struct ip_addr *addr, char text[64])
 	return text;
 }
 
-/* As the shell takes a word as it is. `to` has room for 4 bytes a character, 2 and the end. */
-static void
-quote(char *to, const char *text)
-{
-	*to++ = '\'';
-	for (; *text != '\0'; text++)
-		to = *text == '\'' ? stpcpy(to, "'\\''") : stpncpy(to, text, 1);
-	strcpy(to, "'");
-}
-
-struct shell_word
-shell_word(const char *name)
-{
-	struct shell_word word = { 0 };
-
-	if (name[strcspn(name, "!\"#$&'()*;<>?[\\]^`{|}~")] == '\0')
-		snprintf(word.text, sizeof(word.text), "%s", name);
-	else
-		quote(word.text, name);
-	return word;
-}
-
 static void
 print_mac(FILE *out, const uint8_t mac[6])
 {
@@ -95,7 +73,7 @@ save_link_settings(void *arg, struct port *port)
 	if (port->alias[0] != '\0') {
 		char alias[4 * sizeof(port->alias)];
 
-		quote(alias, port->alias);
+		shell_quote(alias, port->alias);
 		fprintf(out, "ip link set dev %s alias %s\n", shell_word(port->name).text, alias);
 	}
 	if ((flags ^ usual) & IFF_NOARP)

@@ -4,6 +4,7 @@
 #define WEIR_CONTROL_SAVE_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include <weir/dataplane.h>
 
@@ -53,12 +54,32 @@ int save_tc(const struct save *save, struct error *err); /* other qdiscs, classe
 
 const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
 
+/* As the shell takes a word as it is. `to` has room for 4 bytes a character, 2 and the end. */
+static inline void
+shell_quote(char *to, const char *text)
+{
+	*to++ = '\'';
+	for (; *text != '\0'; text++)
+		to = *text == '\'' ? stpcpy(to, "'\\''") : stpncpy(to, text, 1);
+	strcpy(to, "'");
+}
+
 /* The name of a port, or what is as long: quoted where the shell would see more in it than a word. */
 struct shell_word {
 	char text[4 * IF_NAMESIZE];
 };
 
-struct shell_word shell_word(const char *name);
+static inline struct shell_word
+shell_word(const char *name)
+{
+	struct shell_word word = { 0 };
+
+	if (name[strcspn(name, "!\"#$&'()*;<>?[\\]^`{|}~")] == '\0')
+		snprintf(word.text, sizeof(word.text), "%s", name);
+	else
+		shell_quote(word.text, name);
+	return word;
+}
 
 static inline struct shell_word
 save_port_name(const struct save *save, uint32_t ifindex)

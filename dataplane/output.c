@@ -416,11 +416,18 @@ to_output(struct worker *w, unsigned int other, struct port *out, struct rte_mbu
 	worker_stage(w, STAGE_OF_HANDOVER);
 }
 
+/* Asked once for all that is decided by it: another may become the owner meanwhile. */
+static inline unsigned int
+owner_of(const struct port *port)
+{
+	return __atomic_load_n(&port->owner, __ATOMIC_RELAXED);
+}
+
 /* By which w sends to the port; NULL: it hands over to the owner. */
 static inline struct lane *
-lane_of_worker(const struct worker *w, struct port_machine *pm)
+lane_of_worker(const struct worker *w, struct port_machine *pm, unsigned int owner)
 {
-	if (pm->port.owner == w->index)
+	if (owner == w->index)
 		return &pm->first;
 	return atomic_load_explicit(&pm->lanes_open, memory_order_acquire) ? pm->lane_of[w->index] : NULL;
 }
@@ -428,12 +435,13 @@ lane_of_worker(const struct worker *w, struct port_machine *pm)
 void
 port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct lane *lane = lane_of_worker(&wm->w, pm);
+	unsigned int owner = owner_of(&pm->port);
+	struct lane *lane = lane_of_worker(&wm->w, pm, owner);
 
 	if (likely(lane != NULL))
 		lane_enqueue(wm, lane, pkts, n);
 	else /* another root has taken mq's place while they were on the way */
-		to_output(&wm->w, pm->port.owner, &pm->port, pkts, n, true);
+		to_output(&wm->w, owner, &pm->port, pkts, n, true);
 }
 
 /* Whose lane an action has chosen for the packet: w's own if none has, or a queue that is not there. */
@@ -446,7 +454,7 @@ chosen_worker(const struct worker *w, const struct port_machine *pm, const struc
 		return w->index;
 	queue = pkt_queue(m);
 	if (queue == 0)
-		return pm->port.owner;
+		return owner_of(&pm->port);
 	return queue < pm->lane_count ? pm->others[queue - 1].worker : w->index;
 }
 
@@ -481,7 +489,8 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		if (n == 0)
 			return;
 	}
-	struct lane *lane = lane_of_worker(w, pm);
+	unsigned int owner = owner_of(out);
+	struct lane *lane = lane_of_worker(w, pm, owner);
 	/* Of another worker's tree as little is read as can be: it may change at any moment. */
 	struct sched_tree *tree = lane != NULL ? lane->tree : out->tree;
 
@@ -500,7 +509,7 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		lane_enqueue(w->machine, lane, pkts, n);
 		return;
 	}
-	to_output(w, out->owner, out, pkts, n, queues);
+	to_output(w, owner, out, pkts, n, queues);
 }
 
 static inline uint16_t
@@ -529,10 +538,11 @@ port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t
 void
 port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 {
-	if (out->owner == w->index)
+	unsigned int owner = owner_of(out);
+
+	if (owner == w->index)
 		path_resume(w, pkts, n);
 	else
 		for (uint16_t done = 0; done < n; done += BURST)
-			to_worker(w, out->owner, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0,
-				true);
+			to_worker(w, owner, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0, true);
 }

@@ -544,7 +544,7 @@ port_change_owner(struct port *port, uint16_t worker)
 
 	router->workers[port->owner]->ports_owned--;
 	router->workers[worker]->ports_owned++;
-	port->owner = worker;
+	__atomic_store_n(&port->owner, worker, __ATOMIC_RELAXED);
 	port_machine(port)->first.worker = worker;
 	sched_set_sink(port->tree, &port->counters[worker].sink);
 	rcu_synchronize(router->rcu);
