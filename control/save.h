@@ -59,8 +59,12 @@ static inline void
 shell_quote(char *to, const char *text)
 {
 	*to++ = '\'';
-	for (; *text != '\0'; text++)
-		to = *text == '\'' ? stpcpy(to, "'\\''") : stpncpy(to, text, 1);
+	for (; *text != '\0'; text++) {
+		if (*text == '\'')
+			to = stpcpy(to, "'\\''");
+		else
+			*to++ = *text;
+	}
 	strcpy(to, "'");
 }
 
