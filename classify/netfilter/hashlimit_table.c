@@ -14,7 +14,7 @@
  * BUSY, and then alone has its entry; who reads the entry of one that is LIVE looks at the state once more.
  */
 enum { FREE, BUSY, LIVE };
-#define STATE_BITS 3u
+#define STATE_MASK 3u
 #define STEP       4u /* one change more */
 
 struct hashlimit_set {
@@ -186,7 +186,7 @@ change_state(uint64_t *state, uint64_t from, uint64_t to)
 static void
 forget(struct hashlimit_table *t, uint64_t *state, uint64_t seen)
 {
-	if (change_state(state, seen, (seen & ~(uint64_t)STATE_BITS) + STEP + FREE))
+	if (change_state(state, seen, (seen & ~(uint64_t)STATE_MASK) + STEP + FREE))
 		__atomic_sub_fetch(&t->state.used, 1, __ATOMIC_RELAXED);
 }
 
@@ -202,7 +202,7 @@ sweep(struct hashlimit_table *t, uint32_t n, uint64_t collected)
 		for (uint32_t way = 0; way < WAYS; way++) {
 			uint64_t seen = load_acquire(&t->sets[set].states[way]);
 
-			if ((seen & STATE_BITS) == LIVE && is_over(entry_of(t, set, way), collected))
+			if ((seen & STATE_MASK) == LIVE && is_over(entry_of(t, set, way), collected))
 				forget(t, &t->sets[set].states[way], seen);
 		}
 	}
@@ -226,10 +226,10 @@ look_up(struct hashlimit_table *t, const struct hashlimit_key *key, const struct
 			struct hashlimit_entry *entry = entry_of(t, places->sets[k], way);
 			uint64_t seen = load_acquire(&set->states[way]);
 
-			if ((seen & STATE_BITS) == FREE)
+			if ((seen & STATE_MASK) == FREE)
 				continue;
 			live[k]++;
-			if ((seen & STATE_BITS) == BUSY)
+			if ((seen & STATE_MASK) == BUSY)
 				continue;
 			if (is_over(entry, collected)) {
 				forget(t, &set->states[way], seen);
@@ -253,7 +253,7 @@ occupy(struct hashlimit_table *t, const struct hashlimit_key *key, uint32_t set,
 		uint64_t live = (uint64_t)tag << 32 | (uint32_t)(seen + STEP) | LIVE;
 		struct hashlimit_entry *entry = entry_of(t, set, way);
 
-		if ((seen & STATE_BITS) != FREE || !change_state(state, seen, seen | BUSY))
+		if ((seen & STATE_MASK) != FREE || !change_state(state, seen, seen | BUSY))
 			continue;
 		__atomic_thread_fence(__ATOMIC_RELEASE); /* BUSY is seen before what is written now */
 		entry->key = *key;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Groups of packets that hashlimit counts, found by what their packets have in common, by all workers at once and without
- * a lock.
+ * Groups of packets that hashlimit counts, found by what their packets have in common, by all workers at once and
+ * without a lock.
  *
- * A group may stand in one of two sets of eight slots, which a hash names, and new ones are put into the emptier (Y. Azar,
- * A. Broder, A. Karlin, E. Upfal, "Balanced Allocations", SIAM J. Computing 29, 1999): at half load no pair is ever full.
- * Eight states of slots are one cache line. A group is forgotten as on Linux: when
- * a collection, every so many milliseconds, finds that its time is up; but nobody collects: who comes across a slot that
- * the last collection would have emptied takes it for empty.
+ * A group may stand in one of two sets of eight slots, which a hash names, and new ones are put into the emptier
+ * (Y. Azar, A. Broder, A. Karlin, E. Upfal, "Balanced Allocations", SIAM J. Computing 29, 1999): at half load no pair
+ * is ever full. Eight states of slots are one cache line. A group is forgotten as on Linux: when a collection, every so
+ * many milliseconds, finds that its time is up; but nobody collects: who comes across a slot that the last collection
+ * would have emptied takes it for empty.
  */
 #ifndef WEIR_CLASSIFY_NETFILTER_HASHLIMIT_TABLE_H
 #define WEIR_CLASSIFY_NETFILTER_HASHLIMIT_TABLE_H
