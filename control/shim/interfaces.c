@@ -374,10 +374,12 @@ collect_link(void *arg, struct nlmsghdr *message)
 }
 
 static void
-fill_mask(unsigned char *mask, size_t bytes, unsigned int bits)
+fill_mask(struct in6_addr *mask, unsigned int bits)
 {
-	for (size_t i = 0; i<bytes; i++, bits = bits> 8 ? bits - 8 : 0)
-		mask[i] = bits >= 8 ? 0xff : (unsigned char)(0xff00 >> bits);
+	memset(mask, 0, sizeof(*mask));
+	memset(mask, 0xff, bits / 8);
+	if (bits % 8 != 0)
+		mask->s6_addr[bits / 8] = (uint8_t)(0xff00 >> bits % 8);
 }
 
 static void
@@ -391,7 +393,7 @@ collect_address(void *arg, struct nlmsghdr *message)
 	struct address *item;
 
 	if (message->nlmsg_type != RTM_NEWADDR || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
-		(local == NULL && address == NULL))
+		(local == NULL && address == NULL) || info->ifa_prefixlen > 8 * bytes)
 		return;
 	item = collect(arg);
 	item->index = info->ifa_index;
@@ -402,11 +404,11 @@ collect_address(void *arg, struct nlmsghdr *message)
 		memcpy(&item->own.in6.sin6_addr, local, bytes);
 		if (IN6_IS_ADDR_LINKLOCAL(&item->own.in6.sin6_addr))
 			item->own.in6.sin6_scope_id = info->ifa_index;
-		fill_mask(item->mask.in6.sin6_addr.s6_addr, bytes, info->ifa_prefixlen);
+		fill_mask(&item->mask.in6.sin6_addr, info->ifa_prefixlen);
 		return;
 	}
 	memcpy(&item->own.in.sin_addr, local, bytes);
-	fill_mask((unsigned char *)&item->mask.in.sin_addr, bytes, info->ifa_prefixlen);
+	item->mask.in.sin_addr.s_addr = htonl((uint32_t)(UINT64_MAX << (32 - info->ifa_prefixlen)));
 	if (broadcast == NULL && memcmp(local, address != NULL ? address : local, bytes) != 0)
 		broadcast = address; /* the peer's, of a point-to-point link */
 	if (broadcast != NULL) {

@@ -58,11 +58,13 @@ static void
 say(const char *sentence)
 {
 	static char last[FRAME_IOCTL_MAX];
+	size_t length = strlen(sentence);
 	bool said = strcmp(sentence, last) == 0;
 
 	if (sentence[0] == '\0')
 		return;
-	strncpy(last, sentence, sizeof(last) - 1);
+	if (length < sizeof(last))
+		memcpy(last, sentence, length + 1);
 	router_complain(&said, "weir: %s", sentence);
 }
 
