@@ -153,18 +153,18 @@ follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m
 }
 
 static void
-cbq_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+cbq_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
 	struct rte_mbuf *asked[SCHED_BURST];
+	struct class *found[SCHED_BURST];
 	struct verdict verdicts[SCHED_BURST];
 	uint16_t places[SCHED_BURST], count = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t priority = pkt_of(pkts[i])->priority;
-
-		if (unlikely(TC_H_MAJ(priority) == q->handle) && (classes[i] = sched_class_find(q, priority)) != NULL)
+		leaves[i] = class_leaf_slot(q, pkt_of(pkts[i])->priority);
+		if (unlikely(leaves[i] != PKT_LEAF_NONE))
 			continue;
 		verdicts[count].action = TC_ACT_UNSPEC;
 		asked[count] = pkts[i];
@@ -174,15 +174,15 @@ cbq_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 		chain_classify(chain, ctx, asked, count, verdicts);
 	/* A burst's misses on the classes overlap. */
 	for (uint16_t i = 0; i < count; i++) {
-		classes[places[i]] = verdicts[i].action == TC_ACT_OK ? sched_class_find(q, verdicts[i].classid) : NULL;
-		if (classes[places[i]] != NULL)
-			rte_prefetch0(class_priv(classes[places[i]]));
+		found[i] = verdicts[i].action == TC_ACT_OK ? sched_class_find(q, verdicts[i].classid) : NULL;
+		if (found[i] != NULL)
+			rte_prefetch0(class_priv(found[i]));
 	}
 	for (uint16_t i = 0; i < count; i++) {
-		struct class *c = classes[places[i]];
+		bool is_leaf = found[i] != NULL && cbq_level_of(found[i]) == 0;
 
-		if (unlikely(c == NULL || cbq_level_of(c) != 0))
-			classes[places[i]] = follow(q, ctx, asked[i], verdicts[i]);
+		leaves[places[i]] = likely(is_leaf) ? class_leaf_slot(q, verdicts[i].classid)
+						    : class_slot(follow(q, ctx, asked[i], verdicts[i]));
 	}
 }
 

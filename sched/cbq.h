@@ -193,7 +193,7 @@ cbq_class_at(const struct cbq *h, uint32_t place)
 {
 	uint32_t minor = place <= CBQ_MINORS ? place - 1 : (place - 1 - CBQ_MINORS) / CBQ_PRIOS;
 
-	return h->classes->pages[minor >> 8][minor & 0xff];
+	return h->classes->pages[minor >> 8]->classes[minor & 0xff];
 }
 
 static inline unsigned int

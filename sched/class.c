@@ -12,27 +12,30 @@
 
 /* ---- the table */
 
-static struct class **
-table_place(struct class_table *table, uint32_t classid)
+void
+class_set_leaf(struct class *c, struct qdisc *leaf)
 {
-	struct class **page = __atomic_load_n(&table->pages[(classid >> 8) & 0xff], __ATOMIC_ACQUIRE);
+	struct class_page *page = class_page_of(c->qdisc, c->classid);
 
-	return page == NULL ? NULL : &page[classid & 0xff];
+	__atomic_store_n(&c->leaf, leaf, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->leaves[c->classid & 0xff], leaf == NULL ? PKT_LEAF_NONE : c->slot, __ATOMIC_RELEASE);
 }
 
 int
 class_table_add(struct class_table *table, struct class *c)
 {
-	struct class ***page = &table->pages[(c->classid >> 8) & 0xff];
+	struct class_page **page = &table->pages[TC_H_MIN(c->classid) >> 8];
 
 	if (*page == NULL) {
-		struct class **fresh = calloc(256, sizeof(struct class *));
+		struct class_page *fresh = calloc(1, sizeof(*fresh));
 
 		if (fresh == NULL)
 			return -ENOMEM;
+		memset(fresh->leaves, 0xff, sizeof(fresh->leaves)); /* PKT_LEAF_NONE */
 		__atomic_store_n(page, fresh, __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&(*page)[c->classid & 0xff], c, __ATOMIC_RELEASE);
+	__atomic_store_n(&(*page)->classes[c->classid & 0xff], c, __ATOMIC_RELEASE);
+	class_set_leaf(c, c->leaf);
 	c->next = NULL;
 	if (table->last != NULL)
 		table->last->next = c;
@@ -62,10 +65,12 @@ class_table_flush(struct class_table *table, const struct qdisc *q, struct rte_m
 void
 class_table_remove(struct class_table *table, struct class *c)
 {
+	struct class_page *page = class_page_of(c->qdisc, c->classid);
 	struct class *previous = NULL;
 
 	table->flushing = NULL;
-	__atomic_store_n(table_place(table, c->classid), NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->leaves[c->classid & 0xff], PKT_LEAF_NONE, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->classes[c->classid & 0xff], NULL, __ATOMIC_RELEASE);
 	for (struct class **at = &table->first; *at != NULL; previous = *at, at = &(*at)->next) {
 		if (*at == c) {
 			*at = c->next;
@@ -80,13 +85,13 @@ class_table_remove(struct class_table *table, struct class *c)
 struct class *
 sched_class_find(const struct qdisc *q, uint32_t classid)
 {
-	struct class **place;
+	const struct class_page *page;
 	struct class *c;
 
 	if (q->class_table == NULL || TC_H_MAJ(classid) != q->handle)
 		return NULL;
-	place = table_place(q->class_table, classid);
-	c = place == NULL ? NULL : __atomic_load_n(place, __ATOMIC_ACQUIRE);
+	page = class_page_of(q, classid);
+	c = page == NULL ? NULL : __atomic_load_n(&page->classes[classid & 0xff], __ATOMIC_ACQUIRE);
 	return c == NULL && q->ops->classes->any_minor ? q->class_table->first : c;
 }
 
@@ -234,7 +239,7 @@ take_leaf_away(struct class *c)
 	qdisc_evacuate(leaf);
 	qdisc_unlist(leaf);
 	class_keep_counts(c, leaf);
-	c->leaf = NULL;
+	class_set_leaf(c, NULL);
 	leaf->next_listed = c->qdisc->tree->retired_qdiscs;
 	c->qdisc->tree->retired_qdiscs = leaf;
 }
@@ -417,7 +422,7 @@ unlink_class(struct sched_change *change)
 	if (parent != NULL)
 		parent->children--;
 	if (deletion->parents_leaf != NULL) {
-		__atomic_store_n(&parent->leaf, deletion->parents_leaf, __ATOMIC_RELEASE);
+		class_set_leaf(parent, deletion->parents_leaf);
 		if (c->qdisc->ops->classes->grafted != NULL)
 			c->qdisc->ops->classes->grafted(parent, change->tree->now);
 	}

@@ -50,7 +50,7 @@ struct drr {
 static inline struct class *
 class_at(const struct qdisc *q, uint32_t minor)
 {
-	return q->class_table->pages[minor >> 8][minor & 0xff];
+	return q->class_table->pages[minor >> 8]->classes[minor & 0xff];
 }
 
 /* ---- the ring */
@@ -328,8 +328,8 @@ drr_next_event(const struct qdisc *q, uint64_t now)
  * burst's misses on what they name overlap.
  */
 static void
-drr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+drr_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
 	struct rte_mbuf *asked[SCHED_BURST];
@@ -337,8 +337,8 @@ drr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 	uint16_t places[SCHED_BURST], count = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		classes[i] = sched_class_find(q, pkt_of(pkts[i])->priority);
-		if (classes[i] != NULL)
+		leaves[i] = class_leaf_slot(q, pkt_of(pkts[i])->priority);
+		if (leaves[i] != PKT_LEAF_NONE)
 			continue;
 		asked[count] = pkts[i];
 		places[count++] = i;
@@ -348,7 +348,7 @@ drr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 	chain_classify(chain, ctx, asked, count, verdicts);
 	for (uint16_t i = 0; i < count; i++) {
 		if (verdicts[i].action == TC_ACT_OK || verdicts[i].action == TC_ACT_PIPE)
-			classes[places[i]] = sched_class_find(q, verdicts[i].classid);
+			leaves[places[i]] = class_leaf_slot(q, verdicts[i].classid);
 		else if (verdicts[i].action != TC_ACT_UNSPEC)
 			pkt_of(asked[i])->flags |= PKT_SHOT;
 	}

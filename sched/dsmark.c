@@ -71,8 +71,8 @@ ask(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkt
 }
 
 static void
-classify_burst(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+classify_burst(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	const struct dsmark *d = qdisc_priv(q);
 	struct rte_mbuf *asked[DSMARK_BURST];
@@ -93,15 +93,15 @@ classify_burst(const struct qdisc *q, const struct classify_ctx *ctx, struct rte
 	for (uint16_t i = 0; i < asked_count; i++)
 		set_tc_index(d, asked[i], &verdicts[i]);
 	for (uint16_t i = 0; i < n; i++)
-		classes[i] = (pkt_of(pkts[i])->flags & PKT_SHOT) != 0 ? NULL : d->inner.class;
+		leaves[i] = class_slot((pkt_of(pkts[i])->flags & PKT_SHOT) != 0 ? NULL : d->inner.class);
 }
 
 static void
-dsmark_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+dsmark_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	for (uint16_t done = 0; done < n; done += DSMARK_BURST)
-		classify_burst(q, ctx, pkts + done, RTE_MIN(n - done, DSMARK_BURST), classes + done);
+		classify_burst(q, ctx, pkts + done, RTE_MIN(n - done, DSMARK_BURST), leaves + done);
 }
 
 /* ---- data path */

@@ -174,8 +174,8 @@ follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m
 
 /* A priority that is the id of a leaf class decides at once; else the root chain is asked. */
 static void
-hfsc_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+hfsc_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
 	struct rte_mbuf *asked[SCHED_BURST];
@@ -183,10 +183,8 @@ hfsc_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 	uint16_t places[SCHED_BURST], count = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct class *c = sched_class_find(q, pkt_of(pkts[i])->priority);
-
-		classes[i] = c;
-		if (c != NULL && __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) != NULL)
+		leaves[i] = class_leaf_slot(q, pkt_of(pkts[i])->priority);
+		if (leaves[i] != PKT_LEAF_NONE)
 			continue;
 		verdicts[count].action = TC_ACT_UNSPEC;
 		asked[count] = pkts[i];
@@ -194,8 +192,12 @@ hfsc_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 	}
 	if (chain != NULL && count != 0 && !chain_empty(chain))
 		chain_classify(chain, ctx, asked, count, verdicts);
-	for (uint16_t i = 0; i < count; i++)
-		classes[places[i]] = follow(q, ctx, asked[i], verdicts[i]);
+	for (uint16_t i = 0; i < count; i++) {
+		uint32_t leaf =
+			verdicts[i].action == TC_ACT_OK ? class_leaf_slot(q, verdicts[i].classid) : PKT_LEAF_NONE;
+
+		leaves[places[i]] = leaf != PKT_LEAF_NONE ? leaf : class_slot(follow(q, ctx, asked[i], verdicts[i]));
+	}
 }
 
 /* ---- classes */

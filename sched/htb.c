@@ -212,30 +212,16 @@ follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m
 	return default_class(q);
 }
 
-/* The classes that verdicts name, NULL where they name none; a burst's misses on them overlap. */
-static void
-fetch_classes(const struct qdisc *q, const struct verdict *verdicts, struct class **found, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++) {
-		found[i] = verdicts[i].action == TC_ACT_OK ? sched_class_find(q, verdicts[i].classid) : NULL;
-		if (found[i] != NULL) {
-			class_prefetch(found[i]);
-			rte_prefetch0(&found[i]->slot);
-		}
-	}
-}
-
 /*
  * A priority that is the id of a leaf class decides at once, one that is the qdisc's handle means the direct queue; one
  * that is an inner class's starts at that class's chain. Else the root chain is asked.
  */
 static void
-htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+htb_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
 	struct rte_mbuf *asked[SCHED_BURST];
-	struct class *found[SCHED_BURST];
 	struct verdict verdicts[SCHED_BURST];
 	uint16_t places[SCHED_BURST], count = 0;
 
@@ -244,8 +230,8 @@ htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 
 		if (unlikely(TC_H_MAJ(priority) == q->handle) &&
 			(priority == q->handle || sched_class_find(q, priority) != NULL)) {
-			classes[i] =
-				follow(q, ctx, pkts[i], (struct verdict){ .action = TC_ACT_OK, .classid = priority });
+			leaves[i] = class_slot(
+				follow(q, ctx, pkts[i], (struct verdict){ .action = TC_ACT_OK, .classid = priority }));
 			continue;
 		}
 		verdicts[count].action = TC_ACT_UNSPEC;
@@ -254,11 +240,13 @@ htb_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 	}
 	if (chain != NULL && count != 0 && !chain_empty(chain))
 		chain_classify(chain, ctx, asked, count, verdicts);
-	fetch_classes(q, verdicts, found, count);
-	for (uint16_t i = 0; i < count; i++)
-		classes[places[i]] = found[i] != NULL && __atomic_load_n(&found[i]->leaf, __ATOMIC_ACQUIRE) != NULL
-					     ? found[i]
-					     : follow(q, ctx, asked[i], verdicts[i]);
+	for (uint16_t i = 0; i < count; i++) {
+		uint32_t leaf =
+			verdicts[i].action == TC_ACT_OK ? class_leaf_slot(q, verdicts[i].classid) : PKT_LEAF_NONE;
+
+		leaves[places[i]] =
+			likely(leaf != PKT_LEAF_NONE) ? leaf : class_slot(follow(q, ctx, asked[i], verdicts[i]));
+	}
 }
 
 /* ---- classes */

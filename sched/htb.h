@@ -214,7 +214,7 @@ htb_class_at(const struct htb *h, uint32_t turn)
 {
 	uint32_t minor = turn < HTB_MINORS ? turn : (turn - HTB_MINORS) / HTB_PRIOS;
 
-	return class_priv(h->classes->pages[minor >> 8][minor & 0xff]);
+	return class_priv(h->classes->pages[minor >> 8]->classes[minor & 0xff]);
 }
 
 static inline struct class *

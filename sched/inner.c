@@ -26,8 +26,8 @@ inner_next_event(const struct qdisc *q, uint64_t now)
 }
 
 void
-inner_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+inner_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	struct class *c = ((const struct inner *)qdisc_priv(q))->class;
 
@@ -36,7 +36,7 @@ inner_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte
 	if (__atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) == NULL)
 		c = NULL;
 	for (uint16_t i = 0; i < n; i++)
-		classes[i] = c;
+		leaves[i] = class_slot(c);
 }
 
 void

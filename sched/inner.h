@@ -27,8 +27,8 @@ uint16_t inner_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
 uint64_t inner_next_event(const struct qdisc *q, uint64_t now);
 
 /* class_ops.classify: every packet is for the one inside, if there is one. */
-void inner_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes);
+void inner_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves);
 /* class_ops.activate and deactivate: the one child is asked whenever there is backlog, so this is no news. */
 void inner_turned(struct class *c, uint64_t now);
 

@@ -78,8 +78,8 @@ class_by_verdict(const struct prio *p, struct rte_mbuf *m, const struct verdict 
 }
 
 static void
-prio_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+prio_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	const struct prio *p = qdisc_priv(q);
 	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
@@ -92,9 +92,9 @@ prio_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 		uint32_t priority = pkt_of(pkts[i])->priority;
 
 		if (TC_H_MAJ(priority) == q->handle && q->handle != 0) {
-			classes[i] = class_by_minor(p, TC_H_MIN(priority));
+			leaves[i] = class_slot(class_by_minor(p, TC_H_MIN(priority)));
 		} else if (!filters) {
-			classes[i] = class_by_priority(p, priority);
+			leaves[i] = class_slot(class_by_priority(p, priority));
 		} else {
 			asked_at[asked_count] = i;
 			asked[asked_count++] = pkts[i];
@@ -104,7 +104,7 @@ prio_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 		return;
 	chain_classify(chain, ctx, asked, asked_count, verdicts);
 	for (uint16_t i = 0; i < asked_count; i++)
-		classes[asked_at[i]] = class_by_verdict(p, asked[i], &verdicts[i]);
+		leaves[asked_at[i]] = class_slot(class_by_verdict(p, asked[i], &verdicts[i]));
 }
 
 /* ---- data path */

@@ -370,7 +370,7 @@ do_graft(struct sched_change *change)
 	} else {
 		if (graft->old != NULL)
 			class_keep_counts(graft->at, graft->old);
-		__atomic_store_n(&graft->at->leaf, graft->fresh, __ATOMIC_RELEASE);
+		class_set_leaf(graft->at, graft->fresh);
 	}
 }
 

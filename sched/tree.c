@@ -140,34 +140,51 @@ sched_chain_changed(struct sched_tree *tree)
 
 /* ---- classification */
 
+static void classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
+
+/* In the qdiscs of the classes found, as far as they have classes themselves. */
 static void
-classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+classify_below(const struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
+	const uint32_t *leaves)
 {
-	struct class *classes[SCHED_BURST];
 	uint16_t i = 0;
 
-	/* Where nobody below classifies, of leaves nothing is read: there may be thousands, and none near the processor. */
-	bool nested = __atomic_load_n(&q->tree->nested, __ATOMIC_RELAXED) != 0;
-
-	if (!qdisc_classifies(q))
-		return;
-	q->ops->classes->classify(q, ctx, pkts, n, classes);
 	while (i < n) {
-		struct class *c = classes[i];
+		uint32_t found = leaves[i];
 		uint16_t first = i++;
 
-		if (c == NULL || (pkt_of(pkts[first])->flags & PKT_SHOT) != 0)
+		if (found == PKT_LEAF_NONE)
 			continue;
-		pkt_of(pkts[first])->leaf = c->slot;
-		const struct qdisc *leaf = nested ? __atomic_load_n(&c->leaf, __ATOMIC_ACQUIRE) : NULL;
+		const struct qdisc *leaf = __atomic_load_n(&tree_class_at(tree, found)->leaf, __ATOMIC_ACQUIRE);
 
 		if (leaf == NULL || leaf->ops->classes == NULL)
 			continue;
 		/* A run of packets for the same class goes down together. */
-		for (; i < n && classes[i] == c && (pkt_of(pkts[i])->flags & PKT_SHOT) == 0; i++)
-			pkt_of(pkts[i])->leaf = c->slot;
+		while (i < n && leaves[i] == found)
+			i++;
 		classify_from(leaf, ctx, pkts + first, i - first);
 	}
+}
+
+static void
+classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t leaves[SCHED_BURST];
+
+	if (!qdisc_classifies(q))
+		return;
+	q->ops->classes->classify(q, ctx, pkts, n, leaves);
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		if (leaves[i] != PKT_LEAF_NONE && (p->flags & PKT_SHOT) == 0)
+			p->leaf = leaves[i];
+		else
+			leaves[i] = PKT_LEAF_NONE;
+	}
+	/* Where nobody below classifies, of classes nothing is read: there may be thousands, and none near the processor. */
+	if (__atomic_load_n(&q->tree->nested, __ATOMIC_RELAXED) != 0)
+		classify_below(q->tree, ctx, pkts, n, leaves);
 }
 
 static void
@@ -262,17 +279,17 @@ classify_again(struct sched_tree *tree, const struct qdisc *q, const struct clas
 	struct class *before = tree_leaf_of(tree, m);
 
 	p->generation = tree->generation;
-	p->leaf = above == NULL ? PKT_LEAF_NONE : above->slot;
+	p->leaf = class_slot(above);
 	p->flags = (p->flags & ~(PKT_SHOT | PKT_STOLEN)) | PKT_CLASSIFIED;
-	while (q != NULL && q->ops->classes != NULL && q->ops->classes->classify != NULL) {
-		struct class *c = asks_once(tree, q) ? class_kept(q, before) : NULL;
+	while (q != NULL && qdisc_classifies(q)) {
+		uint32_t leaf = class_slot(asks_once(tree, q) ? class_kept(q, before) : NULL);
 
-		if (c == NULL)
-			q->ops->classes->classify(q, &tree->ctx, &m, 1, &c);
-		if (c == NULL || (p->flags & PKT_SHOT) != 0)
+		if (leaf == PKT_LEAF_NONE)
+			q->ops->classes->classify(q, &tree->ctx, &m, 1, &leaf);
+		if (leaf == PKT_LEAF_NONE || (p->flags & PKT_SHOT) != 0)
 			return;
-		p->leaf = c->slot;
-		q = c->leaf;
+		p->leaf = leaf;
+		q = tree_class_at(tree, leaf)->leaf;
 	}
 }
 

@@ -35,9 +35,17 @@ class_prefetch(const struct class *c)
 	rte_prefetch0(&class_room(c)->backlog_bytes);
 }
 
-/* Classes by minor, in pages that exist where there are classes: a lookup is two loads, and readers need no lock. */
+/*
+ * Classes by minor, in pages that exist where there are classes: a lookup is two loads, and readers need no lock. What
+ * classification mostly wants to know stands close together, so that of thousands of classes none is touched.
+ */
+struct class_page {
+	struct class *classes[256];
+	uint32_t leaves[256]; /* slots of those that have a leaf qdisc; PKT_LEAF_NONE: none, or it has none */
+};
+
 struct class_table {
-	struct class **pages[256];
+	struct class_page *pages[256];
 	struct class *first, *last; /* by serial */
 	uint32_t count;
 	struct class *flushing; /* where a flush goes on; NULL: at the first */
@@ -48,6 +56,24 @@ static inline bool
 qdisc_classifies(const struct qdisc *q)
 {
 	return q->ops->classes != NULL && q->ops->classes->classify != NULL;
+}
+
+/* NULL: there is none; q has classes. */
+static inline struct class_page *
+class_page_of(const struct qdisc *q, uint32_t classid)
+{
+	return __atomic_load_n(&q->class_table->pages[TC_H_MIN(classid) >> 8], __ATOMIC_ACQUIRE);
+}
+
+/* The slot of the class that a filter names, if it is q's and has a leaf qdisc; else PKT_LEAF_NONE. */
+static inline uint32_t
+class_leaf_slot(const struct qdisc *q, uint32_t classid)
+{
+	const struct class_page *page = class_page_of(q, classid);
+
+	if (unlikely(page == NULL || TC_H_MAJ(classid) != q->handle))
+		return PKT_LEAF_NONE;
+	return __atomic_load_n(&page->leaves[classid & 0xff], __ATOMIC_ACQUIRE);
 }
 
 /* A chain that was made on demand, and whose it is. */
@@ -133,7 +159,9 @@ tree_forget_leaf(struct rte_mbuf *m)
 static inline struct class *
 tree_class_at(const struct sched_tree *tree, uint32_t leaf)
 {
-	return (struct class *)(class_blocks_at(tree->class_blocks, leaf) + CLASS_ROOM);
+	const struct class_blocks *blocks = __atomic_load_n(&tree->class_blocks, __ATOMIC_ACQUIRE);
+
+	return (struct class *)(class_blocks_at(blocks, leaf) + CLASS_ROOM);
 }
 
 /* NULL: none, or it is gone. */
@@ -180,6 +208,7 @@ void estimator_free(struct sched_tree *tree, struct estimator *e);
 /* ---- class.c */
 int class_table_add(struct class_table *table, struct class *c);
 void class_table_remove(struct class_table *table, struct class *c);
+void class_set_leaf(struct class *c, struct qdisc *leaf); /* (owner) of one that is in its table; NULL: none */
 /* What most classful disciplines do when they are flushed: class by class, each once a call. */
 uint16_t class_table_flush(struct class_table *table, const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);
 void class_free(struct class *c);

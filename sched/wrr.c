@@ -63,8 +63,8 @@ wrr_grafted(struct class *c, uint64_t now)
 
 /* At the owner: a host may get its class here. */
 static void
-wrr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-	struct class **classes)
+wrr_classify(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
 	struct wrr *w = qdisc_priv(q);
 	uint32_t place;
@@ -74,7 +74,7 @@ wrr_classify(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_m
 		wrr_move(w, wrr_class_at(w, place), WRR_IDLE);
 	w->burst = q->tree->bursts;
 	for (uint16_t i = 0; i < n; i++)
-		classes[i] = wrr_class_for((struct qdisc *)(uintptr_t)q, pkts[i], ctx->now);
+		leaves[i] = class_slot(wrr_class_for((struct qdisc *)(uintptr_t)q, pkts[i], ctx->now));
 }
 
 /*

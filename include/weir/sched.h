@@ -283,11 +283,12 @@ struct class_ops {
 	void (*destroy)(
 		struct class *c); /* nobody can see it any more, or init has refused it; NULL: nothing to free */
 	/*
-	 * One level of classification: for each packet the class of q it goes to, NULL: none (default action of the
-	 * discipline: HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker or owner, under RCU.
+	 * One level of classification: for each packet the class of q it goes to, by its slot (class_slot), PKT_LEAF_NONE:
+	 * none (default action of the discipline: HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker
+	 * or owner, under RCU.
 	 */
 	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
-		struct class **classes);
+		uint32_t *leaves);
 	/* classify remembers what it has seen (wrr's hosts) or changes it (dsmark): it is asked at the owner, once a packet */
 	bool at_owner;
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
@@ -416,6 +417,13 @@ static inline void *
 class_priv(const struct class *c)
 {
 	return (void *)(uintptr_t)c->priv;
+}
+
+/* What pkt.leaf says of packets for c. */
+static inline uint32_t
+class_slot(const struct class *c)
+{
+	return c == NULL ? PKT_LEAF_NONE : c->slot;
 }
 
 void qdisc_register(const struct qdisc_ops *ops);
