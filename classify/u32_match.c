@@ -38,60 +38,30 @@ count_matches(struct matches *matches)
 	matches->n = 0;
 }
 
+/* A burst on its way. */
+struct burst {
+	const struct classify_ctx *ctx;
+	unsigned int worker; /* whose counters */
+	struct rte_mbuf **pkts;
+	struct verdict *results;
+	struct matches matches;
+	struct way ways[CLASSIFY_BURST];
+	struct above above[U32_DEPTH_MAX * CLASSIFY_BURST]; /* see above_at */
+};
+
+/* Has the packet's slot come, if its list is flat. */
 static inline void
-look_ahead(struct way *way, struct rte_mbuf *m)
+look_ahead(struct way *way, const struct u32_list *list, struct rte_mbuf *m)
 {
-	const struct u32_list *list = way->list;
+	uint32_t value;
 
-	way->slot = NULL;
-	if (likely(list->flat && u32_read_field(&list->probe, way, m, &way->value))) {
-		way->slot = &list->slots[u32_hash(&list->probe, way->value)];
+	if (likely(list->flat && u32_read_field(&list->probe, way, m, &value))) {
+		way->value = value;
+		way->slot = &list->slots[u32_hash(&list->probe, value)];
 		rte_prefetch0(way->slot);
+	} else {
+		way->slot = NULL;
 	}
-}
-
-/* The packet's value is that of a filter that is not sure. */
-static enum outcome
-ask_unsure(const struct asked *asked, const struct u32_list *list, uint32_t position)
-{
-	enum outcome outcome = CHANGED, then;
-
-	if (list->steps[position].link != NULL)
-		outcome = u32_follow_link(asked, list, position);
-	if (outcome != CHANGED)
-		return outcome;
-	then = u32_conclude(asked, list, position);
-	if (then == DECIDED)
-		return then;
-	asked->way->from = (uint16_t)(position + 1);
-	return u32_ask(asked);
-}
-
-static inline enum outcome
-ask_flat(const struct asked *asked, struct matches *matches)
-{
-	struct way *way = asked->way;
-	const struct u32_list *list = way->list;
-	uint64_t *counters = u32_counters(list, asked->worker);
-	const struct u32_slot *slot = way->slot;
-	uint32_t position;
-
-	if (unlikely(slot == NULL)) {
-		u32_count(counters, list, U32_OUTSIDE, 0);
-		return OVER;
-	}
-	if (slot->value != way->value)
-		slot = u32_find_slot(&list->probe, list->slots, way->value);
-	if (slot->node == 0) {
-		counter_add(u32_ran_off(list, counters), 1);
-		return GOES_ON;
-	}
-	position = slot->node & U32_POSITION;
-	note_match(matches, &counters[U32_MATCHED * list->n + position]);
-	if (unlikely((slot->node & U32_SURE) == 0))
-		return ask_unsure(asked, list, position);
-	*asked->result = (struct verdict){ TC_ACT_OK, slot->classid };
-	return DECIDED;
 }
 
 /* The packet ran off its list's end: it comes back to the filters that led there. */
@@ -102,7 +72,7 @@ come_back(const struct asked *asked)
 	enum outcome outcome = GOES_ON;
 
 	while (outcome == GOES_ON && way->depth != 0) {
-		const struct above *above = &asked->above[--way->depth];
+		const struct above *above = above_at(asked->above, --way->depth);
 
 		way->list = above->list;
 		way->base = above->base;
@@ -114,38 +84,121 @@ come_back(const struct asked *asked)
 	return outcome;
 }
 
+static inline struct asked
+asked_of(struct burst *b, unsigned int place)
+{
+	return (struct asked){ &b->ways[place], &b->above[place], b->pkts[place], b->ctx, b->worker,
+		&b->results[place] };
+}
+
+/* Any list. Here and below, true: the packet is in another list now; false: its answer is there. */
+static __rte_noinline bool
+ask_any(struct burst *b, unsigned int place)
+{
+	struct asked asked = asked_of(b, place);
+	enum outcome outcome = u32_ask(&asked);
+
+	return (outcome == GOES_ON ? come_back(&asked) : outcome) == DOWN;
+}
+
+/* No filter of the flat list has the packet's value. */
+static __rte_noinline bool
+no_match(struct burst *b, unsigned int place)
+{
+	struct asked asked = asked_of(b, place);
+
+	counter_add(u32_ran_off(asked.way->list, u32_counters(asked.way->list, b->worker)), 1);
+	return come_back(&asked) == DOWN;
+}
+
+/* The packet's value is that of a filter that does not decide by that alone, and whose link, if it has one, led nowhere. */
+static __rte_noinline bool
+ask_unsure(struct burst *b, unsigned int place, uint32_t position)
+{
+	struct asked asked = asked_of(b, place);
+	enum outcome outcome = u32_conclude(&asked, asked.way->list, position);
+
+	if (outcome == DECIDED)
+		return false;
+	asked.way->from = (uint16_t)(position + 1);
+	return ask_any(b, place);
+}
+
+static __rte_always_inline bool
+ask_flat(struct burst *b, unsigned int place)
+{
+	struct way *way = &b->ways[place];
+	const struct u32_list *list = way->list;
+	const struct u32_slot *slot = way->slot;
+	uint32_t position;
+
+	if (unlikely(slot->value != way->value))
+		slot = u32_find_slot(&list->probe, list->slots, way->value);
+	if (unlikely(slot->node == 0))
+		return no_match(b, place);
+	position = slot->node & U32_POSITION;
+	note_match(&b->matches, &u32_counters(list, b->worker)[U32_MATCHED * list->n + position]);
+	if ((slot->node & U32_SURE) != 0) {
+		b->results[place] = (struct verdict){ TC_ACT_OK, slot->classid };
+		return false;
+	}
+	if (list->steps[position].link != NULL) {
+		enum outcome outcome = u32_follow_link(way, &b->above[place], b->pkts[place], list, position);
+
+		if (likely(outcome != CHANGED))
+			return outcome == DOWN;
+	}
+	return ask_unsure(b, place, position);
+}
+
+static __rte_always_inline bool
+ask(struct burst *b, unsigned int place)
+{
+	const struct u32_list *list = b->ways[place].list;
+
+	if (likely(b->ways[place].slot != NULL))
+		return ask_flat(b, place);
+	if (!list->flat)
+		return ask_any(b, place);
+	/* The packet ends before the word that all filters ask for. */
+	u32_count(u32_counters(list, b->worker), list, U32_OUTSIDE, 0);
+	return false;
+}
+
 void
 u32_classify_list(const struct u32_list *list, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
 {
-	unsigned int worker = ctx->worker < list->workers ? ctx->worker : 0;
-	struct above above[CLASSIFY_BURST][U32_DEPTH_MAX];
-	struct way ways[CLASSIFY_BURST];
-	uint8_t open[CLASSIFY_BURST]; /* places of packets that are still to be asked */
-	struct matches matches;
-	uint16_t open_n = n;
+	struct burst b; /* filled by hand: little of it is needed */
+	uint8_t open[CLASSIFY_BURST]; /* places of packets that are in another list now */
+	unsigned int open_n = 0;
 
-	matches.n = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		ways[i] = (struct way){ .list = list, .base = pkt_of(pkts[i])->l3_off };
-		open[i] = (uint8_t)i;
+	b.ctx = ctx;
+	b.worker = ctx->worker < list->workers ? ctx->worker : 0;
+	b.pkts = pkts;
+	b.results = results;
+	b.matches.n = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		b.ways[i] = (struct way){ .list = list, .base = pkt_of(pkts[i])->l3_off };
+		look_ahead(&b.ways[i], list, pkts[i]);
 	}
+	for (unsigned int i = 0; i < n; i++) {
+		if (ask(&b, i))
+			open[open_n++] = (uint8_t)i;
+	}
+	count_matches(&b.matches);
 	while (open_n != 0) {
-		uint16_t still_open = 0;
+		unsigned int asked_n = open_n;
 
-		for (uint16_t i = 0; i < open_n; i++)
-			look_ahead(&ways[open[i]], pkts[open[i]]);
-		for (uint16_t i = 0; i < open_n; i++) {
+		open_n = 0;
+		for (unsigned int i = 0; i < asked_n; i++)
+			look_ahead(&b.ways[open[i]], b.ways[open[i]].list, pkts[open[i]]);
+		for (unsigned int i = 0; i < asked_n; i++) {
 			uint8_t place = open[i];
-			struct asked asked = { &ways[place], above[place], pkts[place], ctx, worker, &results[place] };
-			enum outcome outcome = ways[place].list->flat ? ask_flat(&asked, &matches) : u32_ask(&asked);
 
-			if (outcome == GOES_ON)
-				outcome = come_back(&asked);
-			if (outcome == DOWN)
-				open[still_open++] = place;
+			if (ask(&b, place))
+				open[open_n++] = place;
 		}
-		count_matches(&matches);
-		open_n = still_open;
+		count_matches(&b.matches);
 	}
 }

@@ -10,56 +10,9 @@
  */
 #include "u32_way.h"
 
-#define SKIPS (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)
 #define WORDS ((U32_LIST_MAX + 63) / 64)
 
 /* ---- one filter, whose keys all match ----------------------------------------------------------- */
-
-enum outcome
-u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t position)
-{
-	const struct u32_step *step = &list->steps[position];
-	const struct u32_jump *jump = &step->jump;
-	struct way *way = asked->way;
-	uint32_t base = way->base, bucket = 0;
-	const struct u32_list *below;
-
-	if (way->depth == U32_DEPTH_MAX || way->links == U32_LINKS_MAX)
-		return OVER;
-	way->links++;
-	if (step->link->divisor > 1) {
-		rte_be32_t word;
-
-		if (!packet_read(asked->m, (int64_t)base + jump->hash_offset, &word, sizeof(word)))
-			return OVER;
-		bucket = rte_be_to_cpu_32(word & jump->hash_mask) >> step->hash_shift & (step->link->divisor - 1);
-	}
-	if ((step->flags & (TC_U32_OFFSET | TC_U32_VAROFFSET)) != 0) {
-		uint32_t skip = jump->plus;
-		rte_be16_t half;
-
-		if ((step->flags & TC_U32_VAROFFSET) != 0) {
-			if (!packet_read(asked->m, (int64_t)base + jump->at, &half, sizeof(half)))
-				return OVER;
-			skip += (uint32_t)rte_be_to_cpu_16(half & jump->mask) >> jump->shift;
-		}
-		way->nexthdr = RTE_ALIGN_CEIL(skip, 4u);
-	}
-	if ((step->flags & TC_U32_EAT) != 0) {
-		base += way->nexthdr;
-		way->nexthdr = 0;
-	}
-	below = load_acquire(&step->link->lists[bucket]);
-	if (below == NULL ||
-		((step->flags & SKIPS) != 0 && base >= asked->m->pkt_len)) /* nobody to look, or nothing to look at */
-		return CHANGED;
-	asked->above[way->depth++] = (struct above){ list, way->base, position };
-	way->list = below;
-	way->base = base;
-	way->from = 0;
-	rte_prefetch0(below);
-	return DOWN;
-}
 
 enum outcome
 u32_conclude(const struct asked *asked, const struct u32_list *list, uint32_t position)
@@ -96,7 +49,7 @@ settle(const struct asked *asked, const struct u32_list *list, uint32_t position
 	}
 	if (step->link == NULL)
 		return u32_conclude(asked, list, position);
-	outcome = u32_follow_link(asked, list, position);
+	outcome = u32_follow_link(asked->way, asked->above, asked->m, list, position);
 	if (outcome != CHANGED)
 		return outcome;
 	then = u32_conclude(asked, list, position);

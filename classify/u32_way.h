@@ -30,10 +30,17 @@ struct above { /* whence a link led down */
 	uint32_t position;
 };
 
+/* Of the packets of a burst, those of one depth stand side by side, as mostly there is but one. */
+static inline struct above *
+above_at(struct above *above, unsigned int depth)
+{
+	return &above[depth * CLASSIFY_BURST];
+}
+
 /* What is known while one packet is asked. */
 struct asked {
 	struct way *way;
-	struct above *above; /* [U32_DEPTH_MAX] */
+	struct above *above; /* see above_at */
 	struct rte_mbuf *m;
 	const struct classify_ctx *ctx;
 	unsigned int worker; /* whose counters */
@@ -52,9 +59,6 @@ enum outcome {
 enum outcome u32_ask(const struct asked *asked);
 /* What a filter says itself when its keys match; its link, if it has one, has come to nothing. */
 enum outcome u32_conclude(const struct asked *asked, const struct u32_list *list, uint32_t position);
-/* Down the filter's link. CHANGED: there is nothing to be found there. */
-enum outcome u32_follow_link(const struct asked *asked, const struct u32_list *list, uint32_t position);
-
 /* The packet's value of a field; false: it ends before it. */
 static inline bool
 u32_read_field(const struct u32_probe *field, const struct way *way, struct rte_mbuf *m, uint32_t *value)
@@ -78,6 +82,55 @@ u32_find_slot(const struct u32_probe *probe, const struct u32_slot *slots, uint3
 	while (slots[at].value != value && slots[at].node != 0)
 		at = (at + 1) & probe->slot_mask;
 	return &slots[at];
+}
+
+#define U32_SKIPS (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)
+
+/* Down the filter's link. CHANGED: there is nothing to be found there. */
+static inline enum outcome
+u32_follow_link(
+	struct way *way, struct above *above, struct rte_mbuf *m, const struct u32_list *list, uint32_t position)
+{
+	const struct u32_step *step = &list->steps[position];
+	const struct u32_jump *jump = &step->jump;
+	uint32_t base = way->base, bucket = 0;
+	const struct u32_list *below;
+
+	if (unlikely(way->depth == U32_DEPTH_MAX || way->links == U32_LINKS_MAX))
+		return OVER;
+	way->links++;
+	if (step->link->divisor > 1) {
+		rte_be32_t word;
+
+		if (!packet_read(m, (int64_t)base + jump->hash_offset, &word, sizeof(word)))
+			return OVER;
+		bucket = rte_be_to_cpu_32(word & jump->hash_mask) >> step->hash_shift & (step->link->divisor - 1);
+	}
+	if ((step->flags & (TC_U32_OFFSET | TC_U32_VAROFFSET)) != 0) {
+		uint32_t skip = jump->plus;
+		rte_be16_t half;
+
+		if ((step->flags & TC_U32_VAROFFSET) != 0) {
+			if (!packet_read(m, (int64_t)base + jump->at, &half, sizeof(half)))
+				return OVER;
+			skip += (uint32_t)rte_be_to_cpu_16(half & jump->mask) >> jump->shift;
+		}
+		way->nexthdr = RTE_ALIGN_CEIL(skip, 4u);
+	}
+	if ((step->flags & TC_U32_EAT) != 0) {
+		base += way->nexthdr;
+		way->nexthdr = 0;
+	}
+	below = load_acquire(&step->link->lists[bucket]);
+	if (unlikely(below == NULL || ((step->flags & U32_SKIPS) != 0 &&
+					      base >= m->pkt_len))) /* nobody to look, or nothing to look at */
+		return CHANGED;
+	*above_at(above, way->depth++) = (struct above){ list, way->base, position };
+	way->list = below;
+	way->base = base;
+	way->from = 0;
+	rte_prefetch0(below);
+	return DOWN;
 }
 
 static inline void
