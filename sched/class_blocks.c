@@ -79,7 +79,7 @@ add_block(struct class_blocks **all, uint32_t stride, uint32_t before, struct rc
 	*block = (struct class_block){
 		.memory = memory, .stride = stride, .bytes = (uint32_t)bytes, .free = CLASS_PLACES
 	};
-	__atomic_store_n(&(*all)->count, (*all)->count + 1, __ATOMIC_RELEASE);
+	(*all)->count++;
 	return block;
 }
 
@@ -108,7 +108,7 @@ class_blocks_get(struct class_blocks **all, size_t bytes, uint32_t *slot, struct
 		memcpy(&block->free, memory, sizeof(block->free));
 	memset(memory, 0, bytes);
 	if (place == block->used)
-		__atomic_store_n(&block->used, place + 1, __ATOMIC_RELEASE);
+		block->used++;
 	return memory;
 }
 

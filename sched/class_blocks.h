@@ -10,7 +10,7 @@
  *               |
  *               +-> room, class | room, class | ...
  *
- * Control makes and frees classes; the owner of the tree may read meanwhile. Blocks go when the tree does.
+ * Control makes and frees classes; others may look up meanwhile those whose slots they have. Blocks go when the tree does.
  */
 #ifndef WEIR_SCHED_CLASS_BLOCKS_H
 #define WEIR_SCHED_CLASS_BLOCKS_H
@@ -26,8 +26,8 @@
 struct class_block {
 	uint8_t *memory;
 	uint32_t stride; /* bytes from one class to the next, with the room before each */
-	uint32_t used; /* places that have ever been in use */
 	/* control's */
+	uint32_t used; /* places that have ever been in use */
 	uint32_t bytes; /* of memory */
 	uint32_t free; /* one that is free again: the next such stands at its start; CLASS_PLACES: none */
 };
@@ -50,15 +50,6 @@ class_blocks_at(const struct class_blocks *all, uint32_t slot)
 	const struct class_block *block = &all->blocks[slot >> CLASS_PLACE_BITS];
 
 	return block->memory + (size_t)block->stride * (slot % CLASS_PLACES);
-}
-
-/* Has it ever been in use? */
-static inline int
-class_blocks_know(const struct class_blocks *all, uint32_t slot)
-{
-	uint32_t block = slot >> CLASS_PLACE_BITS;
-
-	return block < all->count && slot % CLASS_PLACES < all->blocks[block].used;
 }
 
 #endif

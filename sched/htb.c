@@ -13,6 +13,7 @@
 
 #include "fifo.h"
 #include "htb.h"
+#include "leaf.h"
 
 _Static_assert(offsetof(struct class, priv) % RTE_CACHE_LINE_SIZE + sizeof(struct htb_class) == RTE_CACHE_LINE_SIZE,
 	"a leaf's packet touches one line of its class");
@@ -112,15 +113,16 @@ enqueue_run(struct qdisc *q, struct htb *h, struct class *c, struct rte_mbuf **p
 }
 
 static uint16_t
-htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+enqueue_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
-	const struct sched_tree *tree = q->tree;
+	struct class *found[SCHED_BURST];
 	uint16_t i = 0, taken = 0, queued = 0;
 	uint64_t bytes = 0;
 
+	leaf_find(q, pkts, n, found);
 	while (i < n) {
-		struct class *c = tree_class_of(tree, q, pkts[i]);
+		struct class *c = tree_class_above(q, found[i]);
 		struct qdisc *leaf = c == NULL ? NULL : c->leaf;
 
 		if (likely(leaf != NULL && leaf->plain && fifo_take(leaf, pkts[i], &bytes))) {
@@ -133,6 +135,16 @@ htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	}
 	qdisc_queued_below(q, taken, bytes);
 	return taken + queued;
+}
+
+static uint16_t
+htb_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	uint16_t queued = 0;
+
+	for (uint16_t done = 0; done < n; done += SCHED_BURST)
+		queued += enqueue_burst(q, pkts + done, RTE_MIN(n - done, SCHED_BURST), now);
+	return queued;
 }
 
 static uint16_t
@@ -212,6 +224,34 @@ follow(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf *m
 	return default_class(q);
 }
 
+static void
+classify_by_filters(
+	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
+{
+	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
+	struct verdict verdicts[SCHED_BURST];
+
+	if (chain == NULL || chain_empty(chain)) {
+		for (uint16_t i = 0; i < n; i++)
+			leaves[i] = class_slot(default_class(q));
+		return;
+	}
+	chain_classify(chain, ctx, pkts, n, verdicts);
+	for (uint16_t i = 0; i < n; i++) {
+		leaves[i] = verdicts[i].action == TC_ACT_OK ? class_leaf_slot(q, verdicts[i].classid) : PKT_LEAF_NONE;
+		if (unlikely(leaves[i] == PKT_LEAF_NONE))
+			leaves[i] = class_slot(follow(q, ctx, pkts[i], verdicts[i]));
+	}
+}
+
+/* It is the qdisc or one of its classes. */
+static inline bool
+priority_decides(const struct qdisc *q, uint32_t priority)
+{
+	return unlikely(TC_H_MAJ(priority) == q->handle) &&
+	       (priority == q->handle || sched_class_find(q, priority) != NULL);
+}
+
 /*
  * A priority that is the id of a leaf class decides at once, one that is the qdisc's handle means the direct queue; one
  * that is an inner class's starts at that class's chain. Else the root chain is asked.
@@ -220,32 +260,18 @@ static void
 htb_classify(
 	const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n, uint32_t *leaves)
 {
-	const struct chain *chain = __atomic_load_n(&q->chain, __ATOMIC_ACQUIRE);
-	struct rte_mbuf *asked[SCHED_BURST];
-	struct verdict verdicts[SCHED_BURST];
-	uint16_t places[SCHED_BURST], count = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0, run; i < n; i += run) {
 		uint32_t priority = pkt_of(pkts[i])->priority;
 
-		if (unlikely(TC_H_MAJ(priority) == q->handle) &&
-			(priority == q->handle || sched_class_find(q, priority) != NULL)) {
+		if (priority_decides(q, priority)) {
 			leaves[i] = class_slot(
 				follow(q, ctx, pkts[i], (struct verdict){ .action = TC_ACT_OK, .classid = priority }));
+			run = 1;
 			continue;
 		}
-		verdicts[count].action = TC_ACT_UNSPEC;
-		asked[count] = pkts[i];
-		places[count++] = i;
-	}
-	if (chain != NULL && count != 0 && !chain_empty(chain))
-		chain_classify(chain, ctx, asked, count, verdicts);
-	for (uint16_t i = 0; i < count; i++) {
-		uint32_t leaf =
-			verdicts[i].action == TC_ACT_OK ? class_leaf_slot(q, verdicts[i].classid) : PKT_LEAF_NONE;
-
-		leaves[places[i]] =
-			likely(leaf != PKT_LEAF_NONE) ? leaf : class_slot(follow(q, ctx, asked[i], verdicts[i]));
+		for (run = 1; i + run < n && !priority_decides(q, pkt_of(pkts[i + run])->priority);)
+			run++;
+		classify_by_filters(q, ctx, pkts + i, run, leaves + i);
 	}
 }
 

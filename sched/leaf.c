@@ -48,16 +48,17 @@ enqueue_run(struct qdisc *q, struct class *c, struct rte_mbuf **pkts, uint16_t n
 	return run;
 }
 
-uint16_t
-leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+static uint16_t
+enqueue_burst(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
-	const struct sched_tree *tree = q->tree;
+	struct class *found[SCHED_BURST];
 	bool moving = qdisc_moving(q);
 	uint16_t i = 0, taken = 0, queued = 0;
 	uint64_t bytes = 0;
 
+	leaf_find(q, pkts, n, found);
 	while (i < n) {
-		struct class *c = tree_class_of(tree, q, pkts[i]);
+		struct class *c = tree_class_above(q, found[i]);
 		struct qdisc *leaf;
 
 		if (unlikely(c == NULL))
@@ -74,4 +75,14 @@ leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, u
 	}
 	qdisc_queued_below(q, taken, bytes);
 	return taken + queued;
+}
+
+uint16_t
+leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	uint16_t queued = 0;
+
+	for (uint16_t done = 0; done < n; done += SCHED_BURST)
+		queued += enqueue_burst(q, otherwise, pkts + done, RTE_MIN(n - done, SCHED_BURST), now);
+	return queued;
 }

@@ -18,6 +18,38 @@ struct leaf_sums {
 	uint64_t bytes;
 };
 
+/* A class whose leaf stands elsewhere, and must be there itself: the leaf. */
+static inline void
+leaf_prefetch(const struct class *c)
+{
+	if (unlikely(c->leaf != class_room(c)) && c->leaf != NULL)
+		qdisc_prefetch_self(c->leaf);
+}
+
+/*
+ * First stage of an enqueue of at most SCHED_BURST packets: the classes that they are for, of q or below it, which have
+ * not been near the processor since their last packets, are fetched together. What is found is for tree_class_above.
+ */
+static inline void
+leaf_find(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct class **found)
+{
+	const struct sched_tree *tree = q->tree;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t leaf = pkt_of(pkts[i])->leaf;
+
+		found[i] = NULL;
+		if (likely(leaf != PKT_LEAF_NONE)) {
+			found[i] = tree_class_at(tree, leaf);
+			class_prefetch(found[i]);
+		}
+	}
+	for (uint16_t i = 0; unlikely(tree->leaves_elsewhere != 0) && i < n; i++) {
+		if (found[i] != NULL)
+			leaf_prefetch(found[i]);
+	}
+}
+
 /*
  * Enqueue of a discipline whose classes all packets go to: `otherwise` has those that no class is for; NULL: they are
  * dropped. Those of them that a change moves here go ahead of all (qdisc_put_ahead). Who turns busy is told (class_ops.activate), and who may wait by itself, that something has come
@@ -68,14 +100,6 @@ leaf_first_bytes(struct qdisc *leaf, uint64_t now)
 		return bytes;
 	m = qdisc_peek(leaf, now);
 	return m == NULL ? 0 : pkt_queued_bytes(m);
-}
-
-/* A class whose leaf stands elsewhere, and must be there itself: the leaf. */
-static inline void
-leaf_prefetch(const struct class *c)
-{
-	if (unlikely(c->leaf != class_room(c)) && c->leaf != NULL)
-		qdisc_prefetch_self(c->leaf);
 }
 
 /* What a leaf, which must be there, will touch to give a packet; the packet itself is for who sends it to fetch. */

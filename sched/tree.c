@@ -341,12 +341,9 @@ classify_anew(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 	return kept;
 }
 
-/*
- * First stage of an enqueue: the class that each packet is for is fetched, which has not been near the processor since
- * its last packet. False: some packet is to be classified, or was shot.
- */
+/* They are enqueued now. False: some packet is to be classified, or was shot. */
 static inline bool
-fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, const struct class **classes)
+are_classified(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint32_t generation = tree->generation;
 	bool ready = true;
@@ -356,37 +353,16 @@ fetch_classes(const struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n,
 
 		ready &= p->generation == generation && (p->flags & (PKT_CLASSIFIED | PKT_SHOT)) == PKT_CLASSIFIED;
 		p->time_ns = tree->now;
-		classes[i] = NULL;
-		if (class_blocks_know(tree->class_blocks, p->leaf)) {
-			classes[i] = tree_class_at(tree, p->leaf);
-			class_prefetch(classes[i]);
-		}
 	}
 	return ready;
-}
-
-/* Second stage: what of their leaves was not fetched with them. */
-static void
-fetch_leaves(const struct class **classes, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++) {
-		const struct qdisc *leaf = classes[i] == NULL ? NULL : classes[i]->leaf;
-
-		if (leaf != NULL && leaf != class_room(classes[i]))
-			qdisc_prefetch_self(leaf);
-	}
 }
 
 /* Gives a burst to the root. */
 static uint16_t
 enqueue_burst(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct class *classes[SCHED_BURST];
-
-	if (unlikely(!fetch_classes(tree, pkts, n, classes)))
+	if (unlikely(!are_classified(tree, pkts, n)))
 		n = classify_anew(tree, pkts, n);
-	else if (unlikely(tree->leaves_elsewhere != 0))
-		fetch_leaves(classes, n);
 	return n == 0 ? 0 : qdisc_enqueue(tree->root, pkts, n, tree->now);
 }
 

@@ -83,9 +83,9 @@ wrr_classify(
  * has now has shot it.
  */
 static struct class *
-class_now(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
+class_now(struct qdisc *q, struct class *c, struct rte_mbuf *m, uint64_t now)
 {
-	struct class *c = tree_class_of(q->tree, q, m), *host;
+	struct class *host;
 
 	if (likely(c != NULL && wrr_has_host(qdisc_priv(q), c, m)))
 		return c;
@@ -93,16 +93,18 @@ class_now(struct qdisc *q, struct rte_mbuf *m, uint64_t now)
 	return host == c || tree_choose_class(q->tree, host, m) ? host : NULL;
 }
 
-static uint16_t
-wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+static void
+enqueue_burst(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct wrr *w = qdisc_priv(q);
+	struct class *found[SCHED_BURST];
 	bool moving = qdisc_moving(q);
-	uint32_t before = q->backlog_pkts, taken = 0;
+	uint32_t taken = 0;
 	uint64_t bytes = 0;
 
+	leaf_find(q, pkts, n, found);
 	for (uint16_t i = 0; i < n; i++) {
-		struct class *c = class_now(q, pkts[i], now);
+		struct class *c = class_now(q, tree_class_above(q, found[i]), pkts[i], now);
 		struct wrr_class *cl;
 
 		if (unlikely(c == NULL))
@@ -123,6 +125,15 @@ wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			wrr_move(w, cl, WRR_BUSY);
 	}
 	qdisc_queued_below(q, taken, bytes);
+}
+
+static uint16_t
+wrr_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	uint32_t before = q->backlog_pkts;
+
+	for (uint16_t done = 0; done < n; done += SCHED_BURST)
+		enqueue_burst(q, pkts + done, RTE_MIN(n - done, SCHED_BURST), now);
 	return (uint16_t)(q->backlog_pkts - before);
 }
 

@@ -56,7 +56,6 @@ take(struct class_blocks **all, uint32_t i)
 static void
 check(const struct class_blocks *all, uint32_t i)
 {
-	assert_true(class_blocks_know(all, places[i].slot));
 	assert_ptr_equal(class_blocks_at(all, places[i].slot), places[i].memory);
 	assert_true(all_are(places[i].memory, places[i].bytes, (uint8_t)(i % 251 + 1)));
 }
@@ -85,22 +84,6 @@ slots_lead_to_places_that_nobody_else_has(void **state)
 	class_blocks_destroy(all);
 }
 
-static void
-what_was_never_taken_is_not_known(void **state)
-{
-	struct class_blocks *all;
-	uint32_t slot;
-
-	assert_int_equal(class_blocks_create(&all), 0);
-	assert_false(class_blocks_know(all, 0));
-	assert_non_null(class_blocks_get(&all, 576, &slot, NULL));
-	assert_true(class_blocks_know(all, slot));
-	assert_false(class_blocks_know(all, slot + 1));
-	assert_false(class_blocks_know(all, slot + CLASS_PLACES));
-	assert_false(class_blocks_know(all, UINT32_MAX));
-	class_blocks_destroy(all);
-}
-
 /* Or a router that is configured anew all the time would grow. */
 static void
 what_was_given_back_is_used_again(void **state)
@@ -124,7 +107,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_lead_to_places_that_nobody_else_has),
-		cmocka_unit_test(what_was_never_taken_is_not_known),
 		cmocka_unit_test(what_was_given_back_is_used_again),
 	};
 
