@@ -31,10 +31,15 @@ cbq_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	wheel_init(&h->wheel, now);
 	h->top_level = CBQ_LEVELS;
 	h->classes = q->class_table;
-	/* Not the arena's: of this, only the pages that are touched are to be memory. */
+	/* Not the arena's: of these, only the pages that are touched are to be memory. */
 	h->turns = calloc(CBQ_PLACES, sizeof(*h->turns));
-	if (h->turns == NULL)
+	h->rounds = calloc((size_t)2 * CBQ_PRIOS * ROW_PLACES, sizeof(*h->rounds));
+	if (h->turns == NULL || h->rounds == NULL)
 		return error_set(err, ENOMEM, "out of memory for the turns of cbq's classes");
+	for (size_t prio = 0; prio < CBQ_PRIOS; prio++) {
+		h->leaf_rows[prio].now.leaves = h->rounds + 2 * prio * ROW_PLACES;
+		h->leaf_rows[prio].next.leaves = h->rounds + (2 * prio + 1) * ROW_PLACES;
+	}
 	return cbq_root_init(q, conf, now, err);
 }
 
@@ -47,6 +52,7 @@ cbq_destroy(struct qdisc *q)
 	while ((chunk = wheel_take(&h->wheel)) != NULL)
 		qdisc_dealloc(q, chunk, sizeof(*chunk));
 	free(h->turns);
+	free(h->rounds);
 }
 
 /* What no class is for goes to the root's own queue: tc-cbq-details(8), fallback algorithm (iii). */

@@ -37,6 +37,7 @@
 #include <weir/sched.h>
 
 #include "pkt_queue.h"
+#include "row.h"
 #include "tree.h"
 #include "turns.h"
 #include "waiting.h"
@@ -47,19 +48,31 @@
 #define CBQ_MINORS 65536u
 #define CBQ_PLACES (1 + CBQ_MINORS + CBQ_MINORS * CBQ_PRIOS)
 
-/* Where a class with somebody to serve stands. */
+/* Where a class with somebody to serve stands. Who came to its row unseen says that it waits. */
 enum cbq_standing {
 	CBQ_OWN, /* not over its limit: in the row of its level */
 	CBQ_BORROWS, /* in its parent's ring */
 	CBQ_WAITS, /* bounded: nowhere */
 };
 
-/* What a class waits for in the wheel, which knows it as the class's address with this in the lowest bits. */
+/*
+ * What a class waits for in the wheel, which knows it as the class's address with this in the lowest bits, and a leaf's
+ * prio above it.
+ */
 enum cbq_wait {
 	CBQ_WAIT_LIMIT, /* not to be over its limit any more */
 	CBQ_WAIT_PARKED, /* a packet from its leaf qdisc */
-	CBQ_WAIT_KINDS,
+	/*
+	 * As CBQ_WAIT_LIMIT, of a bounded leaf: it stands nowhere meanwhile and sends nothing, so it can send then, and
+	 * goes to its row unseen. When its turn comes its standing is mended.
+	 */
+	CBQ_WAIT_ROW,
 };
+
+#define CBQ_WAITS           2u /* at a time: for its limit in one way or the other, and parked */
+#define CBQ_WAIT_MASK       3u
+#define CBQ_WAIT_PRIO_SHIFT 2 /* prio - 1 */
+#define CBQ_WAIT_BITS       31u
 
 struct cbq_class {
 	/* the rest of struct class's hot line */
@@ -76,7 +89,8 @@ struct cbq_class {
 	bool parked : 1; /* its leaf has packets but gives none until the wheel says so */
 	bool delayed : 1; /* it has an offtime */
 	bool lends : 1; /* false: all of its rate is isolated classes' */
-	bool armed : 1; /* stands in the wheel for CBQ_WAIT_LIMIT, never later than its limit ends */
+	bool armed : 1; /* stands in the wheel for its limit, never later than that ends, or in its row unseen */
+	uint16_t place; /* of a leaf in its row, unless it came there unseen */
 	uint32_t overactions; /* times that it was made to wait */
 	/* a line: the estimator */
 	int64_t avgidle; /* tokens, see weir/rate.h; at last_ns */
@@ -130,17 +144,29 @@ struct cbq_look_ahead {
 	const struct class *seen[CBQ_AHEAD];
 };
 
+#define CBQ_CHARGES 64
+
+/* A packet that a class is to be charged with. */
+struct cbq_charge {
+	struct cbq_class *cl;
+	uint32_t bytes;
+};
+
 struct cbq {
 	uint16_t busy_levels; /* a bit for each level with a busy row */
 	uint8_t top_level; /* the paper's variable; CBQ_LEVELS: infinity */
 	uint16_t busy_rows[CBQ_LEVELS]; /* a bit for each prio with a class that can send */
-	struct turn_ring rows[CBQ_LEVELS][CBQ_PRIOS];
+	struct row leaf_rows[CBQ_PRIOS]; /* level 0: of struct cbq_class */
+	struct turn_ring rows[CBQ_LEVELS][CBQ_PRIOS]; /* from level 1 on */
 	struct turn *turns; /* CBQ_PLACES of them */
+	void **rounds; /* the memory of leaf_rows */
 	const struct class_table *classes; /* by minor */
 	struct class *root;
 	struct cbq_prio prios[CBQ_PRIOS];
 	struct cbq_look_ahead ahead;
-	struct due_look look;
+	uint64_t served_ns; /* when it was last asked for packets */
+	unsigned int charge_count;
+	struct cbq_charge charges[CBQ_CHARGES];
 	uint32_t named; /* the minor of the last class that was given its id here; control's */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct wheel wheel;
@@ -228,14 +254,50 @@ void cbq_take_out(struct cbq *h, struct cbq_class *cl);
 void cbq_put_in(struct cbq *h, struct cbq_class *cl, uint64_t now);
 /* Where does cl, which has somebody to serve, stand now? To be called after a charge, or when the wheel says so. */
 void cbq_review(struct cbq *h, struct cbq_class *cl, uint64_t now);
+/* Out of its row, if it stands there; else false. */
+bool cbq_row_remove(struct cbq *h, struct cbq_class *cl);
 /*
- * The leaf, or class with a queue of its own, whose turn it is in a busy row; *lender is at whose expense it sends, and
- * *ring where it stands. A leaf at its own expense lends to itself.
+ * The leaf, or class with a queue of its own, whose turn it is in a busy row from level 1 on; *lender is at whose
+ * expense it sends, and *ring where it stands.
  */
-struct cbq_class *cbq_next_leaf(
+struct cbq_class *cbq_next_borrower(
 	struct cbq *h, unsigned int level, unsigned int prio, struct cbq_class **lender, const struct turn_ring **ring);
 /* It has sent `bytes`, none if it could not: what that leaves of its turn. */
 void cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes);
+
+static inline void
+cbq_made_to_wait(struct cbq_class *cl)
+{
+	cl->overactions++;
+	cbq_class_of(cl)->qdisc->overlimits++;
+}
+
+static inline void
+cbq_row_is_busy(struct cbq *h, unsigned int prio)
+{
+	h->busy_rows[0] |= (uint16_t)(1u << prio);
+	h->busy_levels |= 1;
+}
+
+/* Somebody has left. */
+static inline void
+cbq_row_look(struct cbq *h, unsigned int prio)
+{
+	if (likely(!row_is_empty(&h->leaf_rows[prio])))
+		return;
+	h->busy_rows[0] &= (uint16_t) ~(1u << prio);
+	if (h->busy_rows[0] == 0)
+		h->busy_levels &= (uint16_t)~1u;
+}
+
+/* The first leaf leaves its row. */
+static inline void
+cbq_row_remove_first(struct cbq *h, unsigned int prio)
+{
+	row_remove_first(&h->leaf_rows[prio]);
+	h->prios[prio].busy--;
+	cbq_row_look(h, prio);
+}
 
 /* ---- cbq_top_level.c: at the owner, while the top-level guidelines are kept */
 
@@ -251,8 +313,10 @@ void cbq_choose_row(const struct cbq *h, unsigned int *level, unsigned int *prio
 void cbq_unpark(struct cbq *h, struct cbq_class *cl, uint64_t now);
 /* To be told when it is not over its limit any more. */
 void cbq_arm(struct cbq *h, struct cbq_class *cl);
-/* Out of the wheel, as before it goes. */
+/* Out of the wheel, or of its row if it came there unseen, as before it goes. */
 void cbq_disarm(struct cbq *h, struct cbq_class *cl);
+/* The classes above those who sent at their own expense are charged: before anybody asks about them. */
+void cbq_pay_charges(struct cbq *h, uint64_t now);
 uint16_t cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 
 #endif

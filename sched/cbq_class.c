@@ -198,7 +198,7 @@ static int
 allocate_chunks(struct qdisc *q, struct wheel_chunk **chunks)
 {
 	struct cbq *h = qdisc_priv(q);
-	uint32_t needed = wheel_chunks_for((q->class_table->count + 1) * CBQ_WAIT_KINDS);
+	uint32_t needed = wheel_chunks_for((q->class_table->count + 1) * CBQ_WAITS);
 
 	for (; h->chunks < needed; h->chunks++) {
 		struct wheel_chunk *chunk = qdisc_alloc(q, sizeof(*chunk));

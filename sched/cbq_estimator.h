@@ -43,38 +43,70 @@ cbq_gap(const struct cbq_class *cl, uint64_t now)
 	return (int64_t)((gap_ns < CBQ_GAP_MAX_NS ? gap_ns : CBQ_GAP_MAX_NS) << TOKENS_SHIFT);
 }
 
+/* A class's average while packets are charged to it at one time: it stays in registers. */
+struct cbq_meter {
+	int64_t avgidle; /* tokens */
+	int64_t gap; /* tokens: the next packet's */
+	uint64_t until_ns;
+	bool regulated;
+};
+
+static inline struct cbq_meter
+cbq_meter_read(const struct cbq_class *cl, uint64_t now)
+{
+	return (struct cbq_meter){ .avgidle = cl->avgidle,
+		.gap = cbq_gap(cl, now),
+		.until_ns = cl->until_ns > now ? cl->until_ns : now,
+		.regulated = cl->regulated };
+}
+
+static inline void
+cbq_meter_write(struct cbq_class *cl, const struct cbq_meter *meter, uint64_t now)
+{
+	cl->avgidle = meter->avgidle;
+	cl->last_ns = now > cl->last_ns ? now : cl->last_ns;
+	cl->until_ns = meter->until_ns;
+	cl->regulated = meter->regulated;
+}
+
 /*
  * `bytes` have left at its expense, or at the expense of who is below it; waited: somebody waited for it to be under
  * its limit.
  */
 static inline void
-cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
+cbq_meter_charge(struct cbq_meter *meter, const struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
 {
-	bool in_time = cl->until_ns <= now, exact = cl->regulated && in_time && waited;
-	uint64_t until_ns;
-	int64_t cost = rate_cost(&cl->rate, bytes), most = exact ? cl->catch_up : cl->maxidle, avgidle = cl->avgidle,
-		offtime = 0;
+	bool exact = meter->regulated && waited && meter->until_ns <= now;
+	int64_t cost = rate_cost(&cl->rate, bytes), most = exact ? cl->catch_up : cl->maxidle, avgidle = meter->avgidle;
 
-	if (unlikely(cl->delayed))
-		offtime = cbq_more(cl)->offtime;
 	if (!exact)
 		avgidle -= avgidle >> cl->ewma_log;
-	avgidle += cbq_gap(cl, now) - cost;
-	if (avgidle > most)
-		avgidle = most;
-	if (avgidle < cl->minidle)
-		avgidle = cl->minidle;
-	cl->avgidle = avgidle;
-	cl->last_ns = now > cl->last_ns ? now : cl->last_ns;
-	if (avgidle < 0)
-		cl->regulated = true;
+	avgidle += meter->gap - cost;
+	avgidle = avgidle > most ? most : avgidle;
+	avgidle = avgidle < cl->minidle ? cl->minidle : avgidle;
+	meter->avgidle = avgidle;
+	meter->gap = 0;
+	meter->regulated = meter->regulated || avgidle < 0;
 	/*
 	 * Regulated, it also waits for its time where there is no debt: packets that are due one by one leave one by
 	 * one.
 	 */
-	until_ns = cl->regulated && avgidle < cost ? now + ns_from_tokens(cost - avgidle + offtime) : now;
-	/* Sending before its time never brings that nearer. */
-	cl->until_ns = in_time || until_ns > cl->until_ns ? until_ns : cl->until_ns;
+	if (meter->regulated && avgidle < cost) {
+		uint64_t until_ns =
+			now + ns_from_tokens(cost - avgidle + (unlikely(cl->delayed) ? cbq_more(cl)->offtime : 0));
+
+		/* Sending before its time never brings that nearer. */
+		meter->until_ns = until_ns > meter->until_ns ? until_ns : meter->until_ns;
+	}
+}
+
+static inline void
+cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
+{
+	struct cbq_meter meter = cbq_meter_read(cl, now);
+
+	cbq_meter_charge(&meter, cl, bytes, waited, now);
+	cbq_meter_write(cl, &meter, now);
 }
 
 /* Somebody waits again, after a time in which nobody did. */

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* CBQ: timers and sending. */
+/*
+ * CBQ: timers and sending. A leaf sends at its own expense as long as its turn lasts and it is not over its limit; the
+ * classes above it are charged when the burst is done, each with all that is its at once. What a leaf's turn will touch
+ * is fetched some turns before.
+ *
+ *   wheel --due--> row:  first  +1  +2    +3     ...      +12
+ *                        served         queue        class and leaf
+ */
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
@@ -7,21 +14,35 @@
 #include "cbq_estimator.h"
 #include "leaf.h"
 
-#define WAIT_MASK 3u
-#define DUE_BURST 64 /* classes taken out of the wheel at a time */
+#define DUE_BURST   64 /* classes taken out of the wheel at a time */
+#define CLASS_AHEAD 12 /* turns in a row of leaves, before which a class and its leaf are fetched */
+#define QUEUE_AHEAD 3
+#define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 
 /* ---- waiting */
 
 static inline uintptr_t
 wait_of(const struct cbq_class *cl, enum cbq_wait wait)
 {
-	return (uintptr_t)cl | wait;
+	return (uintptr_t)cl | (cl->prio - 1u) << CBQ_WAIT_PRIO_SHIFT | wait;
+}
+
+static inline unsigned int
+prio_of_wait(uintptr_t who)
+{
+	return 1 + ((who & CBQ_WAIT_BITS) >> CBQ_WAIT_PRIO_SHIFT);
 }
 
 static inline struct cbq_class *
 class_of_wait(uintptr_t who)
 {
-	return (struct cbq_class *)(who & ~(uintptr_t)WAIT_MASK);
+	return (struct cbq_class *)(who & ~(uintptr_t)CBQ_WAIT_BITS);
+}
+
+static inline enum cbq_wait
+wait_for_limit(const struct cbq_class *cl)
+{
+	return cl->level == 0 && cl->bounded ? CBQ_WAIT_ROW : CBQ_WAIT_LIMIT;
 }
 
 /* A wait that is there already is left: it goes off early, and the class is looked at anew. */
@@ -31,7 +52,7 @@ cbq_arm(struct cbq *h, struct cbq_class *cl)
 	if (cl->armed || !cl->lends)
 		return;
 	cl->armed = true;
-	wheel_add(&h->wheel, cl->until_ns, wait_of(cl, CBQ_WAIT_LIMIT));
+	wheel_add(&h->wheel, cl->until_ns, wait_of(cl, wait_for_limit(cl)));
 }
 
 /* Its leaf qdisc, a shaper itself, gives nothing for now. */
@@ -53,8 +74,8 @@ cbq_unpark(struct cbq *h, struct cbq_class *cl, uint64_t now)
 void
 cbq_disarm(struct cbq *h, struct cbq_class *cl)
 {
-	if (cl->armed)
-		wheel_remove(&h->wheel, wait_of(cl, CBQ_WAIT_LIMIT));
+	if (cl->armed && (wait_for_limit(cl) != CBQ_WAIT_ROW || !cbq_row_remove(h, cl)))
+		wheel_remove(&h->wheel, wait_of(cl, wait_for_limit(cl)));
 	cl->armed = false;
 	parking_leave(&cbq_more(cl)->parking, &h->wheel, wait_of(cl, CBQ_WAIT_PARKED));
 }
@@ -64,7 +85,7 @@ is_due(struct cbq *h, uintptr_t who, uint64_t now)
 {
 	struct cbq_class *cl = class_of_wait(who);
 
-	if (likely((who & WAIT_MASK) == CBQ_WAIT_LIMIT)) {
+	if ((who & CBQ_WAIT_MASK) != CBQ_WAIT_PARKED) {
 		cl->armed = false;
 		if (cl->busy != 0)
 			cbq_review(h, cl, now);
@@ -84,7 +105,17 @@ prefetch_class(const struct cbq_class *cl)
 	rte_prefetch0(&cl->avgidle);
 }
 
-/* All that are due at a time go through each stage together, so that their memory comes together, too. */
+/* Where turns are made longer for those that there are, who comes is looked at. */
+static inline bool
+goes_to_row(const struct cbq *h, uintptr_t who)
+{
+	return (who & CBQ_WAIT_MASK) == CBQ_WAIT_ROW && likely(h->prios[prio_of_wait(who)].scale.boost == 0);
+}
+
+/*
+ * Leaves that go to their row unseen are not touched: they are fetched before their turn. Of the others, all that are
+ * due at a time are fetched together.
+ */
 static void
 run_timers(struct cbq *h, uint64_t now)
 {
@@ -92,21 +123,37 @@ run_timers(struct cbq *h, uint64_t now)
 	unsigned int n;
 
 	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
-		for (unsigned int i = 0; i < n; i++)
-			prefetch_class(class_of_wait(due[i]));
-		for (unsigned int i = 0; i < n; i++)
-			is_due(h, due[i], now);
+		for (unsigned int i = 0; i < n; i++) {
+			if (unlikely(!goes_to_row(h, due[i])))
+				prefetch_class(class_of_wait(due[i]));
+		}
+		for (unsigned int i = 0; i < n; i++) {
+			unsigned int prio = prio_of_wait(due[i]);
+
+			if (unlikely(!goes_to_row(h, due[i]))) {
+				is_due(h, due[i], now);
+				continue;
+			}
+			row_round_join(&h->leaf_rows[prio].now, class_of_wait(due[i]));
+			h->prios[prio].busy++;
+			cbq_row_is_busy(h, prio);
+		}
 	}
 }
 
+/*
+ * Brings the leaves nearer to the processor that will have the first turns when their waits are over at `now`: there
+ * are no turns before theirs to do it in.
+ */
 static void
-prefetch_due_later(struct cbq *h, uint64_t now)
+fetch_first(const struct cbq *h, uint64_t now)
 {
-	uintptr_t later[DUE_BURST];
-	unsigned int n = due_look_ahead(&h->look, &h->wheel, now, later, RTE_DIM(later));
+	uintptr_t who[CLASS_AHEAD];
+	unsigned int count =
+		now - h->served_ns > LOOK_MAX_NS ? 0 : wheel_look(&h->wheel, h->served_ns, now, who, RTE_DIM(who));
 
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_class(class_of_wait(later[i]));
+	for (unsigned int i = 0; i < count; i++)
+		prefetch_class(class_of_wait(who[i]));
 }
 
 /* ---- looking ahead */
@@ -115,6 +162,22 @@ static inline const struct class *
 seen(const struct cbq_look_ahead *ahead, unsigned int steps_ago)
 {
 	return ahead->seen[(ahead->count - steps_ago) % CBQ_AHEAD];
+}
+
+static inline void
+fetch_ahead(const struct row *row)
+{
+	const struct row_round *round = &row->now;
+
+	/* Of a gap, nothing is fetched that there is. */
+	if (likely(round->count > CLASS_AHEAD))
+		prefetch_class(row_round_at(round, CLASS_AHEAD));
+	if (likely(round->count > QUEUE_AHEAD)) {
+		const struct cbq_class *cl = row_round_at(round, QUEUE_AHEAD);
+
+		if (likely(cl != NULL))
+			leaf_prefetch_queue(cbq_class_of(cl));
+	}
 }
 
 /*
@@ -147,58 +210,254 @@ look_ahead(const struct cbq *h, struct cbq_look_ahead *ahead, const struct turn_
 		leaf_prefetch_queue(c);
 }
 
-/* ---- sending */
+/* ---- charging the classes above */
 
-/*
- * The classes above cl, where it is not isolated or borrows from there, have used their rates, too: "a class's usage
- * is that of all of its descendants".
- */
-static inline void
-charge_above(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, uint64_t bytes, uint64_t now)
+/* "A class's usage is that of all of its descendants": who has to pay, too, what cl has paid for; NULL: nobody. */
+static inline struct cbq_class *
+payer_above(const struct cbq *h, const struct cbq_class *cl)
 {
-	bool paid = cl == lender;
+	return cl->isolated ? NULL : cbq_parent(h, cl);
+}
 
-	for (;;) {
-		struct cbq_class *above = cl->isolated && !paid ? lender : cbq_parent(h, cl);
-		struct cbq_more *more;
+static inline void
+charge_inner(struct cbq *h, struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
+{
+	struct cbq_more *more = cbq_more(cl);
 
-		if (above == NULL || (cl->isolated && paid))
-			return;
-		cl = above;
-		more = cbq_more(cl);
-		paid = paid || cl == lender;
-		more->sent_bytes += bytes;
-		more->sent_packets++;
-		cbq_charge(cl, bytes, cl == lender || cl->busy != 0, now);
-		if (cl->busy != 0)
-			cbq_review(h, cl, now);
+	more->sent_bytes += bytes;
+	more->sent_packets++;
+	cbq_charge(cl, bytes, waited, now);
+	if (cl->busy != 0)
+		cbq_review(h, cl, now);
+}
+
+/* cl has sent at the expense of a class above it, and is charged itself: those between them pay, too. */
+static inline void
+charge_borrowed(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, uint64_t bytes, uint64_t now)
+{
+	while (cl != lender) {
+		cl = cl->isolated ? lender : cbq_parent(h, cl);
+		charge_inner(h, cl, bytes, cl == lender || cl->busy != 0, now);
+	}
+	while ((cl = payer_above(h, cl)) != NULL)
+		charge_inner(h, cl, bytes, cl->busy != 0, now);
+}
+
+static void
+pay_in_order(struct cbq *h, uint64_t now)
+{
+	unsigned int count = h->charge_count;
+
+	h->charge_count = 0;
+	for (unsigned int i = 0; i < count; i++) {
+		for (struct cbq_class *cl = h->charges[i].cl; cl != NULL; cl = payer_above(h, cl))
+			charge_inner(h, cl, h->charges[i].bytes, cl->busy != 0, now);
 	}
 }
 
-/* A packet of cl's turn, if its leaf gives one: each is charged by itself, whatever many are asked for at once. */
-static inline bool
-serve_leaf(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts,
+static inline void
+charge_together(struct cbq_class *cl, const struct cbq_charge *charges, unsigned int n, uint64_t now)
+{
+	struct cbq_meter meter = cbq_meter_read(cl, now);
+	struct cbq_more *more = cbq_more(cl);
+	bool waited = cl->busy != 0;
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		bytes += charges[i].bytes;
+		cbq_meter_charge(&meter, cl, charges[i].bytes, waited, now);
+	}
+	cbq_meter_write(cl, &meter, now);
+	more->sent_bytes += bytes;
+	more->sent_packets += n;
+}
+
+/*
+ * Level by level, so that each class has together, and in order, what is charged to it: the same comes of it as packet by
+ * packet, as long as no class above leaves is in a row, so that none can leave it by that.
+ */
+static void
+pay_together(struct cbq *h, uint64_t now)
+{
+	struct cbq_charge *charges = h->charges;
+
+	for (unsigned int level = 1; h->charge_count != 0; level++) {
+		unsigned int kept = 0;
+
+		for (unsigned int i = 0, end; i < h->charge_count; i = end) {
+			struct cbq_class *cl = charges[i].cl, *payer = cl;
+
+			for (end = i + 1; end < h->charge_count && charges[end].cl == cl;)
+				end++;
+			if (cl->level == level) {
+				charge_together(cl, charges + i, end - i, now);
+				payer = payer_above(h, cl);
+			}
+			for (; payer != NULL && i < end; i++)
+				charges[kept++] = (struct cbq_charge){ .cl = payer, .bytes = charges[i].bytes };
+		}
+		h->charge_count = kept;
+	}
+}
+
+void
+cbq_pay_charges(struct cbq *h, uint64_t now)
+{
+	if (h->charge_count == 0)
+		return;
+	if (likely(h->busy_levels <= 1))
+		pay_together(h, now);
+	else
+		pay_in_order(h, now);
+}
+
+/* ---- sending */
+
+/* Its leaf gave nothing: it waits, or it has dropped all that it held (CoDel), and is out of the ring then. */
+static __rte_noinline uint16_t
+park_if_busy(struct cbq *h, struct cbq_class *cl, uint64_t now)
+{
+	const struct qdisc *leaf = cbq_class_of(cl)->leaf;
+
+	if (leaf->backlog_pkts != 0)
+		park(h, cl, qdisc_next_event(leaf, now));
+	return 0;
+}
+
+/* A packet of a class whose turn it is to borrow from lender, or to send from its own queue; 0: it gives none. */
+static uint16_t
+serve_borrower(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, struct rte_mbuf **pkts,
 	struct leaf_sums *sums, uint64_t now)
 {
-	struct class *c = cbq_class_of(cl);
 	uint64_t bytes;
 
-	if (unlikely(leaf_give(c, pkts, 1, &bytes, sums, now) == 0)) {
-		/* It may have dropped all that it held (CoDel), and is out of the ring then. */
-		if (c->leaf->backlog_pkts != 0)
-			park(h, cl, qdisc_next_event(c->leaf, now));
-		return false;
+	if (unlikely(cl->deficit <= 0)) {
+		cbq_use_turn(h, cl, 0);
+		return 0;
 	}
+	if (unlikely(leaf_give(cbq_class_of(cl), pkts, 1, &bytes, sums, now) == 0))
+		return park_if_busy(h, cl, now);
 	cbq_use_turn(h, cl, bytes);
-	if (unlikely(lender != cl)) {
+	if (lender != cl) {
 		cbq_more(cl)->borrows++;
 		cbq_more(lender)->borrows++;
 	}
 	cbq_charge(cl, bytes, true, now);
 	if (cl->busy != 0)
 		cbq_review(h, cl, now);
-	charge_above(h, cl, lender, bytes, now);
+	charge_borrowed(h, cl, lender, bytes, now);
+	return 1;
+}
+
+/* Who is first in a row came there unseen: false, and he is out of it, if he cannot send or has nothing to send. */
+static inline bool
+welcome(struct cbq *h, struct cbq_class *cl, uint64_t now)
+{
+	cl->armed = false;
+	if (likely(cl->busy != 0 && cbq_under_limit(cl, now))) {
+		cl->standing = CBQ_OWN;
+		return true;
+	}
+	cbq_row_remove_first(h, cl->prio);
+	if (cl->busy != 0)
+		cbq_arm(h, cl);
+	return false;
+}
+
+/* The next packet of cl's leaf, if it gives one; that a plain leaf is empty by that is for the caller to see. */
+static inline bool
+give(const struct cbq_class *cl, struct rte_mbuf **pkts, uint32_t *bytes, struct leaf_sums *sums, uint64_t now)
+{
+	struct qdisc *leaf = cbq_class_of(cl)->leaf;
+	uint64_t before = leaf->sent_bytes;
+
+	if (likely(leaf->plain)) {
+		pkts[0] = fifo_give_one(leaf, bytes);
+		sums->packets++;
+		sums->bytes += *bytes;
+		return true;
+	}
+	if (qdisc_dequeue(leaf, pkts, 1, now) == 0)
+		return false;
+	*bytes = (uint32_t)(leaf->sent_bytes - before);
 	return true;
+}
+
+/* The first leaf of a row has sent, and its turn goes on: unless it is empty, over its limit or the turn is over. */
+static inline void
+go_on(struct cbq *h, struct cbq_class *cl, bool over, bool ended, uint64_t now)
+{
+	unsigned int prio = cl->prio;
+	/* One that is not plain has told itself that it is empty. */
+	bool in_row = cl->busy != 0;
+
+	if (cbq_class_of(cl)->leaf->backlog_pkts == 0)
+		cl->busy = 0;
+	if (over && cl->busy != 0 && !cl->bounded) {
+		cbq_review(h, cl, now);
+		return;
+	}
+	/* Be it that it is empty or over its limit: which of them cannot be guessed. */
+	if (in_row && (over || cl->busy == 0))
+		cbq_row_remove_first(h, prio);
+	else if (in_row && ended)
+		cl->place = row_pass(&h->leaf_rows[prio]);
+	if (over && cl->busy != 0) {
+		cl->standing = CBQ_WAITS;
+		cbq_made_to_wait(cl);
+		cbq_arm(h, cl);
+	}
+}
+
+/*
+ * The turn of the first leaf in a row, or a part of it, at its own expense: at most n packets, and returns how many.
+ * Each is charged to it by itself, and the first that leaves it over its limit is the last.
+ */
+static inline uint16_t
+serve_row(struct cbq *h, struct cbq_class *cl, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums, uint64_t now)
+{
+	struct qdisc *leaf = cbq_class_of(cl)->leaf;
+	struct cbq_prio *p = &h->prios[cl->prio];
+	struct cbq_class *above;
+	struct cbq_meter meter;
+	int64_t deficit;
+	uint16_t got = 0;
+	uint32_t bytes;
+	bool over;
+
+	fetch_ahead(&h->leaf_rows[cl->prio]);
+	if (cl->standing != CBQ_OWN && unlikely(!welcome(h, cl, now)))
+		return 0;
+	deficit = cl->deficit;
+	if (unlikely(deficit <= 0)) {
+		cbq_use_turn(h, cl, 0);
+		return 0;
+	}
+	if (unlikely(h->charge_count == CBQ_CHARGES))
+		cbq_pay_charges(h, now);
+	n = leaf->plain ? RTE_MIN(n, CBQ_CHARGES - h->charge_count) : 1;
+	above = payer_above(h, cl);
+	meter = cbq_meter_read(cl, now);
+	do {
+		if (unlikely(!give(cl, pkts + got, &bytes, sums, now)))
+			return park_if_busy(h, cl, now);
+		deficit -= (int64_t)bytes << 16;
+		cbq_meter_charge(&meter, cl, bytes, true, now);
+		h->charges[h->charge_count + got] = (struct cbq_charge){ .cl = above, .bytes = bytes };
+		over = meter.until_ns > now;
+	} while (++got < n && deficit > 0 && !over && leaf->backlog_pkts != 0);
+	cbq_meter_write(cl, &meter, now);
+	cl->deficit = deficit > 0 ? deficit : deficit + turn_length(&p->scale, cbq_quantum(h, cl));
+	turn_scale_used(&p->scale, p->busy, true);
+	if (above == NULL) {
+		go_on(h, cl, over, deficit <= 0, now);
+		return got;
+	}
+	/* Who is to borrow now asks those above about the packets before this one. */
+	h->charge_count += got - 1u;
+	go_on(h, cl, over, deficit <= 0, now);
+	h->charges[h->charge_count++] = (struct cbq_charge){ .cl = above, .bytes = bytes };
+	return got;
 }
 
 uint16_t
@@ -209,29 +468,37 @@ cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	bool top_level = cbq_top_level();
 	uint16_t got = 0;
 
+	fetch_first(h, now);
+	h->served_ns = now;
 	run_timers(h, now);
 	while (got < n && h->busy_levels != 0) {
 		unsigned int level = (unsigned int)__builtin_ctz(h->busy_levels);
 		unsigned int prio = (unsigned int)__builtin_ctz(h->busy_rows[level]);
+		struct cbq_class *cl, *lender;
 		const struct turn_ring *ring;
-		struct cbq_class *lender, *cl;
+		uint16_t sent;
 
 		if (unlikely(top_level))
 			cbq_choose_row(h, &level, &prio);
-		cl = cbq_next_leaf(h, level, prio, &lender, &ring);
-		if (h->prios[prio].busy > CBQ_FEW && ring->current != h->ahead.turn)
-			look_ahead(h, &h->ahead, ring);
-		if (unlikely(cl->deficit <= 0)) {
-			cbq_use_turn(h, cl, 0);
+		if (likely(level == 0)) {
+			cl = row_first(&h->leaf_rows[prio]);
+			sent = serve_row(h, cl, pkts + got, top_level ? 1 : n - got, &sums, now);
+		} else if (h->charge_count != 0) {
+			cbq_pay_charges(h, now);
 			continue;
+		} else {
+			cl = cbq_next_borrower(h, level, prio, &lender, &ring);
+			if (h->prios[prio].busy > CBQ_FEW && ring->current != h->ahead.turn)
+				look_ahead(h, &h->ahead, ring);
+			sent = serve_borrower(h, cl, lender, pkts + got, &sums, now);
 		}
-		if (unlikely(!serve_leaf(h, cl, lender, pkts + got, &sums, now)))
-			continue;
-		got++;
-		if (unlikely(top_level))
+		got += sent;
+		if (unlikely(top_level) && sent != 0) {
+			cbq_pay_charges(h, now);
 			cbq_note_sent(h, cl, now);
+		}
 	}
+	cbq_pay_charges(h, now);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	prefetch_due_later(h, now);
 	return got;
 }

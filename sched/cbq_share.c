@@ -4,7 +4,7 @@
  * limit, else in its parent's ring if it may borrow. A class with somebody in one of its rings stands likewise in the
  * row of its own level, where it lends, or in its parent's ring. So the first busy row of the lowest level leads, ring
  * by ring, to the leaf that is next, and nothing is ever searched. A queue that an inner class has of its own stands in
- * that class's ring.
+ * that class's ring. The rows of level 0 are arrays (row.h), all others rings of links (turns.h).
  *
  * Turns are weighted round robin with deficits (Shreedhar and Varghese 1995): each prio's classes share by weight x
  * allot.
@@ -31,12 +31,12 @@ outer_ring(struct cbq *h, const struct cbq_class *cl, unsigned int prio)
 /* ---- turns */
 
 static inline void
-count_leaf(struct cbq *h, const struct cbq_class *cl, bool comes)
+leaf_comes(struct cbq *h, const struct cbq_class *cl)
 {
 	struct cbq_prio *p = &h->prios[cl->prio];
 
-	p->busy += comes ? 1 : UINT32_MAX;
-	if (unlikely(p->scale.boost != 0) && comes)
+	p->busy++;
+	if (unlikely(p->scale.boost != 0))
 		turn_scale_comes(&p->scale, cbq_quantum(h, cl));
 }
 
@@ -49,6 +49,13 @@ pass_outer(struct cbq *h, struct cbq_class *cl, unsigned int prio)
 
 		if (cl->standing == CBQ_WAITS)
 			return;
+		if (cl->level == 0 && cl->standing == CBQ_OWN) {
+			struct row *row = &h->leaf_rows[prio];
+
+			if (!row_is_empty(row) && row_first(row) == cl)
+				cl->place = row_pass(row);
+			return;
+		}
 		ring = outer_ring(h, cl, prio);
 		if (ring->current != outer_place(cl, prio) || !turn_ring_pass(h->turns, ring) ||
 			cl->standing == CBQ_OWN)
@@ -61,7 +68,6 @@ void
 cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes)
 {
 	struct cbq_prio *p = &h->prios[cl->prio];
-	uint32_t place = cbq_leaf_place(cl);
 
 	cl->deficit -= (int64_t)(bytes << 16);
 	turn_scale_used(&p->scale, p->busy, bytes != 0);
@@ -69,12 +75,12 @@ cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes)
 		return;
 	cl->deficit += turn_length(&p->scale, cbq_quantum(h, cl));
 	/* It may have left the ring with its last packet. */
-	if (h->turns[place].next == 0)
-		return;
-	if (likely(cl->level == 0)) {
-		pass_outer(h, cl, cl->prio);
+	if (cl->level == 0) {
+		if (cl->busy != 0)
+			pass_outer(h, cl, cl->prio);
 	} else {
 		struct turn_ring *ring = &cbq_more(cl)->inner->rings[cl->prio];
+		uint32_t place = cbq_leaf_place(cl);
 
 		if (ring->current == place && turn_ring_pass(h->turns, ring))
 			pass_outer(h, cl, cl->prio);
@@ -82,7 +88,7 @@ cbq_use_turn(struct cbq *h, struct cbq_class *cl, uint64_t bytes)
 }
 
 struct cbq_class *
-cbq_next_leaf(
+cbq_next_borrower(
 	struct cbq *h, unsigned int level, unsigned int prio, struct cbq_class **lender, const struct turn_ring **ring)
 {
 	const struct turn_ring *at = &h->rows[level][prio];
@@ -100,15 +106,50 @@ cbq_next_leaf(
 /* ---- rows and rings */
 
 static inline void
-row_add(struct cbq *h, struct cbq_class *cl, unsigned int prio)
+leaf_row_add(struct cbq *h, struct cbq_class *cl)
+{
+	leaf_comes(h, cl);
+	cl->place = row_round_join(&h->leaf_rows[cl->prio].now, cl);
+	cbq_row_is_busy(h, cl->prio);
+}
+
+static void
+number(const struct row_round *round)
+{
+	for (uint32_t i = 0; i < round->count; i++) {
+		struct cbq_class *cl = row_round_at(round, i);
+
+		if (cl != NULL)
+			cl->place = (uint16_t)(round->first + i);
+	}
+}
+
+bool
+cbq_row_remove(struct cbq *h, struct cbq_class *cl)
+{
+	struct row *row = &h->leaf_rows[cl->prio];
+
+	if (!row_remove(row, cl, cl->place)) {
+		number(&row->now);
+		number(&row->next);
+		if (!row_remove(row, cl, cl->place))
+			return false;
+	}
+	h->prios[cl->prio].busy--;
+	cbq_row_look(h, cl->prio);
+	return true;
+}
+
+static void
+row_add_inner(struct cbq *h, struct cbq_class *cl, unsigned int prio)
 {
 	turn_ring_add(h->turns, &h->rows[cl->level][prio], outer_place(cl, prio));
 	h->busy_rows[cl->level] |= (uint16_t)(1u << prio);
 	h->busy_levels |= (uint16_t)(1u << cl->level);
 }
 
-static inline void
-row_remove(struct cbq *h, struct cbq_class *cl, unsigned int prio)
+static void
+row_remove_inner(struct cbq *h, struct cbq_class *cl, unsigned int prio)
 {
 	struct turn_ring *row = &h->rows[cl->level][prio];
 
@@ -127,13 +168,6 @@ standing_of(const struct cbq *h, const struct cbq_class *cl, uint64_t now)
 	return cl->bounded ? CBQ_WAITS : CBQ_BORROWS;
 }
 
-static void
-made_to_wait(struct cbq_class *cl)
-{
-	cl->overactions++;
-	cbq_class_of(cl)->qdisc->overlimits++;
-}
-
 /* It is to have somebody to serve for the first time since it had nobody. */
 static void
 settle(struct cbq *h, struct cbq_class *cl, uint64_t now)
@@ -144,24 +178,25 @@ settle(struct cbq *h, struct cbq_class *cl, uint64_t now)
 		return;
 	cbq_arm(h, cl);
 	if (cl->standing == CBQ_WAITS)
-		made_to_wait(cl);
+		cbq_made_to_wait(cl);
 }
 
 /* cl's turns for `prios` go where it stands; a parent that becomes busy by that follows. */
 static void
 put_anywhere(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
 {
+	cbq_pay_charges(h, now);
+	if (cl->level == 0 && cl->standing == CBQ_BORROWS && prios != 0)
+		leaf_comes(h, cl);
 	while (prios != 0) {
 		struct cbq_class *parent;
 		unsigned int fresh = 0;
 
-		if (cl->level == 0 && cl->standing != CBQ_WAITS)
-			count_leaf(h, cl, true);
 		if (cl->standing == CBQ_WAITS)
 			return;
 		if (cl->standing == CBQ_OWN) {
 			for (; prios != 0; prios &= prios - 1)
-				row_add(h, cl, (unsigned int)__builtin_ctz(prios));
+				row_add_inner(h, cl, (unsigned int)__builtin_ctz(prios));
 			return;
 		}
 		parent = cbq_parent(h, cl);
@@ -185,17 +220,17 @@ put_anywhere(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t n
 static void
 take_from_anywhere(struct cbq *h, struct cbq_class *cl, unsigned int prios)
 {
+	if (cl->level == 0 && cl->standing == CBQ_BORROWS && prios != 0)
+		h->prios[cl->prio].busy--;
 	while (prios != 0) {
 		struct cbq_class *parent;
 		unsigned int gone = 0;
 
-		if (cl->level == 0 && cl->standing != CBQ_WAITS)
-			count_leaf(h, cl, false);
 		if (cl->standing == CBQ_WAITS)
 			return;
 		if (cl->standing == CBQ_OWN) {
 			for (; prios != 0; prios &= prios - 1)
-				row_remove(h, cl, (unsigned int)__builtin_ctz(prios));
+				row_remove_inner(h, cl, (unsigned int)__builtin_ctz(prios));
 			return;
 		}
 		parent = cbq_parent(h, cl);
@@ -223,8 +258,7 @@ put(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
 	if (unlikely(cl->level != 0 || cl->standing == CBQ_BORROWS)) {
 		put_anywhere(h, cl, prios, now);
 	} else if (cl->standing == CBQ_OWN && prios != 0) {
-		count_leaf(h, cl, true);
-		row_add(h, cl, cl->prio);
+		leaf_row_add(h, cl);
 	}
 }
 
@@ -234,8 +268,7 @@ take(struct cbq *h, struct cbq_class *cl, unsigned int prios)
 	if (unlikely(cl->level != 0 || cl->standing == CBQ_BORROWS)) {
 		take_from_anywhere(h, cl, prios);
 	} else if (cl->standing == CBQ_OWN && prios != 0) {
-		count_leaf(h, cl, false);
-		row_remove(h, cl, cl->prio);
+		cbq_row_remove(h, cl);
 	}
 }
 
@@ -251,12 +284,19 @@ cbq_leaf_busy(struct cbq *h, struct cbq_class *cl, uint64_t now)
 
 		fresh = ring->current == 0 ? fresh : 0;
 		turn_ring_add(h->turns, ring, cbq_leaf_place(cl));
-		count_leaf(h, cl, true);
+		leaf_comes(h, cl);
 		if (fresh == 0)
 			return;
 	}
-	if (cl->busy == 0)
+	if (cl->busy == 0) {
+		/* It is on its way to its row, or there: its packets were taken from it since. */
+		if (unlikely(cl->armed && cl->level == 0 && cl->bounded)) {
+			cbq_back_from_idle(cl, now);
+			cl->busy = (uint16_t)fresh;
+			return;
+		}
 		settle(h, cl, now);
+	}
 	cl->busy |= (uint16_t)fresh;
 	put(h, cl, fresh, now);
 }
@@ -275,7 +315,7 @@ cbq_leaf_idle(struct cbq *h, struct cbq_class *cl)
 		bool ended = ring->current == ring->last && ring->current == cbq_leaf_place(cl);
 
 		turn_ring_remove(h->turns, ring, cbq_leaf_place(cl));
-		count_leaf(h, cl, false);
+		h->prios[cl->prio].busy--;
 		if (ring->current != 0) {
 			if (ended)
 				pass_outer(h, cl, prio);
@@ -296,7 +336,7 @@ cbq_review(struct cbq *h, struct cbq_class *cl, uint64_t now)
 		cl->standing = (uint8_t)standing;
 		put(h, cl, cl->busy, now);
 		if (standing == CBQ_WAITS)
-			made_to_wait(cl);
+			cbq_made_to_wait(cl);
 	}
 	if (standing != CBQ_OWN)
 		cbq_arm(h, cl);

@@ -471,6 +471,40 @@ changes_lose_nothing_and_keep_the_order(void **state)
 	bed_end();
 }
 
+/* Of classes over their limits, whose wait is over or not, and who have not had their turn since. */
+static void
+who_waits_may_be_changed(void **state)
+{
+	for (unsigned int due = 0; due < 2; due++) {
+		struct cbq_conf conf = bounded(cbq_class(MBIT(1), 5, 1000));
+		struct class *classes[7];
+		uint32_t left;
+
+		bed_make();
+		make_cbq(LINK);
+		for (uint32_t minor = 1; minor <= 6; minor++) {
+			classes[minor] = add_cbq_class(0, minor, conf);
+			fill(minor, 500, 4);
+		}
+		assert_int_equal(take(6, 0), 6);
+		assert_int_equal(take_more(1), 0);
+		bed.now += due == 1 ? SECONDS(1) : 1;
+		assert_int_equal(take_more(1), due);
+		delete_class(classes[2]);
+		conf.prio = 2;
+		change_class(classes[3], &conf);
+		add_qdisc(CLASSID(1, 4), CLASSID(4, 0), "pfifo", NULL);
+		add_cbq_class(5, 15, conf);
+		conf.bounded = false;
+		change_class(classes[6], &conf);
+		left = 6 * 3 - due;
+		assert_int_equal(sched_backlog(bed.tree), left);
+		assert_int_equal(take_all(SECONDS(100)), left);
+		assert_int_equal(sched_backlog(bed.tree), 0);
+		bed_end();
+	}
+}
+
 /* A leaf that is a shaper itself gives nothing for a while: others go on, and it is asked again in time. */
 static void
 waits_for_a_shaper_below(void **state)
@@ -597,6 +631,7 @@ main(void)
 		cmocka_unit_test(the_first_prio_is_served_first),
 		cmocka_unit_test(defmaps_and_filters_choose_as_on_linux),
 		cmocka_unit_test(changes_lose_nothing_and_keep_the_order),
+		cmocka_unit_test(who_waits_may_be_changed),
 		cmocka_unit_test(waits_for_a_shaper_below),
 		cmocka_unit_test(names_classes_that_come_without_an_id),
 		cmocka_unit_test(says_what_is_wrong),

@@ -285,23 +285,30 @@ follows_the_top_level_guidelines(void **state)
 
 /* ---- bursts */
 
-/* The same traffic, drawn from `seed`, dequeued `at_once` packets a call; what left, and when, is in bed.taken. */
+/*
+ * The same traffic, drawn from `seed`, dequeued `at_once` packets a call; what left, and when, is in bed.taken, and what
+ * is known of the classes then in `xstats`.
+ */
 static void
-play_in_bursts(unsigned int seed, uint32_t at_once)
+play_in_bursts(unsigned int seed, uint32_t at_once, struct cbq_xstats *xstats)
 {
 	draw_state = seed * UINT64_C(0x9e3779b97f4a7c15);
 	bed_make();
 	make_cbq(LINK);
 	add_random_classes();
 	for (unsigned int i = 0; i < STEPS / 10; i++) {
-		uint32_t minor = draw(CLASSES + 1);
+		for (unsigned int busy = 1 + draw(6); busy > 0; busy--) {
+			uint32_t minor = draw(CLASSES + 1);
 
-		for (unsigned int n = draw(12); n > 0; n--)
-			offer_packet(packet(64 + 100 * minor, minor, CLASSID(1, minor), 0));
+			for (unsigned int n = draw(12); n > 0; n--)
+				offer_packet(packet(64 + draw(1451), minor, CLASSID(1, minor), 0));
+		}
 		while (take_more(at_once) != 0)
 			;
 		bed.now += draw(4000000);
 	}
+	for (uint32_t minor = 0; minor <= CLASSES; minor++)
+		xstats[minor] = xstats_of(minor);
 }
 
 /* A call for many packets gives the same ones as many calls for one: what may be asked for at once is no more than that. */
@@ -311,19 +318,21 @@ a_burst_is_what_single_packets_are(void **state)
 	static struct taken taken[BED_TAKEN_MAX];
 
 	for (unsigned int seed = 1; seed <= 20; seed++) {
+		struct cbq_xstats single[CLASSES + 1] = { 0 }, burst[CLASSES + 1] = { 0 };
 		uint32_t count;
 
-		play_in_bursts(seed, 1);
+		play_in_bursts(seed, 1, single);
 		count = bed.taken_count;
 		memcpy(taken, bed.taken, count * sizeof(*taken));
 		bed_end();
-		play_in_bursts(seed, 32);
+		play_in_bursts(seed, 32, burst);
 		assert_int_equal(bed.taken_count, count);
 		for (uint32_t i = 0; i < count; i++) {
 			if (bed.taken[i].flow != taken[i].flow || bed.taken[i].time_ns != taken[i].time_ns)
 				fail_msg("seed %u: packet %u is of 1:%x at %lu ns; one by one, of 1:%x at %lu", seed, i,
 					bed.taken[i].flow, bed.taken[i].time_ns, taken[i].flow, taken[i].time_ns);
 		}
+		assert_memory_equal(burst, single, sizeof(single));
 		bed_end();
 	}
 }
