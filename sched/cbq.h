@@ -144,12 +144,12 @@ struct cbq_look_ahead {
 	const struct class *seen[CBQ_AHEAD];
 };
 
-#define CBQ_CHARGES 64
+#define CBQ_BURST 64 /* packets, after which the classes above are charged at the latest */
 
-/* A packet that a class is to be charged with. */
+/* Packets in a row that a class is to be charged with: by their places in cbq.charged. */
 struct cbq_charge {
 	struct cbq_class *cl;
-	uint32_t bytes;
+	uint32_t first, count;
 };
 
 struct cbq {
@@ -165,8 +165,9 @@ struct cbq {
 	struct cbq_prio prios[CBQ_PRIOS];
 	struct cbq_look_ahead ahead;
 	uint64_t served_ns; /* when it was last asked for packets */
-	unsigned int charge_count;
-	struct cbq_charge charges[CBQ_CHARGES];
+	unsigned int charge_count, charged_count;
+	struct cbq_charge charges[CBQ_BURST];
+	uint32_t charged[CBQ_BURST]; /* bytes of each packet */
 	uint32_t named; /* the minor of the last class that was given its id here; control's */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct wheel wheel;

@@ -43,70 +43,78 @@ cbq_gap(const struct cbq_class *cl, uint64_t now)
 	return (int64_t)((gap_ns < CBQ_GAP_MAX_NS ? gap_ns : CBQ_GAP_MAX_NS) << TOKENS_SHIFT);
 }
 
-/* A class's average while packets are charged to it at one time: it stays in registers. */
-struct cbq_meter {
-	int64_t avgidle; /* tokens */
-	int64_t gap; /* tokens: the next packet's */
-	uint64_t until_ns;
-	bool regulated;
-};
-
-static inline struct cbq_meter
-cbq_meter_read(const struct cbq_class *cl, uint64_t now)
-{
-	return (struct cbq_meter){ .avgidle = cl->avgidle,
-		.gap = cbq_gap(cl, now),
-		.until_ns = cl->until_ns > now ? cl->until_ns : now,
-		.regulated = cl->regulated };
-}
-
-static inline void
-cbq_meter_write(struct cbq_class *cl, const struct cbq_meter *meter, uint64_t now)
-{
-	cl->avgidle = meter->avgidle;
-	cl->last_ns = now > cl->last_ns ? now : cl->last_ns;
-	cl->until_ns = meter->until_ns;
-	cl->regulated = meter->regulated;
-}
-
 /*
- * `bytes` have left at its expense, or at the expense of who is below it; waited: somebody waited for it to be under
- * its limit.
+ * avgidle after another packet, sent `gap` after the last one, that costs `cost`. exact: nothing is forgotten; see
+ * above.
  */
-static inline void
-cbq_meter_charge(struct cbq_meter *meter, const struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
+static inline int64_t
+cbq_average(const struct cbq_class *cl, int64_t avgidle, int64_t gap, int64_t cost, bool exact)
 {
-	bool exact = meter->regulated && waited && meter->until_ns <= now;
-	int64_t cost = rate_cost(&cl->rate, bytes), most = exact ? cl->catch_up : cl->maxidle, avgidle = meter->avgidle;
+	int64_t most = exact ? cl->catch_up : cl->maxidle;
 
 	if (!exact)
 		avgidle -= avgidle >> cl->ewma_log;
-	avgidle += meter->gap - cost;
+	avgidle += gap - cost;
 	avgidle = avgidle > most ? most : avgidle;
-	avgidle = avgidle < cl->minidle ? cl->minidle : avgidle;
-	meter->avgidle = avgidle;
-	meter->gap = 0;
-	meter->regulated = meter->regulated || avgidle < 0;
-	/*
-	 * Regulated, it also waits for its time where there is no debt: packets that are due one by one leave one by
-	 * one.
-	 */
-	if (meter->regulated && avgidle < cost) {
-		uint64_t until_ns =
-			now + ns_from_tokens(cost - avgidle + (unlikely(cl->delayed) ? cbq_more(cl)->offtime : 0));
-
-		/* Sending before its time never brings that nearer. */
-		meter->until_ns = until_ns > meter->until_ns ? until_ns : meter->until_ns;
-	}
+	return avgidle < cl->minidle ? cl->minidle : avgidle;
 }
 
+/*
+ * Packets have been charged; missing: the most that avgidle fell short of the cost of another packet like one of these.
+ * Regulated, a class waits for that also where there is no debt: packets that are due one by one leave one by one.
+ */
+static inline void
+cbq_charged(struct cbq_class *cl, int64_t avgidle, int64_t missing, uint64_t now)
+{
+	uint64_t until_ns = now;
+
+	cl->avgidle = avgidle;
+	cl->last_ns = now > cl->last_ns ? now : cl->last_ns;
+	if (avgidle < 0)
+		cl->regulated = true;
+	if (cl->regulated && missing > 0)
+		until_ns += ns_from_tokens(missing + (unlikely(cl->delayed) ? cbq_more(cl)->offtime : 0));
+	/* Sending before its time never brings that nearer. */
+	cl->until_ns = until_ns > cl->until_ns ? until_ns : cl->until_ns;
+}
+
+/* waited: somebody waited for it to be under its limit. */
+static inline bool
+cbq_is_exact(const struct cbq_class *cl, bool waited, uint64_t now)
+{
+	return cl->regulated && waited && cl->until_ns <= now;
+}
+
+/* `bytes` have left at its expense, or at the expense of who is below it. */
 static inline void
 cbq_charge(struct cbq_class *cl, uint64_t bytes, bool waited, uint64_t now)
 {
-	struct cbq_meter meter = cbq_meter_read(cl, now);
+	int64_t cost = rate_cost(&cl->rate, bytes);
+	int64_t avgidle = cbq_average(cl, cl->avgidle, cbq_gap(cl, now), cost, cbq_is_exact(cl, waited, now));
 
-	cbq_meter_charge(&meter, cl, bytes, waited, now);
-	cbq_meter_write(cl, &meter, now);
+	cbq_charged(cl, avgidle, cost - avgidle, now);
+}
+
+/* As that, one by one, for packets of these sizes that have left at one time. */
+static inline void
+cbq_charge_burst(struct cbq_class *cl, const uint32_t *bytes, unsigned int n, bool waited, uint64_t now)
+{
+	int64_t avgidle = cl->avgidle, gap = cbq_gap(cl, now), missing = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		int64_t cost = rate_cost(&cl->rate, bytes[i]);
+
+		avgidle = cbq_average(cl, avgidle, gap, cost, false);
+		missing = cost - avgidle > missing ? cost - avgidle : missing;
+		gap = 0;
+	}
+	/* Whether it is exact, and what is missing, is so for all of them, unless the first ones change that. */
+	if (likely(!cbq_is_exact(cl, waited, now) && (cl->regulated || avgidle >= 0))) {
+		cbq_charged(cl, avgidle, missing, now);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		cbq_charge(cl, bytes[i], waited, now);
 }
 
 /* Somebody waits again, after a time in which nobody did. */

@@ -248,28 +248,41 @@ pay_in_order(struct cbq *h, uint64_t now)
 {
 	unsigned int count = h->charge_count;
 
+	/* Who gets to a ring by that finds nothing left to pay. */
 	h->charge_count = 0;
 	for (unsigned int i = 0; i < count; i++) {
-		for (struct cbq_class *cl = h->charges[i].cl; cl != NULL; cl = payer_above(h, cl))
-			charge_inner(h, cl, h->charges[i].bytes, cl->busy != 0, now);
+		const struct cbq_charge *charge = &h->charges[i];
+
+		for (uint32_t k = charge->first; k < charge->first + charge->count; k++) {
+			for (struct cbq_class *cl = charge->cl; cl != NULL; cl = payer_above(h, cl))
+				charge_inner(h, cl, h->charged[k], cl->busy != 0, now);
+		}
 	}
 }
 
 static inline void
-charge_together(struct cbq_class *cl, const struct cbq_charge *charges, unsigned int n, uint64_t now)
+charge_burst(struct cbq_class *cl, const uint32_t *bytes, unsigned int n, uint64_t now)
 {
-	struct cbq_meter meter = cbq_meter_read(cl, now);
 	struct cbq_more *more = cbq_more(cl);
-	bool waited = cl->busy != 0;
-	uint64_t bytes = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
-		bytes += charges[i].bytes;
-		cbq_meter_charge(&meter, cl, charges[i].bytes, waited, now);
-	}
-	cbq_meter_write(cl, &meter, now);
-	more->sent_bytes += bytes;
+	cbq_charge_burst(cl, bytes, n, cl->busy != 0, now);
+	for (unsigned int i = 0; i < n; i++)
+		more->sent_bytes += bytes[i];
 	more->sent_packets += n;
+}
+
+/* One charge more, or a longer last one: cl's, with these packets. */
+static inline void
+add_charge(struct cbq *h, struct cbq_class *cl, uint32_t first, uint32_t count)
+{
+	struct cbq_charge *next = &h->charges[h->charge_count];
+
+	if (h->charge_count != 0 && next[-1].cl == cl && next[-1].first + next[-1].count == first) {
+		next[-1].count += count;
+		return;
+	}
+	*next = (struct cbq_charge){ .cl = cl, .first = first, .count = count };
+	h->charge_count++;
 }
 
 /*
@@ -279,36 +292,32 @@ charge_together(struct cbq_class *cl, const struct cbq_charge *charges, unsigned
 static void
 pay_together(struct cbq *h, uint64_t now)
 {
-	struct cbq_charge *charges = h->charges;
-
 	for (unsigned int level = 1; h->charge_count != 0; level++) {
-		unsigned int kept = 0;
+		unsigned int count = h->charge_count;
 
-		for (unsigned int i = 0, end; i < h->charge_count; i = end) {
-			struct cbq_class *cl = charges[i].cl, *payer = cl;
+		h->charge_count = 0;
+		for (unsigned int i = 0; i < count; i++) {
+			struct cbq_charge charge = h->charges[i];
+			struct cbq_class *payer = charge.cl;
 
-			for (end = i + 1; end < h->charge_count && charges[end].cl == cl;)
-				end++;
-			if (cl->level == level) {
-				charge_together(cl, charges + i, end - i, now);
-				payer = payer_above(h, cl);
+			if (payer->level == level) {
+				charge_burst(payer, h->charged + charge.first, charge.count, now);
+				payer = payer_above(h, payer);
 			}
-			for (; payer != NULL && i < end; i++)
-				charges[kept++] = (struct cbq_charge){ .cl = payer, .bytes = charges[i].bytes };
+			if (payer != NULL)
+				add_charge(h, payer, charge.first, charge.count);
 		}
-		h->charge_count = kept;
 	}
 }
 
 void
 cbq_pay_charges(struct cbq *h, uint64_t now)
 {
-	if (h->charge_count == 0)
-		return;
 	if (likely(h->busy_levels <= 1))
 		pay_together(h, now);
 	else
 		pay_in_order(h, now);
+	h->charged_count = 0;
 }
 
 /* ---- sending */
@@ -418,12 +427,11 @@ serve_row(struct cbq *h, struct cbq_class *cl, struct rte_mbuf **pkts, uint16_t 
 {
 	struct qdisc *leaf = cbq_class_of(cl)->leaf;
 	struct cbq_prio *p = &h->prios[cl->prio];
-	struct cbq_class *above;
-	struct cbq_meter meter;
-	int64_t deficit;
+	int64_t deficit, avgidle, gap, cost;
+	struct cbq_class *payer;
+	bool exact, over;
 	uint16_t got = 0;
 	uint32_t bytes;
-	bool over;
 
 	fetch_ahead(&h->leaf_rows[cl->prio]);
 	if (cl->standing != CBQ_OWN && unlikely(!welcome(h, cl, now)))
@@ -433,30 +441,35 @@ serve_row(struct cbq *h, struct cbq_class *cl, struct rte_mbuf **pkts, uint16_t 
 		cbq_use_turn(h, cl, 0);
 		return 0;
 	}
-	if (unlikely(h->charge_count == CBQ_CHARGES))
+	if (unlikely(h->charged_count == CBQ_BURST))
 		cbq_pay_charges(h, now);
-	n = leaf->plain ? RTE_MIN(n, CBQ_CHARGES - h->charge_count) : 1;
-	above = payer_above(h, cl);
-	meter = cbq_meter_read(cl, now);
+	n = leaf->plain ? RTE_MIN(n, CBQ_BURST - h->charged_count) : 1;
+	avgidle = cl->avgidle;
+	gap = cbq_gap(cl, now);
+	exact = cbq_is_exact(cl, true, now);
 	do {
 		if (unlikely(!give(cl, pkts + got, &bytes, sums, now)))
 			return park_if_busy(h, cl, now);
+		h->charged[h->charged_count + got] = bytes;
 		deficit -= (int64_t)bytes << 16;
-		cbq_meter_charge(&meter, cl, bytes, true, now);
-		h->charges[h->charge_count + got] = (struct cbq_charge){ .cl = above, .bytes = bytes };
-		over = meter.until_ns > now;
+		cost = rate_cost(&cl->rate, bytes);
+		avgidle = cbq_average(cl, avgidle, gap, cost, exact);
+		gap = 0;
+		over = avgidle < (cl->regulated ? cost : 0);
 	} while (++got < n && deficit > 0 && !over && leaf->backlog_pkts != 0);
-	cbq_meter_write(cl, &meter, now);
+	cbq_charged(cl, avgidle, cost - avgidle, now);
 	cl->deficit = deficit > 0 ? deficit : deficit + turn_length(&p->scale, cbq_quantum(h, cl));
 	turn_scale_used(&p->scale, p->busy, true);
-	if (above == NULL) {
-		go_on(h, cl, over, deficit <= 0, now);
-		return got;
-	}
-	/* Who is to borrow now asks those above about the packets before this one. */
-	h->charge_count += got - 1u;
+	payer = payer_above(h, cl);
+	if (payer != NULL && got > 1)
+		add_charge(h, payer, h->charged_count, got - 1u);
+	h->charged_count += got - 1u;
+	/* Who is to borrow asks those above as they were before this packet, and waits for them when they pay for it. */
 	go_on(h, cl, over, deficit <= 0, now);
-	h->charges[h->charge_count++] = (struct cbq_charge){ .cl = above, .bytes = bytes };
+	if (payer != NULL) {
+		h->charged[h->charged_count] = bytes;
+		add_charge(h, payer, h->charged_count++, 1);
+	}
 	return got;
 }
 

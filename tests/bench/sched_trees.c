@@ -181,7 +181,9 @@ add_cbq_class(struct qdisc *q, uint32_t parent, uint32_t minor, uint64_t rate, b
 static void
 load_cbq(struct load *load, unsigned int leaves, bool over)
 {
-	struct cbq_conf conf = { .given = CBQ_RATE, .rate.Bps = 4 * LINK_BYTES_PER_S, .cell_log = 3, .ewma_log = 5 };
+	struct cbq_conf conf = {
+		.given = CBQ_RATE | CBQ_EWMA, .rate.Bps = 4 * LINK_BYTES_PER_S, .cell_log = 3, .ewma_log = 5
+	};
 	uint64_t rate = (uint64_t)((double)LINK_BYTES_PER_S * (over ? 0.95 : 2) / leaves);
 	unsigned int inner = (leaves + LEAVES_AN_INNER - 1) / LEAVES_AN_INNER;
 	struct qdisc *q;
