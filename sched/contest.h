@@ -156,6 +156,19 @@ contest_place_of(uint32_t number)
 	return (uint16_t)((number & half) | reversed >> (16 - bits));
 }
 
+/* The winner's, of one that is not empty. */
+static inline uint16_t
+contest_first_place(const struct contest *t)
+{
+	return contest_place_of(t->words[contest_top(t)] & CONTEST_NUMBER_MAX);
+}
+
+static inline bool
+contest_is_taken(const struct contest *t, uint16_t place)
+{
+	return t->words[(1u << t->size_log) + place] != 0;
+}
+
 /* There must be room. Returns his place, which stays his until he leaves. */
 static inline uint16_t
 contest_enter(struct contest *t, uint64_t key, void *item)

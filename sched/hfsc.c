@@ -19,9 +19,8 @@
 
 #define IN_CLASS(member) (offsetof(struct class, priv) + offsetof(struct hfsc_class, member))
 
-_Static_assert(IN_CLASS(virtual_ns) % RTE_CACHE_LINE_SIZE == 0 && IN_CLASS(inner) % RTE_CACHE_LINE_SIZE == 0 &&
-		       IN_CLASS(inner.reached) % RTE_CACHE_LINE_SIZE == 0,
-	"link sharing with real time, and an inner class, have a line each; what comes behind has another one");
+_Static_assert(IN_CLASS(virtual_ns) % RTE_CACHE_LINE_SIZE == 0 && IN_CLASS(upper_limit) % RTE_CACHE_LINE_SIZE == 0,
+	"link sharing with real time have a line; what comes behind has another one");
 
 /* ---- the qdisc */
 
@@ -41,6 +40,7 @@ hfsc_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 		return rc;
 	h->conf = *(const struct hfsc_conf *)conf;
 	wheel_init(&h->wheel, now);
+	agenda_init(&h->deadlines);
 	rc = class_create(q, q->handle, NULL, NULL, &h->root, err);
 	if (rc != 0)
 		return rc;
@@ -74,9 +74,9 @@ hfsc_destroy(struct qdisc *q)
 	struct hfsc *h = qdisc_priv(q);
 	struct wheel_chunk *chunk;
 
-	while ((chunk = wheel_take(&h->wheel)) != NULL)
+	while ((chunk = wheel_take(&h->wheel)) != NULL || (chunk = wheel_take(&h->deadlines.far)) != NULL)
 		qdisc_dealloc(q, chunk, sizeof(*chunk));
-	free_contest(q, &h->deadlines);
+	free_contest(q, &h->deadlines.crowd);
 }
 
 static void
@@ -107,6 +107,7 @@ hfsc_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 static uint16_t
 hfsc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
+	hfsc_clear_deadlines(qdisc_priv(q));
 	return class_table_flush(q->class_table, q, pkts, n);
 }
 
@@ -274,6 +275,21 @@ allocate_contest(struct qdisc *q, struct contest *fresh, const struct contest *t
 	return fresh->words != NULL ? 0 : -ENOMEM;
 }
 
+/* As many more as a wheel of `entries` needs that has *count. */
+static int
+allocate_chunks(struct qdisc *q, struct wheel_chunk **chunks, uint32_t *count, uint32_t entries)
+{
+	for (uint32_t needed = wheel_chunks_for(entries); *count < needed; (*count)++) {
+		struct wheel_chunk *chunk = qdisc_alloc(q, sizeof(*chunk));
+
+		if (chunk == NULL)
+			return -ENOMEM;
+		chunk->next = *chunks;
+		*chunks = chunk;
+	}
+	return 0;
+}
+
 /* All that it takes to link the class. */
 static int
 allocate(struct class *c, const struct class *parent)
@@ -281,7 +297,7 @@ allocate(struct class *c, const struct class *parent)
 	struct hfsc *h = qdisc_priv(c->qdisc);
 	const struct hfsc_class *above = class_priv(parent);
 	const struct hfsc_more *parents = parent->more;
-	uint32_t classes = c->qdisc->class_table->count + 1, chunks = wheel_chunks_for(classes * HFSC_WAITS);
+	uint32_t classes = c->qdisc->class_table->count + 1;
 	struct hfsc_more *more = c->more = qdisc_alloc(c->qdisc, sizeof(*more));
 	const struct contest none = { 0 };
 	int rc;
@@ -292,16 +308,24 @@ allocate(struct class *c, const struct class *parent)
 	rc = allocate_contest(c->qdisc, &more->parents_children,
 		parents->children == 0 && parent != h->root ? &none : &above->inner.children, parents->children + 1);
 	if (rc == 0)
-		rc = allocate_contest(c->qdisc, &more->deadlines, &h->deadlines, classes);
-	for (; rc == 0 && h->chunks < chunks; h->chunks++) {
-		struct wheel_chunk *chunk = qdisc_alloc(c->qdisc, sizeof(*chunk));
-
-		if (chunk == NULL)
-			return -ENOMEM;
-		chunk->next = more->chunks;
-		more->chunks = chunk;
-	}
+		rc = allocate_contest(c->qdisc, &more->deadlines, &h->deadlines.crowd, classes);
+	if (rc == 0)
+		rc = allocate_chunks(c->qdisc, &more->chunks, &h->chunks, classes * HFSC_WAITS);
+	if (rc == 0)
+		rc = allocate_chunks(c->qdisc, &more->deadline_chunks, &h->deadline_chunks, classes);
 	return rc;
+}
+
+static void
+free_chunks(struct qdisc *q, struct wheel_chunk **chunks, uint32_t *count)
+{
+	while (*chunks != NULL) {
+		struct wheel_chunk *chunk = *chunks;
+
+		*chunks = chunk->next;
+		qdisc_dealloc(q, chunk, sizeof(*chunk));
+		(*count)--;
+	}
 }
 
 static void
@@ -312,13 +336,8 @@ hfsc_class_destroy(struct class *c)
 
 	if (more == NULL)
 		return;
-	while (more->chunks != NULL) {
-		struct wheel_chunk *chunk = more->chunks;
-
-		more->chunks = chunk->next;
-		qdisc_dealloc(c->qdisc, chunk, sizeof(*chunk));
-		h->chunks--;
-	}
+	free_chunks(c->qdisc, &more->chunks, &h->chunks);
+	free_chunks(c->qdisc, &more->deadline_chunks, &h->deadline_chunks);
 	free_contest(c->qdisc, &more->parents_children);
 	free_contest(c->qdisc, &more->deadlines);
 	free_contest(c->qdisc, &more->leftover);
@@ -426,6 +445,17 @@ set_level(struct hfsc_class *cl, uint32_t level)
 }
 
 static void
+give_chunks(struct wheel *wheel, struct wheel_chunk **chunks)
+{
+	while (*chunks != NULL) {
+		struct wheel_chunk *chunk = *chunks;
+
+		*chunks = chunk->next;
+		wheel_give(wheel, chunk);
+	}
+}
+
+static void
 hfsc_class_link(struct class *c)
 {
 	struct hfsc *h = qdisc_priv(c->qdisc);
@@ -433,14 +463,10 @@ hfsc_class_link(struct class *c)
 	struct hfsc_more *more = c->more;
 	uint32_t level = 0;
 
-	while (more->chunks != NULL) {
-		struct wheel_chunk *chunk = more->chunks;
-
-		more->chunks = chunk->next;
-		wheel_give(&h->wheel, chunk);
-	}
+	give_chunks(&h->wheel, &more->chunks);
+	give_chunks(&h->deadlines.far, &more->deadline_chunks);
 	if (more->deadlines.words != NULL)
-		contest_enlarge(&h->deadlines, &more->deadlines);
+		contest_enlarge(&h->deadlines.crowd, &more->deadlines);
 	if (hfsc_more(parent)->children++ == 0)
 		turn_inner(h, hfsc_class_of(parent), true);
 	if (more->parents_children.words != NULL)

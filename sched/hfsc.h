@@ -6,8 +6,8 @@
  * The terms are those of Stoica, Zhang and Ng's paper and of tc-hfsc(7). Two criteria choose the next packet:
  *
  *   real time    Of the leaves whose real-time curve would be behind without it (their eligible time has come), the one
- *                with the earliest deadline. Who is not eligible yet waits in the timer wheel; those who are contest by
- *                deadline.
+ *                with the earliest deadline. Who is not eligible yet waits in the timer wheel; those who are stand in
+ *                an agenda of deadlines.
  *   link share   If there is none: from the root down, the child with the least virtual time, which is the work that it
  *                has got, drawn through its link-share curve. Each inner class has a contest of its children. A class that
  *                is over its upper limit waits in the wheel until its fit time, and is in no contest meanwhile.
@@ -23,6 +23,7 @@
 #include <weir/qdisc/hfsc.h>
 #include <weir/sched.h>
 
+#include "agenda.h"
 #include "contest.h"
 #include "hfsc_curve.h"
 #include "waiting.h"
@@ -46,7 +47,7 @@ struct hfsc_inner {
 		epoch; /* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
 	uint16_t active; /* children with something to share the link for */
 	bool deep; /* some of them are inner classes */
-	/* in the next line */
+	/* in another line */
 	uint64_t reached; /* the furthest that any child had come that is idle now */
 };
 
@@ -64,7 +65,7 @@ struct hfsc_class {
 	uint64_t total; /* bytes sent by it and all below it */
 	struct hfsc_class *next_turned; /* in hfsc.turned */
 	uint32_t period; /* times that it has had something to share the link for, after it had nothing */
-	uint16_t place, deadline_place; /* in its parent's contest, and in that of deadlines */
+	uint16_t place; /* in its parent's contest */
 	uint32_t epoch; /* its parent's, when it left the contest, or had its virtual time after that */
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
@@ -77,18 +78,18 @@ struct hfsc_class {
 	bool unfit : 1; /* over its upper limit until its fit time */
 	bool queued : 1; /* in its parent's contest */
 	bool moved : 1; /* and has left behind the virtual time that it is there with */
-	bool eligible : 1; /* in the contest of deadlines */
+	bool eligible : 1; /* in the agenda of deadlines */
 	/* a line of link sharing and real time */
 	uint64_t virtual_ns;
 	struct hfsc_line link_share; /* over virtual time */
 	struct hfsc_line
 		deadline; /* of real time: the paper's deadline curve, and by it or its line the eligible one */
 	uint64_t real_time_total; /* bytes sent by its own real-time curve */
-	/* a line of an inner class */
-	_Alignas(32) struct hfsc_inner inner;
-	/* a line of the upper limit */
+	/* half a line of the upper limit */
 	struct hfsc_line upper_limit;
 	uint64_t lag_max_ns; /* what a class that could not use its upper limit may make up for */
+	/* the other half, and most of a line, of an inner class */
+	_Alignas(32) struct hfsc_inner inner;
 };
 
 /* What is not touched for each packet: class.more. */
@@ -98,12 +99,12 @@ struct hfsc_more {
 	uint32_t level; /* 0: a leaf */
 	uint32_t children;
 	/*
-	 * From init to link: memory that the parent, the contest of deadlines and the wheel need for one class more;
+	 * From init to link: memory that the parent, the agenda of deadlines and the wheel need for one class more;
 	 * afterwards what these had before, until it can be freed.
 	 */
 	struct contest parents_children, deadlines;
 	struct contest leftover; /* that of a parent which has lost its last child with this class; likewise */
-	struct wheel_chunk *chunks;
+	struct wheel_chunk *chunks, *deadline_chunks;
 	struct hfsc_class_conf conf;
 };
 
@@ -112,7 +113,7 @@ struct hfsc_more {
 #define HFSC_SMALL   3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
 
 struct hfsc {
-	struct contest deadlines; /* of eligible leaves */
+	struct agenda deadlines; /* of eligible leaves */
 	/*
 	 * Classes that will be served before long, or somebody below them, by ahead_count: what that will touch is
 	 * fetched step by step.
@@ -123,7 +124,8 @@ struct hfsc {
 	struct due_look look;
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and are in no contest yet */
 	struct class *root;
-	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
+	/* of the wheel, and of the agenda's, those on their way from init to link included; control's */
+	uint32_t chunks, deadline_chunks;
 	struct hfsc_conf conf;
 	struct wheel wheel;
 };
@@ -177,6 +179,10 @@ void hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
 void hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl);
 /* A parked leaf may have something to give now. */
 void hfsc_unpark(struct hfsc *h, struct hfsc_class *cl);
+/* A leaf that has something to give, and no place by its deadline: it waits until it is eligible, or is given one. */
+void hfsc_settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
+/* All are about to turn idle: to look for each of them in the agenda would take long. Who does not is put there again. */
+void hfsc_clear_deadlines(struct hfsc *h);
 /* Those that have turned busy go where they belong. */
 void hfsc_settle(struct hfsc *h, uint64_t now);
 /* Those of its curves begin anew, a bit for each enum hfsc_kind, with what was sent up to now behind them. */

@@ -77,15 +77,15 @@ fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 		queue_up(h, cl);
 }
 
-static inline void
-settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
+void
+hfsc_settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 {
 	uint64_t eligible = hfsc_eligible_time(cl), deadline;
 
 	if (eligible > now) {
 		hfsc_arm(h, cl, HFSC_WAIT_ELIGIBLE, eligible);
 	} else if (hfsc_know_deadline(h, cl, now, &deadline)) {
-		cl->deadline_place = contest_enter(&h->deadlines, deadline, cl);
+		agenda_add(&h->deadlines, deadline, (uintptr_t)cl);
 		cl->eligible = true;
 	}
 }
@@ -147,6 +147,17 @@ hfsc_unpark(struct hfsc *h, struct hfsc_class *cl)
 }
 
 void
+hfsc_clear_deadlines(struct hfsc *h)
+{
+	while (h->deadlines.count != 0) {
+		struct hfsc_class *cl = (struct hfsc_class *)agenda_take(&h->deadlines);
+
+		cl->eligible = false;
+		hfsc_unpark(h, cl);
+	}
+}
+
+void
 hfsc_settle(struct hfsc *h, uint64_t now)
 {
 	while (h->turned != NULL) {
@@ -155,7 +166,7 @@ hfsc_settle(struct hfsc *h, uint64_t now)
 		h->turned = cl->next_turned;
 		cl->turned = false;
 		if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
-			settle_real_time(h, cl, now);
+			hfsc_settle_real_time(h, cl, now);
 		if (cl->busy && !cl->parked)
 			queue_up(h, cl);
 	}
@@ -179,7 +190,7 @@ hfsc_is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 	if (wait == HFSC_WAIT_FIT)
 		fit_is_due(h, cl, now);
 	else if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
-		settle_real_time(h, cl, now);
+		hfsc_settle_real_time(h, cl, now);
 }
 
 /* ---- changes of configuration */

@@ -7,7 +7,8 @@
 #include "hfsc_times.h"
 #include "leaf.h"
 
-#define DUE_BURST 64 /* classes taken out of the wheel at a time */
+#define QUEUE_AHEAD 4 /* turns before which what waits behind a leaf's first packets is fetched */
+#define DUE_BURST   64 /* classes taken out of the wheel at a time */
 
 /* ---- looking ahead */
 
@@ -16,7 +17,15 @@ prefetch_class(const struct hfsc_class *cl)
 {
 	class_prefetch(hfsc_class_of(cl));
 	rte_prefetch0(&cl->virtual_ns);
-	rte_prefetch0(&cl->upper_limit);
+}
+
+/* What else its turn will touch, once the class is there. */
+static inline void
+prefetch_more(const struct hfsc_class *cl)
+{
+	if (hfsc_has(cl, HFSC_UPPER_LIMIT))
+		rte_prefetch0(&cl->upper_limit);
+	leaf_prefetch_queue(hfsc_class_of(cl));
 }
 
 /*
@@ -38,7 +47,7 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl, bool is_leaf)
 	seen = h->ahead[h->ahead_count % HFSC_AHEAD];
 	if (seen != NULL && likely(!hfsc_is_inner(seen))) {
 		leaf_prefetch(hfsc_class_of(seen));
-		leaf_prefetch_queue(hfsc_class_of(seen));
+		prefetch_more(seen);
 	}
 }
 
@@ -64,7 +73,7 @@ run_timers(struct hfsc *h, uint64_t now)
 		for (unsigned int i = 0; i < n; i++)
 			leaf_prefetch(hfsc_class_of(hfsc_class_of_wait(due[i])));
 		for (unsigned int i = 0; i < n; i++)
-			leaf_prefetch_queue(hfsc_class_of(hfsc_class_of_wait(due[i])));
+			prefetch_more(hfsc_class_of_wait(due[i]));
 		for (unsigned int i = 0; i < n; i++)
 			hfsc_is_due(h, due[i], now);
 	}
@@ -72,24 +81,6 @@ run_timers(struct hfsc *h, uint64_t now)
 }
 
 /* ---- sending */
-
-/* After a packet of the leaf that was first by deadline. */
-static inline void
-settle_first(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
-{
-	uint64_t eligible, deadline;
-
-	/* Idle or parked, it has left. */
-	if (!cl->eligible)
-		return;
-	eligible = hfsc_eligible_time(cl);
-	if (eligible > now) {
-		hfsc_leave_deadlines(h, cl);
-		hfsc_arm(h, cl, HFSC_WAIT_ELIGIBLE, eligible);
-	} else if (hfsc_know_deadline(h, cl, now, &deadline)) {
-		contest_change(&h->deadlines, cl->deadline_place, deadline);
-	}
-}
 
 /*
  * A packet of the leaf has left: it is work of all classes above, too, whichever criterion has chosen it. Where a leaf
@@ -151,15 +142,30 @@ serve(struct hfsc *h, struct hfsc_class *cl, bool by_share, struct rte_mbuf **pk
 		soon = charge(h, cl, bytes, false, false, &is_leaf, now);
 	if (!by_share) {
 		cl->real_time_total += bytes;
-		settle_first(h, cl, now);
-		if (h->deadlines.height > HFSC_SMALL) {
-			soon = contest_soon(&h->deadlines, cl->deadline_place);
-			is_leaf = true;
-		}
+		/* Idle or parked, it is out. */
+		if (cl->busy && !cl->parked)
+			hfsc_settle_real_time(h, cl, now);
 	}
 	if (soon != NULL)
 		look_ahead(h, soon, is_leaf);
 	return 1;
+}
+
+/* The leaf whose deadline comes first, which is in the agenda no longer. */
+static inline struct hfsc_class *
+take_first(struct hfsc *h)
+{
+	struct agenda *deadlines = &h->deadlines;
+	struct hfsc_class *cl = (struct hfsc_class *)agenda_take(deadlines);
+	const struct hfsc_class *coming = (const struct hfsc_class *)agenda_coming(deadlines);
+	const struct hfsc_class *next = (const struct hfsc_class *)agenda_after(deadlines, QUEUE_AHEAD);
+
+	cl->eligible = false;
+	if (coming != NULL)
+		prefetch_class(coming);
+	if (next != NULL)
+		prefetch_more(next);
+	return cl;
 }
 
 /* The leaf that link sharing chooses, NULL if nobody may send. */
@@ -181,7 +187,7 @@ bool
 hfsc_may_send(struct hfsc *h, uint64_t now)
 {
 	hfsc_settle(h, now);
-	return !contest_empty(&h->deadlines) || next_by_share(h) != NULL;
+	return h->deadlines.count != 0 || next_by_share(h) != NULL;
 }
 
 uint16_t
@@ -195,8 +201,8 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	while (got < n) {
 		struct hfsc_class *cl;
 
-		if (!contest_empty(&h->deadlines))
-			got += serve(h, h->deadlines.first, false, pkts + got, &sums, now);
+		if (h->deadlines.count != 0)
+			got += serve(h, take_first(h), false, pkts + got, &sums, now);
 		else if ((cl = next_by_share(h)) != NULL)
 			got += serve(h, cl, true, pkts + got, &sums, now);
 		else

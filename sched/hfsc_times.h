@@ -46,13 +46,13 @@ hfsc_arm(struct hfsc *h, struct hfsc_class *cl, unsigned int wait, uint64_t time
 	wheel_add(&h->wheel, time_ns, hfsc_wait_of(cl, wait));
 }
 
-/* ---- leaving contests */
+/* ---- leaving agenda and contests */
 
 static inline void
 hfsc_leave_deadlines(struct hfsc *h, struct hfsc_class *cl)
 {
 	if (cl->eligible)
-		contest_leave(&h->deadlines, cl->deadline_place);
+		agenda_remove(&h->deadlines, (uintptr_t)cl);
 	cl->eligible = false;
 }
 

@@ -286,6 +286,28 @@ wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max)
 	return count;
 }
 
+struct wheel_chunk *
+wheel_take_slot(struct wheel *wheel, uint64_t *end)
+{
+	unsigned int level = 0, slot = 0;
+	struct wheel_chunk *chunks;
+	uint64_t start;
+
+	for (;;) {
+		start = UINT64_MAX;
+		first_slot(wheel, &level, &slot, &start);
+		if (level == 0)
+			break;
+		wheel->clock = start > wheel->clock ? start : wheel->clock;
+		move_down(wheel, level, slot);
+	}
+	chunks = wheel->slots[slot];
+	wheel->slots[slot] = NULL;
+	mark_empty(wheel, 0, slot);
+	*end = wheel->clock = start + (UINT64_C(1) << WHEEL_SHIFT);
+	return chunks;
+}
+
 /* ---- looking */
 
 unsigned int

@@ -86,6 +86,11 @@ void wheel_remove(struct wheel *wheel, uintptr_t who);
 /* Takes out at most max that are due at `now`, slot by slot; 0: none is left, and the clock is at `now`. */
 unsigned int wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max);
 /*
+ * All of the slot of level 0 that comes first, in chunks that are the caller's to give back: what is left is not before
+ * *end, where the clock is then. There must be an entry, and no more is to come that is before *end.
+ */
+struct wheel_chunk *wheel_take_slot(struct wheel *wheel, uint64_t *end);
+/*
  * At most max of those that will be due from about `from` until `until`, at most a millisecond ahead, without taking
  * them out: to fetch them ahead.
  */
