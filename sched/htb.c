@@ -450,6 +450,7 @@ htb_class_link(struct class *c)
 		/* As a leaf it may wait for its row. */
 		htb_take_out(h, parent);
 		parent->level = (uint8_t)inner_level(c->parent);
+		h->inners++;
 		htb_put_in(h, parent, c->qdisc->tree->now);
 	}
 }
@@ -468,6 +469,7 @@ htb_class_unlink(struct class *c)
 		struct htb_class *parent = class_priv(c->parent);
 
 		parent->level = 0;
+		h->inners--;
 		htb_look_at_mode(h, parent);
 	}
 }

@@ -154,9 +154,10 @@ struct htb_more {
 	struct htb_class_conf conf;
 } __attribute__((aligned(64)));
 
-#define HTB_BURST 32 /* turns, after which bills are paid at the latest */
-#define HTB_AHEAD 16 /* turns */
-#define HTB_FEW   64 /* so many classes in a ring, and what they touch, stay near the processor by themselves */
+#define HTB_BURST   32 /* turns, after which bills are paid at the latest */
+#define HTB_AHEAD   16 /* turns */
+#define HTB_CHARGED 64 /* so many inner classes have charges summed up: more have few in common in so many turns */
+#define HTB_FEW     64 /* so many classes in a ring, and what they touch, stay near the processor by themselves */
 
 /* Who will have a turn: kept from call to call, and forgotten when a class goes. */
 struct htb_look_ahead {
@@ -175,7 +176,7 @@ struct htb_sums {
 
 /* What a class is to pay that stands above leaves. */
 struct htb_charge {
-	struct htb_class *cl;
+	struct htb_class *cl; /* NULL: nobody, and nothing */
 	uint32_t bytes, packets;
 };
 
@@ -191,6 +192,7 @@ struct htb {
 	uint32_t direct_limit;
 	uint32_t direct_packets;
 	uint32_t adjusted; /* classes whose packets cost more than their bytes: each is charged by itself */
+	uint32_t inners; /* classes that have children */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	uint64_t now, clock; /* when it was last asked for packets: ns, and as htb_clock tells it */
 	uint64_t renewed_ns; /* when no bucket's time was older than its depth */
@@ -199,6 +201,7 @@ struct htb {
 	uint8_t billed_levels; /* a bit for each level with a bill to pay */
 	uint8_t billed_count[HTB_LEVELS];
 	struct htb_charge charges[HTB_BURST];
+	uint8_t last_charges[HTB_CHARGED]; /* where the last one of a class is, by its address; or another class's */
 	struct htb_class *billed[HTB_LEVELS][HTB_BURST]; /* classes with a bill to pay, by level */
 	struct htb_config *configs; /* HTB_CONFIGS of them; the first is not used */
 	void *configs_memory;

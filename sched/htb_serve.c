@@ -317,20 +317,11 @@ charge_inner(
 }
 
 /*
- * What leaves send at their own rate is charged to the class above them, which few of a burst have in common, when a few
- * turns are over: these classes' misses overlap then. Those above that pay for many together, when a burst is done.
- * Either is done before somebody is to borrow: only then does it matter whether they are over a bucket. Each level's
- * bill goes on to the next, so the root class pays once.
+ * What leaves send at their own rate is summed up for the class above them, which pays when a few turns are over: the
+ * misses of many such classes overlap then, and one that all stand below pays once. Those above that pay for many
+ * together, when a burst is done. Either is done before somebody is to borrow: only then does it matter whether they
+ * are over a bucket. Each level's bill goes on to the next, so the root class pays once.
  */
-static inline void
-charge_above(struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets)
-{
-	struct htb_class *parent = htb_parent(cl);
-
-	if (likely(parent != NULL))
-		h->charges[h->charge_count++] = (struct htb_charge){ .cl = parent, .bytes = bytes, .packets = packets };
-}
-
 static __rte_noinline void
 pay_charges(struct qdisc *q, struct htb *h)
 {
@@ -338,21 +329,45 @@ pay_charges(struct qdisc *q, struct htb *h)
 	struct htb_charge sum = { 0 };
 
 	for (unsigned int i = 0; i < h->charge_count; i++) {
-		struct htb_charge charge = h->charges[i];
-		struct htb_class *above = htb_parent(charge.cl);
+		struct htb_charge *charge = &h->charges[i];
+		struct htb_class *cl = charge->cl, *above = htb_parent(cl);
+		uint32_t bytes = charge->bytes, packets = charge->packets;
 
+		*charge = (struct htb_charge){ 0 };
 		if (unlikely(above != sum.cl)) {
 			if (sum.cl != NULL)
 				bill(h, sum.cl, sum.bytes, sum.packets);
 			sum = (struct htb_charge){ .cl = above };
 		}
-		sum.bytes += charge.bytes;
-		sum.packets += charge.packets;
-		charge_inner(q, h, charge.cl, charge.bytes, charge.packets, true);
+		sum.bytes += bytes;
+		sum.packets += packets;
+		charge_inner(q, h, cl, bytes, packets, true);
 	}
 	h->charge_count = 0;
 	if (sum.cl != NULL)
 		bill(h, sum.cl, sum.bytes, sum.packets);
+}
+
+static inline void
+charge_above(struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets)
+{
+	struct htb_class *parent = htb_parent(cl);
+	unsigned int at = h->charge_count, fresh = 1;
+
+	if (unlikely(parent == NULL))
+		return;
+	if (h->inners <= HTB_CHARGED) {
+		uint8_t *last = &h->last_charges[(uintptr_t)parent / RTE_CACHE_LINE_SIZE % HTB_CHARGED];
+
+		/* Whether it is the first for that class cannot be guessed. */
+		fresh = h->charges[*last].cl != parent;
+		at = *last + ((at - *last) & -fresh);
+		*last = (uint8_t)at;
+	}
+	h->charge_count += fresh;
+	h->charges[at].cl = parent;
+	h->charges[at].bytes += bytes;
+	h->charges[at].packets += packets;
 }
 
 static void
