@@ -299,34 +299,33 @@ find_chain_0(struct group_list *list)
 }
 
 /*
- * The group array without [at], or with `added` before [at]; -ENOMEM when memory is out. An empty one is NULL.
+ * The group array without `removed` groups from [at] on, or with `added` before [at]; -ENOMEM when memory is out. An
+ * empty one is NULL. The one before is the caller's to free, by rcu.
  */
 static int
-publish_groups(struct chain *chain, uint32_t at, struct filter_group *added)
+publish_groups(struct chain *chain, uint32_t at, uint32_t removed, struct filter_group *added)
 {
 	struct group_list *old = chain->groups;
 	uint32_t old_n = old != NULL ? old->n : 0;
-	uint32_t n = added != NULL ? old_n + 1 : old_n - 1;
+	uint32_t n = old_n - removed + (added != NULL);
 	struct group_list *list = NULL;
 
 	if (n != 0) {
+		uint32_t to = 0;
+
 		list = malloc(sizeof(*list) + n * sizeof(list->groups[0]));
 		if (list == NULL)
 			return -ENOMEM;
 		list->n = n;
-		for (uint32_t i = 0, j = 0; i < n; i++)
-			if (added != NULL && i == at) {
-				list->groups[i] = added;
-			} else {
-				if (added == NULL && j == at)
-					j++;
-				list->groups[i] = old->groups[j++];
-			}
+		for (uint32_t from = 0; from < at; from++)
+			list->groups[to++] = old->groups[from];
+		if (added != NULL)
+			list->groups[to++] = added;
+		for (uint32_t from = at + removed; from < old_n; from++)
+			list->groups[to++] = old->groups[from];
 		find_chain_0(list);
 	}
 	store_release(&chain->groups, list);
-	if (old != NULL)
-		rcu_defer(chain->rcu, free, old);
 	return 0;
 }
 
@@ -467,6 +466,7 @@ add_with_new_group(struct chain *chain, const struct filter_spec *spec, uint16_t
 	struct error *err)
 {
 	uint32_t preference = spec->preference, handle = spec->handle;
+	struct group_list *old = chain->groups;
 	struct filter_group *group = NULL;
 	void *filter = NULL;
 	int rc;
@@ -485,13 +485,15 @@ add_with_new_group(struct chain *chain, const struct filter_spec *spec, uint16_t
 		return rc;
 	rc = group->ops->change(group, NULL, &handle, spec->conf, &filter, err);
 	if (rc == 0 && (add_index(chain, spec->chain, false) != 0 ||
-			       publish_groups(chain, place_of(chain, spec->chain, preference), group) != 0))
+			       publish_groups(chain, place_of(chain, spec->chain, preference), 0, group) != 0))
 		rc = error_code(err, ENOMEM);
 	if (rc != 0) {
 		group_destroy(group);
 		drop_index_if_unused(chain, spec->chain);
 		return rc;
 	}
+	if (old != NULL)
+		rcu_defer(chain->rcu, free, old);
 	describe(group, handle, filter, info);
 	return 0;
 }
@@ -558,30 +560,37 @@ chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t f
 
 typedef void gone_fn(void *arg, const struct filter_info *info);
 
+/* n groups of one index, from [at] on: all, or when memory is out none. */
 static int
-delete_group(struct chain *chain, uint32_t at, gone_fn *gone, void *arg, struct error *err)
+delete_groups(struct chain *chain, uint32_t at, uint32_t n, gone_fn *gone, void *arg, struct error *err)
 {
-	struct filter_group *group = chain->groups->groups[at];
-	struct filter_info info;
+	struct group_list *old = chain->groups;
+	struct filter_group **groups = &old->groups[at];
+	uint32_t index = groups[0]->index;
 
-	describe(group, 0, NULL, &info);
-	if (publish_groups(chain, at, NULL) != 0)
+	if (publish_groups(chain, at, n, NULL) != 0)
 		return error_code(err, ENOMEM);
-	if (gone != NULL)
-		gone(arg, &info);
-	drop_index_if_unused(chain, group->index);
-	group_destroy(group);
+	for (uint32_t i = 0; i < n; i++) {
+		struct filter_info info;
+
+		describe(groups[i], 0, NULL, &info);
+		if (gone != NULL)
+			gone(arg, &info);
+		group_destroy(groups[i]);
+	}
+	rcu_defer(chain->rcu, free, old);
+	drop_index_if_unused(chain, index);
 	return 0;
 }
 
 static int
-delete_groups(struct chain *chain, uint32_t index, gone_fn *gone, void *arg, struct error *err)
+delete_all_of(struct chain *chain, uint32_t index, gone_fn *gone, void *arg, struct error *err)
 {
-	int rc = 0;
+	uint32_t at = place_of(chain, index, 0), n = 0;
 
-	while (rc == 0 && has_groups(chain, index))
-		rc = delete_group(chain, place_of(chain, index, 0), gone, arg, err);
-	return rc;
+	while (group_at(chain, at + n, index) != NULL)
+		n++;
+	return n == 0 ? 0 : delete_groups(chain, at, n, gone, arg, err);
 }
 
 static int
@@ -589,7 +598,7 @@ delete_all(struct chain *chain, const struct filter_spec *spec, gone_fn *gone, v
 {
 	if (spec->protocol != 0 || spec->handle != 0 || spec->kind != NULL)
 		return error_set(err, ENOENT, "Cannot flush filters with protocol, handle or kind set");
-	return delete_groups(chain, spec->chain, gone, arg, err);
+	return delete_all_of(chain, spec->chain, gone, arg, err);
 }
 
 /* A copy of the template's conf. */
@@ -647,11 +656,19 @@ chain_template_of(const struct chain *chain, uint32_t index)
 int
 chain_delete(struct chain *chain, uint32_t index, gone_fn *gone, void *arg, struct error *err)
 {
+	uint32_t at;
+	int rc;
+
 	if (!chain_has(chain, index))
 		return error_set(err, EINVAL, "Cannot find specified filter chain");
-	chain->indices[place_of_index(chain, index)].named = false;
-	drop_index_if_unused(chain, index);
-	return delete_groups(chain, index, gone, arg, err);
+	if ((rc = delete_all_of(chain, index, gone, arg, err)) != 0)
+		return rc;
+	/* One that was only there for its filters has gone with them. */
+	if ((at = place_of_index(chain, index)) != chain->n_indices) {
+		chain->indices[at].named = false;
+		drop_index_if_unused(chain, index);
+	}
+	return 0;
 }
 
 static int
@@ -675,7 +692,7 @@ delete_one(struct chain *chain, uint32_t at, uint32_t handle, gone_fn *gone, voi
 		gone(arg, &info);
 	rc = group->ops->remove(group, filter, &last, err);
 	if (rc == 0 && last)
-		rc = delete_group(chain, at, NULL, NULL, err);
+		rc = delete_groups(chain, at, 1, NULL, NULL, err);
 	return rc;
 }
 
@@ -697,7 +714,7 @@ chain_filter_delete(struct chain *chain, const struct filter_spec *spec, gone_fn
 		if (rc == 0)
 			rc = check_kind(group, spec, err);
 		if (rc == 0)
-			rc = spec->handle == 0 ? delete_group(chain, at, gone, arg, err)
+			rc = spec->handle == 0 ? delete_groups(chain, at, 1, gone, arg, err)
 					       : delete_one(chain, at, spec->handle, gone, arg, err);
 	}
 	return rc;
