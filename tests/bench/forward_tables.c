@@ -117,9 +117,9 @@ report_added(struct null_router *n, const struct added_row *added_row)
 	double plain[ROUNDS], with[ROUNDS], added[ROUNDS];
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		plain[i] = null_router_cycles(FRAMES);
+		plain[i] = null_router_warm_cycles(FRAMES);
 		added_row->set(n, true);
-		with[i] = null_router_cycles(FRAMES);
+		with[i] = null_router_warm_cycles(FRAMES);
 		added_row->set(n, false);
 	}
 	double before = report_median(plain, ROUNDS);
@@ -141,7 +141,6 @@ report_tables(struct null_router *n, const struct prefix4 *prefixes, size_t coun
 	traffic4(TRAFFIC_ZIPF, prefixes, count, destinations, FRAMES, 7);
 	struct null_frame *frames = null_frames(destinations, NULL, FRAMES);
 	null_router_set_frames(frames, FRAMES);
-	null_router_cycles(FRAMES);
 	for (size_t i = 0; i < RTE_DIM(rows); i++)
 		if (report_wanted(rows[i].row.name))
 			report_added(n, &rows[i]);

@@ -36,8 +36,8 @@ static struct {
 	const struct null_frame *frames;
 	uint32_t mask, next;
 	uint64_t pace, next_burst; /* TSC cycles a packet, 0: none; when the next burst is due */
-	/* one run: control sets `left` and `running`, the worker the rest */
-	uint64_t left, began, ended;
+	/* one run: control sets `left`, `counted` and `running`, the worker the rest */
+	uint64_t left, counted, began, ended;
 	_Atomic(bool) running;
 } source;
 
@@ -74,7 +74,7 @@ source_receive(struct port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 {
 	if (!atomic_load_explicit(&source.running, memory_order_acquire))
 		return 0;
-	if (source.began == 0)
+	if (source.began == 0 && source.left <= source.counted)
 		source.began = rte_rdtsc();
 	if (source.left == 0) {
 		source.ended = rte_rdtsc();
@@ -339,15 +339,28 @@ null_router_destroy(struct null_router *n, uint64_t dropped)
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
 
-double
-null_router_cycles(uint64_t packets)
+static double
+run_source(uint64_t uncounted, uint64_t counted)
 {
-	source.left = packets;
+	source.left = uncounted + counted;
+	source.counted = counted;
 	source.began = 0;
 	atomic_store_explicit(&source.running, true, memory_order_release);
 	while (atomic_load_explicit(&source.running, memory_order_acquire))
 		usleep(200);
-	return (double)(source.ended - source.began) / (double)packets;
+	return (double)(source.ended - source.began) / (double)counted;
+}
+
+double
+null_router_cycles(uint64_t packets)
+{
+	return run_source(0, packets);
+}
+
+double
+null_router_warm_cycles(uint64_t packets)
+{
+	return run_source(packets, packets);
 }
 
 void

@@ -65,6 +65,8 @@ uint16_t null_frames_receive(struct rte_mbuf **pkts, uint16_t n);
 
 /* TSC cycles a packet of the worker that polls `in`, over so many packets. */
 double null_router_cycles(uint64_t packets);
+/* The same after as many that are not counted: what ran before has left its own in the caches. */
+double null_router_warm_cycles(uint64_t packets);
 /* Has fn(arg) run by that worker, on its processor and with its cache of buffers. */
 void null_router_call(struct null_router *n, void (*fn)(void *arg), void *arg);
 
