@@ -14,6 +14,7 @@
 
 #include "ematch.h"
 #include "filter_list.h"
+#include "hash.h"
 #include "tuple_space.h"
 
 struct basic_filter {
@@ -47,10 +48,8 @@ key_of(const uint32_t *values, uint32_t n)
 
 	if (n > 1)
 		key |= (uint64_t)values[1] << 32;
-	for (uint32_t i = 2; i < n; i++) {
-		key = (key ^ key >> 32) * UINT64_C(0x9e3779b97f4a7c15);
-		key ^= values[i];
-	}
+	for (uint32_t i = 2; i < n; i++)
+		key = hash_word(key, values[i]);
 	return key;
 }
 

@@ -8,6 +8,8 @@
 
 #include <weir/filter/flower.h>
 
+#include "hash.h"
+
 /* in_port is not filled in. A header that the packet ends in leaves its fields, and those behind it, 0. */
 void dissect(struct rte_mbuf *m, union flower_key *key);
 
@@ -24,9 +26,9 @@ dissect_hash(const union flower_key *headers)
 {
 	uint64_t hash = (uint64_t)dissect_address(headers->source) << 32 | dissect_address(headers->destination);
 
-	hash = (hash ^ headers->ip_proto) * UINT64_C(0x9e3779b97f4a7c15);
+	hash = (hash ^ headers->ip_proto) * HASH_GOLDEN_RATIO;
 	hash ^= (uint64_t)headers->source_port << 16 | headers->destination_port;
-	return (uint32_t)(hash * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+	return (uint32_t)(hash * HASH_GOLDEN_RATIO >> 32);
 }
 
 #endif

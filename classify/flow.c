@@ -15,6 +15,7 @@
 #include "dissect.h"
 #include "ematch.h"
 #include "filter_list.h"
+#include "hash.h"
 #include "internal.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -299,7 +300,7 @@ seed_of(struct flow_filter *filter, uint64_t now)
 
 	if (period == 0 || now < load_relaxed(&filter->seed_ends))
 		return seed;
-	seed = (seed ^ now) * UINT64_C(0x9e3779b97f4a7c15);
+	seed = (seed ^ now) * HASH_GOLDEN_RATIO;
 	__atomic_store_n(&filter->seed, seed, __ATOMIC_RELAXED);
 	__atomic_store_n(&filter->seed_ends, now + period, __ATOMIC_RELAXED);
 	return seed;
@@ -310,10 +311,8 @@ hash_keys(struct flow_filter *filter, uint64_t now, const struct pkt *p, const u
 {
 	uint64_t hash = seed_of(filter, now);
 
-	for (uint32_t keys = filter->settings.keys; keys != 0; keys &= keys - 1) {
-		hash = (hash ^ value_of((unsigned int)__builtin_ctz(keys), p, headers)) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
+	for (uint32_t keys = filter->settings.keys; keys != 0; keys &= keys - 1)
+		hash = hash_word(hash, value_of((unsigned int)__builtin_ctz(keys), p, headers));
 	return (uint32_t)hash;
 }
 

@@ -16,6 +16,7 @@
 
 #include "dissect.h"
 #include "filter_list.h"
+#include "hash.h"
 #include "internal.h"
 #include "tuple_space.h"
 
@@ -52,10 +53,8 @@ hash_words(const uint64_t *words, uint32_t n)
 {
 	uint64_t hash = n;
 
-	for (uint32_t i = 0; i < n; i++) {
-		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		hash = hash_word(hash, words[i]);
 	return hash;
 }
 

@@ -7,6 +7,7 @@
 #ifndef WEIR_CLASSIFY_KEY_TABLE_H
 #define WEIR_CLASSIFY_KEY_TABLE_H
 
+#include "hash.h"
 #include "internal.h"
 
 /* What a filter begins with. */
@@ -28,7 +29,7 @@ struct key_table {
 static inline uint32_t
 key_first_slot(const struct key_slots *slots, uint64_t key)
 {
-	return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & slots->mask;
+	return (uint32_t)((key * HASH_GOLDEN_RATIO) >> 32) & slots->mask;
 }
 
 /* The slot of a key: with its filter, or the free one where it would be. */

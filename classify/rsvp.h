@@ -7,6 +7,7 @@
 
 #include <weir/filter/rsvp.h>
 
+#include "hash.h"
 #include "internal.h"
 #include "tuple_space.h"
 
@@ -66,16 +67,10 @@ struct rsvp {
 };
 
 static inline uint64_t
-mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 32;
-}
-
-static inline uint64_t
 mix_address(uint64_t hash, const uint32_t *address)
 {
-	return mix(mix(hash, (uint64_t)address[0] << 32 | address[1]), (uint64_t)address[2] << 32 | address[3]);
+	return hash_word(
+		hash_word(hash, (uint64_t)address[0] << 32 | address[1]), (uint64_t)address[2] << 32 | address[3]);
 }
 
 static inline uint64_t

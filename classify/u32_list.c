@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "list_pool.h"
 #include "u32.h"
 
@@ -41,7 +42,7 @@ struct trie {
 static uint32_t
 mix(uint32_t a, uint32_t b)
 {
-	uint64_t x = ((uint64_t)a << 32 | b) * 0x9e3779b97f4a7c15;
+	uint64_t x = ((uint64_t)a << 32 | b) * HASH_GOLDEN_RATIO;
 
 	return (uint32_t)(x >> 32);
 }

@@ -142,14 +142,10 @@ is_over(const struct hashlimit_entry *entry, uint64_t collected)
 static struct place_pair
 places_of(const struct hashlimit_table *t, const struct hashlimit_key *key)
 {
-	uint64_t addresses = (uint64_t)key->src << 32 | key->dst, h;
-	unsigned __int128 product;
+	uint64_t h = hash_word_folded(t->seed, (uint64_t)key->src << 32 | key->dst);
 
-	/* Multiplied and folded twice, with digits of pi and of the golden ratio. */
-	product = (unsigned __int128)(addresses ^ t->seed) * UINT64_C(0x9e3779b97f4a7c15);
-	h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ key->ports;
-	product = (unsigned __int128)(h ^ UINT64_C(0x243f6a8885a308d3)) * UINT64_C(0xd1342543de82ef95);
-	h = (uint64_t)product ^ (uint64_t)(product >> 64);
+	/* Digits of pi: else no ports would leave a hash of 0 as it is. */
+	h = hash_word_folded(h ^ UINT64_C(0x243f6a8885a308d3), key->ports);
 
 	uint32_t first = (uint32_t)h & t->set_mask, other = (uint32_t)(h >> 20) & t->set_mask;
 

@@ -17,6 +17,7 @@
 #include <weir/netfilter/targets.h>
 #include <weir/random.h>
 
+#include "../hash.h"
 #include "../internal.h"
 #include "../read.h"
 
@@ -351,10 +352,7 @@ compile_table(struct netfilter *nf, const struct netfilter_table_spec *spec, str
 void retire_table(struct table *table, struct netfilter *nf);
 void free_table(struct table *table);
 
-/*
- * The masked words of a key, and their hash, for who fills slots and who asks them. The upper half of each product is
- * folded into the lower: of an address in network order all bits but the highest are the last to be multiplied into.
- */
+/* The masked words of a key, and their hash, for who fills slots and who asks them. */
 static inline uint32_t
 key_hash(const struct key *key, const struct compare *masks, uint32_t n, uint64_t masked[KEY_WORDS])
 {
@@ -362,9 +360,7 @@ key_hash(const struct key *key, const struct compare *masks, uint32_t n, uint64_
 
 	for (uint32_t i = 0; i < n; i++) {
 		masked[i] = key->words[masks[i].word] & masks[i].mask;
-		unsigned __int128 product = (unsigned __int128)(h ^ masked[i]) * UINT64_C(0x9e3779b97f4a7c15);
-
-		h = (uint64_t)product ^ (uint64_t)(product >> 64);
+		h = hash_word_folded(h, masked[i]);
 	}
 	return (uint32_t)h;
 }
