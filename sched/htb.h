@@ -56,9 +56,10 @@ enum htb_mode {
 #define HTB_WAIT_PRIO_SHIFT 2
 #define HTB_WAIT_BITS       31u
 
-#define HTB_MINORS    65536u
-#define HTB_TURNS     (HTB_MINORS * (1 + HTB_PRIOS))
-#define HTB_TURN_BITS 20 /* of the number of a place */
+#define HTB_MINORS     65536u
+#define HTB_TURNS      (HTB_MINORS * (1 + HTB_PRIOS))
+#define HTB_TURN_BITS  20 /* of the number of a place */
+#define HTB_ROUND_BITS (32 - HTB_TURN_BITS)
 
 /*
  * A place in a ring of classes that take turns. Links are numbers of places, 0: none. A class's minor is the number of
@@ -68,17 +69,22 @@ enum htb_mode {
 struct htb_turn {
 	uint32_t next; /* 0: in no ring */
 	uint32_t previous : HTB_TURN_BITS;
-	uint32_t round : 32 - HTB_TURN_BITS; /* the last one in which it had its turn; stays when it leaves */
+	uint32_t round
+	    : HTB_ROUND_BITS; /* the last one of its parent's ring in which it had its turn; stays when it leaves */
 };
 
-/* Classes of one prio that take turns: a circle that a round starts behind `last`. */
+/*
+ * Classes of one prio that take turns: a circle that a round starts behind `last`. Of a row, in which who comes is always
+ * the last, there are only `current` and `count`.
+ */
 struct htb_ring {
 	uint32_t current; /* whose turn it is; 0: nobody is in the ring */
 	uint32_t last; /* with its turn the round ends */
 	uint32_t returning; /* left while it was its turn: has it back if it comes before another one was served */
 	uint32_t count; /* of classes in it */
-	uint16_t round : 32 - HTB_TURN_BITS; /* the number of this round */
-	bool ended; /* who left was the last of the round: the class above has to pass its turn */
+	uint16_t round : HTB_ROUND_BITS; /* the number of this round */
+	bool ended; /* who left was the last of the round */
+	uint64_t quanta; /* bytes: what its classes, or those below them, send in a round */
 };
 
 /*
@@ -95,9 +101,15 @@ struct htb_row {
 	struct htb_round now, next; /* who is first in `now` is no gap; nobody is in it: nobody is in either */
 };
 
+/* What an inner class has for each prio. */
+struct htb_feed {
+	struct htb_ring ring; /* children that borrow from it */
+	int64_t deficit; /* bytes that its turn in its parent's ring may still take */
+};
+
 /* What a class has while it has children. */
 struct htb_inner {
-	struct htb_ring rings[HTB_PRIOS]; /* children that borrow from it */
+	struct htb_feed feeds[HTB_PRIOS];
 };
 
 /* What classes that are configured alike share: nothing of it is written while packets pass. */
@@ -138,7 +150,7 @@ struct htb_class {
 /* What else there is of a class: class.more. */
 struct htb_more {
 	/* a line: what a leaf needs that borrows, or an inner class that pays for many packets together */
-	int32_t deficits[HTB_LEVELS]; /* as deficit, by the level that it borrows at; the first is not used */
+	int64_t borrow_deficit; /* as deficit, of a turn in its parent's ring */
 	uint32_t borrows;
 	uint32_t lends; /* without what its leaf qdiscs have sent */
 	uint16_t minor; /* of its classid */
@@ -276,7 +288,7 @@ void htb_deactivate_prios(struct htb *h, struct htb_class *cl, unsigned int prio
 struct htb_class *htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio);
 /* The ring in which cl waits for its turn to borrow. */
 struct htb_ring *htb_ring_of(const struct htb_class *cl, unsigned int prio);
-/* cl has had its turn; where an inner class's round ends by that, so does its own. */
+/* cl has had its turn. In a row from level 1 on a turn is a round of who borrows. */
 void htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio);
 /* Out of its row, if it is there. */
 void htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio);

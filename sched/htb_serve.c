@@ -22,6 +22,7 @@
 #define DUE_BURST   128 /* classes taken out of the wheel at a time */
 #define CLASS_AHEAD 12 /* turns in a row of leaves, before which a class and its leaf are fetched */
 #define QUEUE_AHEAD 3
+#define MORE_AHEAD  3 /* waits, before which what else there is of a class is fetched */
 #define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
 
 /* ---- buckets and modes */
@@ -245,7 +246,7 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 	if (cl->level == 0)
 		htb_row_remove(h, cl, htb_config_of(h, cl)->prio);
 	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
-		struct htb_ring *ring = &htb_more(parent)->inner->rings[prio];
+		struct htb_ring *ring = &htb_more(parent)->inner->feeds[prio].ring;
 
 		if (ring->returning != 0 && htb_class_at(h, ring->returning) == cl)
 			ring->returning = 0;
@@ -420,20 +421,48 @@ charge_borrowed(
 	}
 }
 
-/* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends: true. */
-static inline bool
-use_deficit(struct htb_class *cl, const struct htb_config *config, uint32_t bytes, unsigned int level)
+/* What is left of a turn; with the quantum added, if it ends by that. */
+static inline int64_t
+use_turn(int64_t deficit, uint64_t quantum, uint32_t bytes, bool *ended)
 {
 	const int64_t least =
 		INT32_MIN / 2; /* a quantum below the packets' size lets the debt grow: enough is enough */
-	int32_t *deficit = level == 0 ? &cl->deficit : &htb_more(cl)->deficits[level];
-	int64_t left = (int64_t)*deficit - bytes;
-	bool ended = left < 0;
+	int64_t left = deficit - bytes;
 
-	if (ended)
-		left += config->quantum;
-	*deficit = (int32_t)(left < least ? least : left);
+	*ended = left < 0;
+	if (*ended)
+		left += (int64_t)quantum;
+	return left < least ? least : left;
+}
+
+/* Deficit round robin (Shreedhar and Varghese 1995), with the quantum added when the turn ends: true. */
+static inline bool
+use_deficit(struct htb_class *cl, const struct htb_config *config, uint32_t bytes)
+{
+	bool ended;
+
+	cl->deficit = (int32_t)use_turn(cl->deficit, config->quantum, bytes, &ended);
 	return ended;
+}
+
+/* The leaf cl has sent at the expense of its ancestor at `level`: a part of each one's turn that is on the way there. */
+static inline void
+use_deficits(struct htb *h, struct htb_class *cl, unsigned int level, unsigned int prio, uint32_t bytes)
+{
+	struct htb_more *more = htb_more(cl);
+	bool ended;
+
+	more->borrow_deficit = use_turn(more->borrow_deficit, htb_config_of(h, cl)->quantum, bytes, &ended);
+	if (ended)
+		htb_pass_turn(h, cl, prio);
+	while ((cl = htb_parent(cl))->level != level) {
+		struct htb_feed *feed = &htb_more(cl)->inner->feeds[prio];
+
+		/* Nobody may be left below it. */
+		feed->deficit = use_turn(feed->deficit, RTE_MAX(feed->ring.quanta, bytes), bytes, &ended);
+		if (ended)
+			htb_pass_turn(h, cl, prio);
+	}
 }
 
 /*
@@ -590,11 +619,10 @@ serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int 
 		park_if_busy(h, cl, now);
 		return 0;
 	}
+	use_deficits(h, cl, level, prio, bytes);
 	/* A plain leaf that is empty; any other one has told so itself. */
 	if (htb_class_of(cl)->leaf->backlog_pkts == 0 && cl->busy != 0)
 		htb_leaf_idle(h, cl);
-	if (use_deficit(cl, htb_config_of(h, cl), bytes, level))
-		htb_pass_turn(h, cl, prio);
 	charge_borrowed(q, h, cl, bytes, 1, level);
 	return 1;
 }
@@ -683,7 +711,7 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	mode = mode_of(pay(&cl->used, h->clock, config->depth, cost.rate),
 		pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil));
 	charge_above(h, cl, bytes, got);
-	bool ended = use_deficit(cl, config, bytes, 0), in_row = cl->busy != 0;
+	bool ended = use_deficit(cl, config, bytes), in_row = cl->busy != 0;
 
 	/* Be it that it is empty or that it has used up a bucket: which of them cannot be guessed. */
 	cl->busy = htb_class_of(cl)->leaf->backlog_pkts == 0 ? 0 : cl->busy;
@@ -755,6 +783,8 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 			if (!fetched)
 				prefetch_others(due + i + 1, count - i - 1);
 			fetched = true;
+			if (i + MORE_AHEAD < count)
+				rte_prefetch0(htb_class_of(htb_class_of_wait(due[i + MORE_AHEAD]))->more);
 			is_due(q, h, due[i++]);
 		}
 	}

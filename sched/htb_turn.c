@@ -30,6 +30,30 @@ insert_before(struct htb_turn *turns, uint32_t place, uint32_t turn)
 	turns[place].previous = turn;
 }
 
+/* It is the last to have its turn. */
+static void
+join(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
+{
+	if (ring->current == 0)
+		ring->current = turns[turn].next = turns[turn].previous = turn;
+	else
+		insert_before(turns, ring->current, turn);
+	ring->count++;
+}
+
+static void
+leave(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
+{
+	struct htb_turn links = turns[turn];
+
+	if (ring->current == turn)
+		ring->current = links.next == turn ? 0 : links.next;
+	turns[links.next].previous = links.previous;
+	turns[links.previous].next = links.next;
+	turns[turn].next = 0;
+	ring->count--;
+}
+
 /*
  * Classes go to send a packet at their own rate and come again all the time. So that quanta decide the shares, each has
  * one turn a round: who had his in this one comes behind all others in the next; who left when it was his turn has it
@@ -40,23 +64,23 @@ ring_add(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
 	bool returns = ring->returning == turn;
 
-	ring->count++;
 	if (returns && ring->ended)
 		ring->round--;
 	if (ring->last == 0) {
-		turns[turn].next = turns[turn].previous = turn;
-		ring->current = ring->last = turn;
+		join(turns, ring, turn);
+		ring->last = turn;
 	} else if (returns && !ring->ended) {
-		insert_before(turns, ring->current, turn);
+		join(turns, ring, turn);
 		ring->current = turn;
 	} else if (!returns && turns[turn].round == ring->round) {
-		insert_before(turns, ring->current, turn);
+		join(turns, ring, turn);
 	} else if (turns[ring->current].round == ring->round) {
-		insert_before(turns, ring->current, turn);
+		join(turns, ring, turn);
 		ring->current = ring->last = turn;
 	} else {
 		insert_before(turns, turns[ring->last].next, turn);
 		ring->last = turn;
+		ring->count++;
 	}
 	if (returns) {
 		ring->returning = 0;
@@ -67,27 +91,19 @@ ring_add(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 static void
 ring_remove(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 {
-	struct htb_turn links = turns[turn];
-
-	ring->count--;
 	/* Several may leave before anyone is served: the turn is that of the first. */
 	if (ring->current == turn && ring->returning == 0) {
 		ring->returning = turn;
 		ring->ended = ring->last == turn;
 		ring->round += ring->ended;
 	}
-	if (links.next == turn) {
-		ring->current = ring->last = 0;
+	if (ring->last == turn)
+		ring->last = turns[turn].previous;
+	leave(turns, ring, turn);
+	if (ring->current == 0) {
+		ring->last = 0;
 		ring->ended = false;
-	} else {
-		if (ring->current == turn)
-			ring->current = links.next;
-		if (ring->last == turn)
-			ring->last = links.previous;
-		turns[links.next].previous = links.previous;
-		turns[links.previous].next = links.next;
 	}
-	turns[turn].next = 0;
 }
 
 /* The turn of the current one ends: true if the round does. */
@@ -104,16 +120,19 @@ end_turn(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
 	return ended;
 }
 
+/* Who has left the ring will not have this turn again. */
+static void
+forfeit_turn(struct htb_turn *turns, struct htb_ring *ring, uint32_t turn)
+{
+	turns[turn].round = (ring->round - ring->ended) & ((1u << HTB_ROUND_BITS) - 1);
+	ring->returning = 0;
+	ring->ended = false;
+}
+
 struct htb_ring *
 htb_ring_of(const struct htb_class *cl, unsigned int prio)
 {
-	return &htb_more(htb_parent(cl))->inner->rings[prio];
-}
-
-static inline struct htb_ring *
-ring_of(struct htb *h, const struct htb_class *cl, unsigned int prio)
-{
-	return cl->mode == HTB_CAN_SEND ? &h->rows[cl->level][prio] : htb_ring_of(cl, prio);
+	return &htb_more(htb_parent(cl))->inner->feeds[prio].ring;
 }
 
 /* ---- rows of leaves */
@@ -211,40 +230,46 @@ pass_turn_in_row(struct htb *h, struct htb_class *cl, unsigned int prio)
 
 /* ---- whose turn it is */
 
+/* A round of those who borrow from cl is over. */
+static inline void
+pass_turn_in_upper_row(struct htb *h, const struct htb_class *cl, unsigned int prio)
+{
+	h->rows[cl->level][prio].current = h->turns[turn_of(cl, prio)].next;
+}
+
 void
 htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	bool ended = true;
-	uint32_t turn;
-
 	if (likely(cl->level == 0 && cl->mode == HTB_CAN_SEND)) {
 		pass_turn_in_row(h, cl, prio);
 		return;
 	}
-	while (ended && h->turns[turn = turn_of(cl, prio)].next != 0) {
-		struct htb_ring *ring = ring_of(h, cl, prio);
+	const struct htb_class *parent = htb_parent(cl);
+	struct htb_ring *ring = htb_ring_of(cl, prio);
+	uint32_t turn = turn_of(cl, prio);
 
-		if (ring->current != turn)
-			return;
-		ended = end_turn(h->turns, ring, turn) && cl->mode != HTB_CAN_SEND;
-		if (ended)
-			cl = htb_parent(cl);
+	if (unlikely(ring->current != turn)) {
+		if (ring->returning == turn)
+			forfeit_turn(h->turns, ring, turn);
+	} else if (end_turn(h->turns, ring, turn) && parent->mode == HTB_CAN_SEND) {
+		pass_turn_in_upper_row(h, parent, prio);
 	}
 }
 
 struct htb_class *
 htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 {
-	struct htb_ring *row = &h->rows[level][prio];
+	const struct htb_ring *row = &h->rows[level][prio];
 	struct htb_class *cl = htb_class_at(h, row->current);
 
 	while (cl->level > 0) {
-		struct htb_ring *ring = &htb_more(cl)->inner->rings[prio];
+		struct htb_ring *ring = &htb_more(cl)->inner->feeds[prio].ring;
+		bool ended = ring->ended;
 
 		ring->returning = 0;
-		if (unlikely(ring->ended)) {
-			ring->ended = false;
-			htb_pass_turn(h, cl, prio);
+		ring->ended = false;
+		if (unlikely(ended && cl->level == level)) {
+			pass_turn_in_upper_row(h, cl, prio);
 			cl = htb_class_at(h, row->current);
 		} else {
 			cl = htb_class_at(h, ring->current);
@@ -262,7 +287,7 @@ row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 		htb_row_add(h, cl, prio);
 		return;
 	}
-	ring_add(h->turns, &h->rows[cl->level][prio], turn_of(cl, prio));
+	join(h->turns, &h->rows[cl->level][prio], turn_of(cl, prio));
 	h->busy_rows[cl->level] |= (uint8_t)(1u << prio);
 	h->busy_levels |= (uint8_t)(1u << cl->level);
 }
@@ -276,13 +301,34 @@ row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
 		htb_row_remove(h, cl, prio);
 		return;
 	}
-	ring_remove(h->turns, row, turn_of(cl, prio));
-	/* Who can no longer send at its own rate has had what is due to it. */
-	row->returning = 0;
+	leave(h->turns, row, turn_of(cl, prio));
 	if (row->current == 0)
 		h->busy_rows[cl->level] &= (uint8_t) ~(1u << prio);
 	if (h->busy_rows[cl->level] == 0)
 		h->busy_levels &= (uint8_t) ~(1u << cl->level);
+}
+
+/*
+ * An inner class's turn is as long as a round of its ring: so what is lent is shared by the quanta of leaves, wherever
+ * they stand, and whoever else lends to them meanwhile.
+ */
+static inline uint64_t
+quanta_of(const struct htb *h, const struct htb_class *cl, unsigned int prio)
+{
+	return cl->level == 0 ? htb_config_of(h, cl)->quantum : htb_more(cl)->inner->feeds[prio].ring.quanta;
+}
+
+/* Modulo 2^64. Whoever stands in a ring above has a longer or shorter turn by that, too. */
+static inline void
+add_quanta(struct htb_ring *ring, const struct htb_class *owner, unsigned int prio, uint64_t quanta)
+{
+	ring->quanta += quanta;
+	while (unlikely(owner->mode == HTB_MAY_BORROW && (owner->busy & 1u << prio) != 0)) {
+		owner = htb_parent(owner);
+		if (owner == NULL)
+			return;
+		htb_more(owner)->inner->feeds[prio].ring.quanta += quanta;
+	}
 }
 
 /* Through the levels. */
@@ -302,9 +348,12 @@ activate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 				row_add(h, cl, prio);
 				continue;
 			}
-			if (htb_more(parent)->inner->rings[prio].current == 0)
+			struct htb_ring *ring = &htb_more(parent)->inner->feeds[prio].ring;
+
+			if (ring->current == 0)
 				fresh |= 1u << prio;
-			ring_add(h->turns, &htb_more(parent)->inner->rings[prio], turn_of(cl, prio));
+			ring_add(h->turns, ring, turn_of(cl, prio));
+			add_quanta(ring, parent, prio, quanta_of(h, cl, prio));
 		}
 		if (cl->mode == HTB_CAN_SEND)
 			return;
@@ -345,8 +394,11 @@ deactivate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 				row_remove(h, cl, prio);
 				continue;
 			}
-			ring_remove(h->turns, &htb_more(parent)->inner->rings[prio], turn_of(cl, prio));
-			if (htb_more(parent)->inner->rings[prio].current == 0)
+			struct htb_ring *ring = &htb_more(parent)->inner->feeds[prio].ring;
+
+			add_quanta(ring, parent, prio, -quanta_of(h, cl, prio));
+			ring_remove(h->turns, ring, turn_of(cl, prio));
+			if (ring->current == 0)
 				gone |= 1u << prio;
 		}
 		if (cl->mode == HTB_CAN_SEND)
