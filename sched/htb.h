@@ -69,8 +69,7 @@ enum htb_mode {
 struct htb_turn {
 	uint32_t next; /* 0: in no ring */
 	uint32_t previous : HTB_TURN_BITS;
-	uint32_t round
-	    : HTB_ROUND_BITS; /* the last one of its parent's ring in which it had its turn; stays when it leaves */
+	uint32_t round : HTB_ROUND_BITS; /* its last turn's, in its parent's ring; stays when it leaves */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What htb's rules give each leaf, worked out by hand for random classes that all borrow from one parent and always have
- * packets: each its own rate; then what is left of the parent's, prio by prio, among those of a prio by quantum, nobody
- * above its ceil. Each seed is printed; SEED=n in the environment plays that one only.
+ * What htb's rules give each leaf, worked out by hand for random classes that always have packets: each its own rate;
+ * then what each class above has left of its rate, the lowest first, prio by prio, among the leaves below it of a prio by
+ * quantum, nobody above its ceil. Each seed is printed; SEED=n in the environment plays that one only.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -14,6 +14,7 @@
 
 #define SEEDS        60
 #define LEAVES_MAX   8
+#define AGENCIES_MAX 8
 #define PRIOS        3
 #define WARM_UP_S    30 /* buckets of the ceils are empty by then */
 #define MEASURED_S   20
@@ -21,17 +22,28 @@
 /* As much as all others send in their turns: a ceil's bucket that overflows in the meantime is less than the ceil. */
 #define CBURST_BYTES (LEAVES_MAX * (1514 + QUANTUM_MORE))
 #define BACKLOG      8
+#define DEPTH_MAX    3 /* of agencies below the root class */
+#define LEAF_MINOR   0x10
 
 struct leaf {
 	struct htb_class_conf conf;
+	unsigned int parent; /* an agency */
 	uint32_t bytes; /* of its packets */
 	double should; /* bytes a second */
 	uint64_t got;
 };
 
+/* A class with children: the first is the root class, and each stands behind its parent. */
+struct agency {
+	uint64_t Bps;
+	uint64_t spare_Bps; /* that its children's rates leave of it */
+	unsigned int parent, depth, children;
+};
+
 static struct leaf leaves[LEAVES_MAX];
 static unsigned int leaf_count;
-static uint64_t parent_Bps;
+static struct agency agencies[AGENCIES_MAX];
+static unsigned int agency_count;
 
 /* ---- what the rules say */
 
@@ -45,31 +57,35 @@ room_of(const struct leaf *leaf)
 }
 
 static bool
-shares(const struct leaf *leaf, uint32_t prio)
+shares(const struct leaf *leaf, unsigned int lender, uint32_t prio)
 {
-	return leaf->conf.prio == prio && room_of(leaf) != 0;
+	unsigned int above = leaf->parent;
+
+	while (above > lender)
+		above = agencies[above].parent;
+	return above == lender && leaf->conf.prio == prio && room_of(leaf) != 0;
 }
 
-/* Gives `spare` to the leaves of a prio, by quantum; returns what their ceils leave of it. */
+/* Gives `spare` to the lender's leaves of a prio, by quantum; returns what their ceils leave of it. */
 static double
-share(double spare, uint32_t prio)
+share(double spare, unsigned int lender, uint32_t prio)
 {
 	while (spare > 1e-6) {
 		double quanta = 0, part = spare;
 
 		for (unsigned int i = 0; i < leaf_count; i++) {
-			if (shares(&leaves[i], prio))
+			if (shares(&leaves[i], lender, prio))
 				quanta += leaves[i].conf.quantum;
 		}
 		if (quanta == 0)
 			break;
 		/* As much as the first one to reach its ceil allows. */
 		for (unsigned int i = 0; i < leaf_count; i++) {
-			if (shares(&leaves[i], prio))
+			if (shares(&leaves[i], lender, prio))
 				part = fmin(part, room_of(&leaves[i]) * quanta / leaves[i].conf.quantum);
 		}
 		for (unsigned int i = 0; i < leaf_count; i++) {
-			if (shares(&leaves[i], prio))
+			if (shares(&leaves[i], lender, prio))
 				leaves[i].should += part * leaves[i].conf.quantum / quanta;
 		}
 		spare -= part;
@@ -80,44 +96,152 @@ share(double spare, uint32_t prio)
 static void
 share_all(void)
 {
-	double spare = (double)parent_Bps;
+	for (unsigned int lender = agency_count; lender-- > 0;) {
+		double spare = (double)agencies[lender].spare_Bps;
 
-	for (unsigned int i = 0; i < leaf_count; i++)
-		spare -= leaves[i].should;
-	for (uint32_t prio = 0; prio < PRIOS; prio++)
-		spare = share(spare, prio);
+		for (uint32_t prio = 0; prio < PRIOS; prio++)
+			spare = share(spare, lender, prio);
+	}
 }
 
 /* ---- the tree */
 
 static void
-draw_leaf(struct leaf *leaf)
+make_root(uint64_t Bps)
 {
-	uint64_t rate = 1000 + draw((uint32_t)(parent_Bps / leaf_count) - 1000);
-	uint64_t ceil = draw(3) == 0 ? RTE_MIN(rate + draw((uint32_t)parent_Bps / 2), parent_Bps) : parent_Bps;
+	const struct htb_conf conf = { .version = 3, .rate2quantum = 10 };
+	struct htb_class_conf root = { .burst_ns = MS(2), .cburst_ns = MS(2) };
 
-	*leaf = (struct leaf){ .bytes = 64 + draw(1451), .should = (double)rate };
-	leaf->conf = (struct htb_class_conf){ .rate.Bps = rate,
+	root.rate.Bps = root.ceil.Bps = Bps;
+	agencies[0] = (struct agency){ .Bps = Bps, .spare_Bps = Bps };
+	agency_count = 1;
+	leaf_count = 0;
+	make_qdisc("htb", &conf);
+	add_class(0, CLASSID(1, 1), &root);
+}
+
+/* One that is never over its ceil: it may get what the root class has, and more at once than the leaves' turns take. */
+static void
+add_agency(unsigned int parent, uint64_t rate)
+{
+	uint64_t ceil = agencies[0].Bps;
+	struct htb_class_conf conf = { .rate.Bps = rate,
 		.ceil.Bps = ceil,
-		.burst_ns = 1600 * UINT64_C(1000000000) / rate,
-		.cburst_ns = CBURST_BYTES * UINT64_C(1000000000) / ceil,
-		.prio = draw(PRIOS),
-		.quantum = 1514 + draw(QUANTUM_MORE) };
+		.burst_ns = 6000 * UINT64_C(1000000000) / rate,
+		.cburst_ns = 2 * CBURST_BYTES * UINT64_C(1000000000) / ceil };
+
+	agencies[parent].children++;
+	agencies[parent].spare_Bps -= rate;
+	agencies[agency_count] = (struct agency){
+		.Bps = rate, .spare_Bps = rate, .parent = parent, .depth = agencies[parent].depth + 1
+	};
+	add_class(CLASSID(1, 1 + parent), CLASSID(1, 1 + agency_count), &conf);
+	agency_count++;
+}
+
+/* The leaf's packets, rate, ceil, prio and quantum are said. */
+static void
+add_leaf(unsigned int parent, const struct leaf *said)
+{
+	struct leaf *leaf = &leaves[leaf_count];
+
+	*leaf = *said;
+	leaf->parent = parent;
+	leaf->should = (double)leaf->conf.rate.Bps;
+	leaf->conf.burst_ns = 1600 * UINT64_C(1000000000) / leaf->conf.rate.Bps;
+	leaf->conf.cburst_ns = CBURST_BYTES * UINT64_C(1000000000) / leaf->conf.ceil.Bps;
+	agencies[parent].children++;
+	agencies[parent].spare_Bps -= leaf->conf.rate.Bps;
+	add_class(CLASSID(1, 1 + parent), CLASSID(1, LEAF_MINOR + leaf_count), &leaf->conf);
+	leaf_count++;
 }
 
 static void
-make_tree(void)
+draw_leaf(unsigned int parent, uint64_t rate, uint64_t ceil)
 {
-	const struct htb_conf conf = { .version = 3, .rate2quantum = 10 };
-	struct htb_class_conf parent = { .burst_ns = MS(2), .cburst_ns = MS(2) };
+	struct leaf leaf = { .bytes = 64 + draw(1451), .conf = { .rate.Bps = rate, .ceil.Bps = ceil } };
 
-	parent.rate.Bps = parent.ceil.Bps = parent_Bps = 200000 + draw(800000);
-	leaf_count = 2 + draw(LEAVES_MAX - 1);
-	make_qdisc("htb", &conf);
-	add_class(0, CLASSID(1, 1), &parent);
-	for (unsigned int i = 0; i < leaf_count; i++) {
-		draw_leaf(&leaves[i]);
-		add_class(CLASSID(1, 1), CLASSID(1, 0x10 + i), &leaves[i].conf);
+	leaf.conf.prio = draw(PRIOS);
+	leaf.conf.quantum = 1514 + draw(QUANTUM_MORE);
+	add_leaf(parent, &leaf);
+}
+
+/* All below the root class, some with a ceil that they reach. */
+static void
+make_siblings(void)
+{
+	unsigned int count = 2 + draw(LEAVES_MAX - 1);
+
+	make_root(200000 + draw(800000));
+	while (leaf_count < count) {
+		uint64_t link_Bps = agencies[0].Bps;
+		uint64_t rate = 1000 + draw((uint32_t)(link_Bps / count) - 1000);
+
+		draw_leaf(0, rate, draw(3) == 0 ? RTE_MIN(rate + draw((uint32_t)link_Bps / 2), link_Bps) : link_Bps);
+	}
+}
+
+/* Of what the agency has not given away yet. */
+static uint64_t
+draw_rate(unsigned int parent)
+{
+	uint32_t part = (uint32_t)agencies[parent].spare_Bps / 8;
+
+	return part + draw(part);
+}
+
+/* Agencies below agencies, which lend what they have and borrow more. */
+static void
+make_agencies(void)
+{
+	unsigned int count = 3 + draw(AGENCIES_MAX - 2);
+
+	make_root(200000 + draw(800000));
+	while (agency_count < count) {
+		unsigned int parent = draw(agency_count);
+
+		if (agencies[parent].depth < DEPTH_MAX && agencies[parent].spare_Bps > 20000)
+			add_agency(parent, draw_rate(parent));
+	}
+	for (unsigned int i = 1; i < agency_count; i++) {
+		if (agencies[i].children == 0)
+			draw_leaf(i, draw_rate(i), agencies[0].Bps);
+	}
+	while (leaf_count < LEAVES_MAX) {
+		unsigned int parent = 1 + draw(agency_count - 1);
+
+		draw_leaf(parent, draw_rate(parent), agencies[0].Bps);
+	}
+}
+
+/* What Linux 5.10 gave in 60 s to leaves of agencies that only pass on what the root class lends. */
+static const struct {
+	uint32_t agency, quantum, bytes; /* of packets */
+	uint64_t got;
+} on_linux[] = {
+	{ 1, 3870, 949, 8620716 },
+	{ 1, 2857, 445, 6379965 },
+	{ 1, 3305, 1123, 7370249 },
+	{ 1, 2866, 323, 6396692 },
+	{ 2, 2207, 227, 4939747 },
+	{ 2, 2965, 1003, 6615788 },
+	{ 2, 3717, 524, 8281820 },
+	{ 2, 2118, 342, 4744908 },
+};
+
+#define ON_LINUX_S 60.009
+
+static void
+make_tree_of_linux(void)
+{
+	make_root(889000);
+	add_agency(0, 4000);
+	add_agency(0, 4000);
+	for (size_t i = 0; i < RTE_DIM(on_linux); i++) {
+		struct leaf leaf = { .bytes = on_linux[i].bytes,
+			.conf = { .rate.Bps = 1000, .ceil.Bps = 889000, .quantum = on_linux[i].quantum } };
+
+		add_leaf(on_linux[i].agency, &leaf);
 	}
 }
 
@@ -130,7 +254,7 @@ run_until(uint64_t until)
 		uint64_t next;
 
 		for (unsigned int i = 0; i < leaf_count; i++) {
-			const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, 0x10 + i));
+			const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, LEAF_MINOR + i));
 
 			while (c->leaf->backlog_pkts < BACKLOG)
 				offer_packet(packet(leaves[i].bytes, i, c->classid, 0));
@@ -163,7 +287,7 @@ got_its_share(unsigned int i)
 }
 
 static void
-play(void)
+play(void (*make_tree)(void))
 {
 	bool right = true;
 
@@ -182,15 +306,50 @@ play(void)
 }
 
 static void
-leaves_get_what_the_rules_say(void **state)
+play_siblings(void)
 {
-	play_seeds(SEEDS, play);
+	play(make_siblings);
+}
+
+static void
+play_agencies(void)
+{
+	play(make_agencies);
+}
+
+static void
+siblings_get_what_the_rules_say(void **state)
+{
+	play_seeds(SEEDS, play_siblings);
+}
+
+static void
+leaves_of_agencies_get_what_the_rules_say(void **state)
+{
+	play_seeds(SEEDS, play_agencies);
+}
+
+static void
+leaves_of_agencies_that_pass_on_get_what_linux_gives(void **state)
+{
+	bool right = true;
+
+	play(make_tree_of_linux);
+	for (unsigned int i = 0; i < leaf_count; i++) {
+		leaves[i].should = (double)on_linux[i].got / ON_LINUX_S;
+		right &= got_its_share(i);
+	}
+	assert_true(right);
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(leaves_get_what_the_rules_say) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(siblings_get_what_the_rules_say),
+		cmocka_unit_test(leaves_of_agencies_get_what_the_rules_say),
+		cmocka_unit_test(leaves_of_agencies_that_pass_on_get_what_linux_gives),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
