@@ -180,17 +180,27 @@ alloc_memory(struct sched_tree *tree, struct class *parent, const struct qdisc_o
 }
 
 static void
+free_elsewhere(void *memory)
+{
+	struct qdisc *q = memory;
+
+	arena_free(&q->tree->arena, q, qdisc_bytes(q->ops));
+}
+
+static void
 free_memory(struct qdisc *q)
 {
-	struct arena *arena = &q->tree->arena;
-
-	arena_free(arena, q->drops, DROP__COUNT * sizeof(*q->drops));
+	arena_free(&q->tree->arena, q->drops, DROP__COUNT * sizeof(*q->drops));
 	if (q->parent != NULL && q == class_room(q->parent)) {
 		q->parent->room_taken = false;
 		return;
 	}
 	q->tree->leaves_elsewhere -= q->parent != NULL;
-	arena_free(arena, q, qdisc_bytes(q->ops));
+	/* Who was at a class of it, by the slot of a packet that is held, goes on to the class above it. */
+	if (q->ops->classes != NULL)
+		rcu_defer(q->tree->host.rcu, free_elsewhere, q);
+	else
+		free_elsewhere(q);
 }
 
 /* Where classes are made one by one, packets may be moved here before the first one is. */

@@ -74,6 +74,7 @@ sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason)
 	rcu_synchronize(tree->host.rcu);
 	if (change.object != NULL)
 		qdisc_free(change.object);
+	rcu_flush(tree->host.rcu);
 	pkt_pool_destroy(&tree->pool);
 	arena_destroy(&tree->arena);
 	class_blocks_destroy(tree->class_blocks);

@@ -176,7 +176,7 @@ tree_leaf_of(const struct sched_tree *tree, const struct rte_mbuf *m)
 
 /*
  * The class of q on the way to c, or c itself; NULL: none, or c is gone. What a held packet names may be freed by control
- * at this moment: c is asked once.
+ * at this moment: c is asked once, and the qdisc that it was a class of stays for a grace period.
  */
 static inline struct class *
 tree_class_above(const struct qdisc *q, struct class *c)
