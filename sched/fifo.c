@@ -109,7 +109,7 @@ fetch_ahead(const struct qdisc *q, unsigned int step)
 	if (step == 0)
 		fifo_prefetch(f);
 	else if (f->count != 0)
-		rte_prefetch0(fifo_packet(f->near[f->first]));
+		rte_prefetch0(fifo_packet(f->near[0]));
 	else
 		pkt_queue_prefetch(&f->far, 1);
 }
@@ -121,7 +121,7 @@ fifo_peek(struct qdisc *q, uint64_t now)
 
 	(void)now;
 	if (f->count != 0)
-		return fifo_packet(f->near[f->first]);
+		return fifo_packet(f->near[0]);
 	return f->far.count == 0 ? NULL : pkt_queue_first(&f->far)->m;
 }
 
@@ -133,7 +133,7 @@ fifo_peek_bytes(const struct qdisc *q, uint32_t *bytes, uint16_t n)
 	uint16_t near = f->count < n ? f->count : n;
 
 	for (uint16_t i = 0; i < near; i++)
-		bytes[i] = fifo_bytes(f->near[(f->first + i) % FIFO_NEAR]);
+		bytes[i] = fifo_bytes(fifo_near_at(f, i));
 	return near + pkt_queue_peek_bytes(&f->far, bytes + near, n - near);
 }
 

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <weir/qdisc/fifo.h>
+#include <weir/random.h>
 
 static uint32_t
 limit_of(const struct qdisc *q)
@@ -106,6 +107,49 @@ a_lower_limit_bites_on_arrival(void **state)
 	}
 }
 
+/* The ids of what waits follow one another: does the queue tell their lengths, and give them in order? */
+static void
+check_next(const struct qdisc *q, uint32_t first, uint32_t n)
+{
+	uint32_t bytes[16];
+	uint16_t told = qdisc_peek_bytes(q, bytes, RTE_DIM(bytes));
+
+	assert_int_equal(told, RTE_MIN(q->backlog_pkts, RTE_DIM(bytes)));
+	for (uint16_t i = 0; i < told; i++)
+		assert_int_equal(bytes[i], 64 + (first + i) % 1000);
+	take(n, 0);
+	for (uint32_t i = 0; i < bed.taken_count; i++) {
+		assert_int_equal(bed.taken[i].id, first + i);
+		assert_int_equal(bed.taken[i].bytes, 64 + (first + i) % 1000);
+	}
+}
+
+/* Short queues and long ones stand in different places: packets pass through all of them. */
+static void
+order_is_kept_however_many_come_and_go(void **state)
+{
+	uint64_t random = 1;
+	uint32_t offered = 0, taken = 0;
+	struct qdisc *q;
+
+	bed_make();
+	q = make_qdisc("pfifo", &(struct fifo_conf){ .limit = 1000 });
+	for (unsigned int round = 0; round < 20000; round++) {
+		/* Now rather fewer, now rather more than seven wait. */
+		uint32_t aim = round / 1000 % 2 == 0 ? 3 : 10, come = (uint32_t)(random_next(&random) % 4);
+
+		for (; come != 0; come--)
+			offer(64 + offered++ % 1000);
+		uint32_t go = (uint32_t)(random_next(&random) % 4) + (q->backlog_pkts > aim ? 2 : 0);
+
+		check_next(q, taken, go);
+		taken += bed.taken_count;
+		assert_int_equal(q->backlog_pkts, offered - taken);
+	}
+	assert_nothing_lost();
+	bed_end();
+}
+
 int
 main(void)
 {
@@ -114,6 +158,7 @@ main(void)
 		cmocka_unit_test(head_drop_keeps_the_youngest_of_many),
 		cmocka_unit_test(limits_are_the_ports_unless_given),
 		cmocka_unit_test(a_lower_limit_bites_on_arrival),
+		cmocka_unit_test(order_is_kept_however_many_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
