@@ -322,11 +322,11 @@ send_now(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **p
 	drop_burst(&wm->w, &pm->port, pkts + taken, n - taken, DROP_QUEUE_FULL);
 }
 
+/* What need not wait in the tree may leave. */
 static bool
-may_bypass(const struct lane *lane, uint64_t now)
+takes_at_once(const struct lane *lane, uint64_t now)
 {
-	return lane->pm->may_bypass && lane->held_count == 0 && lane_free_at(lane) <= now &&
-	       sched_can_bypass(lane->tree) && can_send(lane->pm);
+	return lane->pm->may_bypass && lane->held_count == 0 && lane_free_at(lane) <= now && can_send(lane->pm);
 }
 
 static uint16_t
@@ -342,6 +342,21 @@ bypass(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uin
 	link_charge(lane, pkts, n, now);
 	transmit_or_hold(wm, lane, pkts, n, size, now);
 	return n;
+}
+
+/* Those that the tree would give again at once; the others stand behind them then. */
+static uint16_t
+pass(struct worker_machine *wm, struct lane *lane, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t passed = sched_pass(lane->tree, ctx, pkts, RTE_MIN(n, lane->link_quota));
+
+	worker_stage(&wm->w, STAGE_OF_ENQUEUE);
+	if (passed == 0)
+		return 0;
+	lane->backlogged = false;
+	link_charge(lane, pkts, passed, ctx->now);
+	transmit_or_hold(wm, lane, pkts, passed, measure(pkts, passed), ctx->now);
+	return passed;
 }
 
 static struct classify_ctx
@@ -373,8 +388,8 @@ lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkt
 		send_now(wm, pm, pkts, n);
 		return;
 	}
-	if (may_bypass(lane, wm->w.now)) {
-		done = bypass(wm, lane, pkts, n);
+	if (takes_at_once(lane, wm->w.now)) {
+		done = sched_can_bypass(lane->tree) ? bypass(wm, lane, pkts, n) : pass(wm, lane, &ctx, pkts, n);
 		if (likely(done == n && lane->held_count == 0))
 			return;
 	}

@@ -604,6 +604,7 @@ static const struct qdisc_ops htb_ops = {
 	.destroy = htb_destroy,
 	.enqueue = htb_enqueue,
 	.dequeue = htb_dequeue,
+	.pass = htb_pass,
 	.flush = htb_flush,
 	.next_event = htb_next_event,
 	.get_conf = htb_get_conf,

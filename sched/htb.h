@@ -390,6 +390,8 @@ htb_tokens(uint64_t used, uint64_t clock, int64_t depth)
 	return tokens > depth ? depth : tokens;
 }
 
+/* qdisc_ops.pass: packets of plain leaves that are empty and under their rates. */
+uint16_t htb_pass(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 /* n packets of classes that may send at now; the direct queue is the caller's. */
 uint16_t htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 

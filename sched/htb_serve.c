@@ -7,11 +7,14 @@
  *   wheel --due--> row:  first  +1  +2    +3     ...      +8
  *                        served         queue        class and leaf
  */
+#include <string.h>
+
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
 #include "fifo.h"
 #include "htb.h"
+#include "leaf.h"
 
 /*
  * A class that was asked to pay more than it had, because its children's rates add up to more than its own, forgets
@@ -681,6 +684,18 @@ fetch_ahead(const struct htb_row *row)
 	}
 }
 
+/* Packets of a leaf leave at its own rate: the mode that it has by that. */
+static inline enum htb_mode
+charge_leaf(struct htb *h, struct htb_class *cl, const struct htb_config *config, uint32_t bytes, uint32_t packets)
+{
+	struct cost cost = cost_of(config, bytes);
+	enum htb_mode mode = mode_of(pay(&cl->used, h->clock, config->depth, cost.rate),
+		pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil));
+
+	charge_above(h, cl, bytes, packets);
+	return mode;
+}
+
 /* One turn of a leaf at its own rate, or a part of it: returns how many packets it gave. */
 static inline uint16_t
 serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **pkts, uint16_t n, struct htb_sums *sums,
@@ -690,7 +705,6 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	struct htb_class *cl = htb_round_at(&row->now, 0);
 	const struct htb_config *config = htb_config_of(h, cl);
 	enum htb_mode mode;
-	struct cost cost;
 	uint32_t bytes;
 
 	fetch_ahead(row);
@@ -707,10 +721,7 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 		park_if_busy(h, cl, now);
 		return 0;
 	}
-	cost = cost_of(config, bytes);
-	mode = mode_of(pay(&cl->used, h->clock, config->depth, cost.rate),
-		pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil));
-	charge_above(h, cl, bytes, got);
+	mode = charge_leaf(h, cl, config, bytes, got);
 	bool ended = use_deficit(cl, config, bytes), in_row = cl->busy != 0;
 
 	/* Be it that it is empty or that it has used up a bucket: which of them cannot be guessed. */
@@ -843,4 +854,69 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	return got;
+}
+
+/* ---- passing */
+
+/*
+ * Nothing would keep a packet there, where nothing waits. Who could send again since it was last looked at is not told
+ * from who cannot: its packet is queued, and sent.
+ */
+static inline bool
+lets_pass(const struct class *c)
+{
+	const struct qdisc *leaf = c == NULL ? NULL : c->leaf;
+
+	return likely(leaf != NULL && leaf->plain) && ((const struct fifo *)qdisc_priv(leaf))->limit != 0 &&
+	       ((const struct htb_class *)class_priv(c))->mode == HTB_CAN_SEND;
+}
+
+/* The leaf's packet leaves as it came. */
+static inline uint32_t
+pass_one(struct qdisc *q, struct htb *h, const struct class *c, const struct rte_mbuf *m)
+{
+	struct htb_class *cl = class_priv(c);
+	const struct htb_config *config = htb_config_of(h, cl);
+	uint32_t bytes = pkt_frame_bytes(m);
+	enum htb_mode mode = charge_leaf(h, cl, config, bytes, 1);
+
+	c->leaf->sent_bytes += bytes;
+	c->leaf->sent_packets++;
+	use_deficit(cl, config, bytes);
+	if (unlikely(mode != HTB_CAN_SEND))
+		exhausted(q, h, cl, config->prio, mode);
+	if (h->charge_count == HTB_BURST)
+		pay_bills(q, h);
+	return bytes;
+}
+
+uint16_t
+htb_pass(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct htb *h = qdisc_priv(q);
+	struct class *found[SCHED_BURST];
+	struct rte_mbuf *stay[SCHED_BURST];
+	uint16_t passed = 0, staying = 0;
+	uint64_t bytes = 0;
+
+	if (h->adjusted != 0)
+		return 0;
+	leaf_find(q, pkts, n, found);
+	h->now = now;
+	h->clock = htb_clock(h, now);
+	for (uint16_t i = 0; i < n; i++) {
+		const struct class *c = tree_class_above(q, found[i]);
+
+		if (likely(lets_pass(c))) {
+			bytes += pass_one(q, h, c, pkts[i]);
+			pkts[passed++] = pkts[i];
+		} else {
+			stay[staying++] = pkts[i];
+		}
+	}
+	memcpy(pkts + passed, stay, staying * sizeof(stay[0]));
+	pay_bills(q, h);
+	q->sent_bytes += bytes;
+	q->sent_packets += passed;
+	return passed;
 }

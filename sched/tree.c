@@ -381,6 +381,20 @@ sched_enqueue(struct sched_tree *tree, const struct classify_ctx *ctx, struct rt
 }
 
 uint16_t
+sched_pass(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct qdisc *root = tree->root;
+
+	if (root == NULL || root->ops->pass == NULL || root->backlog_pkts != 0)
+		return 0;
+	n = RTE_MIN(n, SCHED_BURST);
+	tree->now = ctx->now;
+	if (unlikely(tree->now >= tree->estimate_due))
+		tree_estimate(tree, tree->now);
+	return are_classified(tree, pkts, n) ? root->ops->pass(root, pkts, n, tree->now) : 0;
+}
+
+uint16_t
 sched_dequeue(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	tree->now = now;

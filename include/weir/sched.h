@@ -116,6 +116,12 @@ bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
  */
 bool sched_can_bypass(const struct sched_tree *tree);
 void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now);
+/*
+ * Owner only, live, where the link is free: of packets that come while the tree is empty, those that could leave at once
+ * do so without having been queued. Returns how many: they stand first in pkts now, and the others, to be enqueued,
+ * behind them. Order is kept among either.
+ */
+uint16_t sched_pass(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
 struct qdisc *sched_root(const struct sched_tree *tree);
 bool sched_uses_lanes(const struct sched_tree *tree); /* its root is mq: packets go to the trees of the lanes instead */
 /* In host.run, before fn: packets to be queued anew by the change that fn is, before those that it moves. */
@@ -235,6 +241,11 @@ struct qdisc_ops {
 	void (*destroy)(struct qdisc *q); /* its queue is empty by then; NULL: nothing to free */
 	uint16_t (*enqueue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	uint16_t (*dequeue)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+	/*
+	 * sched_pass of a root without backlog, of at most 64 packets that are classified: with all that enqueue and
+	 * dequeue would count. NULL: all are queued.
+	 */
+	uint16_t (*pass)(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	struct rte_mbuf *(*peek)(struct qdisc *q,
 		uint64_t now); /* what dequeue(..., 1, now) would give, still queued; NULL: see qdisc_peek */
 	/*
