@@ -28,6 +28,17 @@ ask_some(const struct filter_group *group, const struct classify_ctx *ctx, struc
 		results[places[i]] = answers[i];
 }
 
+/* It takes all of them. */
+static inline bool
+takes_all(const struct filter_group *group, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t differ = 0;
+
+	for (uint16_t i = 0; group->protocol != htons(ETH_P_ALL) && i < n; i++)
+		differ |= group->protocol ^ pkt_of(pkts[i])->protocol;
+	return differ == 0;
+}
+
 static void
 ask_group(const struct filter_group *group, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 	struct verdict *results)
@@ -53,6 +64,11 @@ ask_groups(const struct group_list *list, uint32_t first, uint32_t end, const st
 {
 	for (uint16_t i = 0; i < n; i++)
 		results[i] = (struct verdict){ .action = TC_ACT_UNSPEC };
+	/* Nobody has decided anything before the first. */
+	if (first < end && likely(takes_all(list->groups[first], pkts, n))) {
+		list->groups[first]->ops->classify(list->groups[first], ctx, pkts, n, results);
+		first++;
+	}
 	for (uint32_t i = first; i < end; i++)
 		ask_group(list->groups[i], ctx, pkts, n, results);
 }

@@ -77,6 +77,7 @@ struct u32_step {
 	struct u32_jump jump;
 	uint32_t classid;
 	uint32_t in_port; /* 0: any */
+	uint32_t buckets; /* of the link */
 	uint8_t flags; /* of the selector */
 	uint8_t hash_shift;
 	bool sure; /* a match decides: terminal, no link, no port, no actions */

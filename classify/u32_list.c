@@ -416,6 +416,7 @@ fill_steps(struct u32_list *list)
 			.jump = f->jump,
 			.classid = f->classid,
 			.in_port = f->in_port,
+			.buckets = f->link != NULL ? f->link->divisor : 0,
 			.flags = f->selector_flags,
 			.hash_shift = hash_mask != 0 ? (uint8_t)__builtin_ctz(hash_mask) : 0,
 			.sure = (f->selector_flags & TC_U32_TERMINAL) != 0 && f->link == NULL && f->in_port == 0 &&

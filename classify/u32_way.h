@@ -86,44 +86,54 @@ u32_find_slot(const struct u32_probe *probe, const struct u32_slot *slots, uint3
 
 #define U32_SKIPS (TC_U32_OFFSET | TC_U32_VAROFFSET | TC_U32_EAT)
 
+/* `offset` and `eat`. False: the packet ends before the word that says how much is to be skipped. */
+static inline bool
+u32_skip(struct way *way, uint32_t *base, struct rte_mbuf *m, const struct u32_step *step)
+{
+	const struct u32_jump *jump = &step->jump;
+
+	if ((step->flags & (TC_U32_OFFSET | TC_U32_VAROFFSET)) != 0) {
+		uint32_t skip = jump->plus;
+		rte_be16_t half;
+
+		if ((step->flags & TC_U32_VAROFFSET) != 0) {
+			if (!packet_read(m, (int64_t)way->base + jump->at, &half, sizeof(half)))
+				return false;
+			skip += (uint32_t)rte_be_to_cpu_16(half & jump->mask) >> jump->shift;
+		}
+		way->nexthdr = RTE_ALIGN_CEIL(skip, 4u);
+	}
+	if ((step->flags & TC_U32_EAT) != 0) {
+		*base += way->nexthdr;
+		way->nexthdr = 0;
+	}
+	return true;
+}
+
 /* Down the filter's link. CHANGED: there is nothing to be found there. */
 static inline enum outcome
 u32_follow_link(
 	struct way *way, struct above *above, struct rte_mbuf *m, const struct u32_list *list, uint32_t position)
 {
 	const struct u32_step *step = &list->steps[position];
-	const struct u32_jump *jump = &step->jump;
+	bool skips = unlikely((step->flags & U32_SKIPS) != 0);
 	uint32_t base = way->base, bucket = 0;
 	const struct u32_list *below;
 
 	if (unlikely(way->depth == U32_DEPTH_MAX || way->links == U32_LINKS_MAX))
 		return OVER;
 	way->links++;
-	if (step->link->divisor > 1) {
+	if (step->buckets > 1) {
 		rte_be32_t word;
 
-		if (!packet_read(m, (int64_t)base + jump->hash_offset, &word, sizeof(word)))
+		if (!packet_read(m, (int64_t)base + step->jump.hash_offset, &word, sizeof(word)))
 			return OVER;
-		bucket = rte_be_to_cpu_32(word & jump->hash_mask) >> step->hash_shift & (step->link->divisor - 1);
+		bucket = rte_be_to_cpu_32(word & step->jump.hash_mask) >> step->hash_shift & (step->buckets - 1);
 	}
-	if ((step->flags & (TC_U32_OFFSET | TC_U32_VAROFFSET)) != 0) {
-		uint32_t skip = jump->plus;
-		rte_be16_t half;
-
-		if ((step->flags & TC_U32_VAROFFSET) != 0) {
-			if (!packet_read(m, (int64_t)base + jump->at, &half, sizeof(half)))
-				return OVER;
-			skip += (uint32_t)rte_be_to_cpu_16(half & jump->mask) >> jump->shift;
-		}
-		way->nexthdr = RTE_ALIGN_CEIL(skip, 4u);
-	}
-	if ((step->flags & TC_U32_EAT) != 0) {
-		base += way->nexthdr;
-		way->nexthdr = 0;
-	}
+	if (skips && !u32_skip(way, &base, m, step))
+		return OVER;
 	below = load_acquire(&step->link->lists[bucket]);
-	if (unlikely(below == NULL || ((step->flags & U32_SKIPS) != 0 &&
-					      base >= m->pkt_len))) /* nobody to look, or nothing to look at */
+	if (unlikely(below == NULL || (skips && base >= m->pkt_len))) /* nobody to look, or nothing to look at */
 		return CHANGED;
 	*above_at(above, way->depth++) = (struct above){ list, way->base, position };
 	way->list = below;
