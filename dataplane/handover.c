@@ -253,6 +253,22 @@ take_deferred(struct worker_machine *wm, struct rte_mbuf **pkts)
 	return n;
 }
 
+void
+handover_catch_up(struct worker_machine *wm)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint32_t deferred = wm->deferred_tail - wm->deferred_head;
+
+	for (uint32_t done = 0, n; done < deferred && (n = take_deferred(wm, pkts)) != 0; done += n)
+		resume_burst(wm, pkts, (uint16_t)n);
+	for (unsigned int i = 0; i < wm->giver_count; i++) {
+		uint32_t count = rte_ring_count(wm->givers[i]);
+
+		for (uint32_t done = 0; done < count;)
+			done += take_handed_over(wm, wm->givers[i]);
+	}
+}
+
 unsigned int
 worker_take_up(struct worker_machine *wm)
 {

@@ -291,6 +291,8 @@ worker_next_event_ns(struct worker_machine *wm); /* when there is something to d
 /* handover.c */
 int handover_create(struct worker_machine *wm, struct error *err);
 void handover_destroy(struct worker_machine *wm); /* what is on the way to it is dropped as shutdown */
+/* Takes up all that is on the way to it now. The worker, between two bursts. */
+void handover_catch_up(struct worker_machine *wm);
 /*
  * At most BURST packets to another worker, `leaves_by` a port of its if they are at STAGE_OUTPUT, else 0; `state`: it will
  * want to see their struct pkt. Returns how many there was room for.

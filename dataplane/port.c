@@ -464,6 +464,9 @@ disown(void *arg)
 		if (wm->busy[i]->pm != removal->pm)
 			wm->busy[kept++] = wm->busy[i];
 	wm->busy_count = kept;
+	/* What names the port by its number is gone before another port has that; at the end nobody will. */
+	if (removal->reason != DROP_SHUTDOWN)
+		handover_catch_up(wm);
 }
 
 static void
