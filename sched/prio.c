@@ -12,9 +12,10 @@
 #include <weir/qdisc/prio.h>
 #include <weir/sched.h>
 
+#include "leaf.h"
 #include "tree.h"
 
-#define PRIO_BURST 64
+#define PRIO_BURST SCHED_BURST
 
 struct prio {
 	uint32_t busy; /* bit b: band b holds packets */
@@ -120,8 +121,12 @@ static uint32_t
 sort(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct sorted *sorted)
 {
 	const struct sched_tree *tree = q->tree;
+	struct class *found[PRIO_BURST];
 	uint32_t bands = 0;
 
+	/* Its own classes are few, and near; those below them may be thousands. */
+	if (tree->nested != 0)
+		leaf_find(q, pkts, n, found);
 	memset(sorted->counts, 0, sizeof(sorted->counts));
 	for (uint16_t i = 0; i < n; i++) {
 		const struct class *c = tree_class_of(tree, q, pkts[i]);
