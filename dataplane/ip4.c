@@ -221,7 +221,7 @@ ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struc
 		return;
 	rib_find4(w->rib, keys, n, answers, own);
 	worker_stage(w, STAGE_OF_ROUTE);
-	ip4_forward(w, in, pkts, answers, n, false);
+	ip4_forward(w, in, pkts, answers, n, false, true);
 }
 
 /* Behind PREROUTING. */
@@ -236,7 +236,7 @@ route_checked(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 
 void
 ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs, uint16_t n,
-	bool plain)
+	bool plain, bool filled)
 {
 	const struct rib_result *answers[BURST];
 	bool from_here;
@@ -244,11 +244,13 @@ ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, cons
 	if (n == 0)
 		return;
 	if (unlikely(!rib_find_direct(w->rib, pairs, n, answers, &from_here))) {
+		if (!filled)
+			path_fill(w, in, pkts, n);
 		route_checked(w, in, pkts, n);
 		return;
 	}
 	worker_stage(w, STAGE_OF_ROUTE);
-	ip4_forward(w, in, pkts, answers, n, plain && !from_here);
+	ip4_forward(w, in, pkts, answers, n, plain && !from_here, filled);
 }
 
 /* Tables see whole headers only, and before options and addresses are looked at. */

@@ -352,15 +352,21 @@ write_link(uint8_t *frame, uint64_t neighbour, uint64_t link)
 	memcpy(frame + RTE_ETHER_ADDR_LEN, &link, sizeof(link));
 }
 
-/* One hop further, by that of the answer. */
+/* One hop further. */
 static __rte_always_inline void
-pass_on(struct pkt *p, uint8_t *ip, const struct rib_result *answer, uint32_t ifindex)
+pass_on(uint8_t *ip)
 {
 	uint32_t ttl_word;
 
 	memcpy(&ttl_word, ip + offsetof(struct rte_ipv4_hdr, time_to_live), sizeof(ttl_word));
 	ttl_word = ttl_word_decremented(ttl_word);
 	memcpy(ip + offsetof(struct rte_ipv4_hdr, time_to_live), &ttl_word, sizeof(ttl_word));
+}
+
+/* What is known of a packet that goes by the answer's hop. */
+static __rte_always_inline void
+note_hop(struct pkt *p, const uint8_t *ip, const struct rib_result *answer, uint32_t ifindex)
+{
 	/* Whatever the ingress hook had said, as Linux. */
 	p->priority = ip4_tos_priority(ip[offsetof(struct rte_ipv4_hdr, type_of_service)]);
 	memcpy(&p->nexthop, &answer->nexthop, sizeof(p->nexthop) + sizeof(p->realm));
@@ -369,11 +375,12 @@ pass_on(struct pkt *p, uint8_t *ip, const struct rib_result *answer, uint32_t if
 
 /*
  * The first packets, as long as they go straight by the port of `o`, to neighbours that are known; returns how many.
- * `foreign`: all are plain and from others. Calls nothing, so that what is the same for all stays in registers.
+ * `foreign`: all are plain and from others. Not `filled`: struct pkt is left alone. Calls nothing, so that what is the
+ * same for all stays in registers.
  */
 static __rte_always_inline uint16_t
 go_run(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
-	const struct rib_result *const *answers, uint16_t n, bool foreign)
+	const struct rib_result *const *answers, uint16_t n, bool foreign, bool filled)
 {
 	const uint64_t link = o->link, used_before = w->now - NS_PER_SECOND;
 	const uint32_t ifindex = o->ifindex;
@@ -392,7 +399,9 @@ go_run(const struct worker *w, const struct routing *routing, struct outgoing *o
 		to = known_neighbour(w, hop, used_before);
 		if (unlikely(to == 0))
 			break;
-		pass_on(pkt_of(m), ip, answer, ifindex);
+		pass_on(ip);
+		if (filled)
+			note_hop(pkt_of(m), ip, answer, ifindex);
 		write_link(frame, to, link);
 		out[i] = m;
 	}
@@ -404,14 +413,21 @@ static __rte_noinline uint16_t
 go_run_any(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
 	const struct rib_result *const *answers, uint16_t n)
 {
-	return go_run(w, routing, o, pkts, answers, n, false);
+	return go_run(w, routing, o, pkts, answers, n, false, true);
 }
 
 static __rte_noinline uint16_t
 go_run_foreign(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
 	const struct rib_result *const *answers, uint16_t n)
 {
-	return go_run(w, routing, o, pkts, answers, n, true);
+	return go_run(w, routing, o, pkts, answers, n, true, true);
+}
+
+static __rte_noinline uint16_t
+go_run_unfilled(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
+	const struct rib_result *const *answers, uint16_t n)
+{
+	return go_run(w, routing, o, pkts, answers, n, true, false);
 }
 
 /* The first packets, until one does not go straight or needs its neighbour's owner; returns how many. */
@@ -461,7 +477,8 @@ wait_straight(struct routing *routing, struct rte_mbuf **pkts, const struct rib_
 
 		if (unlikely(!goes_straight(routing, m, ip, answers[i], foreign) || answers[i]->hop->ifindex == in))
 			break;
-		pass_on(pkt_of(m), ip, answers[i], answers[i]->hop->ifindex);
+		pass_on(ip);
+		note_hop(pkt_of(m), ip, answers[i], answers[i]->hop->ifindex);
 		waiting[i] = m;
 	}
 	routing->waiting_count += i;
@@ -558,7 +575,38 @@ go_on(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const s
 	outgoing_flush(w, &routing->outgoing);
 }
 
-/* The same where routes have realms: those of the ways back to the sources, as realms_of, are asked for together. */
+/*
+ * A burst whose struct pkt is not filled: if all go straight, by one port that does not ask for it, they are gone.
+ * Else all are filled. Returns how many need nothing more here: they are gone, or in `outgoing`.
+ */
+static uint16_t
+go_unfilled(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const struct rib_result *const *answers,
+	uint16_t n)
+{
+	const struct rib_nexthop *hop = answers[0]->hop;
+	struct outgoing *o = &routing->outgoing;
+	uint16_t run = 0;
+
+	if (likely(hop != NULL && hop->ifindex != routing->in->ifindex)) {
+		outgoing_turn(w, o, hop->ifindex);
+		run = o->has_neighbours ? go_run_unfilled(w, routing, o, pkts, answers, n) : 0;
+	}
+	if (likely(run == n)) {
+		worker_stage(w, STAGE_OF_FORWARD);
+		if (likely(port_output_unread(w, o->port, pkts, n))) {
+			o->count = 0;
+			return n;
+		}
+	}
+	w->unread = false;
+	path_fill(w, routing->in, pkts, n);
+	for (uint16_t i = 0; i < run; i++)
+		note_hop(pkt_of(pkts[i]), rte_pktmbuf_mtod_offset(pkts[i], uint8_t *, LINK_HEADER), answers[i],
+			o->ifindex);
+	return run;
+}
+
+/* As go_on where routes have realms: those of the ways back to the sources, as realms_of, are asked for together. */
 static __rte_noinline void
 go_on_with_realms(struct worker *w, struct routing *routing, struct rte_mbuf **pkts,
 	const struct rib_result *const *answers, uint16_t n, bool foreign)
@@ -590,13 +638,22 @@ go_on_with_realms(struct worker *w, struct routing *routing, struct rte_mbuf **p
 
 void
 ip4_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_result *const *answers,
-	uint16_t n, bool foreign)
+	uint16_t n, bool foreign, bool filled)
 {
 	struct routing routing;
+	uint16_t gone = 0;
 
 	start_routing(w, in, &routing);
+	if (likely(!filled)) {
+		if (likely(foreign && routing.straight && !routing.tables && !routing.check.realms))
+			gone = go_unfilled(w, &routing, pkts, answers, n);
+		else
+			path_fill(w, in, pkts, n);
+		if (likely(gone == n && routing.outgoing.count == 0))
+			return;
+	}
 	if (unlikely(routing.check.realms && routing.straight))
 		go_on_with_realms(w, &routing, pkts, answers, n, foreign);
 	else
-		go_on(w, &routing, pkts, answers, n, foreign);
+		go_on(w, &routing, pkts + gone, answers + gone, n - gone, foreign);
 }

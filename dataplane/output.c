@@ -359,6 +359,42 @@ pass(struct worker_machine *wm, struct lane *lane, const struct classify_ctx *ct
 	return passed;
 }
 
+/* Asked once for all that is decided by it: another may become the owner meanwhile. */
+static inline unsigned int
+owner_of(const struct port *port)
+{
+	return __atomic_load_n(&port->owner, __ATOMIC_RELAXED);
+}
+
+/*
+ * Will nobody read struct pkt of packets that w sends by the port, so many at most? Then they are given to a device, past
+ * an empty queue.
+ */
+static bool
+sends_unread(const struct worker *w, const struct port_machine *pm, uint16_t n)
+{
+	const struct port_ops *ops = pm->port.ops;
+
+	return !ops->is_virtual && !ops->reenters && !ops->stacked && owner_of(&pm->port) == w->index &&
+	       !atomic_load_explicit(&pm->lanes_open, memory_order_relaxed) &&
+	       __atomic_load_n(&pm->port.egress, __ATOMIC_RELAXED) == NULL && n <= pm->first.link_quota && pm->active &&
+	       takes_at_once(&pm->first, w->now) && sched_can_bypass(pm->first.tree);
+}
+
+bool
+port_output_unread(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct port_machine *pm = port_machine(out);
+	struct lane *lane = &pm->first;
+
+	if (unlikely(!sends_unread(w, pm, n)))
+		return false;
+	bypass(w->machine, lane, pkts, n);
+	if (unlikely(lane->held_count != 0))
+		lane_kick(lane);
+	return true;
+}
+
 static struct classify_ctx
 asking(struct worker *w, const struct port *port)
 {
@@ -390,8 +426,10 @@ lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkt
 	}
 	if (takes_at_once(lane, wm->w.now)) {
 		done = sched_can_bypass(lane->tree) ? bypass(wm, lane, pkts, n) : pass(wm, lane, &ctx, pkts, n);
-		if (likely(done == n && lane->held_count == 0))
+		if (likely(done == n && lane->held_count == 0)) {
+			wm->w.unread = sends_unread(&wm->w, pm, n);
 			return;
+		}
 	}
 	/* A tree that holds its share of the free buffers gets no more, lest others find none. */
 	if (unlikely(sched_backlog(lane->tree) >= wm->queue_share)) {
@@ -429,13 +467,6 @@ to_output(struct worker *w, unsigned int other, struct port *out, struct rte_mbu
 	}
 	to_worker(w, other, out, pkts, n, (uint16_t)out->ifindex, state);
 	worker_stage(w, STAGE_OF_HANDOVER);
-}
-
-/* Asked once for all that is decided by it: another may become the owner meanwhile. */
-static inline unsigned int
-owner_of(const struct port *port)
-{
-	return __atomic_load_n(&port->owner, __ATOMIC_RELAXED);
 }
 
 /* By which w sends to the port; NULL: it hands over to the owner. */

@@ -202,6 +202,7 @@ struct parsing {
 	bool fresh; /* from outside, not through a virtual port */
 	bool hooked; /* the ingress hook sees them before they are admitted */
 	bool direct; /* nobody needs keys */
+	bool fill; /* struct pkt, also where nobody is likely to read it */
 	bool finish; /* keys have fields that a plain packet of outside does not need */
 };
 
@@ -461,6 +462,7 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, 
 	parsing->hooked = hooked;
 	parsing->direct = parsing->ahead.direct && parsing->hash_policy == HASH_NONE;
 	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
+	parsing->fill = !w->unread || hooked || !parsing->direct || parsing->finish;
 	start_plain(w, in, parsing->any, &parsing->plain);
 }
 
@@ -475,11 +477,12 @@ take_other(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m)
 	return reason == KEEP;
 }
 
-/* What parsing reads of a packet, but its mbuf: that is at hand, since it was just received. */
+/* What parsing reads of a packet and fills, but its mbuf: that is at hand, since it was just received. */
 static __rte_always_inline void
-fetch(struct rte_mbuf *m)
+fetch(struct rte_mbuf *m, bool fills)
 {
-	rte_prefetch0_write(pkt_of(m));
+	if (fills)
+		rte_prefetch0_write(pkt_of(m));
 	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
 }
 
@@ -489,7 +492,7 @@ fetch(struct rte_mbuf *m)
  */
 static __rte_always_inline uint16_t
 take_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint16_t n, struct parsed *parsed,
-	uint16_t *kept, bool direct)
+	uint16_t *kept, bool direct, bool fills)
 {
 	const struct plain plain = parsing->plain;
 	const struct rib_ahead ahead = parsing->ahead;
@@ -500,10 +503,11 @@ take_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint
 		uint64_t pair;
 
 		if (likely(i + AHEAD < n))
-			fetch(pkts[i + AHEAD]);
+			fetch(pkts[i + AHEAD], fills);
 		if (unlikely(!take_plain(&plain, m, &pair)))
 			break;
-		memcpy(pkt_of(m), plain.start, sizeof(plain.start));
+		if (fills)
+			memcpy(pkt_of(m), plain.start, sizeof(plain.start));
 		if (direct)
 			memcpy(&parsed->pairs[k], &pair, sizeof(pair));
 		else
@@ -538,6 +542,24 @@ take_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m, st
 	return true;
 }
 
+static void
+fill_all(const struct plain *plain, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		memcpy(pkt_of(pkts[i]), plain->start, sizeof(plain->start));
+}
+
+/* The same in the way of the burst. */
+static __rte_always_inline uint16_t
+take_next_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint16_t n, struct parsed *parsed,
+	uint16_t *kept)
+{
+	if (likely(!parsed->filled))
+		return take_run(parsing, pkts, i, n, parsed, kept, true, false);
+	return parsed->direct ? take_run(parsing, pkts, i, n, parsed, kept, true, true)
+			      : take_run(parsing, pkts, i, n, parsed, kept, false, true);
+}
+
 /* Takes all packets and says of each in `parsed`; returns how many are kept, in front. */
 static __rte_always_inline uint16_t
 take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
@@ -546,13 +568,19 @@ take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pk
 
 	parsed->plain = true;
 	parsed->direct = parsing->direct;
+	parsed->filled = parsing->fill;
 	for (uint16_t i = 0; i < RTE_MIN(n, (uint16_t)AHEAD); i++)
-		fetch(pkts[i]);
+		fetch(pkts[i], parsing->fill);
 	for (uint16_t i = 0; i < n; i++) {
 		if (likely(!parsing->finish))
-			i = parsed->direct ? take_run(parsing, pkts, i, n, parsed, &kept, true)
-					   : take_run(parsing, pkts, i, n, parsed, &kept, false);
-		if (unlikely(i < n) && take_one(w, parsing, pkts[i], parsed, kept))
+			i = take_next_run(parsing, pkts, i, n, parsed, &kept);
+		if (likely(i == n))
+			break;
+		if (!parsed->filled) {
+			fill_all(&parsing->plain, pkts, kept);
+			parsed->filled = true;
+		}
+		if (take_one(w, parsing, pkts[i], parsed, kept))
 			pkts[kept++] = pkts[i];
 	}
 	return kept;
@@ -594,4 +622,13 @@ path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n
 
 	start_parsing(w, in, fresh, hooked, &parsing);
 	return take_burst_here(w, &parsing, pkts, n, parsed);
+}
+
+void
+path_fill(const struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct plain plain;
+
+	start_plain(w, in, false, &plain);
+	fill_all(&plain, pkts, n);
 }

@@ -100,9 +100,13 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	} else if (likely(parsed.direct)) {
 		bool plain = true;
 
-		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
+		if (unlikely(tables_ask(w, NETFILTER_PREROUTING))) {
+			if (!parsed.filled)
+				path_fill(w, in, pkts, n);
+			parsed.filled = true;
 			n = tables_prerouting_pairs(w, in, pkts, parsed.pairs, n, &plain);
-		ip4_route_direct(w, in, pkts, parsed.pairs, n, plain);
+		}
+		ip4_route_direct(w, in, pkts, parsed.pairs, n, plain, parsed.filled);
 	} else {
 		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
 			n = tables_prerouting_keys(w, in, pkts, parsed.keys, n);
@@ -376,6 +380,7 @@ outgoing_flush(struct worker *w, struct outgoing *o)
 	}
 	while (count != 0)
 		count = output_group(w, o->pkts, count);
+	w->unread = false;
 }
 
 void

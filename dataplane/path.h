@@ -75,6 +75,7 @@ struct parsed {
 		struct rib_pair4 pairs[BURST]; /* direct: nothing else is of interest, as far as one can see */
 	};
 	bool plain, direct;
+	bool filled; /* false: struct pkt is not, as nobody is likely to read it; then all are plain, and direct */
 };
 
 /*
@@ -84,6 +85,8 @@ struct parsed {
  */
 uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, bool hooked,
 	struct parsed *parsed);
+/* Fills struct pkt of packets that parsing has left unfilled. */
+void path_fill(const struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Behind the ingress hook: drops what is another host's or VLAN's and the like, as their bytes and flags are now. */
 uint16_t path_admit(struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Fills l4_off from the network header. */
@@ -165,12 +168,12 @@ bool tables_output(struct worker *w, struct rte_mbuf *m);
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Goes on with those whose headers are known to be good, by these keys. */
 void ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n);
-/* The same by their addresses alone, if that will do; `plain`: all of them are. */
+/* The same by their addresses alone, if that will do; `plain`: all of them are; `filled`: as in struct parsed. */
 void ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs,
-	uint16_t n, bool plain);
+	uint16_t n, bool plain, bool filled);
 /* At most BURST with their answers. `foreign`: all are plain, and their sources no addresses of this router. */
 void ip4_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_result *const *answers,
-	uint16_t n, bool foreign);
+	uint16_t n, bool foreign, bool filled);
 /* skb->priority of a packet with this TOS (tc-prio(8)'s table). */
 static inline uint32_t
 ip4_tos_priority(uint8_t tos)

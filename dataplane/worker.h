@@ -37,6 +37,7 @@ struct worker {
 	const struct netfilter *netfilter; /* NULL: no tables (tests) */
 	const uint32_t *netfilter_active; /* the hooks at which packets are asked: netfilter_is_active */
 	struct stage_clock clock;
+	bool unread; /* nobody read struct pkt of the last burst: then nobody is likely to read the next one's */
 	struct path *path; /* the path's own: path_start makes it */
 	struct worker_machine *machine; /* rings, queues and statistics: worker.c's own */
 };
@@ -95,6 +96,11 @@ void path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m);
  * (noqueue) gets them at once. Down or without carrier: dropped by name. Takes all.
  */
 void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
+/*
+ * The same, for at most BURST plain packets whose struct pkt is not filled. False: somebody would read it (a queue, a filter, another worker, a virtual port),
+ * and nothing has been done. After a burst of which that is not so port_output sets w->unread.
+ */
+bool port_output_unread(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* Hands packets, pkt.stage and pkt.out_port set, to the owner of their port (ring; a full ring drops as ring_full). w may be the owner: then path_resume is called. */
 void port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* For chains: outlet_arg is the struct worker. */

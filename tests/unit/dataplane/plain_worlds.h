@@ -9,6 +9,7 @@
  *			that tag says nothing, but a packet that has it is never plain
  *	ONE_FULL	one packet of each burst has that mark: the others are plain, but looked at a second time
  *	HOOKED		through an ingress hook that lets everything pass and sets nothing
+ *	UNREAD		as if nobody were likely to read struct pkt, which the next stop then refuses, or not
  */
 #ifndef WEIR_TEST_DATAPLANE_PLAIN_WORLDS_H
 #define WEIR_TEST_DATAPLANE_PLAIN_WORLDS_H
@@ -19,12 +20,13 @@
 #define BURST_MOST 90 /* frames: more than the path takes at once */
 #define STRANGER   IP(172, 16, 0, 1) /* an address of the router, now and then */
 
-enum { AS_IS, FULL, ONE_FULL, HOOKED, WAYS };
+enum { AS_IS, FULL, ONE_FULL, HOOKED, UNREAD, WAYS };
 
 struct worlds {
 	struct router *r[WAYS];
 	uint32_t table_rules[NETFILTER_TABLES]; /* of the packet filter tables that are loaded; 0: it is not */
 	uint64_t fast; /* packets that left AS_IS by the fast way */
+	uint64_t unread; /* and that left UNREAD without struct pkt */
 };
 
 struct arrival {

@@ -43,6 +43,35 @@ updates_every_checksum(void **state)
 		play_burst(worlds, ETH0, arrivals, 64, checksum % 63, true);
 	}
 	assert_int_equal(worlds->fast, 0x10000);
+	assert_true(worlds->unread > 0x8000);
+}
+
+/* Struct pkt is not filled until one does: what has gone straight before it is to be known as well. */
+static void
+fills_what_somebody_reads(void **state)
+{
+	const struct datagram_spec others[] = { { .dst = IP(10, 0, 0, 1) }, { .dst = IP(10, 3, 0, 5) },
+		{ .dst = IP(10, 0, 0, 77) }, { .dst = IP(10, 66, 0, 1) }, { .dst = IP(10, 1, 0, 77) }, { .ttl = 1 },
+		{ .src = IP(10, 1, 0, 1) }, { .payload = 600, .offset = RTE_IPV4_HDR_DF_FLAG },
+		{ .payload = 600, .offset = 0 }, { .options_bytes = 4, .options = { 1, 1, 1, 0 } },
+		{ .dst = IP(224, 0, 0, 9) } };
+	struct worlds *worlds = *state;
+	struct arrival arrivals[8];
+
+	for (int way = 0; way < WAYS; way++)
+		set_mtu(worlds->r[way], ETH1, 576);
+	for (unsigned int other = 0; other < RTE_DIM(others); other++) {
+		for (unsigned int at = 0; at < RTE_DIM(arrivals); at++) {
+			for (unsigned int i = 0; i < RTE_DIM(arrivals); i++)
+				arrivals[i] =
+					arrival_of(i == at ? &others[other] : &(struct datagram_spec){ .tos = 0x10 });
+			play_burst(worlds, ETH0, arrivals, RTE_DIM(arrivals), at, true);
+		}
+	}
+	assert_int_equal(worlds->unread, 0);
+	arrivals[7] = arrivals[0];
+	play_burst(worlds, ETH0, arrivals, RTE_DIM(arrivals), 1, true);
+	assert_int_equal(worlds->unread, 8);
 }
 
 static void
@@ -224,6 +253,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(updates_every_checksum, plain_setup, plain_teardown),
+		cmocka_unit_test_setup_teardown(fills_what_somebody_reads, plain_setup, plain_teardown),
 		cmocka_unit_test_setup_teardown(looks_at_the_time_to_live, plain_setup, plain_teardown),
 		cmocka_unit_test_setup_teardown(takes_nothing_from_behind_a_frame, plain_setup, plain_teardown),
 		cmocka_unit_test_setup_teardown(cuts_padding_off, plain_setup, plain_teardown),

@@ -41,6 +41,7 @@
 extern const uint8_t host_mac[6], gateway_mac[6];
 
 struct sent {
+	bool unread; /* struct pkt was not filled */
 	uint32_t ifindex;
 	struct rte_mbuf *m;
 };
@@ -55,6 +56,7 @@ struct router {
 	struct netfilter *netfilter;
 	struct rte_mempool *pool;
 	bool replay, no_buffers;
+	bool takes_unread; /* port_output_unread does not refuse */
 	uint64_t received;
 	struct sent sent[SENT_MAX];
 	unsigned int sent_count;
