@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of HTB share: htb.c (configuration, classification, operations), htb_turn.c (whose turn it is) and
- * htb_serve.c (buckets, timers and sending).
+ * What the files of HTB share: htb.c (configuration, classification, operations), htb_turn.c (whose turn it is),
+ * htb_mode.c (buckets, modes and timers), htb_charge.c (who pays) and htb_serve.c (sending).
  *
  * The terms are those of M. Devera's "HTB manual" and "HTB theory": each class has an assured rate and a ceil; a leaf
  * that has used up its rate borrows from its nearest ancestor that has not, as long as nobody on the way is over its
@@ -273,7 +273,7 @@ uint16_t htb_config_get(struct htb *h, const struct qdisc *q, const struct htb_c
 /* One user less; 0: there was none. */
 void htb_config_put(struct htb *h, uint16_t config);
 
-/* ---- htb_turn.c: all of it and of htb_serve.c at the owner */
+/* ---- htb_turn.c: all of it and of the files below at the owner */
 
 /* The leaf has nothing to send any more. */
 void htb_leaf_idle(struct htb *h, struct htb_class *cl);
@@ -366,7 +366,7 @@ htb_row_remove_first(struct htb *h, unsigned int prio)
 		htb_row_mend(h, prio);
 }
 
-/* ---- htb_serve.c */
+/* ---- htb_mode.c */
 
 /* Of an inner class from which nobody wanted to borrow, before somebody does, or before it is a leaf again. */
 void htb_look_at_mode(struct htb *h, struct htb_class *cl);
@@ -389,6 +389,8 @@ htb_tokens(uint64_t used, uint64_t clock, int64_t depth)
 
 	return tokens > depth ? depth : tokens;
 }
+
+/* ---- htb_serve.c */
 
 /* qdisc_ops.pass: packets of plain leaves that are empty and under their rates. */
 uint16_t htb_pass(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);

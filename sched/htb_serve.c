@@ -4,7 +4,7 @@
  * and what a few turns ahead will touch is fetched meanwhile: the class with its leaf, then what waits there behind the
  * first packets.
  *
- *   wheel --due--> row:  first  +1  +2    +3     ...      +8
+ *   wheel --due--> row:  first  +1  +2    +3     ...      +12
  *                        served         queue        class and leaf
  */
 #include <string.h>
@@ -13,416 +13,14 @@
 #include <rte_prefetch.h>
 
 #include "fifo.h"
-#include "htb.h"
+#include "htb_mode.h"
 #include "leaf.h"
-
-/*
- * A class that was asked to pay more than it had, because its children's rates add up to more than its own, forgets
- * debts beyond this.
- */
-#define DEBT_MAX_NS UINT64_C(60000000000)
 
 #define DUE_BURST   128 /* classes taken out of the wheel at a time */
 #define CLASS_AHEAD 12 /* turns in a row of leaves, before which a class and its leaf are fetched */
 #define QUEUE_AHEAD 3
 #define MORE_AHEAD  3 /* waits, before which what else there is of a class is fetched */
 #define LOOK_MAX_NS UINT64_C(4096) /* as far ahead as is looked for who will be due */
-
-/* ---- buckets and modes */
-
-/* What a bucket holds, and what is left in it when `cost` is paid. */
-static inline int64_t
-pay(uint64_t *used, uint64_t clock, int64_t depth, int64_t cost)
-{
-	const int64_t debt_max = (int64_t)(DEBT_MAX_NS << TOKENS_SHIFT);
-	int64_t tokens = htb_tokens(*used, clock, depth) - cost;
-
-	if (unlikely(tokens < -debt_max))
-		tokens = -debt_max;
-	*used = clock - (uint64_t)tokens;
-	return tokens;
-}
-
-static __rte_noinline void
-renew_buckets(struct htb *h, uint64_t now)
-{
-	uint64_t clock = now << TOKENS_SHIFT;
-	bool all_full = now - h->renewed_ns >= HTB_RENEW_NS * 2;
-
-	for (struct class *c = h->classes->first; c != NULL; c = c->next) {
-		struct htb_class *cl = class_priv(c);
-		const struct htb_config *config = htb_config_of(h, cl);
-
-		if (all_full || (int64_t)(clock - cl->used) > config->depth)
-			cl->used = clock - (uint64_t)config->depth;
-		if (all_full || (int64_t)(clock - cl->ceil_used) > config->ceil_depth)
-			cl->ceil_used = clock - (uint64_t)config->ceil_depth;
-	}
-	h->renewed_ns = now;
-}
-
-uint64_t
-htb_clock(struct htb *h, uint64_t now)
-{
-	/* A `now` that is earlier is only a little so. */
-	if (unlikely((int64_t)(now - h->renewed_ns) >= (int64_t)HTB_RENEW_NS))
-		renew_buckets(h, now);
-	return now << TOKENS_SHIFT;
-}
-
-static inline enum htb_mode
-mode_of(int64_t tokens, int64_t ceil_tokens)
-{
-	return ceil_tokens < 0 ? HTB_CANNOT_SEND : tokens < 0 ? HTB_MAY_BORROW : HTB_CAN_SEND;
-}
-
-/* A depth is not negative, so it does not matter here. */
-static inline enum htb_mode
-mode_now(const struct htb *h, const struct htb_class *cl)
-{
-	return mode_of((int64_t)(h->clock - cl->used), (int64_t)(h->clock - cl->ceil_used));
-}
-
-static inline uintptr_t
-wait_at(const struct htb_class *cl, unsigned int prio, unsigned int wait)
-{
-	return (uintptr_t)cl | prio << HTB_WAIT_PRIO_SHIFT | wait;
-}
-
-static inline uintptr_t
-wait_of(const struct htb *h, const struct htb_class *cl, unsigned int wait)
-{
-	return wait_at(cl, htb_config_of(h, cl)->prio, wait);
-}
-
-static inline unsigned int
-prio_of_wait(uintptr_t who)
-{
-	return (who & HTB_WAIT_BITS) >> HTB_WAIT_PRIO_SHIFT;
-}
-
-/* Of a leaf over its ceil: what it waits for. */
-static inline unsigned int
-wait_of_leaf(const struct htb_class *cl)
-{
-	return (int64_t)(cl->ceil_used - cl->used) >= 0 ? HTB_WAIT_ROW : HTB_CANNOT_SEND;
-}
-
-/*
- * To be told when its mode ends if nothing more is sent. A wait that is there already is left: debts only grow
- * meanwhile, so it goes off early, and the mode is looked at anew.
- */
-static inline void
-arm_wait(struct htb *h, struct htb_class *cl, unsigned int prio, unsigned int wait, uint64_t used)
-{
-	if ((cl->armed & (1u << wait | 1u << cl->mode)) != 0)
-		return;
-	cl->armed |= (uint8_t)(1u << wait);
-	wheel_add(&h->wheel, h->now + ns_from_tokens((int64_t)(used - h->clock)), wait_at(cl, prio, wait));
-}
-
-static inline void
-arm(struct htb *h, struct htb_class *cl)
-{
-	unsigned int prio = htb_config_of(h, cl)->prio;
-
-	if (cl->mode == HTB_MAY_BORROW)
-		arm_wait(h, cl, prio, HTB_MAY_BORROW, cl->used);
-	else if (cl->mode == HTB_CANNOT_SEND)
-		arm_wait(h, cl, prio, cl->level == 0 ? wait_of_leaf(cl) : HTB_CANNOT_SEND, cl->ceil_used);
-}
-
-static __rte_noinline void
-change_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
-{
-	if (mode == HTB_CANNOT_SEND) {
-		cl->overlimits++;
-		q->overlimits++;
-	}
-	if (cl->busy != 0)
-		htb_deactivate_prios(h, cl, cl->busy);
-	cl->mode = (uint8_t)mode;
-	if (cl->busy != 0)
-		htb_activate_prios(h, cl, cl->busy);
-	arm(h, cl);
-}
-
-static inline void
-review_mode(struct qdisc *q, struct htb *h, struct htb_class *cl, enum htb_mode mode)
-{
-	if (unlikely(mode != cl->mode))
-		change_mode(q, h, cl, mode);
-}
-
-/*
- * An inner class from which nobody wants to borrow is not told from one that has something to lend until somebody does:
- * only that it is over its ceil is counted.
- */
-static inline bool
-mode_matters(const struct htb_class *cl, enum htb_mode mode)
-{
-	return cl->busy != 0 || cl->level == 0 || mode == HTB_CANNOT_SEND || cl->mode == HTB_CANNOT_SEND;
-}
-
-void
-htb_look_at_mode(struct htb *h, struct htb_class *cl)
-{
-	cl->mode = (uint8_t)mode_now(h, cl);
-	arm(h, cl);
-}
-
-/* ---- waiting */
-
-/* Its leaf qdisc, a shaper itself, gives nothing for now. */
-static void
-park(struct htb *h, struct htb_class *cl, uint64_t until_ns)
-{
-	htb_deactivate_prios(h, cl, cl->busy);
-	cl->busy = 0;
-	cl->parked = true;
-	htb_more(cl)->parked_ns = until_ns;
-	if (until_ns == SCHED_NEVER)
-		return;
-	if ((cl->armed & 1u << HTB_WAIT_PARKED) != 0) {
-		if (htb_more(cl)->armed_ns <= until_ns)
-			return;
-		wheel_remove(&h->wheel, wait_of(h, cl, HTB_WAIT_PARKED));
-	}
-	cl->armed |= 1u << HTB_WAIT_PARKED;
-	htb_more(cl)->armed_ns = until_ns;
-	wheel_add(&h->wheel, until_ns, wait_of(h, cl, HTB_WAIT_PARKED));
-}
-
-void
-htb_unpark(struct htb *h, struct htb_class *cl)
-{
-	cl->parked = false;
-	htb_leaf_busy(h, cl);
-}
-
-static void
-parked_is_due(struct htb *h, struct htb_class *cl)
-{
-	if (!cl->parked)
-		return;
-	if (htb_more(cl)->parked_ns <= h->now)
-		htb_unpark(h, cl);
-	else
-		park(h, cl, htb_more(cl)->parked_ns);
-}
-
-static void
-is_due(struct qdisc *q, struct htb *h, uintptr_t who)
-{
-	struct htb_class *cl = htb_class_of_wait(who);
-	unsigned int wait = who & HTB_WAIT_MASK;
-
-	cl->armed &= (uint8_t) ~(1u << wait);
-	if (wait == HTB_WAIT_PARKED) {
-		parked_is_due(h, cl);
-		return;
-	}
-	/* It is on its way to its row, or there. */
-	if ((cl->armed & 1u << HTB_WAIT_ROW) != 0)
-		return;
-	enum htb_mode mode = mode_now(h, cl);
-
-	if (!mode_matters(cl, mode))
-		return;
-	review_mode(q, h, cl, mode);
-	/* It may have gone off early. */
-	arm(h, cl);
-}
-
-void
-htb_take_out(struct htb *h, struct htb_class *cl)
-{
-	struct htb_class *parent = htb_parent(cl);
-
-	for (unsigned int wait = 0; wait < HTB_WAITS; wait++) {
-		if ((cl->armed & 1u << wait) != 0)
-			wheel_remove(&h->wheel, wait_of(h, cl, wait));
-	}
-	cl->armed = 0;
-	htb_deactivate_prios(h, cl, cl->busy);
-	/* It may stand there without its mode saying so. */
-	if (cl->level == 0)
-		htb_row_remove(h, cl, htb_config_of(h, cl)->prio);
-	for (unsigned int prio = 0; parent != NULL && prio < HTB_PRIOS; prio++) {
-		struct htb_ring *ring = &htb_more(parent)->inner->feeds[prio].ring;
-
-		if (ring->returning != 0 && htb_class_at(h, ring->returning) == cl)
-			ring->returning = 0;
-	}
-}
-
-void
-htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
-{
-	h->now = now;
-	h->clock = htb_clock(h, now);
-	cl->mode = (uint8_t)mode_now(h, cl);
-	arm(h, cl);
-	htb_activate_prios(h, cl, cl->busy);
-	if (cl->parked)
-		park(h, cl, htb_more(cl)->parked_ns);
-}
-
-/* ---- paying */
-
-/* To be paid by pay_bills. */
-static inline void
-bill(struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets)
-{
-	struct htb_more *more = htb_more(cl);
-
-	if (more->bill_packets == 0) {
-		h->billed[cl->level][h->billed_count[cl->level]++] = cl;
-		h->billed_levels |= (uint8_t)(1u << cl->level);
-	}
-	more->bill_bytes += bytes;
-	more->bill_packets += packets;
-}
-
-/* What packets of `bytes` cost a class. */
-struct cost {
-	int64_t rate, ceil; /* tokens */
-};
-
-static inline struct cost
-cost_of(const struct htb_config *config, uint64_t bytes)
-{
-	int64_t cost = rate_cost(&config->rate, bytes);
-
-	return (struct cost){ .rate = cost, .ceil = likely(config->one_rate) ? cost : rate_cost(&config->ceil, bytes) };
-}
-
-/* An inner class pays its ceil bucket for packets below it; its rate bucket, too, if these were sent at its expense. */
-static inline void
-charge_inner(
-	struct qdisc *q, struct htb *h, struct htb_class *cl, uint64_t bytes, uint32_t packets, bool at_its_expense)
-{
-	const struct htb_config *config = htb_config_of(h, cl);
-	struct cost cost = cost_of(config, bytes);
-	struct htb_more *more = htb_more(cl);
-	int64_t tokens = pay(&cl->used, h->clock, config->depth, at_its_expense ? cost.rate : 0),
-		ceil_tokens = pay(&cl->ceil_used, h->clock, config->ceil_depth, cost.ceil);
-
-	more->sent_bytes += bytes;
-	more->sent_packets += packets;
-	enum htb_mode mode = mode_of(tokens, ceil_tokens);
-
-	if (likely(mode == cl->mode))
-		return;
-	if (mode_matters(cl, mode))
-		change_mode(q, h, cl, mode);
-	else
-		cl->mode = (uint8_t)mode;
-}
-
-/*
- * What leaves send at their own rate is summed up for the class above them, which pays when a few turns are over: the
- * misses of many such classes overlap then, and one that all stand below pays once. Those above that pay for many
- * together, when a burst is done. Either is done before somebody is to borrow: only then does it matter whether they
- * are over a bucket. Each level's bill goes on to the next, so the root class pays once.
- */
-static __rte_noinline void
-pay_charges(struct qdisc *q, struct htb *h)
-{
-	/* For the class above the last few. */
-	struct htb_charge sum = { 0 };
-
-	for (unsigned int i = 0; i < h->charge_count; i++) {
-		struct htb_charge *charge = &h->charges[i];
-		struct htb_class *cl = charge->cl, *above = htb_parent(cl);
-		uint32_t bytes = charge->bytes, packets = charge->packets;
-
-		*charge = (struct htb_charge){ 0 };
-		if (unlikely(above != sum.cl)) {
-			if (sum.cl != NULL)
-				bill(h, sum.cl, sum.bytes, sum.packets);
-			sum = (struct htb_charge){ .cl = above };
-		}
-		sum.bytes += bytes;
-		sum.packets += packets;
-		charge_inner(q, h, cl, bytes, packets, true);
-	}
-	h->charge_count = 0;
-	if (sum.cl != NULL)
-		bill(h, sum.cl, sum.bytes, sum.packets);
-}
-
-static inline void
-charge_above(struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets)
-{
-	struct htb_class *parent = htb_parent(cl);
-	unsigned int at = h->charge_count, fresh = 1;
-
-	if (unlikely(parent == NULL))
-		return;
-	if (h->inners <= HTB_CHARGED) {
-		uint8_t *last = &h->last_charges[(uintptr_t)parent / RTE_CACHE_LINE_SIZE % HTB_CHARGED];
-
-		/* Whether it is the first for that class cannot be guessed. */
-		fresh = h->charges[*last].cl != parent;
-		at = *last + ((at - *last) & -fresh);
-		*last = (uint8_t)at;
-	}
-	h->charge_count += fresh;
-	h->charges[at].cl = parent;
-	h->charges[at].bytes += bytes;
-	h->charges[at].packets += packets;
-}
-
-static void
-pay_bills(struct qdisc *q, struct htb *h)
-{
-	pay_charges(q, h);
-	while (h->billed_levels != 0) {
-		unsigned int level = (unsigned int)__builtin_ctz(h->billed_levels);
-
-		h->billed_levels &= (uint8_t)(h->billed_levels - 1);
-		for (unsigned int i = 0; i < h->billed_count[level]; i++) {
-			struct htb_class *cl = h->billed[level][i], *parent = htb_parent(cl);
-			struct htb_more *more = htb_more(cl);
-			uint64_t bytes = more->bill_bytes;
-			uint32_t packets = more->bill_packets;
-
-			more->bill_bytes = 0;
-			more->bill_packets = 0;
-			if (parent != NULL)
-				bill(h, parent, bytes, packets);
-			charge_inner(q, h, cl, bytes, packets, true);
-		}
-		h->billed_count[level] = 0;
-	}
-}
-
-/*
- * Packets of the leaf cl have left at the expense of its ancestor at `level`: that one and all above it pay in full,
- * those below it only their ceil buckets. What is borrowed does not count against one's own rate.
- */
-static inline void
-charge_borrowed(
-	struct qdisc *q, struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packets, unsigned int level)
-{
-	const struct htb_config *config = htb_config_of(h, cl);
-	int64_t ceil_tokens = pay(&cl->ceil_used, h->clock, config->ceil_depth, cost_of(config, bytes).ceil);
-
-	/* A leaf's packets that were not borrowed for are those that it has sent itself. */
-	htb_more(cl)->borrows += packets;
-	htb_more(cl)->lends -= packets;
-	review_mode(q, h, cl, mode_of((int64_t)(h->clock - cl->used), ceil_tokens));
-	while ((cl = htb_parent(cl)) != NULL) {
-		struct htb_more *more = htb_more(cl);
-
-		if (cl->level < level)
-			more->borrows += packets;
-		else if (cl->level == level)
-			more->lends += packets;
-		charge_inner(q, h, cl, bytes, packets, cl->level >= level);
-	}
-}
 
 /* What is left of a turn; with the quantum added, if it ends by that. */
 static inline int64_t
@@ -569,7 +167,7 @@ static __rte_noinline void
 park_if_busy(struct htb *h, struct htb_class *cl, uint64_t now)
 {
 	if (cl->busy != 0)
-		park(h, cl, qdisc_next_event(htb_class_of(cl)->leaf, now));
+		htb_park(h, cl, qdisc_next_event(htb_class_of(cl)->leaf, now));
 }
 
 /* At most n packets of cl's leaf; *bytes of them. That a plain leaf is empty by that is for the caller to see. */
@@ -626,7 +224,7 @@ serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int 
 	/* A plain leaf that is empty; any other one has told so itself. */
 	if (htb_class_of(cl)->leaf->backlog_pkts == 0 && cl->busy != 0)
 		htb_leaf_idle(h, cl);
-	charge_borrowed(q, h, cl, bytes, 1, level);
+	htb_charge_borrowed(q, h, cl, bytes, 1, level);
 	return 1;
 }
 
@@ -642,7 +240,7 @@ welcome(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int prio)
 		return true;
 	}
 	htb_row_remove_first(h, prio);
-	pay_charges(q, h);
+	htb_pay_charges(q, h);
 	review_mode(q, h, cl, mode);
 	arm(h, cl);
 	return false;
@@ -662,7 +260,7 @@ exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int pri
 			arm_wait(h, cl, prio, HTB_CANNOT_SEND, cl->ceil_used);
 		return;
 	}
-	pay_charges(q, h);
+	htb_pay_charges(q, h);
 	htb_activate_prios(h, cl, cl->busy);
 	arm(h, cl);
 }
@@ -796,7 +394,7 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 			fetched = true;
 			if (i + MORE_AHEAD < count)
 				rte_prefetch0(htb_class_of(htb_class_of_wait(due[i + MORE_AHEAD]))->more);
-			is_due(q, h, due[i++]);
+			htb_is_due(q, h, due[i++]);
 		}
 	}
 }
@@ -831,7 +429,7 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		unsigned int level, prio;
 
 		if ((h->busy_levels & 1) == 0)
-			pay_bills(q, h);
+			htb_pay_bills(q, h);
 		if (h->busy_levels == 0)
 			break;
 		level = (unsigned int)__builtin_ctz(h->busy_levels);
@@ -847,11 +445,11 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			} while (got < n && turns < HTB_BURST && h->leaf_rows[prio].now.count != 0 && h->adjusted == 0);
 		}
 		if (turns == HTB_BURST || h->adjusted != 0) {
-			pay_bills(q, h);
+			htb_pay_bills(q, h);
 			turns = 0;
 		}
 	}
-	pay_bills(q, h);
+	htb_pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	return got;
 }
@@ -886,7 +484,7 @@ pass_one(struct qdisc *q, struct htb *h, const struct class *c, const struct rte
 	if (unlikely(mode != HTB_CAN_SEND))
 		exhausted(q, h, cl, config->prio, mode);
 	if (h->charge_count == HTB_BURST)
-		pay_bills(q, h);
+		htb_pay_bills(q, h);
 	return bytes;
 }
 
@@ -915,7 +513,7 @@ htb_pass(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		}
 	}
 	memcpy(pkts + passed, stay, staying * sizeof(stay[0]));
-	pay_bills(q, h);
+	htb_pay_bills(q, h);
 	q->sent_bytes += bytes;
 	q->sent_packets += passed;
 	return passed;
