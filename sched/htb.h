@@ -30,6 +30,7 @@
 
 #include "pkt_queue.h"
 #include "tree.h"
+#include "waiting.h"
 #include "wheel.h"
 
 #define HTB_LEVELS 8
@@ -141,7 +142,7 @@ struct htb_class {
 	/* Another word: a load of both mode and level would wait for the store to what lies between. */
 	uint32_t overlimits;
 	uint16_t config; /* htb_config_of */
-	uint8_t armed; /* a bit for each HTB_WAIT_* that stands in the wheel; never later than what is waited for */
+	uint8_t armed; /* a bit for each end of a mode that stands in the wheel; never later than what is waited for */
 	uint8_t level : 4;
 	bool parked : 1; /* its leaf has packets but gives none until the wheel says so */
 };
@@ -159,7 +160,7 @@ struct htb_more {
 	/* a line: an inner class's for each packet below it */
 	uint64_t sent_bytes, sent_packets; /* of classes below it */
 	/* cold */
-	uint64_t parked_ns, armed_ns; /* it is parked until then; when HTB_WAIT_PARKED goes off */
+	struct parking parking; /* and HTB_WAIT_PARKED */
 	struct htb_inner *parents_inner; /* from init to link: for a parent that has none */
 	struct wheel_chunk *chunks; /* likewise, for the wheel */
 	struct htb_class_conf conf;
@@ -177,12 +178,6 @@ struct htb_look_ahead {
 	unsigned int seen_in_ring; /* and not had their turn yet */
 	unsigned int count;
 	const struct htb_class *seen[HTB_AHEAD]; /* the last ones looked at, by count */
-};
-
-/* Packets that plain leaves took or gave, not yet counted by the qdisc of htb itself. */
-struct htb_sums {
-	uint32_t packets;
-	uint64_t bytes;
 };
 
 /* What a class is to pay that stands above leaves. */

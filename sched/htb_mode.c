@@ -66,17 +66,7 @@ htb_park(struct htb *h, struct htb_class *cl, uint64_t until_ns)
 	htb_deactivate_prios(h, cl, cl->busy);
 	cl->busy = 0;
 	cl->parked = true;
-	htb_more(cl)->parked_ns = until_ns;
-	if (until_ns == SCHED_NEVER)
-		return;
-	if ((cl->armed & 1u << HTB_WAIT_PARKED) != 0) {
-		if (htb_more(cl)->armed_ns <= until_ns)
-			return;
-		wheel_remove(&h->wheel, wait_of(h, cl, HTB_WAIT_PARKED));
-	}
-	cl->armed |= 1u << HTB_WAIT_PARKED;
-	htb_more(cl)->armed_ns = until_ns;
-	wheel_add(&h->wheel, until_ns, wait_of(h, cl, HTB_WAIT_PARKED));
+	parking_wait(&htb_more(cl)->parking, &h->wheel, wait_of(h, cl, HTB_WAIT_PARKED), until_ns);
 }
 
 void
@@ -86,28 +76,21 @@ htb_unpark(struct htb *h, struct htb_class *cl)
 	htb_leaf_busy(h, cl);
 }
 
-static void
-parked_is_due(struct htb *h, struct htb_class *cl)
-{
-	if (!cl->parked)
-		return;
-	if (htb_more(cl)->parked_ns <= h->now)
-		htb_unpark(h, cl);
-	else
-		htb_park(h, cl, htb_more(cl)->parked_ns);
-}
-
 void
 htb_is_due(struct qdisc *q, struct htb *h, uintptr_t who)
 {
 	struct htb_class *cl = htb_class_of_wait(who);
 	unsigned int wait = who & HTB_WAIT_MASK;
 
-	cl->armed &= (uint8_t) ~(1u << wait);
 	if (wait == HTB_WAIT_PARKED) {
-		parked_is_due(h, cl);
+		struct parking *parking = &htb_more(cl)->parking;
+
+		parking->armed = false;
+		if (cl->parked && parking_is_over(parking, &h->wheel, who, h->now))
+			htb_unpark(h, cl);
 		return;
 	}
+	cl->armed &= (uint8_t) ~(1u << wait);
 	/* It is on its way to its row, or there. */
 	if ((cl->armed & 1u << HTB_WAIT_ROW) != 0)
 		return;
@@ -130,6 +113,7 @@ htb_take_out(struct htb *h, struct htb_class *cl)
 			wheel_remove(&h->wheel, wait_of(h, cl, wait));
 	}
 	cl->armed = 0;
+	parking_leave(&htb_more(cl)->parking, &h->wheel, wait_of(h, cl, HTB_WAIT_PARKED));
 	htb_deactivate_prios(h, cl, cl->busy);
 	/* It may stand there without its mode saying so. */
 	if (cl->level == 0)
@@ -151,5 +135,5 @@ htb_put_in(struct htb *h, struct htb_class *cl, uint64_t now)
 	arm(h, cl);
 	htb_activate_prios(h, cl, cl->busy);
 	if (cl->parked)
-		htb_park(h, cl, htb_more(cl)->parked_ns);
+		htb_park(h, cl, htb_more(cl)->parking.until_ns);
 }

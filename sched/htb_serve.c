@@ -92,20 +92,7 @@ prefetch_more(const struct htb_class *cl)
 	const struct class *c = htb_class_of(cl);
 
 	rte_prefetch0(c->more);
-	if (unlikely(c->leaf != class_room(c)) && c->leaf != NULL)
-		qdisc_prefetch_self(c->leaf);
-}
-
-/* What its leaf, which must be there, will touch to give a packet; the packet itself is for who sends it to fetch. */
-static inline void
-prefetch_queue(const struct htb_class *cl)
-{
-	const struct qdisc *leaf = htb_class_of(cl)->leaf;
-
-	if (likely(leaf != NULL && leaf->plain))
-		fifo_prefetch(qdisc_priv(leaf));
-	else if (leaf != NULL)
-		qdisc_prefetch(leaf, 0);
+	leaf_prefetch(c);
 }
 
 static inline const struct htb_class *
@@ -157,7 +144,7 @@ look_ahead(struct htb *h, const struct htb_ring *ring)
 		prefetch_more(cl);
 	cl = seen(ahead, 9);
 	if (cl != NULL)
-		prefetch_queue(cl);
+		leaf_prefetch_queue(htb_class_of(cl));
 }
 
 /* ---- sending */
@@ -173,7 +160,7 @@ park_if_busy(struct htb *h, struct htb_class *cl, uint64_t now)
 /* At most n packets of cl's leaf; *bytes of them. That a plain leaf is empty by that is for the caller to see. */
 static __rte_noinline uint16_t
 take_packets(
-	struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct htb_sums *sums, uint64_t now)
+	struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct leaf_sums *sums, uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
 	uint16_t got;
@@ -193,7 +180,7 @@ take_packets(
 
 /* Mostly there is one to take, and the leaf is plain. */
 static inline uint16_t
-take(struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct htb_sums *sums, uint64_t now)
+take(struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct leaf_sums *sums, uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
 
@@ -208,7 +195,7 @@ take(struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, 
 /* One turn of a leaf that borrows at `level`, or a part of it: returns how many packets it gave. */
 static uint16_t
 serve_borrower(struct qdisc *q, struct htb *h, unsigned int level, unsigned int prio, struct rte_mbuf **pkts,
-	struct htb_sums *sums, uint64_t now)
+	struct leaf_sums *sums, uint64_t now)
 {
 	struct htb_class *cl = htb_next_leaf(h, level, prio);
 	const struct htb_ring *ring = htb_ring_of(cl, prio);
@@ -276,9 +263,8 @@ fetch_ahead(const struct htb_row *row)
 	if (likely(round->count > QUEUE_AHEAD)) {
 		const struct htb_class *cl = htb_round_at(round, QUEUE_AHEAD);
 
-		if (likely(cl != NULL)) {
-			prefetch_queue(cl);
-		}
+		if (likely(cl != NULL))
+			leaf_prefetch_queue(htb_class_of(cl));
 	}
 }
 
@@ -296,7 +282,7 @@ charge_leaf(struct htb *h, struct htb_class *cl, const struct htb_config *config
 
 /* One turn of a leaf at its own rate, or a part of it: returns how many packets it gave. */
 static inline uint16_t
-serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **pkts, uint16_t n, struct htb_sums *sums,
+serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums,
 	uint64_t now)
 {
 	const struct htb_row *row = &h->leaf_rows[prio];
@@ -417,7 +403,7 @@ uint16_t
 htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
-	struct htb_sums sums = { 0 };
+	struct leaf_sums sums = { 0 };
 	unsigned int turns = 0;
 	uint16_t got = 0;
 
