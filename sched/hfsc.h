@@ -121,6 +121,8 @@ struct hfsc {
 	const struct hfsc_class *ahead[HFSC_AHEAD];
 	uint32_t ahead_count;
 	uint32_t sharing; /* packets, after the last one by link sharing, for which its contests are kept right */
+	struct hfsc_class *owing; /* it and those above are to be charged what is owed, before anybody asks them */
+	uint64_t owed; /* bytes */
 	struct due_look look;
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and are in no contest yet */
 	struct class *root;
@@ -179,8 +181,6 @@ void hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
 void hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl);
 /* A parked leaf may have something to give now. */
 void hfsc_unpark(struct hfsc *h, struct hfsc_class *cl);
-/* A leaf that has something to give, and no place by its deadline: it waits until it is eligible, or is given one. */
-void hfsc_settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
 /* All are about to turn idle: to look for each of them in the agenda would take long. Who does not is put there again. */
 void hfsc_clear_deadlines(struct hfsc *h);
 /* Those that have turned busy go where they belong. */

@@ -77,19 +77,6 @@ fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 		queue_up(h, cl);
 }
 
-void
-hfsc_settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
-{
-	uint64_t eligible = hfsc_eligible_time(cl), deadline;
-
-	if (eligible > now) {
-		hfsc_arm(h, cl, HFSC_WAIT_ELIGIBLE, eligible);
-	} else if (hfsc_know_deadline(h, cl, now, &deadline)) {
-		agenda_add(&h->deadlines, deadline, (uintptr_t)cl);
-		cl->eligible = true;
-	}
-}
-
 /* ---- busy and idle */
 
 void

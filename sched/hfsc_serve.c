@@ -83,13 +83,25 @@ run_timers(struct hfsc *h, uint64_t now)
 /* ---- sending */
 
 /*
- * A packet of the leaf has left: it is work of all classes above, too, whichever criterion has chosen it. Where a leaf
- * without a link-share curve sends, those above that have nobody to share for keep their virtual times. Returns who
- * will be first before long in the highest contest that is not small, NULL if there is none.
+ * cl has got so much more work. Its virtual time stays if it has nobody to share for, because the leaf that sent has no
+ * link-share curve.
+ */
+static __rte_always_inline void
+charge(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t bytes, bool shares, uint64_t now)
+{
+	cl->total += bytes;
+	if (likely(shares || cl->active))
+		hfsc_count_virtual(inner, cl);
+	if (unlikely(hfsc_has(cl, HFSC_UPPER_LIMIT)))
+		hfsc_count_upper_limit(h, cl, now);
+}
+
+/*
+ * A packet chosen by link sharing has left: it is work of all classes above, too. Returns who will be first before long
+ * in the highest contest that is not small, NULL if there is none.
  */
 static __rte_always_inline struct hfsc_class *
-charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, bool put_right, bool *is_leaf,
-	uint64_t now)
+charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, bool *is_leaf, uint64_t now)
 {
 	struct hfsc_class *root = class_priv(h->root), *cl = leaf, *soon = NULL;
 	bool shares = hfsc_has(leaf, HFSC_LINK_SHARE);
@@ -100,14 +112,8 @@ charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, b
 
 		if (by_share)
 			hfsc_tick(inner, cl->virtual_ns);
-		cl->total += bytes;
-		if (likely(shares || cl->active))
-			hfsc_count_virtual(inner, cl);
-		if (unlikely(hfsc_has(cl, HFSC_UPPER_LIMIT)))
-			hfsc_count_upper_limit(h, cl, now);
-		if (!put_right && cl->queued && inner->children.first != cl) {
-			cl->moved = true;
-		} else if (likely(cl->queued)) {
+		charge(h, inner, cl, bytes, shares, now);
+		if (likely(cl->queued)) {
 			hfsc_put_right(inner, cl);
 			if (inner->children.height > HFSC_SMALL) {
 				soon = contest_soon(&inner->children, cl->place);
@@ -119,13 +125,64 @@ charge(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, b
 	return soon;
 }
 
+/* cl's work has grown while contests are left as they are, but for who is first. */
+static __rte_always_inline void
+charge_aside(struct hfsc *h, struct hfsc_class *root, struct hfsc_class *cl, uint64_t bytes, bool shares, uint64_t now)
+{
+	struct hfsc_inner *inner = &hfsc_above(root, cl)->inner;
+
+	charge(h, inner, cl, bytes, shares, now);
+	if (likely(inner->children.first != cl))
+		cl->moved |= cl->queued;
+	else
+		hfsc_put_right(inner, cl);
+}
+
+/* What the classes from h->owing on have not been charged yet. */
+static __rte_noinline void
+pay(struct hfsc *h, uint64_t now)
+{
+	struct hfsc_class *root = class_priv(h->root);
+
+	for (struct hfsc_class *cl = h->owing; cl != root; cl = hfsc_above(root, cl))
+		charge_aside(h, root, cl, h->owed, true, now);
+	h->owed = 0;
+}
+
+/*
+ * A packet has left by a real-time curve. All are charged as they are for link sharing, but of those above the leaf's
+ * parent, which most of a burst have in common, nobody asks meanwhile: they pay when a class is to be chosen by link
+ * sharing, or the call ends. The first packet of several is charged at once, as it shows what they may make up for.
+ */
+static __rte_always_inline void
+charge_real_time(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64_t now)
+{
+	struct hfsc_class *root = class_priv(h->root), *cl = hfsc_above(root, leaf);
+	bool shares = hfsc_has(leaf, HFSC_LINK_SHARE);
+
+	charge_aside(h, root, leaf, bytes, shares, now);
+	if (unlikely(cl == root))
+		return;
+	charge_aside(h, root, cl, bytes, shares, now);
+	cl = hfsc_above(root, cl);
+	if (likely(cl == h->owing && shares)) {
+		h->owed += bytes;
+		return;
+	}
+	if (h->owed != 0)
+		pay(h, now);
+	h->owing = shares ? cl : NULL;
+	for (; cl != root; cl = hfsc_above(root, cl))
+		charge_aside(h, root, cl, bytes, shares, now);
+}
+
 /* A packet of cl: 0 if its leaf qdisc gives none. */
 static __rte_always_inline uint16_t
 serve(struct hfsc *h, struct hfsc_class *cl, bool by_share, struct rte_mbuf **pkts, struct leaf_sums *sums,
 	uint64_t now)
 {
 	struct class *c = hfsc_class_of(cl);
-	struct hfsc_class *soon;
+	struct hfsc_class *soon = NULL;
 	bool is_leaf = false;
 	uint64_t bytes;
 
@@ -136,10 +193,10 @@ serve(struct hfsc *h, struct hfsc_class *cl, bool by_share, struct rte_mbuf **pk
 		return 0;
 	}
 	h->sharing = by_share ? HFSC_SHARING : h->sharing - (h->sharing != 0);
-	if (h->sharing != 0)
-		soon = charge(h, cl, bytes, by_share, true, &is_leaf, now);
+	if (by_share || h->sharing != 0)
+		soon = charge_all(h, cl, bytes, by_share, &is_leaf, now);
 	else
-		soon = charge(h, cl, bytes, false, false, &is_leaf, now);
+		charge_real_time(h, cl, bytes, now);
 	if (!by_share) {
 		cl->real_time_total += bytes;
 		/* Idle or parked, it is out. */
@@ -201,13 +258,20 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	while (got < n) {
 		struct hfsc_class *cl;
 
-		if (h->deadlines.count != 0)
+		if (h->deadlines.count != 0) {
 			got += serve(h, take_first(h), false, pkts + got, &sums, now);
-		else if ((cl = next_by_share(h)) != NULL)
+			continue;
+		}
+		if (h->owed != 0)
+			pay(h, now);
+		if ((cl = next_by_share(h)) != NULL)
 			got += serve(h, cl, true, pkts + got, &sums, now);
 		else
 			break;
 	}
+	if (h->owed != 0)
+		pay(h, now);
+	h->owing = NULL;
 	q->overlimits += got == 0 && n != 0;
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	prefetch_due_later(h, now);

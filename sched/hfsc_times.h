@@ -245,4 +245,18 @@ hfsc_know_deadline(struct hfsc *h, struct hfsc_class *cl, uint64_t now, uint64_t
 	return true;
 }
 
+/* A leaf that has something to give, and no place by its deadline: it waits until it is eligible, or is given one. */
+static inline void
+hfsc_settle_real_time(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
+{
+	uint64_t eligible = hfsc_eligible_time(cl), deadline;
+
+	if (eligible > now) {
+		hfsc_arm(h, cl, HFSC_WAIT_ELIGIBLE, eligible);
+	} else if (hfsc_know_deadline(h, cl, now, &deadline)) {
+		agenda_add(&h->deadlines, deadline, (uintptr_t)cl);
+		cl->eligible = true;
+	}
+}
+
 #endif
