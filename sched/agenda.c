@@ -103,6 +103,7 @@ look_further(struct agenda *a, uint32_t taken)
 		a->seen_count += n;
 	}
 	a->seen_end = from;
+	wheel_prefetch(&a->far, from);
 	/* Who has not been told meanwhile is forgotten. */
 	if (a->seen_next - a->seen_first > AGENDA_SEEN)
 		a->seen_first = a->seen_next - AGENDA_SEEN;

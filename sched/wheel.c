@@ -79,6 +79,13 @@ wheel_take(struct wheel *wheel)
 /* ---- slots */
 
 static inline void
+prefetch_chunk(const struct wheel_chunk *chunk)
+{
+	for (size_t line = 0; line < sizeof(*chunk); line += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const uint8_t *)chunk + line);
+}
+
+static inline void
 mark_busy(struct wheel *wheel, unsigned int level, unsigned int slot)
 {
 	wheel->busy[slot / 64] |= UINT64_C(1) << (slot % 64);
@@ -254,8 +261,8 @@ move_down(struct wheel *wheel, unsigned int level, unsigned int slot)
 		struct wheel_chunk *chunk = chunks;
 
 		chunks = chunk->next;
-		for (size_t line = 0; chunks != NULL && line < sizeof(*chunk); line += RTE_CACHE_LINE_SIZE)
-			rte_prefetch0((const uint8_t *)chunks + line);
+		if (chunks != NULL)
+			prefetch_chunk(chunks);
 		for (uint32_t i = 0; i < chunk->count; i++)
 			wheel_add(wheel, chunk->entries[i].time_ns, chunk->entries[i].who);
 		wheel_give(wheel, chunk);
@@ -325,6 +332,19 @@ wheel_look(const struct wheel *wheel, uint64_t from, uint64_t until, uintptr_t *
 		}
 	}
 	return count;
+}
+
+void
+wheel_prefetch(const struct wheel *wheel, uint64_t time_ns)
+{
+	const struct wheel_chunk *first = wheel->slots[(time_ns >> WHEEL_SHIFT) % WHEEL_NEAR],
+				 *next = wheel->slots[((time_ns >> WHEEL_SHIFT) + 1) % WHEEL_NEAR];
+
+	/* The first one of a slot may be nearly empty, the next one is full. */
+	if (first != NULL && first->next != NULL)
+		prefetch_chunk(first->next);
+	if (next != NULL)
+		prefetch_chunk(next);
 }
 
 /* The least time in a slot; above level 0, where that is for later, its start if there are too many. */

@@ -96,6 +96,11 @@ struct wheel_chunk *wheel_take_slot(struct wheel *wheel, uint64_t *end);
  */
 unsigned int wheel_look(const struct wheel *wheel, uint64_t from, uint64_t until, uintptr_t *who, unsigned int max);
 /*
+ * Fetches what looking at the slot of level 0 of that time will touch, and some of the next one: to be called slot by
+ * slot.
+ */
+void wheel_prefetch(const struct wheel *wheel, uint64_t time_ns);
+/*
  * When the first is due, UINT64_MAX if none waits. Where very many wait far ahead it may be somewhat before: never
  * after.
  */
