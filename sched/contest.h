@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
 
 #define CONTEST_NUMBER_BITS 16
 #define CONTEST_NUMBER_MAX  65535u
@@ -212,6 +213,17 @@ contest_leave(struct contest *t, uint16_t place)
 	}
 	contest_items(t)[number] = (uintptr_t)place << CONTEST_NUMBER_BITS | t->free;
 	t->free = (uint16_t)(number + 1);
+}
+
+/* Fetches what a new key at that place will touch of the lower levels, where each place has lines of its own. */
+static inline void
+contest_prefetch(const struct contest *t, uint16_t place)
+{
+	uint32_t node = (1u << t->size_log) + place;
+
+	rte_prefetch0(&t->words[node]);
+	rte_prefetch0(&t->words[node / 2]);
+	rte_prefetch0(&t->words[node / 4]);
 }
 
 /* The first of the 64th part of all in which `place` is: he will win before long. NULL: nobody is there. */

@@ -108,7 +108,7 @@ struct hfsc_more {
 	struct hfsc_class_conf conf;
 };
 
-#define HFSC_AHEAD   32 /* classes */
+#define HFSC_AHEAD   8 /* classes */
 #define HFSC_SHARING 64 /* packets */
 #define HFSC_SMALL   3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
 

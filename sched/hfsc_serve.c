@@ -21,8 +21,10 @@ prefetch_class(const struct hfsc_class *cl)
 
 /* What else its turn will touch, once the class is there. */
 static inline void
-prefetch_more(const struct hfsc_class *cl)
+prefetch_more(const struct hfsc *h, const struct hfsc_class *cl)
 {
+	if (cl->queued && h->sharing != 0)
+		contest_prefetch(&hfsc_above(class_priv(h->root), cl)->inner.children, cl->place);
 	if (hfsc_has(cl, HFSC_UPPER_LIMIT))
 		rte_prefetch0(&cl->upper_limit);
 	leaf_prefetch_queue(hfsc_class_of(cl));
@@ -47,7 +49,7 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl, bool is_leaf)
 	seen = h->ahead[h->ahead_count % HFSC_AHEAD];
 	if (seen != NULL && likely(!hfsc_is_inner(seen))) {
 		leaf_prefetch(hfsc_class_of(seen));
-		prefetch_more(seen);
+		prefetch_more(h, seen);
 	}
 }
 
@@ -73,7 +75,7 @@ run_timers(struct hfsc *h, uint64_t now)
 		for (unsigned int i = 0; i < n; i++)
 			leaf_prefetch(hfsc_class_of(hfsc_class_of_wait(due[i])));
 		for (unsigned int i = 0; i < n; i++)
-			prefetch_more(hfsc_class_of_wait(due[i]));
+			prefetch_more(h, hfsc_class_of_wait(due[i]));
 		for (unsigned int i = 0; i < n; i++)
 			hfsc_is_due(h, due[i], now);
 	}
@@ -221,7 +223,7 @@ take_first(struct hfsc *h)
 	if (coming != NULL)
 		prefetch_class(coming);
 	if (next != NULL)
-		prefetch_more(next);
+		prefetch_more(h, next);
 	return cl;
 }
 
