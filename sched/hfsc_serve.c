@@ -8,6 +8,7 @@
 #include "leaf.h"
 
 #define QUEUE_AHEAD 4 /* turns before which what waits behind a leaf's first packets is fetched */
+#define DUE_AHEAD   8
 #define DUE_BURST   64 /* classes taken out of the wheel at a time */
 
 /* ---- looking ahead */
@@ -27,6 +28,7 @@ prefetch_more(const struct hfsc *h, const struct hfsc_class *cl)
 		contest_prefetch(&hfsc_above(class_priv(h->root), cl)->inner.children, cl->place);
 	if (hfsc_has(cl, HFSC_UPPER_LIMIT))
 		rte_prefetch0(&cl->upper_limit);
+	leaf_prefetch(hfsc_class_of(cl));
 	leaf_prefetch_queue(hfsc_class_of(cl));
 }
 
@@ -48,19 +50,8 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl, bool is_leaf)
 	h->ahead[h->ahead_count++ % HFSC_AHEAD] = cl;
 	seen = h->ahead[h->ahead_count % HFSC_AHEAD];
 	if (seen != NULL && likely(!hfsc_is_inner(seen))) {
-		leaf_prefetch(hfsc_class_of(seen));
 		prefetch_more(h, seen);
 	}
-}
-
-static void
-prefetch_due_later(struct hfsc *h, uint64_t now)
-{
-	uintptr_t later[DUE_BURST];
-	unsigned int n = due_look_ahead(&h->look, &h->wheel, now, later, RTE_DIM(later));
-
-	for (unsigned int i = 0; i < n; i++)
-		prefetch_class(hfsc_class_of_wait(later[i]));
 }
 
 static void
@@ -70,14 +61,13 @@ run_timers(struct hfsc *h, uint64_t now)
 	unsigned int n;
 
 	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
-		for (unsigned int i = 0; i < n; i++)
-			prefetch_class(hfsc_class_of_wait(due[i]));
-		for (unsigned int i = 0; i < n; i++)
-			leaf_prefetch(hfsc_class_of(hfsc_class_of_wait(due[i])));
-		for (unsigned int i = 0; i < n; i++)
-			prefetch_more(h, hfsc_class_of_wait(due[i]));
-		for (unsigned int i = 0; i < n; i++)
+		for (unsigned int i = 0; i < n; i++) {
+			if (i + DUE_AHEAD < n)
+				prefetch_class(hfsc_class_of_wait(due[i + DUE_AHEAD]));
+			if (i + QUEUE_AHEAD < n)
+				prefetch_more(h, hfsc_class_of_wait(due[i + QUEUE_AHEAD]));
 			hfsc_is_due(h, due[i], now);
+		}
 	}
 	hfsc_settle(h, now);
 }
@@ -254,12 +244,17 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct hfsc *h = qdisc_priv(q);
 	struct leaf_sums sums = { 0 };
+	uintptr_t later[DUE_BURST];
+	unsigned int seen, fetched = 0;
 	uint16_t got = 0;
 
 	run_timers(h, now);
+	seen = due_look_ahead(&h->look, &h->wheel, now, later, RTE_DIM(later));
 	while (got < n) {
 		struct hfsc_class *cl;
 
+		if (fetched < seen)
+			prefetch_class(hfsc_class_of_wait(later[fetched++]));
 		if (h->deadlines.count != 0) {
 			got += serve(h, take_first(h), false, pkts + got, &sums, now);
 			continue;
@@ -276,6 +271,7 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	h->owing = NULL;
 	q->overlimits += got == 0 && n != 0;
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	prefetch_due_later(h, now);
+	while (fetched < seen)
+		prefetch_class(hfsc_class_of_wait(later[fetched++]));
 	return got;
 }
