@@ -108,9 +108,11 @@ struct hfsc_more {
 	struct hfsc_class_conf conf;
 };
 
-#define HFSC_AHEAD   8 /* classes */
-#define HFSC_SHARING 64 /* packets */
-#define HFSC_SMALL   3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
+#define HFSC_AHEAD       8 /* classes */
+#define HFSC_QUEUE_AHEAD 4 /* turns before which what waits behind a leaf's first packets is fetched */
+#define HFSC_DUE         64 /* classes taken out of the wheel, or looked at there, at a time */
+#define HFSC_SHARING     64 /* packets */
+#define HFSC_SMALL       3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
 
 struct hfsc {
 	struct agenda deadlines; /* of eligible leaves */
@@ -189,8 +191,8 @@ void hfsc_settle(struct hfsc *h, uint64_t now);
 void hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, uint64_t now);
 /* cl is in no contest and not in the wheel, whatever it waited for: before it goes, or is a leaf no longer. */
 void hfsc_take_out(struct hfsc *h, struct hfsc_class *cl);
-/* The wheel has told of a wait. */
-void hfsc_is_due(struct hfsc *h, uintptr_t who, uint64_t now);
+/* What the wheel tells at `now`, and who has turned busy, go where they belong. */
+void hfsc_run_timers(struct hfsc *h, uint64_t now);
 
 /* ---- hfsc_serve.c */
 

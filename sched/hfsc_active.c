@@ -8,6 +8,8 @@
 #include "hfsc.h"
 #include "hfsc_times.h"
 
+#define DUE_AHEAD 8 /* of those who are due: before which a class is fetched */
+
 /* ---- coming in */
 
 /*
@@ -159,8 +161,8 @@ hfsc_settle(struct hfsc *h, uint64_t now)
 	}
 }
 
-void
-hfsc_is_due(struct hfsc *h, uintptr_t who, uint64_t now)
+static inline void
+is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 {
 	struct hfsc_class *cl = hfsc_class_of_wait(who);
 	unsigned int wait = who & HFSC_WAIT_MASK;
@@ -178,6 +180,24 @@ hfsc_is_due(struct hfsc *h, uintptr_t who, uint64_t now)
 		fit_is_due(h, cl, now);
 	else if (cl->busy && !cl->parked && hfsc_has(cl, HFSC_REAL_TIME) && !cl->eligible)
 		hfsc_settle_real_time(h, cl, now);
+}
+
+void
+hfsc_run_timers(struct hfsc *h, uint64_t now)
+{
+	uintptr_t due[HFSC_DUE];
+	unsigned int n;
+
+	while ((n = wheel_pop(&h->wheel, now, due, HFSC_DUE)) != 0) {
+		for (unsigned int i = 0; i < n; i++) {
+			if (i + DUE_AHEAD < n)
+				hfsc_prefetch_class(hfsc_class_of_wait(due[i + DUE_AHEAD]));
+			if (i + HFSC_QUEUE_AHEAD < n)
+				hfsc_prefetch_more(h, hfsc_class_of_wait(due[i + HFSC_QUEUE_AHEAD]));
+			is_due(h, due[i], now);
+		}
+	}
+	hfsc_settle(h, now);
 }
 
 /* ---- changes of configuration */

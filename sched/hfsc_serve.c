@@ -7,30 +7,7 @@
 #include "hfsc_times.h"
 #include "leaf.h"
 
-#define QUEUE_AHEAD 4 /* turns before which what waits behind a leaf's first packets is fetched */
-#define DUE_AHEAD   8
-#define DUE_BURST   64 /* classes taken out of the wheel at a time */
-
 /* ---- looking ahead */
-
-static inline void
-prefetch_class(const struct hfsc_class *cl)
-{
-	class_prefetch(hfsc_class_of(cl));
-	rte_prefetch0(&cl->virtual_ns);
-}
-
-/* What else its turn will touch, once the class is there. */
-static inline void
-prefetch_more(const struct hfsc *h, const struct hfsc_class *cl)
-{
-	if (cl->queued && h->sharing != 0)
-		contest_prefetch(&hfsc_above(class_priv(h->root), cl)->inner.children, cl->place);
-	if (hfsc_has(cl, HFSC_UPPER_LIMIT))
-		rte_prefetch0(&cl->upper_limit);
-	leaf_prefetch(hfsc_class_of(cl));
-	leaf_prefetch_queue(hfsc_class_of(cl));
-}
 
 /*
  * cl, or a leaf below it, will have a turn some packets from now: what that will touch is fetched, and a few packets
@@ -46,30 +23,11 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl, bool is_leaf)
 		is_leaf = !cl->inner.deep;
 		cl = cl->inner.children.first;
 	}
-	prefetch_class(cl);
+	hfsc_prefetch_class(cl);
 	h->ahead[h->ahead_count++ % HFSC_AHEAD] = cl;
 	seen = h->ahead[h->ahead_count % HFSC_AHEAD];
-	if (seen != NULL && likely(!hfsc_is_inner(seen))) {
-		prefetch_more(h, seen);
-	}
-}
-
-static void
-run_timers(struct hfsc *h, uint64_t now)
-{
-	uintptr_t due[DUE_BURST];
-	unsigned int n;
-
-	while ((n = wheel_pop(&h->wheel, now, due, DUE_BURST)) != 0) {
-		for (unsigned int i = 0; i < n; i++) {
-			if (i + DUE_AHEAD < n)
-				prefetch_class(hfsc_class_of_wait(due[i + DUE_AHEAD]));
-			if (i + QUEUE_AHEAD < n)
-				prefetch_more(h, hfsc_class_of_wait(due[i + QUEUE_AHEAD]));
-			hfsc_is_due(h, due[i], now);
-		}
-	}
-	hfsc_settle(h, now);
+	if (seen != NULL && likely(!hfsc_is_inner(seen)))
+		hfsc_prefetch_more(h, seen);
 }
 
 /* ---- sending */
@@ -207,13 +165,13 @@ take_first(struct hfsc *h)
 	struct agenda *deadlines = &h->deadlines;
 	struct hfsc_class *cl = (struct hfsc_class *)agenda_take(deadlines);
 	const struct hfsc_class *coming = (const struct hfsc_class *)agenda_coming(deadlines);
-	const struct hfsc_class *next = (const struct hfsc_class *)agenda_after(deadlines, QUEUE_AHEAD);
+	const struct hfsc_class *next = (const struct hfsc_class *)agenda_after(deadlines, HFSC_QUEUE_AHEAD);
 
 	cl->eligible = false;
 	if (coming != NULL)
-		prefetch_class(coming);
+		hfsc_prefetch_class(coming);
 	if (next != NULL)
-		prefetch_more(h, next);
+		hfsc_prefetch_more(h, next);
 	return cl;
 }
 
@@ -244,17 +202,17 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct hfsc *h = qdisc_priv(q);
 	struct leaf_sums sums = { 0 };
-	uintptr_t later[DUE_BURST];
+	uintptr_t later[HFSC_DUE];
 	unsigned int seen, fetched = 0;
 	uint16_t got = 0;
 
-	run_timers(h, now);
+	hfsc_run_timers(h, now);
 	seen = due_look_ahead(&h->look, &h->wheel, now, later, RTE_DIM(later));
 	while (got < n) {
 		struct hfsc_class *cl;
 
 		if (fetched < seen)
-			prefetch_class(hfsc_class_of_wait(later[fetched++]));
+			hfsc_prefetch_class(hfsc_class_of_wait(later[fetched++]));
 		if (h->deadlines.count != 0) {
 			got += serve(h, take_first(h), false, pkts + got, &sums, now);
 			continue;
@@ -272,6 +230,6 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	q->overlimits += got == 0 && n != 0;
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	while (fetched < seen)
-		prefetch_class(hfsc_class_of_wait(later[fetched++]));
+		hfsc_prefetch_class(hfsc_class_of_wait(later[fetched++]));
 	return got;
 }

@@ -22,6 +22,27 @@ hfsc_is_inner(const struct hfsc_class *cl)
 	return hfsc_class_of(cl)->leaf == NULL;
 }
 
+/* ---- looking ahead */
+
+static inline void
+hfsc_prefetch_class(const struct hfsc_class *cl)
+{
+	class_prefetch(hfsc_class_of(cl));
+	rte_prefetch0(&cl->virtual_ns);
+}
+
+/* What else its turn will touch, once the class is there. */
+static inline void
+hfsc_prefetch_more(const struct hfsc *h, const struct hfsc_class *cl)
+{
+	if (cl->queued && h->sharing != 0)
+		contest_prefetch(&hfsc_above(class_priv(h->root), cl)->inner.children, cl->place);
+	if (hfsc_has(cl, HFSC_UPPER_LIMIT))
+		rte_prefetch0(&cl->upper_limit);
+	leaf_prefetch(hfsc_class_of(cl));
+	leaf_prefetch_queue(hfsc_class_of(cl));
+}
+
 /* ---- waiting in the wheel */
 
 static inline uintptr_t
