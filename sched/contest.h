@@ -91,6 +91,17 @@ contest_word(const struct contest *t, uint16_t number, uint64_t key)
 	return (CONTEST_RANGE - after) << CONTEST_NUMBER_BITS | number;
 }
 
+/* The last one leaves. */
+static inline void
+contest_clear(struct contest *t, uint16_t place)
+{
+	for (uint32_t node = (1u << t->size_log) + place, top = contest_top(t); node >= top; node /= 2)
+		t->words[node] = 0;
+	t->first = NULL;
+	t->used = t->free = 0;
+	t->height = 0;
+}
+
 static inline void
 contest_put(struct contest *t, uint16_t place, uint64_t word)
 {
@@ -178,21 +189,24 @@ contest_enter(struct contest *t, uint64_t key, void *item)
 	uint16_t number, place;
 
 	if (t->count++ == 0) {
+		/* Alone, he is in a tree of one. */
 		t->base = key - CONTEST_BEHIND;
 		t->used = 1;
-		number = place = 0;
+		t->words[1u << t->size_log] = contest_word(t, 0, key);
+		items[0] = (uintptr_t)item;
+		t->first = item;
+		return 0;
+	}
+	if (unlikely(key - t->base > CONTEST_RANGE / 2))
+		contest_move_base(t);
+	if (t->free != 0) {
+		number = (uint16_t)(t->free - 1);
+		place = (uint16_t)(items[number] >> CONTEST_NUMBER_BITS);
+		t->free = (uint16_t)items[number];
 	} else {
-		if (unlikely(key - t->base > CONTEST_RANGE / 2))
-			contest_move_base(t);
-		if (t->free != 0) {
-			number = (uint16_t)(t->free - 1);
-			place = (uint16_t)(items[number] >> CONTEST_NUMBER_BITS);
-			t->free = (uint16_t)items[number];
-		} else {
-			number = t->used++;
-			place = contest_place_of(number);
-			t->height += number == 1u << t->height;
-		}
+		number = t->used++;
+		place = contest_place_of(number);
+		t->height += number == 1u << t->height;
 	}
 	items[number] = (uintptr_t)item;
 	contest_put(t, place, contest_word(t, number, key));
@@ -204,13 +218,11 @@ contest_leave(struct contest *t, uint16_t place)
 {
 	uint16_t number = contest_number(t, place);
 
-	contest_put(t, place, 0);
 	if (--t->count == 0) {
-		t->first = NULL;
-		t->used = t->free = 0;
-		t->height = 0;
+		contest_clear(t, place);
 		return;
 	}
+	contest_put(t, place, 0);
 	contest_items(t)[number] = (uintptr_t)place << CONTEST_NUMBER_BITS | t->free;
 	t->free = (uint16_t)(number + 1);
 }
