@@ -122,14 +122,19 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 		contest_change(&inner->children, cl->place, cl->virtual_ns);
 }
 
-/* cl, a child, may be chosen. Who was alone in the contest until now stands there with a time of then. */
+/*
+ * cl, a child, may be chosen. Who was alone in the contest until now stands there with a time of then, which may be so
+ * long ago that the two cannot be compared there: he comes in anew.
+ */
 static inline void
 hfsc_join_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
-	const struct hfsc_class *alone = inner->children.first;
+	if (inner->children.count == 1) {
+		struct hfsc_class *alone = inner->children.first;
 
-	if (inner->children.count == 1)
-		contest_change(&inner->children, alone->place, alone->virtual_ns);
+		contest_leave(&inner->children, alone->place);
+		alone->place = contest_enter(&inner->children, alone->virtual_ns, alone);
+	}
 	cl->place = contest_enter(&inner->children, cl->virtual_ns, cl);
 	cl->queued = true;
 }

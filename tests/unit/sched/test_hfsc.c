@@ -294,6 +294,29 @@ what_is_sent_by_real_time_counts_for_the_limit(void **state)
 	bed_end();
 }
 
+/*
+ * 300 packets in a row by its real-time curve, while nobody shares the link: as many are the other's before the class is
+ * given one by its share, as both shares are alike.
+ */
+static void
+what_is_sent_by_real_time_counts_for_the_share(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, (struct hfsc_class_conf){ .real_time = line(MBIT(8)), .link_share = line(MBIT(1)) });
+	add(0, 2, shares(MBIT(1)));
+	offer_many(600, 1000, 1);
+	offer_many(600, 1000, 2);
+	bed.now = MS(300);
+	assert_int_equal(take_more(301), 301);
+	assert_int_equal(bytes_of(1), 301000);
+	assert_int_equal(take_more(300), 300);
+	assert_int_equal(bytes_of(2), 300000);
+	assert_int_equal(take_more(100), 100);
+	assert_in_range(bytes_of(1), 350000, 352000);
+	bed_end();
+}
+
 /* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
 static void
 coming_and_going_brings_no_more_than_the_share(void **state)
@@ -347,6 +370,20 @@ who_comes_in_has_neither_claims_nor_debts(void **state)
 	bed_end();
 }
 
+/* So many of 64 kB are waiting, each 18 hours of a share of a byte a second. */
+static void
+keep_waiting(uint32_t minor, uint32_t n)
+{
+	const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, minor));
+
+	while (c->leaf->backlog_pkts < n) {
+		struct rte_mbuf *m = packet(100, minor, CLASSID(1, minor), 0);
+
+		m->pkt_len = 64000;
+		assert_int_equal(offer_packet(m), 1);
+	}
+}
+
 /*
  * Virtual times go round: a share of a byte a second makes 18 hours of a packet of 64 kB. While the clock goes through
  * all of 2^64 ns, shares stay as they are, and who has been idle all that time comes in as any other.
@@ -363,16 +400,8 @@ shares_stay_when_virtual_times_go_round(void **state)
 	for (uint32_t minor = 1; minor <= 3; minor++)
 		add(0, minor, shares((uint64_t)Bps[minor]));
 	for (uint32_t i = 0; i < 1000000; i++) {
-		for (uint32_t minor = 1; minor <= (i < 600000 ? 2u : 3u); minor++) {
-			const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, minor));
-
-			while (c->leaf->backlog_pkts < 2) {
-				struct rte_mbuf *m = packet(100, minor, CLASSID(1, minor), 0);
-
-				m->pkt_len = 64000;
-				assert_int_equal(offer_packet(m), 1);
-			}
-		}
+		for (uint32_t minor = 1; minor <= (i < 600000 ? 2u : 3u); minor++)
+			keep_waiting(minor, 2);
 		bed.taken_count = 0;
 		assert_int_equal(take_more(1), 1);
 		sent[bed.taken[0].flow]++;
@@ -387,6 +416,44 @@ shares_stay_when_virtual_times_go_round(void **state)
 			sent[minor] = 0;
 		}
 	}
+	bed_end();
+}
+
+/*
+ * While virtual times go round, 1 is over its limit, and has as much by its real-time curve as 2 has by its share; at
+ * last, three packets more. When its limit is lifted these count, although it has not shared for so long.
+ */
+static void
+who_is_over_its_limit_while_virtual_times_go_round_stays_as_far_ahead(void **state)
+{
+	struct hfsc_class_conf conf = { .real_time = line(64000000), .link_share = line(1), .upper_limit = line(1) };
+	struct class *limited;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	limited = add(0, 1, conf);
+	add(0, 2, shares(1));
+	for (uint32_t i = 0; i < 500000; i++, bed.now += 500000) {
+		keep_waiting(1, 2);
+		keep_waiting(2, 2);
+		bed.taken_count = 0;
+		assert_int_equal(take_more(1), 1);
+	}
+	keep_waiting(1, 6);
+	bed.now += MS(2);
+	bed.taken_count = 0;
+	assert_int_equal(take_more(3), 3);
+	assert_int_equal(bytes_of(1), 3 * 64000);
+	conf = (struct hfsc_class_conf){ .upper_limit = line(UINT64_C(1) << 34) };
+	change_class(limited, &conf);
+	for (uint32_t i = 0; i < 23; i++, bed.now += 5000) {
+		keep_waiting(1, 2);
+		keep_waiting(2, 2);
+		assert_int_equal(take_more(1), 1);
+		assert_true(i > 2 || bytes_of(2) == (i + 1) * 64000);
+	}
+	/* From then on, each has as much. */
+	assert_in_range(bytes_of(1), (3 + 9) * 64000, (3 + 11) * 64000);
 	bed_end();
 }
 
@@ -590,9 +657,11 @@ main(void)
 		cmocka_unit_test(a_class_that_was_held_back_does_not_go_over_its_limit_later),
 		cmocka_unit_test(the_parent_shares_by_the_curves),
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_limit),
+		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_share),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
+		cmocka_unit_test(who_is_over_its_limit_while_virtual_times_go_round_stays_as_far_ahead),
 		cmocka_unit_test(who_was_held_back_shares_from_now_on),
 		cmocka_unit_test(real_time_goes_before_shares_and_over_limits),
 		cmocka_unit_test(a_change_of_curves_takes_effect_at_once_and_loses_nothing),
