@@ -420,13 +420,15 @@ shares_stay_when_virtual_times_go_round(void **state)
 }
 
 /*
- * While virtual times go round, 1 is over its limit, and has as much by its real-time curve as 2 has by its share; at
- * last, three packets more. When its limit is lifted these count, although it has not shared for so long.
+ * While virtual times go round, 1 has as much by its real-time curve as 2 has by its share; at last, three packets more.
+ * When it is given another limit these count, be it that it could not share for so long, or that it could.
  */
 static void
-who_is_over_its_limit_while_virtual_times_go_round_stays_as_far_ahead(void **state)
+check_lead(uint64_t limit_Bps)
 {
-	struct hfsc_class_conf conf = { .real_time = line(64000000), .link_share = line(1), .upper_limit = line(1) };
+	struct hfsc_class_conf conf = {
+		.real_time = line(64000000), .link_share = line(1), .upper_limit = line(limit_Bps)
+	};
 	struct class *limited;
 
 	bed_make();
@@ -455,6 +457,13 @@ who_is_over_its_limit_while_virtual_times_go_round_stays_as_far_ahead(void **sta
 	/* From then on, each has as much. */
 	assert_in_range(bytes_of(1), (3 + 9) * 64000, (3 + 11) * 64000);
 	bed_end();
+}
+
+static void
+who_is_ahead_stays_so_while_virtual_times_go_round(void **state)
+{
+	check_lead(1);
+	check_lead(0);
 }
 
 /* tc-hfsc(7), UPPERLIMIT: who was held back by its limit does not make up for it later. */
@@ -661,7 +670,7 @@ main(void)
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
-		cmocka_unit_test(who_is_over_its_limit_while_virtual_times_go_round_stays_as_far_ahead),
+		cmocka_unit_test(who_is_ahead_stays_so_while_virtual_times_go_round),
 		cmocka_unit_test(who_was_held_back_shares_from_now_on),
 		cmocka_unit_test(real_time_goes_before_shares_and_over_limits),
 		cmocka_unit_test(a_change_of_curves_takes_effect_at_once_and_loses_nothing),
