@@ -212,7 +212,8 @@ make_keys(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n,
 }
 
 void
-ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n)
+ip4_route(
+	struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n, bool filled)
 {
 	const struct rib_result *answers[BURST];
 	struct rib_result own[BURST];
@@ -221,7 +222,7 @@ ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struc
 		return;
 	rib_find4(w->rib, keys, n, answers, own);
 	worker_stage(w, STAGE_OF_ROUTE);
-	ip4_forward(w, in, pkts, answers, n, false, true);
+	ip4_forward(w, in, pkts, answers, n, false, filled);
 }
 
 /* Behind PREROUTING. */
@@ -231,7 +232,7 @@ route_checked(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	struct rib_key4 keys[BURST];
 
 	n = make_keys(w, in, pkts, n, keys);
-	ip4_route(w, in, pkts, keys, n);
+	ip4_route(w, in, pkts, keys, n, true);
 }
 
 void

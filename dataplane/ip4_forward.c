@@ -315,7 +315,7 @@ ttl_word_decremented(uint32_t word)
 /* Is there nothing to say about the packet but where it goes? Then all checks of take_routed and forward are done. */
 static inline bool
 goes_straight(const struct routing *routing, const struct rte_mbuf *m, const uint8_t *ip,
-	const struct rib_result *answer, bool foreign)
+	const struct rib_result *answer, bool foreign, bool filled)
 {
 	const struct rib_nexthop *hop = answer->hop;
 	rte_be32_t src;
@@ -323,7 +323,7 @@ goes_straight(const struct routing *routing, const struct rte_mbuf *m, const uin
 	memcpy(&src, ip + offsetof(struct rte_ipv4_hdr, src_addr), sizeof(src));
 	return answer->forwards && ip[offsetof(struct rte_ipv4_hdr, time_to_live)] > 1 &&
 	       m->pkt_len - LINK_HEADER <= hop->mtu &&
-	       (foreign || ((pkt_of((struct rte_mbuf *)(uintptr_t)m)->flags & PKT_PLAIN) != 0 &&
+	       (foreign || ((!filled || (pkt_of((struct rte_mbuf *)(uintptr_t)m)->flags & PKT_PLAIN) != 0) &&
 				   !rib_may_be_local(routing->local, src)));
 }
 
@@ -375,7 +375,7 @@ note_hop(struct pkt *p, const uint8_t *ip, const struct rib_result *answer, uint
 
 /*
  * The first packets, as long as they go straight by the port of `o`, to neighbours that are known; returns how many.
- * `foreign`: all are plain and from others. Not `filled`: struct pkt is left alone. Calls nothing, so that what is the
+ * `foreign`: all are plain and from others. Not `filled`: all are plain, and struct pkt is left alone. Calls nothing, so that what is the
  * same for all stays in registers.
  */
 static __rte_always_inline uint16_t
@@ -394,7 +394,7 @@ go_run(const struct worker *w, const struct routing *routing, struct outgoing *o
 		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + LINK_HEADER;
 		uint64_t to;
 
-		if (unlikely(!goes_straight(routing, m, ip, answer, foreign) || hop->ifindex != ifindex))
+		if (unlikely(!goes_straight(routing, m, ip, answer, foreign, filled) || hop->ifindex != ifindex))
 			break;
 		to = known_neighbour(w, hop, used_before);
 		if (unlikely(to == 0))
@@ -425,9 +425,10 @@ go_run_foreign(const struct worker *w, const struct routing *routing, struct out
 
 static __rte_noinline uint16_t
 go_run_unfilled(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
-	const struct rib_result *const *answers, uint16_t n)
+	const struct rib_result *const *answers, uint16_t n, bool foreign)
 {
-	return go_run(w, routing, o, pkts, answers, n, true, false);
+	return foreign ? go_run(w, routing, o, pkts, answers, n, true, false)
+		       : go_run(w, routing, o, pkts, answers, n, false, false);
 }
 
 /* The first packets, until one does not go straight or needs its neighbour's owner; returns how many. */
@@ -475,7 +476,8 @@ wait_straight(struct routing *routing, struct rte_mbuf **pkts, const struct rib_
 		struct rte_mbuf *m = pkts[i];
 		uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, LINK_HEADER);
 
-		if (unlikely(!goes_straight(routing, m, ip, answers[i], foreign) || answers[i]->hop->ifindex == in))
+		if (unlikely(!goes_straight(routing, m, ip, answers[i], foreign, true) ||
+			     answers[i]->hop->ifindex == in))
 			break;
 		pass_on(ip);
 		note_hop(pkt_of(m), ip, answers[i], answers[i]->hop->ifindex);
@@ -581,7 +583,7 @@ go_on(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const s
  */
 static uint16_t
 go_unfilled(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, const struct rib_result *const *answers,
-	uint16_t n)
+	uint16_t n, bool foreign)
 {
 	const struct rib_nexthop *hop = answers[0]->hop;
 	struct outgoing *o = &routing->outgoing;
@@ -589,7 +591,7 @@ go_unfilled(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, c
 
 	if (likely(hop != NULL && hop->ifindex != routing->in->ifindex)) {
 		outgoing_turn(w, o, hop->ifindex);
-		run = o->has_neighbours ? go_run_unfilled(w, routing, o, pkts, answers, n) : 0;
+		run = o->has_neighbours ? go_run_unfilled(w, routing, o, pkts, answers, n, foreign) : 0;
 	}
 	if (likely(run == n)) {
 		worker_stage(w, STAGE_OF_FORWARD);
@@ -645,8 +647,8 @@ ip4_forward(struct worker *w, struct port *in, struct rte_mbuf **pkts, const str
 
 	start_routing(w, in, &routing);
 	if (likely(!filled)) {
-		if (likely(foreign && routing.straight && !routing.tables && !routing.check.realms))
-			gone = go_unfilled(w, &routing, pkts, answers, n);
+		if (likely(routing.straight && !routing.tables && !routing.check.realms))
+			gone = go_unfilled(w, &routing, pkts, answers, n, foreign);
 		else
 			path_fill(w, in, pkts, n);
 		if (likely(gone == n && routing.outgoing.count == 0))

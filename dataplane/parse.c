@@ -462,7 +462,7 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, 
 	parsing->hooked = hooked;
 	parsing->direct = parsing->ahead.direct && parsing->hash_policy == HASH_NONE;
 	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
-	parsing->fill = !w->unread || hooked || !parsing->direct || parsing->finish;
+	parsing->fill = !w->unread || hooked || parsing->finish;
 	start_plain(w, in, parsing->any, &parsing->plain);
 }
 
@@ -554,10 +554,11 @@ static __rte_always_inline uint16_t
 take_next_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint16_t n, struct parsed *parsed,
 	uint16_t *kept)
 {
-	if (likely(!parsed->filled))
-		return take_run(parsing, pkts, i, n, parsed, kept, true, false);
-	return parsed->direct ? take_run(parsing, pkts, i, n, parsed, kept, true, true)
-			      : take_run(parsing, pkts, i, n, parsed, kept, false, true);
+	if (parsed->filled)
+		return parsed->direct ? take_run(parsing, pkts, i, n, parsed, kept, true, true)
+				      : take_run(parsing, pkts, i, n, parsed, kept, false, true);
+	return parsed->direct ? take_run(parsing, pkts, i, n, parsed, kept, true, false)
+			      : take_run(parsing, pkts, i, n, parsed, kept, false, false);
 }
 
 /* Takes all packets and says of each in `parsed`; returns how many are kept, in front. */

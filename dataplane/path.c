@@ -89,6 +89,10 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 
 	n = path_parse(w, in, pkts, n, fresh, hooked, &parsed);
 	worker_stage(w, STAGE_OF_PARSE);
+	if (unlikely(tables_ask(w, NETFILTER_PREROUTING)) && !parsed.filled) {
+		path_fill(w, in, pkts, n);
+		parsed.filled = true;
+	}
 	if (hooked && n != 0) {
 		n = hook_ingress(w, in, ingress, pkts, n);
 		n = path_admit(w, in, pkts, n);
@@ -100,17 +104,13 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	} else if (likely(parsed.direct)) {
 		bool plain = true;
 
-		if (unlikely(tables_ask(w, NETFILTER_PREROUTING))) {
-			if (!parsed.filled)
-				path_fill(w, in, pkts, n);
-			parsed.filled = true;
+		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
 			n = tables_prerouting_pairs(w, in, pkts, parsed.pairs, n, &plain);
-		}
 		ip4_route_direct(w, in, pkts, parsed.pairs, n, plain, parsed.filled);
 	} else {
 		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
 			n = tables_prerouting_keys(w, in, pkts, parsed.keys, n);
-		ip4_route(w, in, pkts, parsed.keys, n);
+		ip4_route(w, in, pkts, parsed.keys, n, parsed.filled);
 	}
 	worker_stage(w, STAGE_OF_FORWARD);
 }

@@ -75,7 +75,7 @@ struct parsed {
 		struct rib_pair4 pairs[BURST]; /* direct: nothing else is of interest, as far as one can see */
 	};
 	bool plain, direct;
-	bool filled; /* false: struct pkt is not, as nobody is likely to read it; then all are plain, and direct */
+	bool filled; /* false: struct pkt is not, as nobody is likely to read it; then all are plain */
 };
 
 /*
@@ -166,9 +166,10 @@ bool tables_output(struct worker *w, struct rte_mbuf *m);
 
 /* At most BURST, checked by parse alone. */
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
-/* Goes on with those whose headers are known to be good, by these keys. */
-void ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n);
-/* The same by their addresses alone, if that will do; `plain`: all of them are; `filled`: as in struct parsed. */
+/* Goes on with those whose headers are known to be good, by these keys; `filled`: as in struct parsed. */
+void ip4_route(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_key4 *keys, uint16_t n,
+	bool filled);
+/* The same by their addresses alone, if that will do; `plain`: all of them are. */
 void ip4_route_direct(struct worker *w, struct port *in, struct rte_mbuf **pkts, const struct rib_pair4 *pairs,
 	uint16_t n, bool plain, bool filled);
 /* At most BURST with their answers. `foreign`: all are plain, and their sources no addresses of this router. */

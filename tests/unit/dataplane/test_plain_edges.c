@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <linux/fib_rules.h>
+
 #include "plain_worlds.h"
 
 static struct arrival
@@ -46,20 +48,33 @@ updates_every_checksum(void **state)
 	assert_true(worlds->unread > 0x8000);
 }
 
-/* Struct pkt is not filled until one does: what has gone straight before it is to be known as well. */
+/* With it packets are looked up by more than their destinations. */
 static void
-fills_what_somebody_reads(void **state)
+add_rule(struct router *r)
+{
+	struct rib_rule rule = { .family = AF_INET,
+		.action = FR_ACT_TO_TBL,
+		.priority = 100,
+		.priority_set = true,
+		.table = RT_TABLE_MAIN,
+		.src = { AF_INET, 16, ip_addr_v4(RTE_BE32(IP(10, 9, 0, 0))) },
+		.suppress_prefix_length = -1 };
+
+	assert_int_equal(rib_rule_add(r->rib, &rule, CHANGE_CREATE, NULL), 0);
+}
+
+/* One of eight packets does not go as the others. */
+static void
+play_others(struct worlds *worlds)
 {
 	const struct datagram_spec others[] = { { .dst = IP(10, 0, 0, 1) }, { .dst = IP(10, 3, 0, 5) },
 		{ .dst = IP(10, 0, 0, 77) }, { .dst = IP(10, 66, 0, 1) }, { .dst = IP(10, 1, 0, 77) }, { .ttl = 1 },
 		{ .src = IP(10, 1, 0, 1) }, { .payload = 600, .offset = RTE_IPV4_HDR_DF_FLAG },
 		{ .payload = 600, .offset = 0 }, { .options_bytes = 4, .options = { 1, 1, 1, 0 } },
 		{ .dst = IP(224, 0, 0, 9) } };
-	struct worlds *worlds = *state;
 	struct arrival arrivals[8];
 
-	for (int way = 0; way < WAYS; way++)
-		set_mtu(worlds->r[way], ETH1, 576);
+	worlds->unread = 0;
 	for (unsigned int other = 0; other < RTE_DIM(others); other++) {
 		for (unsigned int at = 0; at < RTE_DIM(arrivals); at++) {
 			for (unsigned int i = 0; i < RTE_DIM(arrivals); i++)
@@ -72,6 +87,20 @@ fills_what_somebody_reads(void **state)
 	arrivals[7] = arrivals[0];
 	play_burst(worlds, ETH0, arrivals, RTE_DIM(arrivals), 1, true);
 	assert_int_equal(worlds->unread, 8);
+}
+
+/* Struct pkt is not filled until somebody does: what has gone straight before it is to be known as well. */
+static void
+fills_what_somebody_reads(void **state)
+{
+	struct worlds *worlds = *state;
+
+	for (int way = 0; way < WAYS; way++)
+		set_mtu(worlds->r[way], ETH1, 576);
+	play_others(worlds);
+	for (int way = 0; way < WAYS; way++)
+		add_rule(worlds->r[way]);
+	play_others(worlds);
 }
 
 static void
