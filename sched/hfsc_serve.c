@@ -47,8 +47,8 @@ charge(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t
 }
 
 /*
- * A packet chosen by link sharing has left: it is work of all classes above, too. Returns who will be first before long
- * in the highest contest that is not small, NULL if there is none.
+ * A packet has left, and contests are kept right: it is work of all classes above, too, whichever criterion has chosen
+ * it. Returns who will be first before long in the highest contest that is not small, NULL if there is none.
  */
 static __rte_always_inline struct hfsc_class *
 charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, bool *is_leaf, uint64_t now)

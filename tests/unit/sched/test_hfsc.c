@@ -317,6 +317,36 @@ what_is_sent_by_real_time_counts_for_the_share(void **state)
 	bed_end();
 }
 
+/* What a call gives by real-time curves is work of all above, wherever it was sent, and counts for their limits. */
+static void
+all_above_are_charged_by_the_end_of_a_call(void **state)
+{
+	struct hfsc_class_conf both = { .real_time = line(MBIT(8)), .link_share = line(MBIT(1)) };
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, limited(MBIT(8), MBIT(8)));
+	add(7, 8, shares(MBIT(8)));
+	add(7, 9, shares(MBIT(8)));
+	add(8, 1, both);
+	add(8, 2, both);
+	add(9, 3, both);
+	add(0, 4, both);
+	for (uint32_t minor = 1; minor <= 4; minor++)
+		offer_many(100, 1000, minor);
+	bed.now = MS(10);
+	assert_int_equal(take_more(40), 40);
+	assert_int_equal(xstats_of(8).work, bytes_of(1) + bytes_of(2));
+	assert_int_equal(xstats_of(9).work, bytes_of(3));
+	assert_int_equal(xstats_of(7).work, 30000);
+	assert_int_equal(xstats_of(4).work, 10000);
+	/* 7 has had three times what its limit gives it, and 4 may have all that is shared. */
+	assert_int_equal(take_more(4), 4);
+	assert_int_equal(take_more(20), 20);
+	assert_int_equal(bytes_of(4), 31000);
+	bed_end();
+}
+
 /* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
 static void
 coming_and_going_brings_no_more_than_the_share(void **state)
@@ -667,6 +697,7 @@ main(void)
 		cmocka_unit_test(the_parent_shares_by_the_curves),
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_limit),
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_share),
+		cmocka_unit_test(all_above_are_charged_by_the_end_of_a_call),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
