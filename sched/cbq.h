@@ -146,8 +146,8 @@ struct cbq_look_ahead {
 
 #define CBQ_BURST 64 /* packets, after which the classes above are charged at the latest */
 
-/* Packets in a row that a class is to be charged with: by their places in cbq.charged. */
-struct cbq_charge {
+/* Packets in a row that a class is to be charged with: by their places in cbq.billed. */
+struct cbq_bill {
 	struct cbq_class *cl;
 	uint32_t first, count;
 };
@@ -165,9 +165,9 @@ struct cbq {
 	struct cbq_prio prios[CBQ_PRIOS];
 	struct cbq_look_ahead ahead;
 	uint64_t served_ns; /* when it was last asked for packets */
-	unsigned int charge_count, charged_count;
-	struct cbq_charge charges[CBQ_BURST];
-	uint32_t charged[CBQ_BURST]; /* bytes of each packet */
+	unsigned int bill_count, billed_count;
+	struct cbq_bill bills[CBQ_BURST];
+	uint32_t billed[CBQ_BURST]; /* bytes of each packet */
 	uint32_t named; /* the minor of the last class that was given its id here; control's */
 	uint32_t chunks; /* of the wheel, those on their way from init to link included; control's */
 	struct wheel wheel;
@@ -317,7 +317,7 @@ void cbq_arm(struct cbq *h, struct cbq_class *cl);
 /* Out of the wheel, or of its row if it came there unseen, as before it goes. */
 void cbq_disarm(struct cbq *h, struct cbq_class *cl);
 /* The classes above those who sent at their own expense are charged: before anybody asks about them. */
-void cbq_pay_charges(struct cbq *h, uint64_t now);
+void cbq_pay_bills(struct cbq *h, uint64_t now);
 uint16_t cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 
 #endif

@@ -246,16 +246,16 @@ charge_borrowed(struct cbq *h, struct cbq_class *cl, struct cbq_class *lender, u
 static void
 pay_in_order(struct cbq *h, uint64_t now)
 {
-	unsigned int count = h->charge_count;
+	unsigned int count = h->bill_count;
 
 	/* Who gets to a ring by that finds nothing left to pay. */
-	h->charge_count = 0;
+	h->bill_count = 0;
 	for (unsigned int i = 0; i < count; i++) {
-		const struct cbq_charge *charge = &h->charges[i];
+		const struct cbq_bill *bill = &h->bills[i];
 
-		for (uint32_t k = charge->first; k < charge->first + charge->count; k++) {
-			for (struct cbq_class *cl = charge->cl; cl != NULL; cl = payer_above(h, cl))
-				charge_inner(h, cl, h->charged[k], cl->busy != 0, now);
+		for (uint32_t k = bill->first; k < bill->first + bill->count; k++) {
+			for (struct cbq_class *cl = bill->cl; cl != NULL; cl = payer_above(h, cl))
+				charge_inner(h, cl, h->billed[k], cl->busy != 0, now);
 		}
 	}
 }
@@ -271,18 +271,18 @@ charge_burst(struct cbq_class *cl, const uint32_t *bytes, unsigned int n, uint64
 	more->sent_packets += n;
 }
 
-/* One charge more, or a longer last one: cl's, with these packets. */
+/* One bill more, or a longer last one: cl's, of these packets. */
 static inline void
-add_charge(struct cbq *h, struct cbq_class *cl, uint32_t first, uint32_t count)
+add_bill(struct cbq *h, struct cbq_class *cl, uint32_t first, uint32_t count)
 {
-	struct cbq_charge *next = &h->charges[h->charge_count];
+	struct cbq_bill *next = &h->bills[h->bill_count];
 
-	if (h->charge_count != 0 && next[-1].cl == cl && next[-1].first + next[-1].count == first) {
+	if (h->bill_count != 0 && next[-1].cl == cl && next[-1].first + next[-1].count == first) {
 		next[-1].count += count;
 		return;
 	}
-	*next = (struct cbq_charge){ .cl = cl, .first = first, .count = count };
-	h->charge_count++;
+	*next = (struct cbq_bill){ .cl = cl, .first = first, .count = count };
+	h->bill_count++;
 }
 
 /*
@@ -292,32 +292,32 @@ add_charge(struct cbq *h, struct cbq_class *cl, uint32_t first, uint32_t count)
 static void
 pay_together(struct cbq *h, uint64_t now)
 {
-	for (unsigned int level = 1; h->charge_count != 0; level++) {
-		unsigned int count = h->charge_count;
+	for (unsigned int level = 1; h->bill_count != 0; level++) {
+		unsigned int count = h->bill_count;
 
-		h->charge_count = 0;
+		h->bill_count = 0;
 		for (unsigned int i = 0; i < count; i++) {
-			struct cbq_charge charge = h->charges[i];
-			struct cbq_class *payer = charge.cl;
+			struct cbq_bill bill = h->bills[i];
+			struct cbq_class *payer = bill.cl;
 
 			if (payer->level == level) {
-				charge_burst(payer, h->charged + charge.first, charge.count, now);
+				charge_burst(payer, h->billed + bill.first, bill.count, now);
 				payer = payer_above(h, payer);
 			}
 			if (payer != NULL)
-				add_charge(h, payer, charge.first, charge.count);
+				add_bill(h, payer, bill.first, bill.count);
 		}
 	}
 }
 
 void
-cbq_pay_charges(struct cbq *h, uint64_t now)
+cbq_pay_bills(struct cbq *h, uint64_t now)
 {
 	if (likely(h->busy_levels <= 1))
 		pay_together(h, now);
 	else
 		pay_in_order(h, now);
-	h->charged_count = 0;
+	h->billed_count = 0;
 }
 
 /* ---- sending */
@@ -441,16 +441,16 @@ serve_row(struct cbq *h, struct cbq_class *cl, struct rte_mbuf **pkts, uint16_t 
 		cbq_use_turn(h, cl, 0);
 		return 0;
 	}
-	if (unlikely(h->charged_count == CBQ_BURST))
-		cbq_pay_charges(h, now);
-	n = leaf->plain ? RTE_MIN(n, CBQ_BURST - h->charged_count) : 1;
+	if (unlikely(h->billed_count == CBQ_BURST))
+		cbq_pay_bills(h, now);
+	n = leaf->plain ? RTE_MIN(n, CBQ_BURST - h->billed_count) : 1;
 	avgidle = cl->avgidle;
 	gap = cbq_gap(cl, now);
 	exact = cbq_is_exact(cl, true, now);
 	do {
 		if (unlikely(!give(cl, pkts + got, &bytes, sums, now)))
 			return park_if_busy(h, cl, now);
-		h->charged[h->charged_count + got] = bytes;
+		h->billed[h->billed_count + got] = bytes;
 		deficit -= (int64_t)bytes << 16;
 		cost = rate_cost(&cl->rate, bytes);
 		avgidle = cbq_average(cl, avgidle, gap, cost, exact);
@@ -462,13 +462,13 @@ serve_row(struct cbq *h, struct cbq_class *cl, struct rte_mbuf **pkts, uint16_t 
 	turn_scale_used(&p->scale, p->busy, true);
 	payer = payer_above(h, cl);
 	if (payer != NULL && got > 1)
-		add_charge(h, payer, h->charged_count, got - 1u);
-	h->charged_count += got - 1u;
+		add_bill(h, payer, h->billed_count, got - 1u);
+	h->billed_count += got - 1u;
 	/* Who is to borrow asks those above as they were before this packet, and waits for them when they pay for it. */
 	go_on(h, cl, over, deficit <= 0, now);
 	if (payer != NULL) {
-		h->charged[h->charged_count] = bytes;
-		add_charge(h, payer, h->charged_count++, 1);
+		h->billed[h->billed_count] = bytes;
+		add_bill(h, payer, h->billed_count++, 1);
 	}
 	return got;
 }
@@ -496,8 +496,8 @@ cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (likely(level == 0)) {
 			cl = row_first(&h->leaf_rows[prio]);
 			sent = serve_row(h, cl, pkts + got, top_level ? 1 : n - got, &sums, now);
-		} else if (h->charge_count != 0) {
-			cbq_pay_charges(h, now);
+		} else if (h->bill_count != 0) {
+			cbq_pay_bills(h, now);
 			continue;
 		} else {
 			cl = cbq_next_borrower(h, level, prio, &lender, &ring);
@@ -507,11 +507,11 @@ cbq_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		}
 		got += sent;
 		if (unlikely(top_level) && sent != 0) {
-			cbq_pay_charges(h, now);
+			cbq_pay_bills(h, now);
 			cbq_note_sent(h, cl, now);
 		}
 	}
-	cbq_pay_charges(h, now);
+	cbq_pay_bills(h, now);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	return got;
 }

@@ -185,7 +185,7 @@ settle(struct cbq *h, struct cbq_class *cl, uint64_t now)
 static void
 put_anywhere(struct cbq *h, struct cbq_class *cl, unsigned int prios, uint64_t now)
 {
-	cbq_pay_charges(h, now);
+	cbq_pay_bills(h, now);
 	if (cl->level == 0 && cl->standing == CBQ_BORROWS && prios != 0)
 		leaf_comes(h, cl);
 	while (prios != 0) {
