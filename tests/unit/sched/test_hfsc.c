@@ -332,18 +332,43 @@ all_above_are_charged_by_the_end_of_a_call(void **state)
 	add(8, 2, both);
 	add(9, 3, both);
 	add(0, 4, both);
-	for (uint32_t minor = 1; minor <= 4; minor++)
+	add(0, 17, limited(MBIT(8), MBIT(8)));
+	add(17, 18, shares(MBIT(8)));
+	add(18, 5, both);
+	for (uint32_t minor = 1; minor <= 5; minor++)
 		offer_many(100, 1000, minor);
+	/* Each of the five may have 11 packets by now, and then 7 and 17 are over their limits: what is shared is 4's. */
 	bed.now = MS(10);
-	assert_int_equal(take_more(40), 40);
-	assert_int_equal(xstats_of(8).work, bytes_of(1) + bytes_of(2));
-	assert_int_equal(xstats_of(9).work, bytes_of(3));
-	assert_int_equal(xstats_of(7).work, 30000);
-	assert_int_equal(xstats_of(4).work, 10000);
-	/* 7 has had three times what its limit gives it, and 4 may have all that is shared. */
-	assert_int_equal(take_more(4), 4);
-	assert_int_equal(take_more(20), 20);
+	assert_int_equal(take_more(75), 75);
+	assert_int_equal(xstats_of(8).work, 22000);
+	assert_int_equal(xstats_of(9).work, 11000);
+	assert_int_equal(xstats_of(7).work, 33000);
+	assert_int_equal(xstats_of(17).work, 11000);
 	assert_int_equal(bytes_of(4), 31000);
+	/* A call that ends before anything is shared. */
+	bed.now = MS(20);
+	assert_int_equal(take_more(50), 50);
+	assert_int_equal(xstats_of(7).work, 63000);
+	assert_int_equal(xstats_of(17).work, 21000);
+	bed_end();
+}
+
+/* In one call, real time decides first, and then link sharing knows of all that was sent by it. */
+static void
+who_has_reached_his_limit_by_real_time_shares_nothing_in_the_same_call(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, limited(MBIT(8), MBIT(8)));
+	add(7, 8, shares(MBIT(8)));
+	add(8, 1, (struct hfsc_class_conf){ .real_time = line(MBIT(8)), .link_share = line(MBIT(8)) });
+	add(0, 2, shares(MBIT(1)));
+	offer_many(100, 1000, 1);
+	offer_many(100, 1000, 2);
+	bed.now = MS(10);
+	assert_int_equal(take_more(31), 31);
+	assert_int_equal(bytes_of(1), 11000);
+	assert_int_equal(bytes_of(2), 20000);
 	bed_end();
 }
 
@@ -698,6 +723,7 @@ main(void)
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_limit),
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_share),
 		cmocka_unit_test(all_above_are_charged_by_the_end_of_a_call),
+		cmocka_unit_test(who_has_reached_his_limit_by_real_time_shares_nothing_in_the_same_call),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
