@@ -173,7 +173,7 @@ red_check(const struct red_conf *c, struct error *err)
 			"average",
 			c->limit_bytes, c->params.max_bytes);
 	if ((c->flags & (TC_RED_NODROP | TC_RED_ECN)) == TC_RED_NODROP)
-		return error_set(err, EINVAL, "red: nodrop is only meaningful with ecn");
+		return error_set(err, EINVAL, "sch_red: nodrop mode is only meaningful with ECN.");
 	return 0;
 }
 
@@ -257,6 +257,7 @@ red_get_xstats(const struct qdisc *q, void *xstats)
 static const struct class_ops red_classes = {
 	.classify = inner_classify,
 	.no_filters = true,
+	.any_minor = true,
 	.activate = inner_turned,
 	.deactivate = inner_turned,
 	.default_leaf = red_default_leaf,

@@ -86,9 +86,8 @@ dump_qdisc(void *arg, struct qdisc *q)
 		return 0;
 	if (q->ops->classes == NULL || (q->handle == 0 && !q->ops->shows_leaves))
 		return 0;
-	if (d->parent != 0 && d->parent != TC_H_ROOT && TC_H_MAJ(d->parent) != q->handle)
-		return 0;
-	if (d->parent == TC_H_ROOT && q->parent != NULL)
+	/* 'class show root' names no qdisc, and lists none. */
+	if (d->parent != 0 && TC_H_MAJ(d->parent) != q->handle)
 		return 0;
 	return sched_class_walk(q, dump_class, d);
 }
