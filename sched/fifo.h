@@ -119,7 +119,8 @@ fifo_pop_burst(struct fifo *f, struct rte_mbuf **pkts, uint16_t n, uint64_t *byt
 		*bytes += fifo_bytes(entry);
 		pkts[got] = fifo_packet(entry);
 	}
-	fifo_drop_near(f, near);
+	if (near != 0)
+		fifo_drop_near(f, near);
 	if (unlikely(got < n && f->has_far)) {
 		got += pkt_queue_pop_burst(&f->far, pkts + got, n - got, bytes);
 		f->has_far = f->far.count != 0;
