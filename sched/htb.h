@@ -166,7 +166,7 @@ struct htb_more {
 	struct htb_class_conf conf;
 } __attribute__((aligned(64)));
 
-#define HTB_BURST   32 /* turns, after which bills are paid at the latest */
+#define HTB_BURST   32 /* turns, or packets that pass, after which bills are paid at the latest */
 #define HTB_AHEAD   16 /* turns */
 #define HTB_CHARGED 64 /* so many inner classes have charges summed up: more have few in common in so many turns */
 #define HTB_FEW     64 /* so many classes in a ring, and what they touch, stay near the processor by themselves */

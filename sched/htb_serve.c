@@ -469,8 +469,6 @@ pass_one(struct qdisc *q, struct htb *h, const struct class *c, const struct rte
 	use_deficit(cl, config, bytes);
 	if (unlikely(mode != HTB_CAN_SEND))
 		exhausted(q, h, cl, config->prio, mode);
-	if (h->charge_count == HTB_BURST)
-		htb_pay_bills(q, h);
 	return bytes;
 }
 
@@ -494,6 +492,8 @@ htb_pass(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (likely(lets_pass(c))) {
 			bytes += pass_one(q, h, c, pkts[i]);
 			pkts[passed++] = pkts[i];
+			if (passed % HTB_BURST == 0)
+				htb_pay_bills(q, h);
 		} else {
 			stay[staying++] = pkts[i];
 		}

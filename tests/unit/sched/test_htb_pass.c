@@ -10,12 +10,14 @@
 
 #include "seeds.h"
 
-#define SEEDS     10
-#define STEPS     300
-#define LEAVES    24 /* 1:10 and on, below 1:2 to 1:4, which are below 1:1 */
-#define FIRST     0x10
-#define BURST     64
-#define TOKENS_NS 10 /* packets that leave together are rounded together */
+#define SEEDS         10
+#define STEPS         300
+#define LEAVES        24 /* 1:10 and on, below 1:2 to 1:4, which are below 1:1 */
+#define FIRST         0x10
+#define BURST         64
+#define CHAINS        60
+#define LEAF_OF_CHAIN 0x300
+#define TOKENS_NS     10 /* packets that leave together are rounded together */
 
 static uint16_t
 offer_passing(struct rte_mbuf **pkts, uint16_t n)
@@ -65,6 +67,18 @@ stats_of(uint32_t minor)
 
 	class_get_stats(class_at(minor), &stats);
 	return stats;
+}
+
+static void
+htb_xstats_of(uint32_t minor, struct htb_class_xstats *xstats)
+{
+	class_at(minor)->qdisc->ops->classes->get_xstats(class_at(minor), xstats);
+}
+
+static void
+assert_near(int64_t a, int64_t b)
+{
+	assert_true(a - b <= TOKENS_NS && b - a <= TOKENS_NS);
 }
 
 /* A bucket of 2000 bytes lets three packets of 1000 go. */
@@ -134,6 +148,62 @@ what_has_to_be_asked_about_is_queued(void **state)
 	bed_end();
 }
 
+static void
+add_chain(uint32_t i, uint32_t levels, const struct htb_class_conf *leaf)
+{
+	struct htb_class_conf wide = conf_of(1000000, 1000000000, MS(100), 0);
+	uint32_t parent = 0;
+
+	for (uint32_t level = levels; level > 0; level--) {
+		add_class(parent, CLASSID(1, level << 8 | i), &wide);
+		parent = CLASSID(1, level << 8 | i);
+	}
+	add_class(parent, CLASSID(1, LEAF_OF_CHAIN | i), leaf);
+}
+
+static void
+assert_chain_paid(uint32_t i, uint32_t levels, uint32_t packets)
+{
+	for (uint32_t level = 1; level <= levels; level++) {
+		uint32_t minor = level << 8 | i;
+		struct htb_class_xstats xstats;
+
+		htb_xstats_of(minor, &xstats);
+		assert_int_equal(stats_of(minor).bytes, packets * 1000);
+		assert_int_equal(stats_of(minor).packets, packets);
+		assert_near(xstats.tokens_ns, MS(100 - packets));
+	}
+}
+
+/*
+ * Leaves that have classes of their own above them, more in a burst than there is room for charges. Some use up their
+ * rates, with two packets: those above who sent before pay in the middle then.
+ */
+static void
+however_many_are_charged_each_pays_once(void **state)
+{
+	struct htb_class_conf leaf = conf_of(100000, 1000000000, MS(1), 0);
+	struct rte_mbuf *pkts[BURST];
+
+	(void)state;
+	for (uint32_t levels = 1; levels <= 2; levels++) {
+		uint16_t n = 0;
+
+		bed_make();
+		make_root();
+		for (uint32_t i = 0; i < CHAINS; i++) {
+			add_chain(i, levels, &leaf);
+			for (uint32_t packets = 1 + (i % 20 == 19); packets > 0; packets--)
+				pkts[n++] = packet(1000, 1, CLASSID(1, LEAF_OF_CHAIN | i), 0);
+		}
+		assert_int_equal(offer_passing(pkts, n), n);
+		free_all(pkts, n);
+		for (uint32_t i = 0; i < CHAINS; i++)
+			assert_chain_paid(i, levels, 1 + (i % 20 == 19));
+		bed_end();
+	}
+}
+
 /* ---- two trees */
 
 static struct sched_tree *trees[2];
@@ -165,12 +235,6 @@ make_trees(void)
 }
 
 static void
-assert_near(int64_t a, int64_t b)
-{
-	assert_true(a - b <= TOKENS_NS && b - a <= TOKENS_NS);
-}
-
-static void
 assert_same(uint32_t minor)
 {
 	struct htb_class_xstats xstats[2];
@@ -179,7 +243,7 @@ assert_same(uint32_t minor)
 	for (unsigned int t = 0; t < 2; t++) {
 		bed.tree = trees[t];
 		stats[t] = stats_of(minor);
-		class_at(minor)->qdisc->ops->classes->get_xstats(class_at(minor), &xstats[t]);
+		htb_xstats_of(minor, &xstats[t]);
 	}
 	assert_int_equal(stats[0].bytes, stats[1].bytes);
 	assert_int_equal(stats[0].packets, stats[1].packets);
@@ -255,6 +319,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(those_that_must_wait_stand_behind_the_others),
 		cmocka_unit_test(what_has_to_be_asked_about_is_queued),
+		cmocka_unit_test(however_many_are_charged_each_pays_once),
 		cmocka_unit_test(what_passes_counts_as_if_it_had_been_queued),
 	};
 
