@@ -85,11 +85,13 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 {
 	const struct chain *ingress = __atomic_load_n(&in->ingress, __ATOMIC_ACQUIRE);
 	bool hooked = unlikely(ingress != NULL) && !chain_empty(ingress);
+	/* Asked once: a table may come to ask meanwhile, about packets that are not filled. */
+	bool tables = tables_ask(w, NETFILTER_PREROUTING);
 	struct parsed parsed;
 
 	n = path_parse(w, in, pkts, n, fresh, hooked, &parsed);
 	worker_stage(w, STAGE_OF_PARSE);
-	if (unlikely(tables_ask(w, NETFILTER_PREROUTING)) && !parsed.filled) {
+	if (unlikely(tables) && !parsed.filled) {
 		path_fill(w, in, pkts, n);
 		parsed.filled = true;
 	}
@@ -104,11 +106,11 @@ receive_burst(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_
 	} else if (likely(parsed.direct)) {
 		bool plain = true;
 
-		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
+		if (unlikely(tables))
 			n = tables_prerouting_pairs(w, in, pkts, parsed.pairs, n, &plain);
 		ip4_route_direct(w, in, pkts, parsed.pairs, n, plain, parsed.filled);
 	} else {
-		if (unlikely(tables_ask(w, NETFILTER_PREROUTING)))
+		if (unlikely(tables))
 			n = tables_prerouting_keys(w, in, pkts, parsed.keys, n);
 		ip4_route(w, in, pkts, parsed.keys, n, parsed.filled);
 	}

@@ -163,6 +163,7 @@ send_frames(struct live *l, unsigned int flow, uint32_t count)
 		struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool);
 
 		assert_non_null(m);
+		memset(pkt_of(m), 0xee, sizeof(struct pkt)); /* nobody may read what the last packet left */
 		uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, FRAME_BYTES);
 		if (frame == NULL)
 			abort();

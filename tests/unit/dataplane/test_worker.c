@@ -176,6 +176,7 @@ send_frames(struct live *l, uint32_t first, uint32_t count)
 
 		if (m == NULL)
 			break;
+		memset(pkt_of(m), 0xee, sizeof(struct pkt)); /* nobody may read what the last packet left */
 		uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, 200);
 		if (frame == NULL)
 			abort();
@@ -282,13 +283,13 @@ as_many_workers_as_there_may_be_come_and_go(void **state)
 }
 
 static void
-changes_under_load_lose_nothing(void **state)
+change_under_load(unsigned int workers)
 {
 	struct live l;
 	uint32_t next = 0, sent = 0, got = 0;
 	struct error err;
 
-	make_live(&l, 2);
+	make_live(&l, workers);
 	start(l.router);
 	for (unsigned int i = 0; i < 100; i++) {
 		const struct qdisc_spec spec = {
@@ -312,6 +313,19 @@ changes_under_load_lose_nothing(void **state)
 	assert_int_equal(sent, 6000);
 	assert_int_equal(got, sent);
 	destroy_live(&l);
+}
+
+/* Bursts of which nobody reads struct pkt, and such that a new root classifies, in turns. */
+static void
+changes_under_load_lose_nothing(void **state)
+{
+	change_under_load(1);
+}
+
+static void
+changes_under_load_at_another_worker_lose_nothing(void **state)
+{
+	change_under_load(2);
 }
 
 static void
@@ -509,6 +523,7 @@ main(void)
 		cmocka_unit_test(more_workers_than_processors_forward_in_order),
 		cmocka_unit_test(as_many_workers_as_there_may_be_come_and_go),
 		cmocka_unit_test(changes_under_load_lose_nothing),
+		cmocka_unit_test(changes_under_load_at_another_worker_lose_nothing),
 		cmocka_unit_test(an_ifb_of_another_worker_keeps_order),
 		cmocka_unit_test(an_ifb_removed_under_load_accounts_for_all),
 		cmocka_unit_test(down_and_removal_under_load_account_for_all),
