@@ -35,6 +35,7 @@ divide_run(struct agenda *a)
 	/* Those of one slot are not divided. */
 	a->near_end = middle > a->run[a->first].time_ns ? middle : middle + SLOT_NS;
 	a->far.clock = a->near_end;
+	a->seen_end = 0; /* of times that may have been later than these */
 	for (; a->end != a->first && a->run[a->end - 1].time_ns >= a->near_end; a->end--) {
 		wheel_add(&a->far, a->run[a->end - 1].time_ns, a->run[a->end - 1].who);
 		a->far_count++;
@@ -132,7 +133,7 @@ take_slot(struct agenda *a)
 	add_sorted(a, entries, n);
 }
 
-/* The run and the crowd are empty: the first who are far are near now, and all of them if they are few. */
+/* The run is empty: the first who are far are near now, and all of them if they are few. */
 static void
 refill(struct agenda *a)
 {
@@ -151,7 +152,9 @@ agenda_take_anywhere(struct agenda *a)
 {
 	uintptr_t who;
 
-	if (a->first == a->end && contest_empty(&a->crowd))
+	/* Since the run was divided some of the crowd may come later than who is far. */
+	if (a->first == a->end && a->far_count != 0 &&
+		(contest_empty(&a->crowd) || contest_first_key(&a->crowd) >= a->near_end))
 		refill(a);
 	a->count--;
 	if (contest_empty(&a->crowd) ||

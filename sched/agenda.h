@@ -5,7 +5,7 @@
  *
  *   run    those who are next, in order: whoever is next, and who comes after him, is read off it
  *   far    a timer wheel of those who are not before near_end; when the run is empty, its first slot is sorted into it
- *   crowd  a contest of those before near_end for whom the run has no room; mostly empty
+ *   crowd  a contest of those for whom the run had no room, before near_end when they came; mostly empty
  *
  * While they are few all are in the run. A calendar queue (Brown 1988) whose next bucket is sorted as a ladder queue's is
  * (Tang, Goh and Thng 2005). Memory is its owner's: that of the contest, and the wheel's chunks.
@@ -83,7 +83,10 @@ agenda_take(struct agenda *a)
 	return a->run[a->first++].who;
 }
 
-/* One of those who are far but come next, some turns before he does: to be asked each turn. 0: nobody. */
+/*
+ * One of those who are far but come next, some turns before he does: to be asked each turn. He may have been taken out
+ * since, and be no more: only to be fetched. 0: nobody.
+ */
 static inline uintptr_t
 agenda_coming(struct agenda *a)
 {

@@ -70,6 +70,7 @@ come(uint32_t i, uint64_t time_ns)
 	there++;
 	agenda_add(&agenda, time_ns, i + 1);
 	assert_int_equal(agenda.count, there);
+	assert_in_range(agenda.end, agenda.first, agenda.first + AGENDA_RUN);
 }
 
 static void
@@ -168,13 +169,58 @@ a_crowd_is_served_in_order_too(void **state)
 	take_all();
 }
 
-/* Each of many, who come back when they have been taken, is told of before his turn comes; and who is next is known. */
+/* Nobody is far, and the run is full and stands at its end: one more is in the crowd when the run is divided. */
+static void
+a_crowd_is_there_before_somebody_is_far(void **state)
+{
+	for (uint32_t i = 0; i < AGENDA_RUN; i++)
+		come(i, 1000000 + 10000 * i);
+	for (uint32_t i = 0; i < AGENDA_RUN; i++) {
+		uint32_t who = take();
+
+		come(who, taken_ns + 10000 * AGENDA_RUN);
+	}
+	come(AGENDA_RUN, 1000000 + 10000 * 2 * AGENDA_RUN);
+	come(AGENDA_RUN + 1, 1000000 + 10000 * 3 * AGENDA_RUN);
+	take_all();
+}
+
+/* Slots of all sizes, of which the run takes no more than it has room for; before them and after them come others. */
+static void
+a_slot_may_be_a_crowd(void **state)
+{
+	for (uint32_t size = 1; size < 200; size++) {
+		uint32_t next = 0;
+
+		for (; next < AGENDA_RUN; next++)
+			come(next, 900000 + 10 * next);
+		for (; next < AGENDA_RUN + size; next++)
+			come(next, 1024000 + draw(1024));
+		while (there != size)
+			take();
+		take();
+		assert_in_range(agenda.end, 1, AGENDA_RUN);
+		for (uint32_t i = 0; i < size % 50; i++)
+			come(next++, 1000000 + i);
+		for (; next < AGENDA_RUN + 2 * size; next++)
+			come(next, 1024000 + 10 * next);
+		take_all();
+	}
+}
+
+/*
+ * Each of many, who come back when they have been taken, is told of before his turn comes; and who is next is known. Also
+ * where others have been before whose times were later.
+ */
 static void
 who_comes_is_known_before(void **state)
 {
 	bool told[GUESTS] = { false };
 	unsigned int unseen = 0, known = 0;
 
+	for (uint32_t i = 0; i < GUESTS; i++)
+		come(i, (UINT64_C(1) << 40) + i * 50);
+	take_all();
 	for (uint32_t i = 0; i < GUESTS; i++)
 		come(i, 1000000 + i * 50);
 	for (uint32_t step = 0; step < 10000; step++) {
@@ -221,6 +267,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_is_taken_is_the_first, start, stop),
 		cmocka_unit_test_setup_teardown(a_crowd_is_served_in_order_too, start, stop),
+		cmocka_unit_test_setup_teardown(a_crowd_is_there_before_somebody_is_far, start, stop),
+		cmocka_unit_test_setup_teardown(a_slot_may_be_a_crowd, start, stop),
 		cmocka_unit_test_setup_teardown(few_do_not_go_through_the_wheel, start, stop),
 		cmocka_unit_test_setup_teardown(who_comes_is_known_before, start, stop),
 	};
