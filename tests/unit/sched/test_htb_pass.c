@@ -175,32 +175,50 @@ assert_chain_paid(uint32_t i, uint32_t levels, uint32_t packets)
 	}
 }
 
+/* The same by one call, of packets that were queued. */
+static uint16_t
+offer_queued(struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t got;
+
+	offer_packets(pkts, n);
+	got = sched_dequeue(bed.tree, pkts, n, bed.now);
+	bed.sent += got;
+	return got;
+}
+
 /*
  * Leaves that have classes of their own above them, more in a burst than there is room for charges. Some use up their
  * rates, with two packets: those above who sent before pay in the middle then.
  */
 static void
-however_many_are_charged_each_pays_once(void **state)
+send_by_chains(uint32_t levels, uint16_t (*send)(struct rte_mbuf **pkts, uint16_t n))
 {
 	struct htb_class_conf leaf = conf_of(100000, 1000000000, MS(1), 0);
 	struct rte_mbuf *pkts[BURST];
+	uint16_t n = 0;
 
+	bed_make();
+	make_root();
+	for (uint32_t i = 0; i < CHAINS; i++) {
+		add_chain(i, levels, &leaf);
+		for (uint32_t packets = 1 + (i % 20 == 19); packets > 0; packets--)
+			pkts[n++] = packet(1000, 1, CLASSID(1, LEAF_OF_CHAIN | i), 0);
+	}
+	assert_int_equal(send(pkts, n), n);
+	free_all(pkts, n);
+	for (uint32_t i = 0; i < CHAINS; i++)
+		assert_chain_paid(i, levels, 1 + (i % 20 == 19));
+	bed_end();
+}
+
+static void
+however_many_are_charged_each_pays_once(void **state)
+{
 	(void)state;
 	for (uint32_t levels = 1; levels <= 2; levels++) {
-		uint16_t n = 0;
-
-		bed_make();
-		make_root();
-		for (uint32_t i = 0; i < CHAINS; i++) {
-			add_chain(i, levels, &leaf);
-			for (uint32_t packets = 1 + (i % 20 == 19); packets > 0; packets--)
-				pkts[n++] = packet(1000, 1, CLASSID(1, LEAF_OF_CHAIN | i), 0);
-		}
-		assert_int_equal(offer_passing(pkts, n), n);
-		free_all(pkts, n);
-		for (uint32_t i = 0; i < CHAINS; i++)
-			assert_chain_paid(i, levels, 1 + (i % 20 == 19));
-		bed_end();
+		send_by_chains(levels, offer_passing);
+		send_by_chains(levels, offer_queued);
 	}
 }
 
