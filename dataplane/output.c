@@ -329,13 +329,13 @@ takes_at_once(const struct lane *lane, uint64_t now)
 	return lane->pm->may_bypass && lane->held_count == 0 && lane_free_at(lane) <= now && can_send(lane->pm);
 }
 
+/* All of them: callers have looked at the quota, which a new MTU may have changed since. Returns n. */
 static uint16_t
 bypass(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n)
 {
+	struct burst_size size = measure(pkts, n);
 	uint64_t now = wm->w.now;
 
-	n = RTE_MIN(n, lane->link_quota);
-	struct burst_size size = measure(pkts, n);
 	sched_bypassed(lane->tree, pkts, n, size.bytes, now);
 	counters(&wm->w, &lane->pm->port)->bypassed += n;
 	lane->backlogged = false;
@@ -348,7 +348,7 @@ bypass(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uin
 static uint16_t
 pass(struct worker_machine *wm, struct lane *lane, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t passed = sched_pass(lane->tree, ctx, pkts, RTE_MIN(n, lane->link_quota));
+	uint16_t passed = sched_pass(lane->tree, ctx, pkts, n);
 
 	worker_stage(&wm->w, STAGE_OF_ENQUEUE);
 	if (passed == 0)
@@ -425,7 +425,9 @@ lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkt
 		return;
 	}
 	if (takes_at_once(lane, wm->w.now)) {
-		done = sched_can_bypass(lane->tree) ? bypass(wm, lane, pkts, n) : pass(wm, lane, &ctx, pkts, n);
+		uint16_t most = RTE_MIN(n, lane->link_quota);
+
+		done = sched_can_bypass(lane->tree) ? bypass(wm, lane, pkts, most) : pass(wm, lane, &ctx, pkts, most);
 		if (likely(done == n && lane->held_count == 0)) {
 			wm->w.unread = sends_unread(&wm->w, pm, n);
 			return;
