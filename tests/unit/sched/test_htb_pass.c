@@ -120,7 +120,7 @@ those_that_must_wait_stand_behind_the_others(void **state)
 	bed_end();
 }
 
-/* What is not classified yet, or is for a leaf qdisc of another kind, or one without room. */
+/* What is not classified yet, or no longer, or is for a leaf qdisc of another kind, or one without room. */
 static void
 what_has_to_be_asked_about_is_queued(void **state)
 {
@@ -137,6 +137,15 @@ what_has_to_be_asked_about_is_queued(void **state)
 	assert_int_equal(sched_pass(bed.tree, &ctx, &m, 1), 0);
 	assert_int_equal(offer_passing(&m, 1), 1);
 	free_all(&m, 1);
+	/* Its class has gone meanwhile, and another one has come that stands where that stood. */
+	m = packet(1000, 1, CLASSID(1, 0x20), 0);
+	sched_classify(bed.tree, &ctx, &m, 1);
+	assert_int_equal(sched_class_delete(class_at(0x20), NULL), 0);
+	add_class(0, CLASSID(1, 0x20), &wide);
+	assert_int_equal(pkt_of(m)->leaf, class_slot(class_at(0x20)));
+	assert_int_equal(sched_pass(bed.tree, &ctx, &m, 1), 0);
+	assert_int_equal(offer_packet(m), 1);
+	assert_int_equal(take(1, 0), 1);
 	add_qdisc(CLASSID(1, 0x10), 0x20000, "pfifo_fast", NULL);
 	m = packet(1000, 1, CLASSID(1, 0x10), 0);
 	assert_int_equal(offer_passing(&m, 1), 0);
