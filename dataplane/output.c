@@ -3,8 +3,8 @@
  * The way out: from the path, by the worker that owns the port and its scheduler tree, to the device, no faster than the
  * link. Where the root is mq, any worker that has a lane (lane.c) does for it what the owner does for the port.
  *
- * The link's time is kept in nanoseconds and 2^-32 of them, so that the mean rate is exact however short a packet is. A worker that comes
- * late while packets wait makes up for it (catch_up_ns); a link that was idle starts anew.
+ * The link's time is kept in nanoseconds and 2^-32 of them, so that the mean rate is exact however short a packet is. A
+ * worker that comes late while packets wait makes up for it (catch_up_ns); a link that was idle starts anew.
  */
 #include <rte_prefetch.h>
 

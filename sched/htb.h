@@ -5,9 +5,8 @@
  *
  * The terms are those of M. Devera's "HTB manual" and "HTB theory": each class has an assured rate and a ceil; a leaf
  * that has used up its rate borrows from its nearest ancestor that has not, as long as nobody on the way is over its
- * ceil. Levels count from 0 (leaves) to 7
- * (classes without parent); borrowing from a lower level comes first, then the lower prio, and between classes of one level and
- * prio deficit round robin by quantum decides.
+ * ceil. Levels count from 0 (leaves) to 7 (classes without parent); borrowing from a lower level comes first, then the
+ * lower prio, and between classes of one level and prio deficit round robin by quantum decides.
  *
  * What a packet touches of its leaf class is one line, and eight bytes by which the class stands in a row. What equally
  * configured classes have in common they share, so that it stays near the processor.

@@ -52,8 +52,8 @@ leaf_find(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct clas
 
 /*
  * Enqueue of a discipline whose classes all packets go to: `otherwise` has those that no class is for; NULL: they are
- * dropped. Those of them that a change moves here go ahead of all (qdisc_put_ahead). Who turns busy is told (class_ops.activate), and who may wait by itself, that something has come
- * (class_ops.grafted).
+ * dropped. Those of them that a change moves here go ahead of all (qdisc_put_ahead). Who turns busy is told
+ * (class_ops.activate), and who may wait by itself, that something has come (class_ops.grafted).
  */
 uint16_t leaf_enqueue(struct qdisc *q, struct class *otherwise, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 
