@@ -375,8 +375,8 @@ note_hop(struct pkt *p, const uint8_t *ip, const struct rib_result *answer, uint
 
 /*
  * The first packets, as long as they go straight by the port of `o`, to neighbours that are known; returns how many.
- * `foreign`: all are plain and from others. Not `filled`: all are plain, and struct pkt is left alone. Calls nothing, so that what is the
- * same for all stays in registers.
+ * `foreign`: all are plain and from others. Not `filled`: all are plain, and struct pkt is left alone. Calls nothing, so
+ * that what is the same for all stays in registers.
  */
 static __rte_always_inline uint16_t
 go_run(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,

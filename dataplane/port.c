@@ -464,7 +464,7 @@ disown(void *arg)
 		if (wm->busy[i]->pm != removal->pm)
 			wm->busy[kept++] = wm->busy[i];
 	wm->busy_count = kept;
-	/* What names the port by its number is gone before another port has that; at the end nobody will. */
+	/* What is on its way here and names the port by its number goes before another has that; at the end none will. */
 	if (removal->reason != DROP_SHUTDOWN)
 		handover_catch_up(wm);
 }
