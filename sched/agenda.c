@@ -45,7 +45,7 @@ divide_run(struct agenda *a)
 void
 agenda_add_to_crowd(struct agenda *a, uint64_t time_ns, uintptr_t who)
 {
-	if (a->end == RTE_DIM(a->run) && a->first != 0) {
+	if (a->end == RTE_DIM(a->run)) {
 		memmove(a->run, a->run + a->first, (a->end - a->first) * sizeof(*a->run));
 		a->end -= a->first;
 		a->first = 0;

@@ -337,6 +337,54 @@ a_burst_is_what_single_packets_are(void **state)
 	}
 }
 
+/* Two leaves below an agency, which may send 200 packets at once, do: n a call. */
+static void
+send_200(uint32_t n, struct cbq_xstats xstats[4])
+{
+	struct cbq_conf conf = cbq_class(MBIT(5), 5, 1000);
+	struct rte_mbuf *pkts[200];
+	uint32_t got = 0;
+
+	conf.given |= CBQ_MAXIDLE;
+	conf.maxidle_ns = SECONDS(10);
+	bed_make();
+	make_cbq(LINK);
+	add_cbq_class(0, 1, conf);
+	add_cbq_class(1, 2, conf);
+	add_cbq_class(1, 3, conf);
+	for (uint32_t i = 0; i < 200; i++)
+		offer_packet(packet(64 + i * 7, i, CLASSID(1, 2 + i % 2), 0));
+	while (got < 200) {
+		uint16_t burst = sched_dequeue(bed.tree, pkts + got, (uint16_t)RTE_MIN(n, 200 - got), bed.now);
+
+		assert_int_equal(burst, RTE_MIN(n, 200 - got));
+		for (; burst != 0; burst--, got++) {
+			bed.taken[got].flow = pkt_of(pkts[got])->realm;
+			rte_pktmbuf_free(pkts[got]);
+			bed.sent++;
+		}
+	}
+	for (uint32_t minor = 0; minor < 4; minor++)
+		xstats[minor] = xstats_of(minor);
+	bed_end();
+}
+
+/* More in a call than there is room for in what is charged later. */
+static void
+a_call_may_be_for_any_number(void **state)
+{
+	struct cbq_xstats single[4] = { 0 }, many[4] = { 0 };
+	uint32_t flows[200];
+
+	send_200(1, single);
+	for (uint32_t i = 0; i < 200; i++)
+		flows[i] = bed.taken[i].flow;
+	send_200(200, many);
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(bed.taken[i].flow, flows[i]);
+	assert_memory_equal(many, single, sizeof(single));
+}
+
 /* ---- two agencies */
 
 enum { A = 1, A_INTERACTIVE, A_FTP, B, B_INTERACTIVE, B_FTP };
@@ -625,6 +673,7 @@ main(void)
 		cmocka_unit_test(follows_the_formal_guidelines),
 		cmocka_unit_test(follows_the_top_level_guidelines),
 		cmocka_unit_test(a_burst_is_what_single_packets_are),
+		cmocka_unit_test(a_call_may_be_for_any_number),
 		cmocka_unit_test(each_has_its_own_when_all_are_busy),
 		cmocka_unit_test(what_one_leaves_stays_in_the_agency),
 		cmocka_unit_test(what_an_agency_leaves_goes_to_the_other),
