@@ -505,6 +505,35 @@ who_waits_may_be_changed(void **state)
 	}
 }
 
+/*
+ * Of bounded classes that wait, one is given another qdisc, which its last packet moves to: before its wait is over, when
+ * that is over, and when it has its place in the row again. It stands there once.
+ */
+static void
+who_waits_may_be_empty_for_a_moment(void **state)
+{
+	for (unsigned int due = 0; due < 3; due++) {
+		struct cbq_conf conf = bounded(cbq_class(MBIT(1), 5, 1000));
+		uint32_t overactions;
+
+		bed_make();
+		make_cbq(LINK);
+		for (uint32_t minor = 1; minor <= 4; minor++) {
+			add_cbq_class(0, minor, conf);
+			fill(minor, 500, 2);
+		}
+		assert_int_equal(take(5, 0), 4);
+		bed.now += due == 0 ? 1 : SECONDS(1);
+		assert_int_equal(take_more(due / 2), due / 2);
+		overactions = xstats_of(4).overactions;
+		add_qdisc(CLASSID(1, 4), CLASSID(4, 0), "pfifo", NULL);
+		assert_int_equal(xstats_of(4).overactions, overactions);
+		assert_int_equal(take_all(SECONDS(100)), 4 - due / 2);
+		assert_int_equal(sched_backlog(bed.tree), 0);
+		bed_end();
+	}
+}
+
 /* A leaf that is a shaper itself gives nothing for a while: others go on, and it is asked again in time. */
 static void
 waits_for_a_shaper_below(void **state)
@@ -632,6 +661,7 @@ main(void)
 		cmocka_unit_test(defmaps_and_filters_choose_as_on_linux),
 		cmocka_unit_test(changes_lose_nothing_and_keep_the_order),
 		cmocka_unit_test(who_waits_may_be_changed),
+		cmocka_unit_test(who_waits_may_be_empty_for_a_moment),
 		cmocka_unit_test(waits_for_a_shaper_below),
 		cmocka_unit_test(names_classes_that_come_without_an_id),
 		cmocka_unit_test(says_what_is_wrong),
