@@ -97,7 +97,6 @@ contest_clear(struct contest *t, uint16_t place)
 {
 	for (uint32_t node = (1u << t->size_log) + place, top = contest_top(t); node >= top; node /= 2)
 		t->words[node] = 0;
-	t->first = NULL;
 	t->used = t->free = 0;
 	t->height = 0;
 }
@@ -150,6 +149,15 @@ contest_change(struct contest *t, uint16_t place, uint64_t key)
 	contest_put(t, place, contest_word(t, contest_number(t, place), key));
 }
 
+/* Bytes with the order of their bits turned round. */
+#define REVERSED_2(n) (n), (n) + 128, (n) + 64, (n) + 192
+#define REVERSED_4(n) REVERSED_2(n), REVERSED_2((n) + 32), REVERSED_2((n) + 16), REVERSED_2((n) + 48)
+#define REVERSED_6(n) REVERSED_4(n), REVERSED_4((n) + 8), REVERSED_4((n) + 4), REVERSED_4((n) + 12)
+static const uint8_t contest_reversed[256] = { REVERSED_6(0), REVERSED_6(2), REVERSED_6(1), REVERSED_6(3) };
+#undef REVERSED_2
+#undef REVERSED_4
+#undef REVERSED_6
+
 /*
  * The place of a number. Of equal keys the greatest number wins, and those who come one after another mostly win so, too:
  * they are put far apart, so that who is first in a part of the tree (contest_soon) is not just the next winner. 2^n to
@@ -161,10 +169,7 @@ contest_place_of(uint32_t number)
 	unsigned int bits = 31 - (unsigned int)__builtin_clz(number | 1); /* below the highest one */
 	uint32_t half = 1u << bits, reversed = number & ~half;
 
-	reversed = (reversed & 0x5555) << 1 | (reversed >> 1 & 0x5555);
-	reversed = (reversed & 0x3333) << 2 | (reversed >> 2 & 0x3333);
-	reversed = (reversed & 0x0f0f) << 4 | (reversed >> 4 & 0x0f0f);
-	reversed = (reversed & 0x00ff) << 8 | reversed >> 8;
+	reversed = (uint32_t)contest_reversed[reversed & 255] << 8 | contest_reversed[reversed >> 8 & 255];
 	return (uint16_t)((number & half) | reversed >> (16 - bits));
 }
 
@@ -213,15 +218,29 @@ contest_enter(struct contest *t, uint64_t key, void *item)
 	return place;
 }
 
+/*
+ * Likewise, of an empty one, for those who do not ask for his key while he is the only one: he gets no place, and must
+ * leave before another one enters.
+ */
+static inline void
+contest_enter_alone(struct contest *t, void *item)
+{
+	t->first = item;
+	t->count = 1;
+}
+
 static inline void
 contest_leave(struct contest *t, uint16_t place)
 {
-	uint16_t number = contest_number(t, place);
+	uint16_t number;
 
 	if (--t->count == 0) {
-		contest_clear(t, place);
+		if (t->used != 0)
+			contest_clear(t, place);
+		t->first = NULL;
 		return;
 	}
+	number = contest_number(t, place);
 	contest_put(t, place, 0);
 	contest_items(t)[number] = (uintptr_t)place << CONTEST_NUMBER_BITS | t->free;
 	t->free = (uint16_t)(number + 1);

@@ -45,20 +45,25 @@ join(struct hfsc_inner *inner, struct hfsc_class *cl)
 	hfsc_note_virtual(inner, cl, hfsc_curve_time(&cl->link_share, bend, cl->total));
 }
 
-/* Who was held back does not make up for it: it comes in with the least of the others (tc-hfsc(7), UPPERLIMIT). */
+/*
+ * Who was held back does not make up for it: it comes in with the least of the others (tc-hfsc(7), UPPERLIMIT). As many
+ * are behind that as are not, so that no branch is to depend on it.
+ */
 static inline void
 catch_up(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
-	uint64_t least = hfsc_least_virtual(inner);
+	uint64_t behind = hfsc_least_virtual(inner) - cl->virtual_ns;
 
-	if (likely(!hfsc_before(cl->virtual_ns, least) && !hfsc_is_stale(inner, cl)))
-		return;
-	hfsc_curve_shift(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), least - cl->virtual_ns);
-	hfsc_note_virtual(inner, cl, least);
+	if (likely(!hfsc_is_stale(inner, cl)))
+		behind = (int64_t)behind > 0 ? behind : 0;
+	hfsc_curve_shift(&cl->link_share, hfsc_bend(cl, HFSC_LINK_SHARE), behind);
+	cl->virtual_ns += behind;
+	if (unlikely(hfsc_before(inner->ahead_ns, cl->virtual_ns)) && behind != 0)
+		hfsc_note_virtual(inner, cl, cl->virtual_ns);
 }
 
 /* cl has something to send and may: into its parent's contest, and the parent into its own. */
-static void
+static __rte_always_inline void
 queue_up(const struct hfsc *h, struct hfsc_class *cl)
 {
 	struct hfsc_class *parent;
@@ -75,6 +80,8 @@ fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	if (!cl->active || !hfsc_has(cl, HFSC_UPPER_LIMIT))
 		return;
 	hfsc_count_upper_limit(h, cl, now);
+	if (unlikely(cl->unfit))
+		hfsc_withdraw(h, cl);
 	if (hfsc_is_inner(cl) ? !contest_empty(&cl->inner.children) : cl->busy && !cl->parked)
 		queue_up(h, cl);
 }

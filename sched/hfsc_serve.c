@@ -54,7 +54,7 @@ static __rte_always_inline struct hfsc_class *
 charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, bool *is_leaf, uint64_t now)
 {
 	struct hfsc_class *root = class_priv(h->root), *cl = leaf, *soon = NULL;
-	bool shares = hfsc_has(leaf, HFSC_LINK_SHARE);
+	bool shares = hfsc_has(leaf, HFSC_LINK_SHARE), gone = false;
 
 	do {
 		struct hfsc_class *parent = hfsc_above(root, cl);
@@ -63,12 +63,14 @@ charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_shar
 		if (by_share)
 			hfsc_tick(inner, cl->virtual_ns);
 		charge(h, inner, cl, bytes, shares, now);
-		if (likely(cl->queued)) {
+		if (likely(cl->queued && !cl->unfit && !gone)) {
 			hfsc_put_right(inner, cl);
 			if (inner->children.height > HFSC_SMALL) {
 				soon = contest_soon(&inner->children, cl->place);
 				*is_leaf = !inner->deep;
 			}
+		} else {
+			gone = cl->queued && hfsc_leave_contest(inner, cl);
 		}
 		cl = parent;
 	} while (cl != root);
@@ -82,6 +84,8 @@ charge_aside(struct hfsc *h, struct hfsc_class *root, struct hfsc_class *cl, uin
 	struct hfsc_inner *inner = &hfsc_above(root, cl)->inner;
 
 	charge(h, inner, cl, bytes, shares, now);
+	if (unlikely(cl->unfit))
+		hfsc_withdraw(h, cl);
 	if (likely(inner->children.first != cl))
 		cl->moved |= cl->queued;
 	else

@@ -77,19 +77,26 @@ hfsc_leave_deadlines(struct hfsc *h, struct hfsc_class *cl)
 	cl->eligible = false;
 }
 
-/* cl may not be chosen any more: out of its parent's contest; and the parent, if nobody is left there, out of its own. */
+/* cl may not be chosen any more: out of its parent's contest. True: nobody is left there, and so for the parent. */
+static inline bool
+hfsc_leave_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
+{
+	contest_leave(&inner->children, cl->place);
+	cl->queued = cl->moved = false;
+	cl->epoch = inner->epoch;
+	return contest_empty(&inner->children);
+}
+
+/* Likewise, and all above for whom it is so. */
 static inline void
 hfsc_withdraw(const struct hfsc *h, struct hfsc_class *cl)
 {
-	while (cl->queued) {
-		struct hfsc_class *parent = hfsc_parent(h, cl);
+	struct hfsc_class *parent;
 
-		contest_leave(&parent->inner.children, cl->place);
-		cl->queued = cl->moved = false;
-		cl->epoch = parent->inner.epoch;
-		if (!contest_empty(&parent->inner.children))
+	for (; cl->queued; cl = parent) {
+		parent = hfsc_parent(h, cl);
+		if (!hfsc_leave_contest(&parent->inner, cl))
 			return;
-		cl = parent;
 	}
 }
 
@@ -123,20 +130,26 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 }
 
 /*
- * cl, a child, may be chosen. Who was alone in the contest until now stands there with a time of then, which may be so
- * long ago that the two cannot be compared there: he comes in anew.
+ * cl, a child, may be chosen. Who was alone in the contest until now has no place there, or one with a time of then,
+ * which may be so long ago that the two cannot be compared there: he comes in anew.
  */
 static inline void
 hfsc_join_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
-	if (inner->children.count == 1) {
-		struct hfsc_class *alone = inner->children.first;
+	struct contest *children = &inner->children;
 
-		contest_leave(&inner->children, alone->place);
-		alone->place = contest_enter(&inner->children, alone->virtual_ns, alone);
-	}
-	cl->place = contest_enter(&inner->children, cl->virtual_ns, cl);
 	cl->queued = true;
+	if (contest_empty(children)) {
+		contest_enter_alone(children, cl);
+		return;
+	}
+	if (children->count == 1) {
+		struct hfsc_class *alone = children->first;
+
+		contest_leave(children, alone->place);
+		alone->place = contest_enter(children, alone->virtual_ns, alone);
+	}
+	cl->place = contest_enter(children, cl->virtual_ns, cl);
 }
 
 /* The least of the children that may be next, or what that was when there were any. */
@@ -214,8 +227,9 @@ hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl)
 /* ---- upper limit */
 
 /*
- * The fit time. Who comes later than that makes up for it, but for no more than lag_max_ns: else a class that its
- * parent has held back for a minute could be over its limit for as long.
+ * The fit time: who has to wait for it is unfit, and must not stay in his parent's contest. Who comes later than that
+ * makes up for it, but for no more than lag_max_ns: else a class that its parent has held back for a minute could be
+ * over its limit for as long.
  */
 static inline void
 hfsc_count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
@@ -225,7 +239,6 @@ hfsc_count_upper_limit(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 
 	if (fit > now) {
 		cl->unfit = true;
-		hfsc_withdraw(h, cl);
 		hfsc_arm(h, cl, HFSC_WAIT_FIT, fit);
 		return;
 	}

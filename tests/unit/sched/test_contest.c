@@ -146,6 +146,27 @@ the_first_is_the_one_with_the_least_key(void **state)
 	assert_int_equal(contest.height, 0);
 }
 
+/* Who is alone without a place comes in anew before another one does; the next round begins as the first. */
+static void
+one_who_is_alone_needs_no_place(void **state)
+{
+	for (uint32_t round = 0; round < 3; round++) {
+		contest_enter_alone(&contest, &entrants[0]);
+		assert_ptr_equal(contest.first, &entrants[0]);
+		assert_int_equal(contest.count, 1);
+		contest_leave(&contest, entrants[0].place);
+		assert_true(contest_empty(&contest));
+		come(&entrants[0], clock_ns + 2);
+		come(&entrants[1], clock_ns + 1);
+		check_first();
+		go(&entrants[1]);
+		check_first();
+		go(&entrants[0]);
+		check_first();
+		assert_int_equal(contest.used, 0);
+	}
+}
+
 /* All that a word has room for is gone through again and again. */
 static void
 the_base_moves_with_the_first(void **state)
@@ -237,6 +258,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
+		cmocka_unit_test_setup_teardown(one_who_is_alone_needs_no_place, start, stop),
 		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_far_ahead_moves_the_base_seldom, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_too_far_comes_last, start, stop),
