@@ -30,6 +30,9 @@
 #define MEGABYTES     640
 #define QUEUES_MAX    (1 << 18)
 #define WARM_UP       50 /* packets a packet of backlog: full buckets are empty by then where they are to be */
+/* Of cbq and hfsc twice that is asked. */
+#define HTB_UNDER_MUST 95
+#define HTB_OVER_MUST  120
 
 void
 require(int ok, const char *what)
@@ -447,8 +450,8 @@ main(void)
 	eal_bench_start(MEGABYTES);
 	b.pool = eal_bench_pool("bench", 3 * BACKLOG);
 	b.large_pool = eal_bench_pool("bench-large", LARGE_BACKLOG);
-	htb_row(&b, 10000, HTB_UNDER, 95, 70);
-	htb_row(&b, 10000, HTB_OVER, 120, 95);
+	htb_row(&b, 10000, HTB_UNDER, HTB_UNDER_MUST, 70);
+	htb_row(&b, 10000, HTB_OVER, HTB_OVER_MUST, 95);
 	htb_row(&b, 100000, HTB_OVER, 180, 150);
 	htb_row(&b, 10000, HTB_BORROW, 0, 0);
 	for (size_t i = 0; i < RTE_DIM(few_leaves); i++) {
@@ -474,9 +477,9 @@ main(void)
 	plain_row(&b, "hfsc-10000", "hfsc, 10,000 classes, each assured half of what it gets", load_hfsc_10000,
 		queue_by_leaf, 0, 0);
 	plain_row(&b, "hfsc-10000-assured", "hfsc, 10,000 classes, all by their real-time curves",
-		load_hfsc_10000_assured, queue_by_leaf, 0, 0);
+		load_hfsc_10000_assured, queue_by_leaf, 2 * HTB_UNDER_MUST, 0);
 	plain_row(&b, "hfsc-10000-over", "hfsc, 10,000 classes, each waits for its upper limit", load_hfsc_10000_over,
-		queue_by_leaf, 0, 0);
+		queue_by_leaf, 2 * HTB_OVER_MUST, 0);
 	plain_row(&b, "netem", "netem, a constant delay", load_netem, queue_only_one, 0, 0);
 	plain_row(&b, "netem-jitter", "netem, delay with jitter", load_netem_jitter, queue_none, 0, 0);
 	plain_row(&b, "codel", "codel, below its target", load_codel, queue_only_one, 0, 0);
@@ -485,9 +488,10 @@ main(void)
 	plain_row(&b, "drr-1", "drr, 1 class", load_drr_1, queue_by_leaf, 0, 0);
 	plain_row(&b, "drr-10000", "drr, 10,000 classes", load_drr_10000, queue_by_leaf, 0, 0);
 	plain_row(&b, "cbq-1", "cbq, 1 class under its rate", load_cbq_1, queue_by_leaf, 0, 0);
-	plain_row(&b, "cbq-10000", "cbq, 10,000 classes, all under their rate", load_cbq_10000, queue_by_leaf, 0, 0);
+	plain_row(&b, "cbq-10000", "cbq, 10,000 classes, all under their rate", load_cbq_10000, queue_by_leaf,
+		2 * HTB_UNDER_MUST, 0);
 	plain_row(&b, "cbq-10000-over", "cbq, 10,000 bounded classes, all over their rate", load_cbq_10000_over,
-		queue_by_leaf, 0, 0);
+		queue_by_leaf, 2 * HTB_OVER_MUST, 0);
 	plain_row(&b, "wrr-1", "wrr, 1 class for all hosts", load_wrr_1, queue_only_one, 0, 0);
 	plain_row(&b, "wrr-10000", "wrr, 10,000 flows of 625 hosts whose weights change", load_wrr_10000, queue_by_flow,
 		0, 0);
