@@ -6,7 +6,7 @@
  *
  * Who comes is the last of this round, who has had its turn goes to the next one. Hardly anyone leaves but the first:
  * another one leaves a gap, and is found by the place that he was told. A place may have changed when he wants to leave:
- * whoever owns the row numbers all of it then (row_round_number) and asks again.
+ * whoever owns the row tells all of them their places then, and asks again.
  */
 #ifndef WEIR_SCHED_ROW_H
 #define WEIR_SCHED_ROW_H
