@@ -375,8 +375,8 @@ note_hop(struct pkt *p, const uint8_t *ip, const struct rib_result *answer, uint
 
 /*
  * The first packets, as long as they go straight by the port of `o`, to neighbours that are known; returns how many.
- * `foreign`: all are plain and from others. Not `filled`: all are plain, and struct pkt is left alone. Calls nothing, so
- * that what is the same for all stays in registers.
+ * `foreign`: all are plain and from others. Not `filled`: all are plain, struct pkt is left alone, and so is what `o` has:
+ * they will go as they lie, or go_unfilled adds them. Calls nothing, so that what is the same for all stays in registers.
  */
 static __rte_always_inline uint16_t
 go_run(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
@@ -400,12 +400,14 @@ go_run(const struct worker *w, const struct routing *routing, struct outgoing *o
 		if (unlikely(to == 0))
 			break;
 		pass_on(ip);
-		if (filled)
-			note_hop(pkt_of(m), ip, answer, ifindex);
 		write_link(frame, to, link);
-		out[i] = m;
+		if (filled) {
+			note_hop(pkt_of(m), ip, answer, ifindex);
+			out[i] = m;
+		}
 	}
-	o->count += i;
+	if (filled)
+		o->count += i;
 	return i;
 }
 
@@ -595,16 +597,16 @@ go_unfilled(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, c
 	}
 	if (likely(run == n)) {
 		worker_stage(w, STAGE_OF_FORWARD);
-		if (likely(port_output_unread(w, o->port, pkts, n))) {
-			o->count = 0;
+		if (likely(port_output_unread(w, o->port, pkts, n)))
 			return n;
-		}
 	}
 	w->unread = false;
 	path_fill(w, routing->in, pkts, n);
-	for (uint16_t i = 0; i < run; i++)
+	for (uint16_t i = 0; i < run; i++) {
 		note_hop(pkt_of(pkts[i]), rte_pktmbuf_mtod_offset(pkts[i], uint8_t *, LINK_HEADER), answers[i],
 			o->ifindex);
+		o->pkts[o->count++] = pkts[i];
+	}
 	return run;
 }
 

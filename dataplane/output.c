@@ -99,8 +99,7 @@ drop_burst(struct worker *w, struct port *port, struct rte_mbuf **pkts, uint16_t
 
 /* A burst's bytes, and its longest frame's. */
 struct burst_size {
-	uint64_t bytes;
-	uint32_t longest;
+	uint64_t bytes, longest;
 };
 
 static inline struct burst_size
@@ -109,7 +108,7 @@ measure(struct rte_mbuf **pkts, uint16_t n)
 	struct burst_size size = { 0 };
 
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t bytes = pkts[i]->pkt_len;
+		uint64_t bytes = pkts[i]->pkt_len;
 
 		size.bytes += bytes;
 		size.longest = RTE_MAX(size.longest, bytes);

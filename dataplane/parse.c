@@ -182,19 +182,24 @@ enum { HASH_NONE, HASH_ADDRESSES, HASH_PORTS };
 typedef uint64_t words __attribute__((vector_size(16)));
 typedef uint8_t bytes __attribute__((vector_size(16)));
 
-/* What a plain packet is known by, and gets: as words, which fit into registers. */
+/* What a plain packet is known by: as words, which fit into registers. */
 struct plain {
 	words frame, frame_mask; /* what its first 16 bytes are, and which of their bits matter */
-	words start[offsetof(struct pkt, scratch) / sizeof(words)]; /* of its struct pkt */
 	bytes iif; /* the port's, in the last 4, as a key's first 16 end */
 	uint32_t mtu;
 };
 
-_Static_assert(offsetof(struct pkt, scratch) == sizeof(((struct plain *)NULL)->start), "no more and no less");
+/* What a plain packet's struct pkt begins with. */
+struct start {
+	words words[offsetof(struct pkt, scratch) / sizeof(words)];
+};
+
+_Static_assert(offsetof(struct pkt, scratch) == sizeof(struct start), "no more and no less");
 
 /* What is the same for all packets of a burst. */
 struct parsing {
 	struct plain plain;
+	struct start start; /* only where struct pkt is filled */
 	struct rib_ahead ahead;
 	struct port *in;
 	uint8_t hash_policy; /* of multipath routes; HASH_NONE: there are none */
@@ -208,11 +213,11 @@ struct parsing {
 
 /* All of struct pkt but its time, and the marks, of a packet that comes through a virtual port. */
 static void
-fill_again(struct pkt *p, const struct plain *plain)
+fill_again(struct pkt *p, const struct start *start)
 {
 	struct pkt before = *p;
 
-	memcpy(p, plain->start, sizeof(plain->start));
+	memcpy(p, start, sizeof(*start));
 	p->time_ns = before.time_ns;
 	p->mark = before.mark;
 	p->tc_index = before.tc_index;
@@ -225,9 +230,9 @@ static inline void
 fill(struct pkt *p, const struct parsing *parsing)
 {
 	if (likely(parsing->fresh))
-		memcpy(p, parsing->plain.start, sizeof(parsing->plain.start));
+		memcpy(p, &parsing->start, sizeof(parsing->start));
 	else
-		fill_again(p, &parsing->plain);
+		fill_again(p, &parsing->start);
 }
 
 /* A tag that the device has taken out stands where filters and actions know it, and where other ports send it. */
@@ -397,22 +402,31 @@ cut(struct rte_mbuf *m, uint32_t total, uint32_t available)
 	return true;
 }
 
+/* Is no bit set? */
+typedef bool none_set(words w);
+
+static inline bool
+none_set_scalar(words w)
+{
+	return (w[0] | w[1]) == 0;
+}
+
 /*
  * Is m a plain packet (PKT_PLAIN)? Then its length is that of the datagram, any padding cut off, and *pair its source
  * and destination, as in struct rib_pair4. Reads 34 bytes, however many are the frame's: a buffer has them.
  */
-static inline bool
-take_plain(const struct plain *plain, struct rte_mbuf *m, uint64_t *pair)
+static __rte_always_inline bool
+take_plain(none_set *none, const struct plain *plain, struct rte_mbuf *m, uint64_t *pair)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
 	uint64_t addresses = load64(ip + offsetof(struct rte_ipv4_hdr, src_addr));
-	uint32_t total = rte_be_to_cpu_16(load16(ip + offsetof(struct rte_ipv4_hdr, total_length)));
+	uint32_t total = __builtin_bswap16(load16(ip + offsetof(struct rte_ipv4_hdr, total_length)));
 	uint32_t available = m->data_len - RTE_ETHER_HDR_LEN;
 	words wrong = ((load_words(frame) ^ plain->frame) & plain->frame_mask) |
 		      (load_words(frame + 16) & fragment_mask) |
 		      ((load_words(&m->rearm_data) ^ mbuf_wanted) & mbuf_mask);
 
-	if (unlikely((wrong[0] | wrong[1]) != 0 || !sum_ok(ip)))
+	if (unlikely(!none(wrong) || !sum_ok(ip)))
 		return false;
 	if (unlikely(no_host[(uint8_t)addresses] | no_host[(uint8_t)(addresses >> 32)]))
 		return false;
@@ -426,10 +440,23 @@ take_plain(const struct plain *plain, struct rte_mbuf *m, uint64_t *pair)
 	return true;
 }
 
-static void
-start_plain(const struct worker *w, const struct port *in, bool any, struct plain *plain)
+/* Made in registers: whoever loads whole what was stored in parts waits for the stores. */
+static inline void
+start_plain(const struct port *in, bool any, struct plain *plain)
 {
-	const struct pkt start = {
+	/* MACs, ethertype, version and length of the header. If any MAC is ours, a group's is not (its first bit). */
+	const uint64_t mac_mask = any ? 1 : UINT64_C(0xffffffffffff);
+
+	plain->frame = (words){ any ? 0 : load64(in->mac) & mac_mask, UINT64_C(0x450008) << 32 };
+	plain->frame_mask = (words){ mac_mask, UINT64_C(0xffffff) << 32 };
+	plain->iif = (bytes)(words){ 0, (uint64_t)(uint16_t)in->ifindex << 32 };
+	plain->mtu = in->mtu;
+}
+
+static __rte_noinline void
+start_filling(const struct worker *w, const struct port *in, struct start *start)
+{
+	const struct pkt first = {
 		.time_ns = w->now,
 		.leaf = PKT_LEAF_NONE,
 		.in_port = (uint16_t)in->ifindex,
@@ -439,14 +466,7 @@ start_plain(const struct worker *w, const struct port *in, bool any, struct plai
 		.flags = PKT_PLAIN,
 	};
 
-	memcpy(plain->start, &start, sizeof(plain->start));
-	plain->iif = (bytes)(words){ 0, (uint64_t)start.in_port << 32 };
-	plain->mtu = in->mtu;
-	/* MACs, ethertype, version and length of the header. If any MAC is ours, a group's is not (its first bit). */
-	plain->frame = (words){ 0, UINT64_C(0x450008) << 32 };
-	plain->frame_mask = (words){ any ? 1 : UINT64_C(0xffffffffffff), UINT64_C(0xffffff) << 32 };
-	if (!any)
-		memcpy(&plain->frame, in->mac, RTE_ETHER_ADDR_LEN);
+	memcpy(start, &first, sizeof(*start));
 }
 
 static void
@@ -463,7 +483,9 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, 
 	parsing->direct = parsing->ahead.direct && parsing->hash_policy == HASH_NONE;
 	parsing->finish = !fresh || parsing->hash_policy != HASH_NONE;
 	parsing->fill = !w->unread || hooked || parsing->finish;
-	start_plain(w, in, parsing->any, &parsing->plain);
+	start_plain(in, parsing->any, &parsing->plain);
+	if (parsing->fill)
+		start_filling(w, in, &parsing->start);
 }
 
 /* Any packet that is not plain; false: dropped. */
@@ -487,35 +509,35 @@ fetch(struct rte_mbuf *m, bool fills)
 }
 
 /*
- * The plain packets from the i-th on, up to the first that is not: its place is returned. Calls nothing, so that what is
- * the same for all stays in registers.
+ * The first packets, as long as they are plain: how many is returned, and what they are routed by is at `routed`, pairs
+ * or keys. Calls nothing, so that what is the same for all stays in registers.
  */
-static __rte_always_inline uint16_t
-take_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint16_t n, struct parsed *parsed,
-	uint16_t *kept, bool direct, bool fills)
+static __rte_always_inline unsigned int
+take_run(none_set *none, const struct parsing *parsing, struct rte_mbuf *const *pkts, unsigned int n, void *routed,
+	bool direct, bool fills)
 {
 	const struct plain plain = parsing->plain;
 	const struct rib_ahead ahead = parsing->ahead;
-	uint16_t k = *kept;
+	struct rib_pair4 *pairs = routed;
+	struct rib_key4 *keys = routed;
+	unsigned int i;
 
-	for (; i < n; i++, k++) {
+	for (i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		uint64_t pair;
 
 		if (likely(i + AHEAD < n))
 			fetch(pkts[i + AHEAD], fills);
-		if (unlikely(!take_plain(&plain, m, &pair)))
+		if (unlikely(!take_plain(none, &plain, m, &pair)))
 			break;
 		if (fills)
-			memcpy(pkt_of(m), plain.start, sizeof(plain.start));
+			memcpy(pkt_of(m), &parsing->start, sizeof(parsing->start));
 		if (direct)
-			memcpy(&parsed->pairs[k], &pair, sizeof(pair));
+			memcpy(&pairs[i], &pair, sizeof(pair));
 		else
-			write_key(m, plain.iif, &parsed->keys[k]);
-		rib_fetch4(&ahead, (rte_be32_t)(pair >> 32));
-		pkts[k] = m;
+			write_key(m, plain.iif, &keys[i]);
+		rib_fetch4(&ahead, __builtin_bswap32((uint32_t)(pair >> 32)));
 	}
-	*kept = k;
 	return i;
 }
 
@@ -525,7 +547,7 @@ take_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m, st
 {
 	uint64_t pair;
 
-	if (!take_plain(&parsing->plain, m, &pair)) {
+	if (!take_plain(none_set_scalar, &parsing->plain, m, &pair)) {
 		if (!take_other(w, parsing, m))
 			return false;
 		parsed->plain = false;
@@ -543,27 +565,28 @@ take_one(struct worker *w, const struct parsing *parsing, struct rte_mbuf *m, st
 }
 
 static void
-fill_all(const struct plain *plain, struct rte_mbuf **pkts, uint16_t n)
+fill_all(const struct start *start, struct rte_mbuf **pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
-		memcpy(pkt_of(pkts[i]), plain->start, sizeof(plain->start));
+		memcpy(pkt_of(pkts[i]), start, sizeof(*start));
 }
 
-/* The same in the way of the burst. */
-static __rte_always_inline uint16_t
-take_next_run(const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t i, uint16_t n, struct parsed *parsed,
-	uint16_t *kept)
+/* The same in the way of the burst; they are the k-th and following of those that are kept. */
+static __rte_always_inline unsigned int
+take_next_run(none_set *none, const struct parsing *parsing, struct rte_mbuf *const *pkts, unsigned int n,
+	struct parsed *parsed, uint16_t k)
 {
 	if (parsed->filled)
-		return parsed->direct ? take_run(parsing, pkts, i, n, parsed, kept, true, true)
-				      : take_run(parsing, pkts, i, n, parsed, kept, false, true);
-	return parsed->direct ? take_run(parsing, pkts, i, n, parsed, kept, true, false)
-			      : take_run(parsing, pkts, i, n, parsed, kept, false, false);
+		return parsed->direct ? take_run(none, parsing, pkts, n, &parsed->pairs[k], true, true)
+				      : take_run(none, parsing, pkts, n, &parsed->keys[k], false, true);
+	return parsed->direct ? take_run(none, parsing, pkts, n, &parsed->pairs[k], true, false)
+			      : take_run(none, parsing, pkts, n, &parsed->keys[k], false, false);
 }
 
 /* Takes all packets and says of each in `parsed`; returns how many are kept, in front. */
 static __rte_always_inline uint16_t
-take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
+take_burst(none_set *none, struct worker *w, struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n,
+	struct parsed *parsed)
 {
 	uint16_t kept = 0;
 
@@ -573,12 +596,19 @@ take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pk
 	for (uint16_t i = 0; i < RTE_MIN(n, (uint16_t)AHEAD); i++)
 		fetch(pkts[i], parsing->fill);
 	for (uint16_t i = 0; i < n; i++) {
-		if (likely(!parsing->finish))
-			i = take_next_run(parsing, pkts, i, n, parsed, &kept);
+		if (likely(!parsing->finish)) {
+			unsigned int run = take_next_run(none, parsing, pkts + i, n - i, parsed, kept);
+
+			if (unlikely(kept != i))
+				memmove(pkts + kept, pkts + i, run * sizeof(pkts[0]));
+			i = (uint16_t)(i + run);
+			kept = (uint16_t)(kept + run);
+		}
 		if (likely(i == n))
 			break;
 		if (!parsed->filled) {
-			fill_all(&parsing->plain, pkts, kept);
+			start_filling(w, parsing->in, &parsing->start);
+			fill_all(&parsing->start, pkts, kept);
 			parsed->filled = true;
 		}
 		if (take_one(w, parsing, pkts[i], parsed, kept))
@@ -589,21 +619,30 @@ take_burst(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pk
 
 static uint16_t
 take_burst_anywhere(
-	struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
+	struct worker *w, struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
 {
-	return take_burst(w, parsing, pkts, n, parsed);
+	return take_burst(none_set_scalar, w, parsing, pkts, n, parsed);
 }
 
-static uint16_t (*take_burst_here)(struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n,
+static uint16_t (*take_burst_here)(struct worker *w, struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n,
 	struct parsed *parsed) = take_burst_anywhere;
 
 #ifdef __x86_64__
+#include <immintrin.h>
+
 /* The same with instructions of three operands: an eighth fewer. */
-__attribute__((target("avx2,bmi,bmi2"))) static uint16_t
-take_burst_avx2(
-	struct worker *w, const struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
+#define AVX2 __attribute__((target("avx2,bmi,bmi2")))
+
+AVX2 static inline bool
+none_set_avx2(words w)
 {
-	return take_burst(w, parsing, pkts, n, parsed);
+	return _mm_testz_si128((__m128i)w, (__m128i)w);
+}
+
+AVX2 static uint16_t
+take_burst_avx2(struct worker *w, struct parsing *parsing, struct rte_mbuf **pkts, uint16_t n, struct parsed *parsed)
+{
+	return take_burst(none_set_avx2, w, parsing, pkts, n, parsed);
 }
 
 __attribute__((constructor)) static void
@@ -628,8 +667,8 @@ path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n
 void
 path_fill(const struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct plain plain;
+	struct start start;
 
-	start_plain(w, in, false, &plain);
-	fill_all(&plain, pkts, n);
+	start_filling(w, in, &start);
+	fill_all(&start, pkts, n);
 }

@@ -17,20 +17,21 @@ rib_look_ahead(const struct rib *rib)
 {
 	const struct ruleset *set = __atomic_load_n(&rib->rules[0].compiled, __ATOMIC_ACQUIRE);
 	static const uint64_t nothing;
-	/* Where rules that select come before any large table, few bursts would be answered without keys. */
-	struct rib_ahead ahead = { &nothing, 32, set->plain && set->leading == set->count };
 
 	/* Rules that select may come before: then it is for those that they do not. */
-	for (uint32_t r = set->all[0]; r < set->count && ahead.first == &nothing; r = set->all[r + 1]) {
+	for (uint32_t r = set->all[0]; r < set->count; r = set->all[r + 1]) {
 		const struct table *table = set->tables[r];
 		const struct lpm *lpm = table != NULL ? __atomic_load_n(&table->lpm, __ATOMIC_ACQUIRE) : NULL;
 
 		if (lpm != NULL && table_flat(table) == NULL) {
-			ahead.first = lpm_root_v4(lpm, &ahead.shift);
-			ahead.direct = set->plain && r < set->leading;
+			uint32_t shift;
+			const uint64_t *root = lpm_root_v4(lpm, &shift);
+
+			return (struct rib_ahead){ root, shift, set->plain && r < set->leading };
 		}
 	}
-	return ahead;
+	/* Where rules that select come before any large table, few bursts would be answered without keys. */
+	return (struct rib_ahead){ &nothing, 32, set->plain && set->leading == set->count };
 }
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
@@ -47,15 +48,29 @@ take_apart_scalar(const struct rib_local_filter *filter, const struct rib_pair4 
 	return from_here;
 }
 
-static const struct direct_reader scalar = { "scalar", take_apart_scalar };
+static uint16_t
+find_targets_scalar(struct target *const *pages, const uint32_t *values, uint16_t n, const struct rib_result **answers)
+{
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		answers[i] = &target_in(pages, lpm_value_number(values[i]))->result;
+		if (unlikely(!answers[i]->forwards))
+			break;
+	}
+	return i;
+}
+
+static const struct direct_reader scalar = { "scalar", take_apart_scalar, find_targets_scalar };
 static const struct direct_reader *readers[] = { &scalar, NULL, NULL };
 static const struct direct_reader *best = &scalar;
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define LANES  16
-#define VECTOR __attribute__((target("avx512f,avx512bw,avx512vl")))
+#define LANES       16
+#define TARGET_BITS 5 /* log2 of a target's bytes */
+#define VECTOR      __attribute__((target("avx512f,avx512bw,avx512vl")))
 
 /* The words of the filter, 64 of 32 bits, that the upper 6 bits of 11-bit hashes name. */
 VECTOR static inline __m512i
@@ -94,7 +109,47 @@ take_apart_avx512(const struct rib_local_filter *filter, const struct rib_pair4 
 	return from_here != 0;
 }
 
-static const struct direct_reader avx512 = { "AVX-512", take_apart_avx512 };
+/* Of eight numbers; those whose targets do not forward. */
+VECTOR static inline __mmask8
+find_eight_targets(struct target *const *pages, __m256i numbers, __mmask8 lanes, const struct rib_result **answers)
+{
+	const __m256i forwards = _mm256_set1_epi32(UINT8_MAX);
+	__m512i page = _mm512_mask_i32gather_epi64(
+		_mm512_setzero_si512(), lanes, _mm256_srli_epi32(numbers, PAGE_BITS), pages, sizeof(*pages));
+	__m256i place = _mm256_slli_epi32(_mm256_and_si256(numbers, _mm256_set1_epi32(PAGE_MASK)), TARGET_BITS);
+	__m512i result = _mm512_add_epi64(page, _mm512_cvtepu32_epi64(place));
+	__m512i flag = _mm512_add_epi64(result, _mm512_set1_epi64(offsetof(struct rib_result, forwards)));
+	__m256i flags = _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), lanes, flag, NULL, 1);
+
+	_mm512_mask_storeu_epi64(answers, lanes, result);
+	return _mm256_mask_testn_epi32_mask(lanes, flags, forwards);
+}
+
+VECTOR static uint16_t
+find_targets_avx512(struct target *const *pages, const uint32_t *values, uint16_t n, const struct rib_result **answers)
+{
+	for (int i = 0; i < n; i += LANES) {
+		__mmask16 lanes = n - i >= LANES ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+		__m512i numbers = _mm512_and_si512(
+			_mm512_maskz_loadu_epi32(lanes, values + i), _mm512_set1_epi32(LPM_NUMBER_MAX));
+		uint32_t others =
+			find_eight_targets(pages, _mm512_castsi512_si256(numbers), (__mmask8)lanes, answers + i);
+
+		if (lanes >> 8 != 0)
+			others |= (uint32_t)find_eight_targets(pages, _mm512_extracti64x4_epi64(numbers, 1),
+					  (__mmask8)(lanes >> 8), answers + i + 8)
+				  << 8;
+		if (__builtin_expect(others != 0, 0))
+			return (uint16_t)(i + __builtin_ctz(others));
+	}
+	return n;
+}
+
+_Static_assert(sizeof(struct target) == 1 << TARGET_BITS && offsetof(struct target, result) == 0 &&
+		       offsetof(struct rib_result, forwards) + sizeof(uint32_t) <= sizeof(struct rib_result),
+	"how targets are found");
+
+static const struct direct_reader avx512 = { "AVX-512", take_apart_avx512, find_targets_avx512 };
 
 __attribute__((constructor)) static void
 choose_reader(void)
@@ -161,9 +216,13 @@ rib_find_direct(const struct rib *rib, const struct rib_pair4 *pairs, uint16_t n
 	if (unlikely(!ask_tables(set, addrs, n, values)))
 		return false;
 	for (uint16_t i = 0; i < n; i++) {
-		const struct target *target = target_in(pages, lpm_value_number(values[i]));
+		const struct target *target;
 
-		if (unlikely(!target->result.forwards) && !answers_alone(target, values[i]))
+		i += best->find_targets(pages, values + i, n - i, answers + i);
+		if (likely(i == n))
+			break;
+		target = target_in(pages, lpm_value_number(values[i]));
+		if (!answers_alone(target, values[i]))
 			return false;
 		answers[i] = &target->result;
 	}

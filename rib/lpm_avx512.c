@@ -86,7 +86,11 @@ INLINE void
 store(uint32_t *values, __m512i found, __m512i fallback, __mmask16 lanes)
 {
 	found = _mm512_mask_mov_epi32(found, _mm512_testn_epi32_mask(found, found), fallback);
-	_mm512_mask_storeu_epi32(values, lanes, found);
+	/* Who reads single values that were stored under a mask waits until they are in the cache. */
+	if (__builtin_expect(lanes == 0xffff, 1))
+		_mm512_storeu_si512(values, found);
+	else
+		_mm512_mask_storeu_epi32(values, lanes, found);
 }
 
 /* ---- IPv4 ---- */

@@ -286,10 +286,11 @@ struct rib_ahead {
 };
 struct rib_ahead rib_look_ahead(const struct rib *rib);
 
+/* dst: in host order. */
 static inline void
-rib_fetch4(const struct rib_ahead *ahead, rte_be32_t dst)
+rib_fetch4(const struct rib_ahead *ahead, uint32_t dst)
 {
-	rte_prefetch0(&ahead->first[(uint64_t)rte_be_to_cpu_32(dst) >> ahead->shift]);
+	rte_prefetch0(&ahead->first[(uint64_t)dst >> ahead->shift]);
 }
 
 /* Is there any route with a realm? Then a packet's source has one, too: that of the route back to it. */

@@ -288,6 +288,40 @@ addresses_are_taken_apart_alike(void **state)
 	}
 }
 
+/* What values lead to, by every reader, in bursts of every length: up to the first that does not forward. */
+static void
+targets_are_found_alike(void **state)
+{
+	static struct target first[PAGE_ITEMS], second[PAGE_ITEMS];
+	struct target *pages[2] = { first, second };
+	const struct direct_reader *reader;
+	uint32_t values[LPM_BURST];
+
+	for (unsigned int step = 0; step < 20000; step++) {
+		uint16_t n = (uint16_t)draw(LPM_BURST + 1), forward = 0;
+
+		for (uint16_t i = 0; i < LPM_BURST; i++) {
+			uint32_t number = draw(2 * PAGE_ITEMS);
+			struct rib_result *result = &pages[number / PAGE_ITEMS][number % PAGE_ITEMS].result;
+
+			memset(result, 0xff, sizeof(*result));
+			result->forwards = draw(64) != 0;
+			values[i] = lpm_value((uint8_t)draw(33), number);
+		}
+		for (; forward < n; forward++)
+			if (!target_in(pages, lpm_value_number(values[forward]))->result.forwards)
+				break;
+		for (unsigned int r = 0; (reader = direct_reader(r)) != NULL; r++) {
+			const struct rib_result *answers[LPM_BURST + 1] = { 0 };
+
+			assert_int_equal(reader->find_targets(pages, values, n, answers), forward);
+			for (uint16_t i = 0; i < forward; i++)
+				assert_ptr_equal(answers[i], &target_in(pages, lpm_value_number(values[i]))->result);
+			assert_null(answers[n]);
+		}
+	}
+}
+
 /* Rules that take everything, tables of every size: a burst has its answers from the first that knows any. */
 static void
 the_short_way_asks_tables_in_turn(void **state)
@@ -394,6 +428,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(lookups_agree_with_the_plain_search, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_short_way_agrees_with_the_long_one, set_up, tear_down),
 		cmocka_unit_test(addresses_are_taken_apart_alike),
+		cmocka_unit_test(targets_are_found_alike),
 		cmocka_unit_test_setup_teardown(the_short_way_asks_tables_in_turn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lookups_of_ipv6_agree_with_the_plain_search, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_burst_falls_through_many_tables, set_up, tear_down),
