@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pfifo, bfifo and pfifo_head_drop: first in, first out, bounded in packets or in bytes (tc-pfifo(8)).
+ * pfifo, bfifo and pfifo_head_drop: first in, first out, bounded in packets or in bytes (tc-pfifo(8)). noqueue: a root
+ * that holds what a device's own ring would.
  *
  * The plainest queues there are, and the leaves under most classes. A packet that would take the backlog over the limit
  * is dropped at the tail (RFC 7567 section 2 says why one may want better); pfifo_head_drop drops the first one in its
@@ -192,6 +193,17 @@ bfifo_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	return fifo_change(q, conf == NULL ? &defaults : conf, now, err);
 }
 
+/* A port's transmit ring, which is all that holds packets where Linux has no queue. */
+#define NOQUEUE_LIMIT 1024
+
+static int
+noqueue_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
+{
+	if (q->parent != NULL)
+		return error_set(err, EINVAL, "Cannot assign noqueue to a class.");
+	return pfifo_init(q, &(struct fifo_conf){ .limit = NOQUEUE_LIMIT }, now, err);
+}
+
 static void
 fifo_get_conf(const struct qdisc *q, void *conf)
 {
@@ -254,3 +266,20 @@ static const struct qdisc_ops pfifo_head_drop_ops = {
 	.bypass = true,
 };
 QDISC_REGISTER(pfifo_head_drop_ops)
+
+static const struct qdisc_ops noqueue_ops = {
+	.kind = "noqueue",
+	.size = sizeof(struct fifo),
+	.conf_size = sizeof(struct fifo_conf),
+	.init = noqueue_init,
+	.enqueue = pfifo_enqueue,
+	.dequeue = fifo_dequeue,
+	.peek = fifo_peek,
+	.peek_bytes = fifo_peek_bytes,
+	.flush = fifo_flush,
+	.next_event = fifo_next_event,
+	.prefetch = fetch_ahead,
+	.get_conf = fifo_get_conf,
+	.bypass = true,
+};
+QDISC_REGISTER(noqueue_ops)

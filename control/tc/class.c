@@ -10,8 +10,10 @@ shown_parent(const struct class *c, const struct class_codec *codec)
 {
 	if (c->parent != NULL)
 		return c->parent->classid;
-	/* Minor 0 is the qdisc's own class (cbq's link, hfsc's root). */
-	return codec->top_is_root || TC_H_MIN(c->classid) == 0 ? TC_H_ROOT : c->qdisc->handle;
+	/* Minor 0 is the qdisc's own class (cbq's link, hfsc's root), or a row like the others (dsmark). */
+	bool own = TC_H_MIN(c->classid) == 0 && c->qdisc->ops->classes->reset_row == NULL;
+
+	return codec->top_is_root || own ? TC_H_ROOT : c->qdisc->handle;
 }
 
 static void

@@ -244,6 +244,8 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 	if (tcm->tcm_parent != 0) {
 		if (tcm->tcm_parent != TC_H_ROOT && TC_H_MAJ(tcm->tcm_parent) == HOOK_HANDLE)
 			return error_set(err, ENOENT, "Cannot find specified qdisc on specified device.");
+		if (tcm->tcm_parent != TC_H_ROOT && sched_qdisc_find(r->port->tree, TC_H_MAJ(tcm->tcm_parent)) == NULL)
+			return error_set(err, ENOENT, "Failed to find qdisc with specified classid.");
 		if ((rc = find_at_parent(r, tcm->tcm_parent, err)) != 0)
 			return rc;
 		if (r->q == NULL && r->builtin == NULL && tcm->tcm_parent != TC_H_ROOT)
@@ -255,7 +257,9 @@ find_named(struct qdisc_request *r, const char *by_handle, struct error *err)
 		if (r->q == NULL)
 			return error_set(err, ENOENT, "%s", by_handle);
 	}
-	if (r->kind[0] != '\0' && r->q != NULL && strcmp(r->kind, r->q->ops->kind) != 0)
+	const struct qdisc *found = r->q != NULL ? r->q : r->builtin;
+
+	if (r->kind[0] != '\0' && found != NULL && strcmp(r->kind, found->ops->kind) != 0)
 		return error_set(err, EINVAL, "Invalid qdisc name.");
 	return 0;
 }

@@ -34,6 +34,7 @@ TREES = {
               'corrupt 0.1% rate 1mbit 20 limit 500', 'qdisc add dev parent 1:1 handle 10: tbf rate 1mbit burst 5k limit 10k'],
     'red': ['qdisc add dev root handle 1: red limit 60KB min 15K max 25K burst 20 avpkt 1000 bandwidth 10Mbit probability 0.02 ecn adaptive',
             'qdisc add dev parent 1:1 handle 7: codel limit 50'],
+    'noqueue': ['qdisc add dev root handle 5: noqueue'],
     'prio': ['qdisc add dev root handle 1: prio',
              "filter add dev parent 1: protocol ip prio 1 basic match 'not cmp(u16 at 2 layer 1 mask 0xff00 trans lt 100) and "
              r"""(u32(u32 1 0xffffffff at nexthdr+4) or nbyte("a\x27\\7" at 0 layer 2))' classid 1:1""",

@@ -120,6 +120,7 @@ CBQ = 'cbq bandwidth 1mbit allot 1514 avpkt 1000 cell 8 maxburst 4 '
 TREES = {
     'pfifo': 'tc qdisc {1} dev b root handle {0}: pfifo limit 1000\n',
     'bfifo': 'tc qdisc {1} dev b root handle {0}: bfifo limit 1000000\n',
+    'noqueue': 'tc qdisc {1} dev b root handle {0}: noqueue\n',
     'pfifo_fast': 'tc qdisc {1} dev b root handle {0}: pfifo_fast\n',
     'tbf': 'tc qdisc {1} dev b root handle {0}: tbf rate 800kbit burst 5kb limit 1000000\n',
     'sfq': 'tc qdisc {1} dev b root handle {0}: sfq limit 1000 depth 1000 flows 1024\n',
@@ -267,6 +268,7 @@ CHANGES = {
     # 131 packets wait: none is thrown away, and none comes in until there is room
     'pfifo': [('tc qdisc change dev b root handle 1: pfifo limit 50\n', 125, drops('queue_full', 125))],
     'bfifo': [('tc qdisc change dev b root handle 1: bfifo limit 50000\n', 125, drops('queue_full', 125))],
+    'noqueue': [('tc qdisc change dev b root noqueue\n', 0, None)],
     'pfifo_fast': [('tc qdisc change dev b root handle 1: pfifo_fast\n', 0, None), ('ip link set dev b txqueuelen 20\n', None, drops('queue_full', 60))],
     'tbf': [('tc qdisc change dev b root handle 1: tbf rate 400kbit burst 5kb limit 1000000\n', 0, distance(20_000_000)),
             ('tc qdisc change dev b root handle 1: tbf rate 800kbit burst 5kb limit 50000\n', 125, drops('queue_full', 125))],

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pfifo, bfifo and pfifo_head_drop: limits in packets and bytes, which end loses, defaults, and changes under load. */
+/*
+ * pfifo, bfifo, pfifo_head_drop and noqueue: limits in packets and bytes, which end loses, defaults, and changes under
+ * load.
+ */
 #include "support.h"
 
 #include <weir/qdisc/fifo.h>
@@ -150,6 +153,33 @@ order_is_kept_however_many_come_and_go(void **state)
 	bed_end();
 }
 
+static void
+noqueue_holds_what_a_ring_does_and_stands_at_the_root(void **state)
+{
+	struct error err = { 0 };
+	struct qdisc *q;
+
+	bed_make();
+	q = make_qdisc("noqueue", NULL);
+	for (unsigned int i = 0; i < 1030; i++)
+		offer(64);
+	assert_int_equal(q->backlog_pkts, 1024);
+	assert_int_equal(bed.sink.drops[DROP_QUEUE_FULL], 6);
+	take(UINT32_MAX, 0);
+	assert_int_equal(bed.taken_count, 1024);
+	for (uint32_t i = 0; i < 1024; i++)
+		assert_int_equal(bed.taken[i].id, i);
+	assert_true(sched_can_bypass(bed.tree));
+	add_qdisc(TC_H_ROOT, 2 << 16, "prio", NULL);
+	assert_int_equal(
+		sched_qdisc_add(bed.tree,
+			&(struct qdisc_spec){ .parent = 0x20001, .handle = 3 << 16, .kind = "noqueue" }, NULL, &err),
+		-EINVAL);
+	assert_string_equal(err.msg, "Cannot assign noqueue to a class.");
+	assert_nothing_lost();
+	bed_end();
+}
+
 int
 main(void)
 {
@@ -159,6 +189,7 @@ main(void)
 		cmocka_unit_test(limits_are_the_ports_unless_given),
 		cmocka_unit_test(a_lower_limit_bites_on_arrival),
 		cmocka_unit_test(order_is_kept_however_many_come_and_go),
+		cmocka_unit_test(noqueue_holds_what_a_ring_does_and_stands_at_the_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
