@@ -83,24 +83,24 @@ worker_holds(const struct worker_machine *wm)
 
 /* What another processor is to touch goes to the cache that it shares with this one. A hint: not every processor knows it. */
 static inline void
-push_out(struct rte_mbuf *m, bool state)
+push_out(struct rte_mbuf *m, enum handed_state state)
 {
 	const char *lines = (const char *)m;
 
 	rte_cldemote(lines);
 	rte_cldemote(lines + RTE_CACHE_LINE_SIZE);
-	if (state)
+	if (state == STATE_WANTED)
 		rte_cldemote(pkt_of(m));
 }
 
 uint16_t
 worker_hand_over(struct worker *w, struct worker_machine *owner, struct rte_mbuf **pkts, uint16_t n, uint16_t leaves_by,
-	bool state)
+	enum handed_state state)
 {
 	void *words[BURST];
 
 	for (uint16_t i = 0; i < n; i++) {
-		words[i] = ring_word(pkts[i], leaves_by);
+		words[i] = ring_word(pkts[i], leaves_by, state == STATE_UNFILLED);
 		push_out(pkts[i], state);
 	}
 	uint16_t sent = (uint16_t)rte_ring_sp_enqueue_burst(owner->ring_from[w->index], words, n, NULL);
@@ -162,12 +162,16 @@ resume_burst(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n)
 
 /* At STAGE_OUTPUT. */
 static void
-enqueue_run(struct worker_machine *wm, uint16_t ifindex, struct rte_mbuf **pkts, uint16_t n)
+enqueue_run(struct worker_machine *wm, uint16_t ifindex, bool unfilled, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct port *port = worker_port(&wm->w, ifindex);
 
 	if (unlikely(port == NULL)) {
 		drop_orphans(wm, pkts, n);
+		return;
+	}
+	if (likely(unfilled)) {
+		port_enqueue_unfilled(wm, port_machine(port), pkts, n);
 		return;
 	}
 	if (!sched_can_bypass(port_machine(port)->first.tree))
@@ -197,11 +201,13 @@ take_handed_over(struct worker_machine *wm, struct rte_ring *ring)
 	worker_stage(&wm->w, STAGE_OF_HANDOVER);
 	for (uint16_t done = 0, run; done < n; done += run) {
 		uint16_t ifindex = ring_word_port(words[done]);
+		bool unfilled = ring_word_unfilled(words[done]);
 
-		for (run = 1; done + run < n && ring_word_port(words[done + run]) == ifindex;)
+		for (run = 1; done + run < n && ring_word_port(words[done + run]) == ifindex &&
+			      ring_word_unfilled(words[done + run]) == unfilled;)
 			run++;
 		if (likely(ifindex != 0))
-			enqueue_run(wm, ifindex, pkts + done, run);
+			enqueue_run(wm, ifindex, unfilled, pkts + done, run);
 		else
 			resume_burst(wm, pkts + done, run);
 	}

@@ -597,7 +597,7 @@ go_unfilled(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, c
 	}
 	if (likely(run == n)) {
 		worker_stage(w, STAGE_OF_FORWARD);
-		if (likely(port_output_unread(w, o->port, pkts, n)))
+		if (likely(port_output_unread(w, routing->in, o->port, pkts, n)))
 			return n;
 	}
 	w->unread = false;

@@ -35,17 +35,31 @@ struct lane;
 
 /* ---- from worker to worker ---- */
 
+/* The struct pkt of packets that are handed over. */
+enum handed_state {
+	STATE_WANTED, /* whoever gets them is to read it at once */
+	STATE_SPARE, /* he is not likely to read it */
+	STATE_UNFILLED, /* nobody has filled it: all are plain, and came in by the port that their mbuf names */
+};
+
 /*
  * What stands in a worker's ring: a packet, and above its address, which needs 48 bits, the port that it is to leave by,
  * where it is at STAGE_OUTPUT. Else 0, and struct pkt says where it resumes. So the owner of a port whose tree is
- * bypassed need not fetch struct pkt from another processor's cache.
+ * bypassed need not fetch struct pkt from another processor's cache, nor anybody fill it: the last bit tells.
  */
 #define RING_PORT_SHIFT 48
+#define RING_UNFILLED   ((uintptr_t)1)
 
 static inline void *
-ring_word(struct rte_mbuf *m, uint16_t leaves_by)
+ring_word(struct rte_mbuf *m, uint16_t leaves_by, bool unfilled)
 {
-	return (void *)((uintptr_t)m | (uintptr_t)leaves_by << RING_PORT_SHIFT);
+	return (void *)((uintptr_t)m | (uintptr_t)leaves_by << RING_PORT_SHIFT | (unfilled ? RING_UNFILLED : 0));
+}
+
+static inline bool
+ring_word_unfilled(const void *word)
+{
+	return ((uintptr_t)word & RING_UNFILLED) != 0;
 }
 
 static inline uint16_t
@@ -57,10 +71,11 @@ ring_word_port(const void *word)
 static inline struct rte_mbuf *
 ring_word_packet(const void *word)
 {
-	return (struct rte_mbuf *)((uintptr_t)word & ((UINT64_C(1) << RING_PORT_SHIFT) - 1));
+	return (struct rte_mbuf *)((uintptr_t)word & ((UINT64_C(1) << RING_PORT_SHIFT) - 1) & ~RING_UNFILLED);
 }
 
-_Static_assert(sizeof(uintptr_t) == 8, "there is room above an address");
+_Static_assert(sizeof(uintptr_t) == 8 && alignof(struct rte_mbuf) > RING_UNFILLED,
+	"there is room above an address and below it");
 
 /* ---- one worker ---- */
 
@@ -168,6 +183,7 @@ struct port_machine {
 	/* read by all that send */
 	_Atomic(bool) active; /* the device is started: it may be given packets */
 	_Atomic(bool) lanes_open; /* each worker sends by its own lane; else all by the owner's */
+	_Atomic(bool) unread; /* the owner is not likely to read struct pkt of what is handed over to it */
 	bool may_bypass; /* live only: a replay's report wants to see each packet queued */
 	uint16_t wire_overhead; /* bytes a frame costs on the link beyond those counted */
 	uint16_t wire_min; /* bytes the shortest frame costs */
@@ -294,11 +310,11 @@ void handover_destroy(struct worker_machine *wm); /* what is on the way to it is
 /* Takes up all that is on the way to it now. The worker, between two bursts. */
 void handover_catch_up(struct worker_machine *wm);
 /*
- * At most BURST packets to another worker, `leaves_by` a port of its if they are at STAGE_OUTPUT, else 0; `state`: it will
- * want to see their struct pkt. Returns how many there was room for.
+ * At most BURST packets to another worker, `leaves_by` a port of its if they are at STAGE_OUTPUT, else 0. Returns how
+ * many there was room for.
  */
 uint16_t worker_hand_over(struct worker *w, struct worker_machine *owner, struct rte_mbuf **pkts, uint16_t n,
-	uint16_t leaves_by, bool state);
+	uint16_t leaves_by, enum handed_state state);
 /* Packets of a virtual port that the path shall take up again at their stage; returns how many there was room for. */
 uint16_t worker_defer(struct worker_machine *wm, struct rte_mbuf **pkts, uint16_t n);
 /* Works off what was deferred and what other workers handed over; returns packets. */
@@ -336,6 +352,8 @@ void port_set_link(struct port_machine *pm, uint64_t rate_Bps);
 void lane_follow_link(struct lane *first);
 /* For its worker's lane, which is the owner's unless somebody has chosen another one. */
 void port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
+/* The same for STATE_UNFILLED ones: it is filled if somebody reads it. */
+void port_enqueue_unfilled(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n);
 
 /* First whole nanosecond at which its link is free. */
 static inline uint64_t

@@ -380,18 +380,29 @@ sends_unread(const struct worker *w, const struct port_machine *pm, uint16_t n)
 	       takes_at_once(&pm->first, w->now) && sched_can_bypass(pm->first.tree);
 }
 
-bool
-port_output_unread(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+static void
+send_unread(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct port_machine *pm = port_machine(out);
-	struct lane *lane = &pm->first;
-
-	if (unlikely(!sends_unread(w, pm, n)))
-		return false;
-	bypass(w->machine, lane, pkts, n);
+	bypass(wm, lane, pkts, n);
 	if (unlikely(lane->held_count != 0))
 		lane_kick(lane);
-	return true;
+}
+
+/* Is that so of packets that w hands over to the port's owner? He says so, without his tree being looked at, and may think better of it. */
+static bool
+hands_over_unread(const struct worker *w, const struct port_machine *pm, unsigned int owner)
+{
+	return atomic_load_explicit(&pm->unread, memory_order_relaxed) && owner != w->index &&
+	       !atomic_load_explicit(&pm->lanes_open, memory_order_relaxed) &&
+	       __atomic_load_n(&pm->port.egress, __ATOMIC_RELAXED) == NULL && can_send(pm);
+}
+
+/* The owner, to those who hand over to it; they read it with each burst. */
+static void
+say_unread(struct port_machine *pm, bool unread)
+{
+	if (unlikely(atomic_load_explicit(&pm->unread, memory_order_relaxed) != unread))
+		atomic_store_explicit(&pm->unread, unread, memory_order_relaxed);
 }
 
 static struct classify_ctx
@@ -429,6 +440,7 @@ lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkt
 		done = sched_can_bypass(lane->tree) ? bypass(wm, lane, pkts, most) : pass(wm, lane, &ctx, pkts, most);
 		if (likely(done == n && lane->held_count == 0)) {
 			wm->w.unread = sends_unread(&wm->w, pm, n);
+			say_unread(pm, wm->w.unread);
 			return;
 		}
 	}
@@ -448,7 +460,7 @@ lane_enqueue(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkt
 /* At most BURST; leaves_by, state: as worker_hand_over. */
 static void
 to_worker(struct worker *w, unsigned int other, struct port *out, struct rte_mbuf **pkts, uint16_t n,
-	uint16_t leaves_by, bool state)
+	uint16_t leaves_by, enum handed_state state)
 {
 	uint16_t sent = worker_hand_over(w, w->router->workers[other], pkts, n, leaves_by, state);
 
@@ -458,7 +470,8 @@ to_worker(struct worker *w, unsigned int other, struct port *out, struct rte_mbu
 
 /* To be sent by the port: that is where who gets them begins. */
 static void
-to_output(struct worker *w, unsigned int other, struct port *out, struct rte_mbuf **pkts, uint16_t n, bool state)
+to_output(struct worker *w, unsigned int other, struct port *out, struct rte_mbuf **pkts, uint16_t n,
+	enum handed_state state)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(pkts[i]);
@@ -488,7 +501,38 @@ port_enqueue(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf
 	if (likely(lane != NULL))
 		lane_enqueue(wm, lane, pkts, n);
 	else /* another root has taken mq's place while they were on the way */
-		to_output(&wm->w, owner, &pm->port, pkts, n, true);
+		to_output(&wm->w, owner, &pm->port, pkts, n, STATE_WANTED);
+}
+
+void
+port_enqueue_unfilled(struct worker_machine *wm, struct port_machine *pm, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (likely(sends_unread(&wm->w, pm, n))) {
+		send_unread(wm, &pm->first, pkts, n);
+		return;
+	}
+	say_unread(pm, false);
+	path_fill_leaving(&wm->w, pm->port.ifindex, pkts, n);
+	port_enqueue(wm, pm, pkts, n);
+}
+
+bool
+port_output_unread(struct worker *w, const struct port *in, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct port_machine *pm = port_machine(out);
+
+	if (likely(sends_unread(w, pm, n))) {
+		send_unread(w->machine, &pm->first, pkts, n);
+		return true;
+	}
+	unsigned int owner = owner_of(out);
+	if (!hands_over_unread(w, pm, owner))
+		return false;
+	for (uint16_t i = 0; i < n; i++)
+		pkts[i]->port = (uint16_t)in->ifindex;
+	to_worker(w, owner, out, pkts, n, (uint16_t)out->ifindex, STATE_UNFILLED);
+	worker_stage(w, STAGE_OF_HANDOVER);
+	return true;
 }
 
 /* Whose lane an action has chosen for the packet: w's own if none has, or a queue that is not there. */
@@ -517,7 +561,7 @@ to_chosen_lanes(struct worker *w, struct port_machine *pm, struct rte_mbuf **pkt
 		for (run = 1; i + run < n && chosen_worker(w, pm, pkts[i + run]) == worker;)
 			run++;
 		if (worker != w->index) {
-			to_output(w, worker, &pm->port, pkts + i, run, true);
+			to_output(w, worker, &pm->port, pkts + i, run, STATE_WANTED);
 		} else {
 			memmove(pkts + stay, pkts + i, run * sizeof(pkts[0]));
 			stay += run;
@@ -556,7 +600,8 @@ output_burst(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_
 		lane_enqueue(w->machine, lane, pkts, n);
 		return;
 	}
-	to_output(w, owner, out, pkts, n, queues);
+	to_output(w, owner, out, pkts, n, queues ? STATE_WANTED : STATE_SPARE);
+	w->unread = hands_over_unread(w, pm, owner);
 }
 
 static inline uint16_t
@@ -591,5 +636,6 @@ port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint1
 		path_resume(w, pkts, n);
 	else
 		for (uint16_t done = 0; done < n; done += BURST)
-			to_worker(w, owner, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0, true);
+			to_worker(w, owner, out, pkts + done, RTE_MIN((uint16_t)(n - done), (uint16_t)BURST), 0,
+				STATE_WANTED);
 }

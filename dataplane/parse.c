@@ -454,12 +454,12 @@ start_plain(const struct port *in, bool any, struct plain *plain)
 }
 
 static __rte_noinline void
-start_filling(const struct worker *w, const struct port *in, struct start *start)
+start_filling(const struct worker *w, uint32_t in_ifindex, struct start *start)
 {
 	const struct pkt first = {
 		.time_ns = w->now,
 		.leaf = PKT_LEAF_NONE,
-		.in_port = (uint16_t)in->ifindex,
+		.in_port = (uint16_t)in_ifindex,
 		.l4_off = PLAIN_HEADERS,
 		.protocol = rte_cpu_to_be_16(ETHERTYPE_IP),
 		.l3_off = RTE_ETHER_HDR_LEN,
@@ -485,7 +485,7 @@ start_parsing(const struct worker *w, struct port *in, bool fresh, bool hooked, 
 	parsing->fill = !w->unread || hooked || parsing->finish;
 	start_plain(in, parsing->any, &parsing->plain);
 	if (parsing->fill)
-		start_filling(w, in, &parsing->start);
+		start_filling(w, in->ifindex, &parsing->start);
 }
 
 /* Any packet that is not plain; false: dropped. */
@@ -607,7 +607,7 @@ take_burst(none_set *none, struct worker *w, struct parsing *parsing, struct rte
 		if (likely(i == n))
 			break;
 		if (!parsed->filled) {
-			start_filling(w, parsing->in, &parsing->start);
+			start_filling(w, parsing->in->ifindex, &parsing->start);
 			fill_all(&parsing->start, pkts, kept);
 			parsed->filled = true;
 		}
@@ -669,6 +669,22 @@ path_fill(const struct worker *w, const struct port *in, struct rte_mbuf **pkts,
 {
 	struct start start;
 
-	start_filling(w, in, &start);
+	start_filling(w, in->ifindex, &start);
 	fill_all(&start, pkts, n);
+}
+
+void
+path_fill_leaving(const struct worker *w, uint32_t out_ifindex, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct start start;
+
+	start_filling(w, 0, &start);
+	fill_all(&start, pkts, n);
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(pkts[i]);
+
+		p->in_port = pkts[i]->port;
+		p->out_port = (uint16_t)out_ifindex;
+		p->priority = ip4_tos_priority(ip4_header(pkts[i])->type_of_service);
+	}
 }

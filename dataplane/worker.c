@@ -18,9 +18,11 @@
 
 #include "machine.h"
 
-#define TIMERS_EVERY_NS 1000000 /* packets may have set a timer that path_timers has not told of yet */
-#define LOOP_BURSTS     4 /* received in one loop, if there are no more queues: as many as a lane sends (DRAIN_BURSTS) */
-#define QUEUE_ALPHA     4 /* of the dynamic threshold for what a tree may hold */
+#define TIMERS_EVERY_NS     1000000 /* packets may have set a timer that path_timers has not told of yet */
+#define LOOP_BURSTS         4 /* received in one loop, if there are no more queues: as many as a lane sends (DRAIN_BURSTS) */
+#define ANSWER_PAUSE_NS     10000l /* control looks again whether a worker has answered: first, and at most */
+#define ANSWER_PAUSE_MAX_NS 1000000l
+#define QUEUE_ALPHA         4 /* of the dynamic threshold for what a tree may hold */
 
 /* ---- being made ---- */
 
@@ -119,13 +121,16 @@ void
 worker_answered(struct worker_machine *wm)
 {
 	struct worker_command *command = &wm->command;
-	const struct timespec pause = { .tv_nsec = 10000 };
+	struct timespec pause = { .tv_nsec = ANSWER_PAUSE_NS };
 
 	for (unsigned int spins = 0; atomic_load_explicit(&command->state, memory_order_acquire) != 2; spins++) {
-		if (spins < 200)
+		if (spins < 200) {
 			rte_pause();
-		else
-			nanosleep(&pause, NULL);
+			continue;
+		}
+		/* Longer and longer: the worker may need this very processor. */
+		nanosleep(&pause, NULL);
+		pause.tv_nsec = RTE_MIN(pause.tv_nsec * 2, ANSWER_PAUSE_MAX_NS);
 	}
 	atomic_store_explicit(&command->state, 0, memory_order_relaxed);
 }

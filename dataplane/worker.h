@@ -64,6 +64,8 @@ void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uin
  * of out_port. STAGE_OUTPUT ones do not come here.
  */
 void path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+/* Somebody is to read struct pkt of packets that port_output_unread has taken, and that name the port they came in by in their mbufs: fills it. */
+void path_fill_leaving(const struct worker *w, uint32_t out_ifindex, struct rte_mbuf **pkts, uint16_t n);
 /* Runs the neighbours' timers of the ports that w owns; returns when it wants to be called again (UINT64_MAX: not until something happens). */
 uint64_t path_timers(struct worker *w);
 /*
@@ -97,10 +99,10 @@ void path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m);
  */
 void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /*
- * The same, for at most BURST plain packets whose struct pkt is not filled. False: somebody would read it (a queue, a filter, another worker, a virtual port),
- * and nothing has been done. After a burst of which that is not so port_output sets w->unread.
+ * The same, for at most BURST plain packets that came in by `in`, have no realms, and whose struct pkt is not filled. False: somebody would read it (a queue,
+ * a filter, a virtual port), and nothing has been done. After a burst of which that is not so port_output sets w->unread.
  */
-bool port_output_unread(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
+bool port_output_unread(struct worker *w, const struct port *in, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* Hands packets, pkt.stage and pkt.out_port set, to the owner of their port (ring; a full ring drops as ring_full). w may be the owner: then path_resume is called. */
 void port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* For chains: outlet_arg is the struct worker. */

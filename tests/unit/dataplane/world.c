@@ -46,7 +46,7 @@ port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t
 }
 
 bool
-port_output_unread(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n)
+port_output_unread(struct worker *w, const struct port *in, struct port *out, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct router *r = w->router;
 
