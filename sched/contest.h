@@ -105,10 +105,10 @@ static inline void
 contest_put(struct contest *t, uint16_t place, uint64_t word)
 {
 	uint64_t *words = t->words;
-	uint32_t node = (1u << t->size_log) + place, top = contest_top(t);
+	size_t node = (UINT64_C(1) << t->size_log) + place;
 
 	words[node] = word;
-	while (node != top) {
+	for (unsigned int levels = t->height; levels != 0; levels--) {
 		uint64_t other = words[node ^ 1];
 
 		word = word > other ? word : other;

@@ -46,7 +46,8 @@ struct hfsc_inner {
 	uint32_t
 		epoch; /* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
 	uint16_t active; /* children with something to share the link for */
-	bool deep; /* some of them are inner classes */
+	bool deep : 1; /* some of them are inner classes */
+	bool absent : 1; /* some of those in the contest may be leaves without packets, but not who is first */
 	/* in another line */
 	uint64_t reached; /* the furthest that any child had come that is idle now */
 };
@@ -69,7 +70,7 @@ struct hfsc_class {
 	uint32_t epoch; /* its parent's, when it left the contest, or had its virtual time after that */
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
-	uint8_t bent : HFSC_CURVES; /* likewise, of two pieces */
+	uint8_t bent : HFSC_CURVES; /* likewise, that is not one line that rises: it has a struct hfsc_bend */
 	/* a byte, so that a few of them are asked at once */
 	bool busy : 1; /* a leaf with packets */
 	bool turned : 1; /* stands in hfsc.turned */
@@ -77,7 +78,7 @@ struct hfsc_class {
 	bool parked : 1; /* its leaf qdisc has packets but gives none yet */
 	bool unfit : 1; /* over its upper limit until its fit time */
 	bool queued : 1; /* in its parent's contest */
-	bool moved : 1; /* and has left behind the virtual time that it is there with */
+	bool moved : 1; /* and has left behind the virtual time that it is there with; whatever it is if it is not there */
 	bool eligible : 1; /* in the agenda of deadlines */
 	/* a line of link sharing and real time */
 	uint64_t virtual_ns;
@@ -152,7 +153,7 @@ hfsc_has(const struct hfsc_class *cl, enum hfsc_kind kind)
 	return (cl->given & 1u << kind) != 0;
 }
 
-/* NULL: that curve has one piece. */
+/* NULL: that curve is one line. */
 static inline struct hfsc_bend *
 hfsc_bend(const struct hfsc_class *cl, enum hfsc_kind kind)
 {

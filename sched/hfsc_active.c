@@ -43,6 +43,7 @@ join(struct hfsc_inner *inner, struct hfsc_class *cl)
 		hfsc_curve_restart(&cl->link_share, bend, at, cl->total);
 	}
 	hfsc_note_virtual(inner, cl, hfsc_curve_time(&cl->link_share, bend, cl->total));
+	cl->moved = true; /* if it was absent */
 }
 
 /*
@@ -113,6 +114,25 @@ hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 	}
 }
 
+/*
+ * While contests are left as they are, a leaf that turns empty is, too: it may be busy again before anybody is chosen by
+ * virtual times. Nobody asks it unless it is first, or would be.
+ */
+static inline bool
+stay_absent(const struct hfsc *h, struct hfsc_class *cl)
+{
+	struct hfsc_inner *inner;
+
+	if (h->sharing != 0 || !cl->queued)
+		return false;
+	inner = &hfsc_parent(h, cl)->inner;
+	if (inner->children.first == cl)
+		return false;
+	inner->absent = true;
+	cl->epoch = inner->epoch;
+	return true;
+}
+
 void
 hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl)
 {
@@ -120,7 +140,8 @@ hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl)
 
 	cl->busy = cl->parked = false;
 	hfsc_leave_deadlines(h, cl);
-	hfsc_withdraw(h, cl);
+	if (!stay_absent(h, cl))
+		hfsc_withdraw(h, cl);
 	for (; cl->active; cl = parent) {
 		parent = hfsc_parent(h, cl);
 		cl->active = false;

@@ -53,11 +53,11 @@ hfsc_cost(uint64_t Bps)
 	return Bps == 0 ? HFSC_NEVER_COST : (uint64_t)((second + Bps - 1) / Bps);
 }
 
-/* Has the curve two pieces? */
+/* Is it not one line that rises? Most are, and are asked without looking for more. */
 static inline bool
 hfsc_is_bent(const struct hfsc_curve_conf *conf)
 {
-	return conf->d_ns != 0 && conf->m1_Bps != conf->m2_Bps;
+	return conf->m2_Bps == 0 || (conf->d_ns != 0 && conf->m1_Bps != conf->m2_Bps);
 }
 
 /* Its slopes, wherever it runs; `bend` is filled if it has two pieces. Control only: it divides. */
@@ -111,7 +111,8 @@ hfsc_bent_time(const struct hfsc_line *curve, const struct hfsc_bend *bend, uint
 static inline uint64_t
 hfsc_curve_time(const struct hfsc_line *curve, const struct hfsc_bend *bend, uint64_t bytes)
 {
-	return likely(bend == NULL) ? hfsc_line_time(curve, bytes) : hfsc_bent_time(curve, bend, bytes);
+	return likely(bend == NULL) ? curve->x + hfsc_ns(bytes - curve->y, curve->cost)
+				    : hfsc_bent_time(curve, bend, bytes);
 }
 
 /* From its beginning, at x with `bytes`. */

@@ -37,11 +37,12 @@ look_ahead(struct hfsc *h, const struct hfsc_class *cl, bool is_leaf)
  * link-share curve.
  */
 static __rte_always_inline void
-charge(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t bytes, bool shares, uint64_t now)
+charge(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t bytes, bool by_share, bool shares,
+	uint64_t now)
 {
 	cl->total += bytes;
 	if (likely(shares || cl->active))
-		hfsc_count_virtual(inner, cl);
+		hfsc_count_virtual(inner, cl, by_share);
 	if (unlikely(hfsc_has(cl, HFSC_UPPER_LIMIT)))
 		hfsc_count_upper_limit(h, cl, now);
 }
@@ -54,7 +55,7 @@ static __rte_always_inline struct hfsc_class *
 charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, bool *is_leaf, uint64_t now)
 {
 	struct hfsc_class *root = class_priv(h->root), *cl = leaf, *soon = NULL;
-	bool shares = hfsc_has(leaf, HFSC_LINK_SHARE), gone = false;
+	bool shares = by_share || hfsc_has(leaf, HFSC_LINK_SHARE), gone = false;
 
 	do {
 		struct hfsc_class *parent = hfsc_above(root, cl);
@@ -62,7 +63,7 @@ charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_shar
 
 		if (by_share)
 			hfsc_tick(inner, cl->virtual_ns);
-		charge(h, inner, cl, bytes, shares, now);
+		charge(h, inner, cl, bytes, by_share, shares, now);
 		if (likely(cl->queued && !cl->unfit && !gone)) {
 			hfsc_put_right(inner, cl);
 			if (inner->children.height > HFSC_SMALL) {
@@ -83,11 +84,11 @@ charge_aside(struct hfsc *h, struct hfsc_class *root, struct hfsc_class *cl, uin
 {
 	struct hfsc_inner *inner = &hfsc_above(root, cl)->inner;
 
-	charge(h, inner, cl, bytes, shares, now);
+	charge(h, inner, cl, bytes, false, shares, now);
 	if (unlikely(cl->unfit))
 		hfsc_withdraw(h, cl);
 	if (likely(inner->children.first != cl))
-		cl->moved |= cl->queued;
+		cl->moved = true;
 	else
 		hfsc_put_right(inner, cl);
 }

@@ -77,13 +77,28 @@ hfsc_leave_deadlines(struct hfsc *h, struct hfsc_class *cl)
 	cl->eligible = false;
 }
 
+/* Who is absent is not first: it goes when it comes to that. */
+static __rte_noinline void
+hfsc_drop_absent(struct hfsc_inner *inner)
+{
+	struct hfsc_class *cl;
+
+	while ((cl = inner->children.first) != NULL && !cl->busy && !hfsc_is_inner(cl)) {
+		contest_leave(&inner->children, cl->place);
+		cl->queued = false;
+	}
+	inner->absent = cl != NULL;
+}
+
 /* cl may not be chosen any more: out of its parent's contest. True: nobody is left there, and so for the parent. */
 static inline bool
 hfsc_leave_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
 	contest_leave(&inner->children, cl->place);
-	cl->queued = cl->moved = false;
+	cl->queued = false;
 	cl->epoch = inner->epoch;
+	if (unlikely(inner->absent))
+		hfsc_drop_absent(inner);
 	return contest_empty(&inner->children);
 }
 
@@ -127,6 +142,8 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 	/* One that is alone is first whatever its time; see hfsc_join_contest. */
 	if (inner->children.count != 1)
 		contest_change(&inner->children, cl->place, cl->virtual_ns);
+	if (unlikely(inner->absent))
+		hfsc_drop_absent(inner);
 }
 
 /*
@@ -139,6 +156,7 @@ hfsc_join_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 	struct contest *children = &inner->children;
 
 	cl->queued = true;
+	cl->moved = false;
 	if (contest_empty(children)) {
 		contest_enter_alone(children, cl);
 		return;
@@ -184,12 +202,16 @@ static inline void
 hfsc_note_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t virtual_ns)
 {
 	cl->virtual_ns = virtual_ns;
-	if (unlikely(!cl->queued))
-		cl->epoch = inner->epoch;
-	if (unlikely(!cl->active)) {
-		if (hfsc_before(inner->reached, virtual_ns))
-			inner->reached = virtual_ns;
-	} else if (hfsc_before(inner->ahead_ns, virtual_ns)) {
+	if (unlikely(!cl->queued || !cl->active)) {
+		if (!cl->queued)
+			cl->epoch = inner->epoch;
+		if (!cl->active) {
+			if (hfsc_before(inner->reached, virtual_ns))
+				inner->reached = virtual_ns;
+			return;
+		}
+	}
+	if (hfsc_before(inner->ahead_ns, virtual_ns)) {
 		inner->ahead = cl;
 		inner->ahead_ns = virtual_ns;
 	}
@@ -207,15 +229,15 @@ hfsc_forget_ahead(struct hfsc_inner *inner, const struct hfsc_class *cl)
 
 /*
  * The work of cl has grown; a class that is far ahead, as one whose real-time curve is a thousand times its link-share
- * curve, is so only as far as can be told.
+ * curve, is so only as far as can be told. Who was chosen by its virtual time is one packet ahead of the clock, at most.
  */
-static inline void
-hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl)
+static __rte_always_inline void
+hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, bool by_share)
 {
 	struct hfsc_bend *bend = hfsc_bend(cl, HFSC_LINK_SHARE);
 	uint64_t virtual_ns = hfsc_curve_time(&cl->link_share, bend, cl->total);
 
-	if (unlikely((int64_t)(virtual_ns - inner->clock) > HFSC_LEAD_MAX)) {
+	if (!by_share && unlikely((int64_t)(virtual_ns - inner->clock) > HFSC_LEAD_MAX)) {
 		uint64_t most = inner->clock + (uint64_t)HFSC_LEAD_MAX;
 
 		hfsc_curve_shift(&cl->link_share, bend, most - virtual_ns);
