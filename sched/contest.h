@@ -186,11 +186,30 @@ contest_is_taken(const struct contest *t, uint16_t place)
 	return t->words[(1u << t->size_log) + place] != 0;
 }
 
+/* A number for one who is not the only one, and its place. */
+static inline uint16_t
+contest_give_number(struct contest *t, void *item, uint16_t *place)
+{
+	uintptr_t *items = contest_items(t);
+	uint16_t number;
+
+	if (t->free != 0) {
+		number = (uint16_t)(t->free - 1);
+		*place = (uint16_t)(items[number] >> CONTEST_NUMBER_BITS);
+		t->free = (uint16_t)items[number];
+	} else {
+		number = t->used++;
+		*place = contest_place_of(number);
+		t->height += number == 1u << t->height;
+	}
+	items[number] = (uintptr_t)item;
+	return number;
+}
+
 /* There must be room. Returns his place, which stays his until he leaves. */
 static inline uint16_t
 contest_enter(struct contest *t, uint64_t key, void *item)
 {
-	uintptr_t *items = contest_items(t);
 	uint16_t number, place;
 
 	if (t->count++ == 0) {
@@ -198,24 +217,56 @@ contest_enter(struct contest *t, uint64_t key, void *item)
 		t->base = key - CONTEST_BEHIND;
 		t->used = 1;
 		t->words[1u << t->size_log] = contest_word(t, 0, key);
-		items[0] = (uintptr_t)item;
+		contest_items(t)[0] = (uintptr_t)item;
 		t->first = item;
 		return 0;
 	}
 	if (unlikely(key - t->base > CONTEST_RANGE / 2))
 		contest_move_base(t);
-	if (t->free != 0) {
-		number = (uint16_t)(t->free - 1);
-		place = (uint16_t)(items[number] >> CONTEST_NUMBER_BITS);
-		t->free = (uint16_t)items[number];
-	} else {
-		number = t->used++;
-		place = contest_place_of(number);
-		t->height += number == 1u << t->height;
-	}
-	items[number] = (uintptr_t)item;
+	number = contest_give_number(t, item, &place);
 	contest_put(t, place, contest_word(t, number, key));
 	return place;
+}
+
+/*
+ * Several enter together, each not before the winner, of whom there must be one: they are in their places, and what is
+ * above these is written once when all are there (contest_settle). Until then nothing but this, and nobody's key but the
+ * winner's may be asked.
+ */
+static inline uint16_t
+contest_enter_unsettled(struct contest *t, uint64_t key, void *item)
+{
+	uint8_t height = t->height;
+	uint16_t number, place;
+	uint64_t word;
+
+	if (unlikely(key - t->base > CONTEST_RANGE / 2))
+		contest_move_base(t);
+	t->count++;
+	number = contest_give_number(t, item, &place);
+	word = contest_word(t, number, key);
+	if (unlikely(t->height != height))
+		contest_put(t, place, word); /* the winner is one level further up */
+	else
+		t->words[(1u << t->size_log) + place] = word;
+	return place;
+}
+
+/* All of the part in use: cheaper than path by path where many of its places are new. */
+static inline void
+contest_settle(struct contest *t)
+{
+	uint64_t *words = t->words;
+	size_t from = (UINT64_C(1) << t->size_log) / 2;
+
+	for (size_t nodes = (UINT64_C(1) << t->height) / 2; nodes != 0; nodes /= 2, from /= 2) {
+		for (size_t node = from; node < from + nodes; node++) {
+			uint64_t left = words[2 * node], right = words[2 * node + 1];
+
+			words[node] = left > right ? left : right;
+		}
+	}
+	t->first = contest_item(t, words[contest_top(t)]);
 }
 
 /*

@@ -14,7 +14,6 @@
 #include "leaf.h"
 #include "tree.h"
 
-#define LAG_MAX_NS  UINT64_C(1000000)
 #define CONTEST_MIN 2 /* a contest has 2^CONTEST_MIN places at least */
 
 #define IN_CLASS(member) (offsetof(struct class, priv) + offsetof(struct hfsc_class, member))
@@ -255,9 +254,9 @@ set_shapes(struct class *c, bool inner)
 	set_shape(cl, HFSC_LINK_SHARE, &cl->link_share, &share);
 	set_shape(cl, HFSC_REAL_TIME, &cl->deadline, &conf->real_time);
 	set_shape(cl, HFSC_UPPER_LIMIT, &cl->upper_limit, &conf->upper_limit);
-	cl->lag_max_ns = LAG_MAX_NS;
+	cl->lag_max_ns = HFSC_LAG_MAX_NS;
 	if (conf->upper_limit.m2_Bps != 0)
-		cl->lag_max_ns = RTE_MAX(LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, cl->upper_limit.cost));
+		cl->lag_max_ns = RTE_MAX(HFSC_LAG_MAX_NS, hfsc_ns(qdisc_mtu(c->qdisc) + 14, cl->upper_limit.cost));
 }
 
 /* Room for `entries` in a contest like t: a larger one, or none if there is no need. */

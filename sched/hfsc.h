@@ -48,6 +48,7 @@ struct hfsc_inner {
 	uint16_t active; /* children with something to share the link for */
 	bool deep : 1; /* some of them are inner classes */
 	bool absent : 1; /* some of those in the contest may be leaves without packets, but not who is first */
+	bool unsettled : 1; /* some came that the contest does not know of: h->joined */
 	/* in another line */
 	uint64_t reached; /* the furthest that any child had come that is idle now */
 };
@@ -109,6 +110,7 @@ struct hfsc_more {
 	struct hfsc_class_conf conf;
 };
 
+#define HFSC_LAG_MAX_NS  UINT64_C(1000000) /* the least of hfsc_class.lag_max_ns */
 #define HFSC_AHEAD       8 /* classes */
 #define HFSC_QUEUE_AHEAD 4 /* turns before which what waits behind a leaf's first packets is fetched */
 #define HFSC_DUE         64 /* classes taken out of the wheel, or looked at there, at a time */
@@ -127,6 +129,8 @@ struct hfsc {
 	struct hfsc_class *owing; /* it and those above are to be charged what is owed, before anybody asks them */
 	uint64_t owed; /* bytes */
 	struct due_look look;
+	struct hfsc_inner *joined; /* whose contest many come to in this run of the timers; NULL between them */
+	uint32_t joins; /* so many have come there */
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and are in no contest yet */
 	struct class *root;
 	/* of the wheel, and of the agenda's, those on their way from init to link included; control's */

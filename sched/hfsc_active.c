@@ -65,24 +65,47 @@ catch_up(struct hfsc_inner *inner, struct hfsc_class *cl)
 
 /* cl has something to send and may: into its parent's contest, and the parent into its own. */
 static __rte_always_inline void
-queue_up(const struct hfsc *h, struct hfsc_class *cl)
+queue_up(struct hfsc *h, struct hfsc_class *cl)
 {
 	struct hfsc_class *parent;
 
 	for (; !cl->queued && !cl->unfit && cl->active && (parent = hfsc_parent(h, cl)) != NULL; cl = parent) {
 		catch_up(&parent->inner, cl);
-		hfsc_join_contest(&parent->inner, cl);
+		hfsc_join_contest(h, &parent->inner, cl);
 	}
 }
 
-static void
+/* After queue_up of all who came together. */
+static inline void
+settle_joined(struct hfsc *h)
+{
+	if (h->joined != NULL)
+		hfsc_settle_contest(h->joined);
+	h->joined = NULL;
+}
+
+/*
+ * A leaf that is never served by real time sends nothing while it waits, and a line that rises is not behind the time
+ * that was waited for when the leaf turns busy anew: that time is its fit time.
+ */
+static inline bool
+fits_when_told(const struct hfsc_class *cl)
+{
+	return cl->busy && !hfsc_has(cl, HFSC_REAL_TIME) && hfsc_bend(cl, HFSC_UPPER_LIMIT) == NULL;
+}
+
+static inline void
 fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 {
 	if (!cl->active || !hfsc_has(cl, HFSC_UPPER_LIMIT))
 		return;
-	hfsc_count_upper_limit(h, cl, now);
-	if (unlikely(cl->unfit))
-		hfsc_withdraw(h, cl);
+	if (likely(fits_when_told(cl) && now - h->look.served_ns <= HFSC_LAG_MAX_NS)) {
+		cl->unfit = false;
+	} else {
+		hfsc_count_upper_limit(h, cl, now);
+		if (unlikely(cl->unfit))
+			hfsc_withdraw(h, cl);
+	}
 	if (hfsc_is_inner(cl) ? !contest_empty(&cl->inner.children) : cl->busy && !cl->parked)
 		queue_up(h, cl);
 }
@@ -187,6 +210,7 @@ hfsc_settle(struct hfsc *h, uint64_t now)
 		if (cl->busy && !cl->parked)
 			queue_up(h, cl);
 	}
+	settle_joined(h);
 }
 
 static inline void
@@ -250,8 +274,10 @@ hfsc_restart_curves(struct hfsc *h, struct hfsc_class *cl, unsigned int kinds, u
 		hfsc_count_upper_limit(h, cl, now);
 	if (cl->busy)
 		hfsc_leaf_busy(h, cl, now);
-	else if (cl->active && hfsc_is_inner(cl) && !contest_empty(&cl->inner.children))
+	else if (cl->active && hfsc_is_inner(cl) && !contest_empty(&cl->inner.children)) {
 		queue_up(h, cl);
+		settle_joined(h);
+	}
 }
 
 void

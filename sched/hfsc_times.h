@@ -14,6 +14,7 @@
 
 #define HFSC_LEAD_MAX    (INT64_C(1) << 61) /* of a virtual time before the clock, so that times can be compared */
 #define HFSC_EPOCH_SHIFT 62
+#define HFSC_JOIN_NODES  16 /* of a contest that are written together in the time that a path takes */
 #define HFSC_FAR_NS      (UINT64_C(1) << 62) /* a deadline that is never: later than all others */
 
 static inline bool
@@ -77,6 +78,14 @@ hfsc_leave_deadlines(struct hfsc *h, struct hfsc_class *cl)
 	cl->eligible = false;
 }
 
+static inline void
+hfsc_settle_contest(struct hfsc_inner *inner)
+{
+	if (inner->unsettled)
+		contest_settle(&inner->children);
+	inner->unsettled = false;
+}
+
 /* Who is absent is not first: it goes when it comes to that. */
 static __rte_noinline void
 hfsc_drop_absent(struct hfsc_inner *inner)
@@ -94,6 +103,8 @@ hfsc_drop_absent(struct hfsc_inner *inner)
 static inline bool
 hfsc_leave_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
+	if (unlikely(inner->unsettled))
+		hfsc_settle_contest(inner);
 	contest_leave(&inner->children, cl->place);
 	cl->queued = false;
 	cl->epoch = inner->epoch;
@@ -147,11 +158,29 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 }
 
 /*
+ * One more comes to a contest that is not empty. When as many have come there as what it takes to write all of it is
+ * worth, it is better to do that once, when all are there. That is so for the largest contest that any come to.
+ */
+static inline bool
+are_many_coming(struct hfsc *h, struct hfsc_inner *inner)
+{
+	if (h->joined != inner) {
+		if (h->joined != NULL && h->joined->children.height >= inner->children.height)
+			return false;
+		if (h->joined != NULL)
+			hfsc_settle_contest(h->joined);
+		h->joined = inner;
+		h->joins = 0;
+	}
+	return ++h->joins * HFSC_JOIN_NODES > 1u << inner->children.height;
+}
+
+/*
  * cl, a child, may be chosen. Who was alone in the contest until now has no place there, or one with a time of then,
  * which may be so long ago that the two cannot be compared there: he comes in anew.
  */
 static inline void
-hfsc_join_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
+hfsc_join_contest(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl)
 {
 	struct contest *children = &inner->children;
 
@@ -167,7 +196,12 @@ hfsc_join_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 		contest_leave(children, alone->place);
 		alone->place = contest_enter(children, alone->virtual_ns, alone);
 	}
-	cl->place = contest_enter(children, cl->virtual_ns, cl);
+	if (are_many_coming(h, inner)) {
+		inner->unsettled = true;
+		cl->place = contest_enter_unsettled(children, cl->virtual_ns, cl);
+	} else {
+		cl->place = contest_enter(children, cl->virtual_ns, cl);
+	}
 }
 
 /* The least of the children that may be next, or what that was when there were any. */
