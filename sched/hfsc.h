@@ -115,6 +115,8 @@ struct hfsc_more {
 #define HFSC_QUEUE_AHEAD 4 /* turns before which what waits behind a leaf's first packets is fetched */
 #define HFSC_DUE         64 /* classes taken out of the wheel, or looked at there, at a time */
 #define HFSC_SHARING     64 /* packets */
+#define HFSC_ROOM        65536 /* bytes that classes without sisters may owe, */
+#define HFSC_ROOM_MIN    4096 /* and that it is worth while for */
 #define HFSC_SMALL       3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
 
 struct hfsc {
@@ -128,6 +130,11 @@ struct hfsc {
 	uint32_t sharing; /* packets, after the last one by link sharing, for which its contests are kept right */
 	struct hfsc_class *owing; /* it and those above are to be charged what is owed, before anybody asks them */
 	uint64_t owed; /* bytes */
+	/* Likewise by link sharing, of classes that have no sisters to send: hfsc_serve.c. */
+	struct hfsc_class *alone; /* NULL: there are none, or they are charged packet by packet */
+	bool alone_known; /* in this call */
+	uint64_t alone_owed, alone_room; /* bytes; they may owe that many */
+	uint64_t alone_ticked; /* owed when the last packet was chosen by link sharing */
 	struct due_look look;
 	struct hfsc_inner *joined; /* whose contest many come to in this run of the timers; NULL between them */
 	uint32_t joins; /* so many have come there */

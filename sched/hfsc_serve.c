@@ -47,6 +47,59 @@ charge(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t
 		hfsc_count_upper_limit(h, cl, now);
 }
 
+/* Contests are kept right: cl, whose contest nobody is left in if it is `gone`, has got so much more work. */
+static __rte_always_inline bool
+charge_level(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t bytes, bool by_share,
+	bool shares, bool gone, uint64_t now)
+{
+	if (by_share)
+		hfsc_tick(inner, cl->virtual_ns);
+	charge(h, inner, cl, bytes, by_share, shares, now);
+	if (!cl->queued)
+		return false;
+	if (cl->unfit || gone)
+		return hfsc_leave_contest(inner, cl);
+	hfsc_put_right(inner, cl);
+	return false;
+}
+
+/*
+ * Classes that are the only ones of their parents with something to send are chosen whatever their virtual times, and a
+ * call's packets are theirs together: they are charged once, unless some of these may be over an upper limit.
+ */
+static __rte_noinline void
+find_alone(struct hfsc *h, uint64_t now)
+{
+	struct hfsc_class *root = class_priv(h->root), *cl = root;
+	uint64_t room = HFSC_ROOM;
+
+	while (cl->inner.active == 1 && cl->inner.children.count == 1 && hfsc_is_inner(cl->inner.children.first)) {
+		cl = cl->inner.children.first;
+		while (room >= HFSC_ROOM_MIN && !hfsc_is_fit_after(cl, room, now))
+			room /= 4;
+	}
+	h->alone_known = true;
+	h->alone = cl != root && room >= HFSC_ROOM_MIN ? cl : NULL;
+	h->alone_room = room;
+}
+
+/* What they owe; the clocks are to stand before the last packet that was chosen by link sharing. */
+static __rte_noinline void
+pay_alone(struct hfsc *h, bool gone, uint64_t now)
+{
+	struct hfsc_class *root = class_priv(h->root);
+
+	for (struct hfsc_class *cl = h->alone; cl != root; cl = hfsc_above(root, cl)) {
+		struct hfsc_inner *inner = &hfsc_above(root, cl)->inner;
+
+		charge(h, inner, cl, h->alone_ticked, false, true, now);
+		gone = charge_level(h, inner, cl, h->alone_owed - h->alone_ticked, true, true, gone, now);
+	}
+	h->alone_owed = h->alone_ticked = 0;
+	h->alone = NULL;
+	h->alone_known = false;
+}
+
 /*
  * A packet has left, and contests are kept right: it is work of all classes above, too, whichever criterion has chosen
  * it. Returns who will be first before long in the highest contest that is not small, NULL if there is none.
@@ -54,27 +107,35 @@ charge(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t
 static __rte_always_inline struct hfsc_class *
 charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_share, bool *is_leaf, uint64_t now)
 {
-	struct hfsc_class *root = class_priv(h->root), *cl = leaf, *soon = NULL;
-	bool shares = by_share || hfsc_has(leaf, HFSC_LINK_SHARE), gone = false;
+	struct hfsc_class *root = class_priv(h->root), *cl = hfsc_above(root, leaf), *soon = NULL;
+	bool shares = by_share || hfsc_has(leaf, HFSC_LINK_SHARE), gone;
 
-	do {
+	gone = charge_level(h, &cl->inner, leaf, bytes, by_share, shares, false, now);
+	if (leaf->queued && cl->inner.children.height > HFSC_SMALL) {
+		soon = contest_soon(&cl->inner.children, leaf->place);
+		*is_leaf = true;
+	}
+	while (cl != root && cl != h->alone) {
 		struct hfsc_class *parent = hfsc_above(root, cl);
 		struct hfsc_inner *inner = &parent->inner;
 
-		if (by_share)
-			hfsc_tick(inner, cl->virtual_ns);
-		charge(h, inner, cl, bytes, by_share, shares, now);
-		if (likely(cl->queued && !cl->unfit && !gone)) {
-			hfsc_put_right(inner, cl);
-			if (inner->children.height > HFSC_SMALL) {
-				soon = contest_soon(&inner->children, cl->place);
-				*is_leaf = !inner->deep;
-			}
-		} else {
-			gone = cl->queued && hfsc_leave_contest(inner, cl);
+		gone = charge_level(h, inner, cl, bytes, by_share, shares, gone, now);
+		if (cl->queued && inner->children.height > HFSC_SMALL) {
+			soon = contest_soon(&inner->children, cl->place);
+			*is_leaf = !inner->deep;
 		}
 		cl = parent;
-	} while (cl != root);
+	}
+	if (cl == root) {
+		if (by_share && !h->alone_known)
+			find_alone(h, now);
+		return soon;
+	}
+	if (by_share)
+		h->alone_ticked = h->alone_owed;
+	h->alone_owed += bytes;
+	if (unlikely(gone || h->alone_owed + HFSC_ROOM_MIN > h->alone_room))
+		pay_alone(h, gone, now);
 	return soon;
 }
 
@@ -231,7 +292,10 @@ hfsc_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	}
 	if (h->owed != 0)
 		pay(h, now);
-	h->owing = NULL;
+	if (h->alone_owed != 0)
+		pay_alone(h, false, now);
+	h->alone = h->owing = NULL;
+	h->alone_known = false;
 	q->overlimits += got == 0 && n != 0;
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	while (fetched < seen)

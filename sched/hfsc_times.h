@@ -282,6 +282,14 @@ hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, bool by_shar
 
 /* ---- upper limit */
 
+/* Could cl go on by link sharing after so many bytes? As far as can be told, whatever it may make up for. */
+static inline bool
+hfsc_is_fit_after(const struct hfsc_class *cl, uint64_t bytes, uint64_t now)
+{
+	return !hfsc_has(cl, HFSC_UPPER_LIMIT) ||
+	       hfsc_curve_time(&cl->upper_limit, hfsc_bend(cl, HFSC_UPPER_LIMIT), cl->total + bytes) <= now;
+}
+
 /*
  * The fit time: who has to wait for it is unfit, and must not stay in his parent's contest. Who comes later than that
  * makes up for it, but for no more than lag_max_ns: else a class that its parent has held back for a minute could be
