@@ -203,7 +203,7 @@ save_below_class(void *arg, struct class *c)
 static void
 print_stab(FILE *out, const struct sched_stab *stab)
 {
-	if (!stab->set)
+	if (stab == NULL)
 		return;
 	fprintf(out, " stab overhead %d mpu %u", stab->spec.overhead, stab->spec.mpu);
 	if (stab->spec.tsize != 0)
@@ -227,7 +227,7 @@ save_qdisc(struct tc_save *ts, const struct qdisc *q)
 	else
 		fputs(" root", out);
 	fprintf(out, " handle %x:", q->handle >> 16);
-	print_stab(out, &q->stab);
+	print_stab(out, q->stab);
 	print_estimator(out, sched_estimator_spec(q->estimator));
 	fprintf(out, " %s", q->ops->kind);
 	if (codec->save != NULL) {

@@ -147,7 +147,6 @@ class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 	c->parent = parent;
 	c->classid = classid;
 	c->slot = slot;
-	c->serial = tree->serial++;
 	return c;
 }
 

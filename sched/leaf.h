@@ -36,15 +36,11 @@ leaf_find(const struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct clas
 	const struct sched_tree *tree = q->tree;
 
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t leaf = pkt_of(pkts[i])->leaf;
-
-		found[i] = NULL;
-		if (likely(leaf != PKT_LEAF_NONE)) {
-			found[i] = tree_class_at(tree, leaf);
+		found[i] = tree_named_class(tree, pkts[i]);
+		if (likely(found[i] != NULL))
 			class_prefetch(found[i]);
-		}
 	}
-	for (uint16_t i = 0; unlikely(tree->leaves_elsewhere != 0) && i < n; i++) {
+	for (uint16_t i = 0; unlikely(q->class_table->leaves_elsewhere != 0) && i < n; i++) {
 		if (found[i] != NULL)
 			leaf_prefetch(found[i]);
 	}

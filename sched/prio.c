@@ -125,11 +125,14 @@ sort(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct sorted *sorted)
 	uint32_t bands = 0;
 
 	/* Its own classes are few, and near; those below them may be thousands. */
-	if (tree->nested != 0)
-		leaf_find(q, pkts, n, found);
+	for (uint16_t i = 0; i < n; i++) {
+		found[i] = tree_named_class(tree, pkts[i]);
+		if (likely(found[i] != NULL))
+			rte_prefetch0(&found[i]->qdisc);
+	}
 	memset(sorted->counts, 0, sizeof(sorted->counts));
 	for (uint16_t i = 0; i < n; i++) {
-		const struct class *c = tree_class_of(tree, q, pkts[i]);
+		const struct class *c = tree_class_above(q, found[i]);
 
 		if (unlikely(c == NULL)) {
 			qdisc_drop(q, pkts[i], DROP_UNCLASSIFIED);

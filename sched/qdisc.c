@@ -143,19 +143,22 @@ qdisc_unlist(struct qdisc *q)
 
 /* ---- making */
 
+/* With its data behind it; *copy is NULL where none is set. */
 static int
-copy_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err)
+copy_stab(struct sched_stab **copy, const struct sched_stab *stab, struct error *err)
 {
 	size_t bytes = stab->spec.tsize * sizeof(*stab->data);
 
-	q->stab = *stab;
-	q->stab.data = NULL;
-	if (bytes == 0)
+	*copy = NULL;
+	if (!stab->set)
 		return 0;
-	q->stab.data = malloc(bytes);
-	if (q->stab.data == NULL)
+	*copy = malloc(sizeof(**copy) + bytes);
+	if (*copy == NULL)
 		return error_set(err, ENOMEM, "out of memory for a size table");
-	memcpy(q->stab.data, stab->data, bytes);
+	**copy = *stab;
+	(*copy)->data = (uint16_t *)(*copy + 1);
+	if (bytes != 0)
+		memcpy((*copy)->data, stab->data, bytes);
 	return 0;
 }
 
@@ -172,7 +175,8 @@ alloc_memory(struct sched_tree *tree, struct class *parent, const struct qdisc_o
 	size_t bytes = qdisc_bytes(ops);
 
 	if (parent == NULL || parent->room_taken || bytes > CLASS_ROOM) {
-		tree->leaves_elsewhere += parent != NULL;
+		if (parent != NULL)
+			parent->qdisc->class_table->leaves_elsewhere++;
 		return arena_alloc(&tree->arena, bytes);
 	}
 	parent->room_taken = true;
@@ -195,7 +199,8 @@ free_memory(struct qdisc *q)
 		q->parent->room_taken = false;
 		return;
 	}
-	q->tree->leaves_elsewhere -= q->parent != NULL;
+	if (q->parent != NULL)
+		q->parent->qdisc->class_table->leaves_elsewhere--;
 	/* Who was at a class of it, by the slot of a packet that is held, goes on to the class above it. */
 	if (q->ops->classes != NULL)
 		rcu_defer(q->tree->host.rcu, free_elsewhere, q);
@@ -240,7 +245,6 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		return NULL;
 	}
 	q->handle = handle;
-	q->serial = tree->serial++;
 	if (ops->classes != NULL) {
 		if (ops->classes->at_owner && tree->at_owner++ == 0)
 			__atomic_store_n(&tree->stateful, true, __ATOMIC_RELAXED);
@@ -254,7 +258,7 @@ qdisc_create(struct sched_tree *tree, struct class *parent, const char *kind, co
 		if (parent != NULL && qdisc_classifies(q))
 			__atomic_store_n(&tree->nested, tree->nested + 1, __ATOMIC_RELAXED);
 	}
-	if (stab != NULL && stab->set && copy_stab(q, stab, err) != 0) {
+	if (stab != NULL && copy_stab(&q->stab, stab, err) != 0) {
 		qdisc_free(q);
 		return NULL;
 	}
@@ -311,7 +315,7 @@ qdisc_free(struct qdisc *q)
 		chain_destroy(q->chain);
 	}
 	unlist(q);
-	free(q->stab.data);
+	free(q->stab);
 	if (q->ahead != NULL)
 		arena_free(&q->tree->arena, q->ahead, sizeof(*q->ahead));
 	free_memory(q);
@@ -321,7 +325,7 @@ qdisc_free(struct qdisc *q)
 void
 qdisc_set_sizes(struct qdisc *q, const struct sched_stab *inherited)
 {
-	q->sizes = q->stab.set ? &q->stab : inherited;
+	q->sizes = q->stab != NULL ? q->stab : inherited;
 	q->plain = q->ops->plain_fifo && q->sizes == NULL && q->tree->host.observer == NULL;
 	for (struct class *c = q->class_table == NULL ? NULL : q->class_table->first; c != NULL; c = c->next) {
 		if (c->leaf != NULL)
@@ -492,30 +496,29 @@ sched_qdisc_change(struct qdisc *q, const void *conf, struct error *err)
 	return sched_run_change(&change);
 }
 
-/* (owner) The new table is in `argument`, and the old one's data is handed back in its place. */
+/* (owner) The new table is in `argument`, and the old one is handed back in its place. */
 static void
 swap_stab(struct sched_change *change)
 {
 	struct qdisc *q = change->object;
-	struct sched_stab *fresh = change->argument, old = q->stab;
+	struct sched_stab **fresh = change->argument;
 
-	q->stab = *fresh;
-	*fresh = old;
+	RTE_SWAP(q->stab, *fresh);
 	qdisc_set_sizes(q, q->parent == NULL ? NULL : q->parent->qdisc->sizes);
 }
 
 int
 sched_qdisc_set_stab(struct qdisc *q, const struct sched_stab *stab, struct error *err)
 {
-	struct qdisc copy = { 0 };
+	struct sched_stab *copy;
 	int rc = copy_stab(&copy, stab, err);
-	struct sched_change change = { .tree = q->tree, .fn = swap_stab, .object = q, .argument = &copy.stab };
+	struct sched_change change = { .tree = q->tree, .fn = swap_stab, .object = q, .argument = &copy };
 
 	if (rc != 0)
 		return rc;
 	sched_run_change(&change);
 	rcu_synchronize(q->tree->host.rcu);
-	free(copy.stab.data);
+	free(copy);
 	return 0;
 }
 

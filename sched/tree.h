@@ -17,9 +17,9 @@
  * Each class has room in front of it for a leaf qdisc of the size of a FIFO: what is needed together stands together,
  * and can be fetched ahead by the class's address alone.
  *
- *   | room: cold 192 B | qdisc's line, its state ... | struct class: cold 128 B | class's line, its state ...
+ *   | room: cold 128 B | qdisc's line, its state ... | struct class: cold 64 B | class's line, its state ...
  */
-#define CLASS_ROOM ((size_t)384)
+#define CLASS_ROOM ((size_t)256)
 
 static inline struct qdisc *
 class_room(const struct class *c)
@@ -46,8 +46,9 @@ struct class_page {
 
 struct class_table {
 	struct class_page *pages[256];
-	struct class *first, *last; /* by serial */
+	struct class *first, *last; /* as they were made */
 	uint32_t count;
+	uint32_t leaves_elsewhere; /* leaf qdiscs that are not in the room of their class */
 	struct class *flushing; /* where a flush goes on; NULL: at the first */
 };
 
@@ -100,13 +101,11 @@ struct sched_tree {
 	struct class_blocks *class_blocks; /* pkt.leaf -> class */
 	struct pkt_pool pool;
 	struct arena arena; /* of control: qdiscs, and what they and classes allocate */
-	uint32_t leaves_elsewhere; /* not in the room of their class */
 	struct pkt_queue moved; /* packets between two places */
 	struct class *retired_classes; /* unlinked by the owner, to be freed by control */
 	struct qdisc *retired_qdiscs;
-	struct qdisc *listed, *listed_last; /* all qdiscs by serial */
+	struct qdisc *listed, *listed_last; /* all qdiscs, as they were made */
 	struct tree_chain *chains;
-	uint64_t serial;
 	uint64_t random;
 	const struct qdisc_ops *default_root;
 	uint64_t estimate_due; /* when the next sample is due (tree_estimate) */
@@ -164,12 +163,20 @@ tree_class_at(const struct sched_tree *tree, uint32_t leaf)
 	return (struct class *)(class_blocks_at(blocks, leaf) + CLASS_ROOM);
 }
 
+/* What the packet names, be it gone or not; NULL: nothing. */
+static inline struct class *
+tree_named_class(const struct sched_tree *tree, const struct rte_mbuf *m)
+{
+	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
+
+	return leaf == PKT_LEAF_NONE ? NULL : tree_class_at(tree, leaf);
+}
+
 /* NULL: none, or it is gone. */
 static inline struct class *
 tree_leaf_of(const struct sched_tree *tree, const struct rte_mbuf *m)
 {
-	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
-	struct class *c = leaf == PKT_LEAF_NONE ? NULL : tree_class_at(tree, leaf);
+	struct class *c = tree_named_class(tree, m);
 
 	return c == NULL || c->qdisc == NULL ? NULL : c;
 }
@@ -192,9 +199,7 @@ tree_class_above(const struct qdisc *q, struct class *c)
 static inline struct class *
 tree_class_of(const struct sched_tree *tree, const struct qdisc *q, const struct rte_mbuf *m)
 {
-	uint32_t leaf = pkt_of((struct rte_mbuf *)(uintptr_t)m)->leaf;
-
-	return leaf == PKT_LEAF_NONE ? NULL : tree_class_above(q, tree_class_at(tree, leaf));
+	return tree_class_above(q, tree_named_class(tree, m));
 }
 
 /* ---- account.c: what plain leaves of q have taken or given (sched/fifo.h), for q itself and all above it */

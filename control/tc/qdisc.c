@@ -83,10 +83,10 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 	q->ops->get_conf(q, &conf);
 	codec->put(msgs, &conf);
 	nl_put_u8(msgs, TCA_HW_OFFLOAD, 0);
-	if (q->stab.set) {
+	if (q->stab != NULL) {
 		size_t nest = nl_nest_start(msgs, TCA_STAB);
 
-		nl_put(msgs, TCA_STAB_BASE, &q->stab.spec, sizeof(q->stab.spec));
+		nl_put(msgs, TCA_STAB_BASE, &q->stab->spec, sizeof(q->stab->spec));
 		nl_nest_end(msgs, nest);
 	}
 	qdisc_get_stats(q, &stats);
@@ -522,7 +522,7 @@ change(struct qdisc_request *r, struct error *err)
 		else
 			rc = sched_qdisc_change(r->q, given, err);
 	}
-	if (rc == 0 && (stab.set || r->q->stab.set)) /* a change without one takes it away */
+	if (rc == 0 && (stab.set || r->q->stab != NULL)) /* a change without one takes it away */
 		rc = sched_qdisc_set_stab(r->q, &stab, err);
 	if (rc == 0 && r->rate_given)
 		rc = sched_qdisc_estimate(r->q, &r->rate, err);

@@ -367,9 +367,8 @@ struct qdisc {
 	uint64_t *drops; /* DROP__COUNT of them, elsewhere: so that thousands of qdiscs stand close together */
 	uint32_t handle; /* major << 16; 0: made by its parent, not listed */
 	uint32_t place; /* the classid under which it was asked for, as dumps name it; 0: its parent's */
-	uint64_t serial; /* order of creation in the tree: dumps keep it */
 	struct chain *chain; /* NULL: no filters yet */
-	struct sched_stab stab;
+	struct sched_stab *stab; /* its own size table; NULL: none */
 	struct class_table *class_table; /* core's: classes by minor */
 	/*
 	 * What leaves before all that the discipline has: the packet that a peek took through dequeue, and those that a
@@ -377,7 +376,7 @@ struct qdisc {
 	 */
 	struct rte_mbuf *held;
 	struct pkt_queue *ahead; /* NULL where classes come with the discipline */
-	struct qdisc *next_listed; /* core's: all of the tree by serial */
+	struct qdisc *next_listed; /* core's: all of the tree, as they were made */
 	struct estimator *estimator; /* NULL: none */
 	/* for calls */
 	const struct qdisc_ops *ops;
@@ -397,12 +396,11 @@ struct qdisc {
 struct class
 {
 	/* cold */
-	uint32_t children; /* classes that have it as parent */
-	uint64_t serial;
-	struct class *next; /* core's: all of the qdisc by serial */
+	struct class *next; /* core's: all of the qdisc, as they were made */
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	struct estimator *estimator; /* NULL: none */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
+	uint32_t children; /* classes that have it as parent */
 	uint32_t classid;
 	uint32_t slot; /* in the tree: pkt.leaf */
 	bool room_taken; /* core's: its leaf stands in the room before the class, see tree.h */
