@@ -300,12 +300,13 @@ find_chain_0(struct group_list *list)
 
 /*
  * The group array without `removed` groups from [at] on, or with `added` before [at]; -ENOMEM when memory is out. An
- * empty one is NULL. The one before is the caller's to free, by rcu.
+ * empty one is NULL.
  */
 static int
-publish_groups(struct chain *chain, uint32_t at, uint32_t removed, struct filter_group *added)
+make_groups(
+	const struct chain *chain, uint32_t at, uint32_t removed, struct filter_group *added, struct group_list **made)
 {
-	struct group_list *old = chain->groups;
+	const struct group_list *old = chain->groups;
 	uint32_t old_n = old != NULL ? old->n : 0;
 	uint32_t n = old_n - removed + (added != NULL);
 	struct group_list *list = NULL;
@@ -325,8 +326,20 @@ publish_groups(struct chain *chain, uint32_t at, uint32_t removed, struct filter
 			list->groups[to++] = old->groups[from];
 		find_chain_0(list);
 	}
-	store_release(&chain->groups, list);
+	*made = list;
 	return 0;
+}
+
+/* The list before it is the caller's to free, by rcu. */
+static int
+publish_groups(struct chain *chain, uint32_t at, uint32_t removed, struct filter_group *added)
+{
+	struct group_list *list;
+	int rc = make_groups(chain, at, removed, added, &list);
+
+	if (rc == 0)
+		store_release(&chain->groups, list);
+	return rc;
 }
 
 static void
@@ -560,16 +573,15 @@ chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16_t f
 
 typedef void gone_fn(void *arg, const struct filter_info *info);
 
-/* n groups of one index, from [at] on: all, or when memory is out none. */
-static int
-delete_groups(struct chain *chain, uint32_t at, uint32_t n, gone_fn *gone, void *arg, struct error *err)
+/* n groups of one index, from [at] on, go: `list` is without them. */
+static void
+drop_groups(struct chain *chain, uint32_t at, uint32_t n, struct group_list *list, gone_fn *gone, void *arg)
 {
 	struct group_list *old = chain->groups;
 	struct filter_group **groups = &old->groups[at];
 	uint32_t index = groups[0]->index;
 
-	if (publish_groups(chain, at, n, NULL) != 0)
-		return error_code(err, ENOMEM);
+	store_release(&chain->groups, list);
 	for (uint32_t i = 0; i < n; i++) {
 		struct filter_info info;
 
@@ -580,6 +592,17 @@ delete_groups(struct chain *chain, uint32_t at, uint32_t n, gone_fn *gone, void 
 	}
 	rcu_defer(chain->rcu, free, old);
 	drop_index_if_unused(chain, index);
+}
+
+/* The same; all, or when memory is out none. */
+static int
+delete_groups(struct chain *chain, uint32_t at, uint32_t n, gone_fn *gone, void *arg, struct error *err)
+{
+	struct group_list *list;
+
+	if (make_groups(chain, at, n, NULL, &list) != 0)
+		return error_code(err, ENOMEM);
+	drop_groups(chain, at, n, list, gone, arg);
 	return 0;
 }
 
@@ -676,6 +699,7 @@ delete_one(struct chain *chain, uint32_t at, uint32_t handle, gone_fn *gone, voi
 {
 	struct filter_group *group = chain->groups->groups[at];
 	void *filter = group->ops->find(group, handle);
+	struct group_list *without;
 	struct filter_info info;
 	bool last = false;
 	int rc;
@@ -687,12 +711,17 @@ delete_one(struct chain *chain, uint32_t at, uint32_t handle, gone_fn *gone, voi
 		if (rc != 0)
 			return rc;
 	}
+	/* Made before, so that nothing can fail behind the removal. */
+	if (make_groups(chain, at, 1, NULL, &without) != 0)
+		return error_code(err, ENOMEM);
 	describe(group, handle, filter, &info);
 	if (gone != NULL)
 		gone(arg, &info);
 	rc = group->ops->remove(group, filter, &last, err);
 	if (rc == 0 && last)
-		rc = delete_groups(chain, at, 1, NULL, NULL, err);
+		drop_groups(chain, at, 1, without, NULL, NULL);
+	else
+		free(without);
 	return rc;
 }
 

@@ -432,7 +432,9 @@ sched_root(const struct sched_tree *tree)
 bool
 sched_can_bypass(const struct sched_tree *tree)
 {
-	return tree->root != NULL && tree->root->ops->bypass && tree->root->backlog_pkts == 0;
+	const struct qdisc *root = tree->root;
+
+	return root != NULL && root->ops->bypass && root->backlog_pkts == 0 && !tree->root_is_leftover;
 }
 
 void

@@ -145,7 +145,7 @@ int chain_filter_add(struct chain *chain, const struct filter_spec *spec, uint16
 	struct error *err);
 /*
  * One filter (handle given), a whole group (preference, no handle) or, preference 0, the whole of spec->chain. `gone`
- * (may be NULL) is told of each before it goes.
+ * (may be NULL) is told of each before it goes: of what stays, too, where the deletion then fails.
  */
 int chain_filter_delete(struct chain *chain, const struct filter_spec *spec,
 	void (*gone)(void *arg, const struct filter_info *info), void *arg, struct error *err);

@@ -111,8 +111,8 @@ uint64_t sched_next_event(const struct sched_tree *tree, uint64_t now);
 uint32_t sched_backlog(const struct sched_tree *tree); /* packets */
 bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
 /*
- * True where a packet may go straight to the device while the tree is empty: the root is a FIFO kind. The caller then
- * counts it by sched_bypassed; `bytes` are those of all n frames.
+ * True where a packet may go straight to the device while the tree is empty: the root is a FIFO kind, and there is one.
+ * The caller then counts it by sched_bypassed; `bytes` are those of all n frames.
  */
 bool sched_can_bypass(const struct sched_tree *tree);
 void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now);

@@ -66,11 +66,35 @@ deletes_a_chain_whole_or_not_at_all(void **state)
 	assert_int_equal(class_of_mark(chain, 1), CLASSID(1, 1));
 }
 
+/* The last one of its group takes the group along, for which a list without it is needed: then the filter stays as well. */
+static void
+deletes_a_filter_with_its_group_or_not_at_all(void **state)
+{
+	const struct filter_spec spec = { 1, htons(ETH_P_IP), 1, "fw", NULL, 0, 0 };
+	unsigned int before = 0, after = 0, gone = 0;
+
+	assert_int_equal(add_in_chain(0, 1), 0);
+	assert_int_equal(add_in_chain(0, 2), 0);
+	chain_walk(chain, count, &before);
+	out_of_memory = true;
+	assert_int_equal(chain_filter_delete(chain, &spec, count_gone, &gone, &err), -ENOMEM);
+	out_of_memory = false;
+	chain_walk(chain, count, &after);
+	assert_int_equal(after, before);
+	assert_int_equal(gone, 0);
+	assert_int_equal(chain_filter_delete(chain, &spec, count_gone, &gone, &err), 0);
+	assert_int_equal(gone, 1);
+	after = 0;
+	chain_walk(chain, count, &after);
+	assert_int_equal(after, before - 2); /* the group and its filter */
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(deletes_a_chain_whole_or_not_at_all, start, end),
+		cmocka_unit_test_setup_teardown(deletes_a_filter_with_its_group_or_not_at_all, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

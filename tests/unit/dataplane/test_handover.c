@@ -91,17 +91,17 @@ add_null(struct router *router, const char *name, const char *devargs, unsigned 
 }
 
 static struct way
-make_way(void)
+make_way_by(const char *devargs, unsigned int worker)
 {
 	struct way way = { .router = make_router(false, 2) };
 	struct error err;
 
 	way.in = add_null(way.router, "eth0", "net_null0,no-rx=1", 0, "10.0.0.1");
-	way.out = add_null(way.router, "eth1", "net_null1,no-rx=1", 1, "10.0.1.1");
+	way.out = add_null(way.router, "eth1", devargs, worker, "10.0.1.1");
 	way.giver = way.router->workers[0];
-	way.owner = way.router->workers[1];
+	way.owner = way.router->workers[worker];
 	assert_int_equal(way.in->owner, 0);
-	assert_int_equal(way.out->owner, 1);
+	assert_int_equal(way.out->owner, worker);
 	struct neighbour_spec spec = { .ifindex = way.out->ifindex,
 		.family = AF_INET,
 		.has_lladdr = true,
@@ -120,6 +120,12 @@ make_way(void)
 	ok(router_neighbour_set(way.router, &spec, CHANGE_CREATE | CHANGE_REPLACE, &err), &err);
 	ok(rib_route_add(router_rib(way.router), &route, CHANGE_CREATE, &err), &err);
 	return way;
+}
+
+static struct way
+make_way(void)
+{
+	return make_way_by("net_null1,no-rx=1", 1);
 }
 
 /* The giver receives a burst of packets with this TOS. */
@@ -336,6 +342,35 @@ a_port_that_goes_while_they_are_on_the_way_drops_them(void **state)
 	end(&way);
 }
 
+/* Its root was deleted and nothing takes its place: what the device refuses is dropped, whoever reads it. */
+static void
+a_port_without_queue_holds_nothing(void **state)
+{
+	const struct qdisc_spec spec = { .parent = TC_H_ROOT, .handle = 1 << 16, .kind = "pfifo" };
+	const unsigned int bursts = 1100 / FRAMES; /* the device's ring has room for 1023 packets */
+	struct way way = make_way_by("net_ring0", 0);
+	struct rte_mbuf *pkts[FRAMES];
+	struct router_totals t;
+	struct error err;
+	uint16_t n;
+
+	ok(sched_set_default_root(way.out->tree, NULL, &err), &err);
+	ok(sched_qdisc_add(way.out->tree, &spec, NULL, &err), &err);
+	receive(&way, 0);
+	receive(&way, 0);
+	ok(sched_qdisc_delete(sched_root(way.out->tree), &err), &err);
+	assert_null(sched_root(way.out->tree));
+	for (unsigned int i = 2; i < bursts; i++)
+		receive(&way, 0);
+	t = balanced_totals(way.router);
+	assert_int_equal(t.sent, 1023);
+	assert_int_equal(t.drops[DROP_QUEUE_FULL], bursts * FRAMES - 1023);
+	assert_int_equal(t.queued, 0);
+	while ((n = way.out->ops->receive(way.out, 0, pkts, FRAMES)) != 0)
+		rte_pktmbuf_free_bulk(pkts, n);
+	end(&way);
+}
+
 int
 main(void)
 {
@@ -346,6 +381,7 @@ main(void)
 		cmocka_unit_test(a_queue_that_forms_while_they_are_on_the_way_reads_it),
 		cmocka_unit_test(a_filter_on_the_way_out_reads_it),
 		cmocka_unit_test(a_port_that_goes_while_they_are_on_the_way_drops_them),
+		cmocka_unit_test(a_port_without_queue_holds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
