@@ -24,7 +24,7 @@
 
 #define GRED_FLAGS        (TC_RED_ECN | TC_RED_HARDDROP)
 #define GRED_PRIO_DEFAULT 8
-#define GRED_NO_QUEUE     0xff /* in a packet's scratch: of no virtual queue */
+#define GRED_NO_QUEUE     0xff /* of no virtual queue */
 #define SHARED_LOG        24 /* the shared average is kept in units of 2^-24 bytes, whatever the weights */
 
 struct gred_queue {
@@ -37,7 +37,7 @@ struct gred_queue {
 };
 
 struct gred {
-	struct pkt_queue fifo;
+	struct pkt_queue fifo; /* each packet stamped with its virtual queue: it is far when it leaves */
 	uint64_t limit_bytes;
 	uint16_t configured; /* bit i: queue i is */
 	uint8_t queues_count, default_queue;
@@ -50,12 +50,6 @@ struct gred {
 };
 
 /* ---- data path */
-
-static inline uint8_t *
-queue_of_packet(struct rte_mbuf *m)
-{
-	return pkt_of(m)->scratch;
-}
 
 static inline unsigned int
 find_queue(const struct gred *g, struct rte_mbuf *m)
@@ -204,11 +198,10 @@ gred_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		if (!admit(q, g, at, m, q->backlog_bytes + sum, now))
 			continue;
 		bytes = qdisc_count_bytes(q, m);
-		if (unlikely(!pkt_queue_push(&g->fifo, m, bytes))) {
+		if (unlikely(!pkt_queue_push_stamped(&g->fifo, m, bytes, at))) {
 			qdisc_drop(q, m, DROP_NO_BUFFER);
 			continue;
 		}
-		*queue_of_packet(m) = (uint8_t)at;
 		if (at != GRED_NO_QUEUE)
 			g->queues[at].backlog_bytes += bytes;
 		g->touched_ns = now;
@@ -219,13 +212,19 @@ gred_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	return queued;
 }
 
-static void
-leave_queue(struct gred *g, struct rte_mbuf *m)
+/* The first packet, which there must be, and its virtual queue; NULL: it has none. */
+static inline struct rte_mbuf *
+take_first(struct gred *g, struct gred_queue **queue, uint64_t *bytes)
 {
-	uint8_t at = *queue_of_packet(m);
+	struct pkt_entry first = *pkt_queue_first(&g->fifo);
 
-	if (at != GRED_NO_QUEUE)
-		g->queues[at].backlog_bytes -= pkt_queued_bytes(m);
+	*queue = NULL;
+	*bytes += first.bytes;
+	if (first.stamp != GRED_NO_QUEUE) {
+		*queue = &g->queues[first.stamp];
+		(*queue)->backlog_bytes -= first.bytes;
+	}
+	return pkt_queue_pop(&g->fifo);
 }
 
 static uint16_t
@@ -233,14 +232,14 @@ gred_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct gred *g = qdisc_priv(q);
 	uint64_t bytes = 0;
-	uint16_t got = pkt_queue_pop_burst(&g->fifo, pkts, n, &bytes);
+	uint16_t got;
 
-	for (uint16_t i = 0; i < got; i++)
-		rte_prefetch0(pkt_of(pkts[i]));
-	for (uint16_t i = 0; i < got; i++) {
-		leave_queue(g, pkts[i]);
-		if (*queue_of_packet(pkts[i]) != GRED_NO_QUEUE)
-			g->queues[*queue_of_packet(pkts[i])].touched_ns = now;
+	for (got = 0; got < n && g->fifo.count != 0; got++) {
+		struct gred_queue *queue;
+
+		pkts[got] = take_first(g, &queue, &bytes);
+		if (queue != NULL)
+			queue->touched_ns = now;
 	}
 	if (got != 0)
 		g->touched_ns = now;
@@ -268,10 +267,15 @@ static uint16_t
 gred_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct gred *g = qdisc_priv(q);
-	uint16_t got = pkt_queue_flush(&g->fifo, q, pkts, n);
+	uint64_t bytes = 0;
+	uint16_t got;
 
-	for (uint16_t i = 0; i < got; i++)
-		leave_queue(g, pkts[i]);
+	for (got = 0; got < n && g->fifo.count != 0; got++) {
+		struct gred_queue *queue;
+
+		pkts[got] = take_first(g, &queue, &bytes);
+		qdisc_unqueued(q, pkts[got]);
+	}
 	return got;
 }
 
