@@ -118,7 +118,7 @@ average_on_arrival(const struct qdisc *q, struct gred *g, struct gred_queue *que
 	return red_average_bytes(&queue->average, &queue->curve) + (g->grio ? averages_before(g, queue) : 0);
 }
 
-/* Returns whether the average says that m is to be dropped. */
+/* Returns whether the average, of min at least, says that m is to be dropped. */
 static bool
 refuse(struct qdisc *q, const struct gred *g, struct gred_queue *queue, struct rte_mbuf *m, uint64_t average)
 {
@@ -158,7 +158,9 @@ admit_to_queue(
 	queue->touched_ns = now;
 	queue->stats.packets++;
 	queue->stats.bytes += bytes;
-	if (refuse(q, g, queue, m, average)) {
+	if (likely(average < queue->curve.min_bytes)) {
+		queue->average.count = RED_BELOW;
+	} else if (refuse(q, g, queue, m, average)) {
 		qdisc_drop(q, m, DROP_EARLY);
 		return false;
 	}
@@ -173,8 +175,6 @@ admit_to_queue(
 static bool
 admit(struct qdisc *q, struct gred *g, unsigned int i, struct rte_mbuf *m, uint64_t waiting, uint64_t now)
 {
-	if (qdisc_moving(q))
-		return true;
 	if (i != GRED_NO_QUEUE)
 		return admit_to_queue(q, g, &g->queues[i], m, waiting, now);
 	if (waiting + pkt_bytes(q, m) <= g->limit_bytes)
@@ -187,6 +187,7 @@ static uint16_t
 gred_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct gred *g = qdisc_priv(q);
+	bool moving = qdisc_moving(q);
 	uint16_t queued = 0;
 	uint64_t sum = 0;
 
@@ -195,7 +196,7 @@ gred_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		unsigned int at = find_queue(g, m);
 		uint32_t bytes;
 
-		if (!admit(q, g, at, m, q->backlog_bytes + sum, now))
+		if (!moving && !admit(q, g, at, m, q->backlog_bytes + sum, now))
 			continue;
 		bytes = qdisc_count_bytes(q, m);
 		if (unlikely(!pkt_queue_push_stamped(&g->fifo, m, bytes, at))) {

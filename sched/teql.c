@@ -18,20 +18,28 @@ static uint16_t
 teql_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct teql *t = qdisc_priv(q);
-	uint32_t limit = qdisc_tx_queue_len(q);
+	uint32_t limit = qdisc_moving(q) ? UINT32_MAX : qdisc_tx_queue_len(q);
 	uint16_t queued = 0;
+	uint64_t bytes = 0;
 
 	(void)now;
 	for (uint16_t i = 0; i < n; i++) {
-		if (q->backlog_pkts >= limit && !qdisc_moving(q)) {
-			qdisc_drop(q, pkts[i], DROP_QUEUE_FULL);
-		} else if (unlikely(!pkt_queue_push(&t->queue, pkts[i], pkt_bytes(q, pkts[i])))) {
-			qdisc_drop(q, pkts[i], DROP_NO_BUFFER);
-		} else {
-			qdisc_queued(q, pkts[i]);
-			queued++;
+		struct rte_mbuf *m = pkts[i];
+		uint32_t counted;
+
+		if (unlikely(q->backlog_pkts + queued >= limit)) {
+			qdisc_drop(q, m, DROP_QUEUE_FULL);
+			continue;
 		}
+		counted = qdisc_count_bytes(q, m);
+		if (unlikely(!pkt_queue_push(&t->queue, m, counted))) {
+			qdisc_drop(q, m, DROP_NO_BUFFER);
+			continue;
+		}
+		bytes += counted;
+		pkts[queued++] = m;
 	}
+	qdisc_queued_burst(q, pkts, queued, bytes);
 	return queued;
 }
 
@@ -39,10 +47,10 @@ static uint16_t
 teql_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct teql *t = qdisc_priv(q);
-	uint16_t got = 0;
+	uint64_t bytes = 0;
+	uint16_t got = pkt_queue_pop_burst(&t->queue, pkts, n, &bytes);
 
-	while (got < n && (pkts[got] = pkt_queue_pop(&t->queue)) != NULL)
-		qdisc_left(q, pkts[got++], now);
+	qdisc_left_burst(q, pkts, got, bytes, now);
 	return got;
 }
 
@@ -59,11 +67,8 @@ static uint16_t
 teql_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct teql *t = qdisc_priv(q);
-	uint16_t got = 0;
 
-	while (got < n && (pkts[got] = pkt_queue_pop(&t->queue)) != NULL)
-		qdisc_unqueued(q, pkts[got++]);
-	return got;
+	return pkt_queue_flush(&t->queue, q, pkts, n);
 }
 
 static uint64_t
