@@ -17,6 +17,7 @@
 #include "tree.h"
 
 #define EARLY_MAX     (1u << 22) /* packets that may wait before the line's last one: more than there are buffers */
+#define LONG_AFTER    UINT32_MAX /* ns */
 #define BYTES_MAX     (INT64_C(1) << 24) /* of a packet on the line, and of a cell */
 #define CELL_SHIFT    48
 #define TOKENS_OF_NS  (INT64_C(1) << TOKENS_SHIFT)
@@ -24,6 +25,7 @@
 
 /* ---- what waits */
 
+/* Where a packet's due time is whose stamp in the line does not say how long after the one before that is. */
 static inline uint64_t *
 due_of(struct rte_mbuf *m)
 {
@@ -40,41 +42,67 @@ first_due(const struct netem_waiting *w)
 	return heap_empty(&w->early) ? due : RTE_MIN(due, heap_first(&w->early)->key);
 }
 
+/* A packet's address and above its 48 bits, which is all that a process has, what it counts; 0: it says so itself. */
+static inline void *
+early_item(struct rte_mbuf *m, uint32_t bytes)
+{
+	return (void *)((bytes <= UINT16_MAX ? (uintptr_t)bytes << 48 : 0) | (uintptr_t)m);
+}
+
 /* False when memory is out: m is still the caller's. */
 static bool
 wait_until(struct netem_waiting *w, struct rte_mbuf *m, uint32_t bytes, uint64_t due)
 {
-	if (w->line.count != 0 && due < w->last_due) {
-		if (likely(w->early.end < w->early.size)) {
-			heap_push(&w->early, due, m);
-			return true;
+	uint64_t after = 0;
+
+	if (w->line.count != 0) {
+		if (due < w->last_due) {
+			if (likely(w->early.end < w->early.size)) {
+				heap_push(&w->early, due, early_item(m, bytes));
+				return true;
+			}
+			due = w->last_due;
 		}
-		due = w->last_due;
+		after = RTE_MIN(due - w->last_due, (uint64_t)LONG_AFTER);
 	}
-	if (unlikely(!pkt_queue_push(&w->line, m, bytes)))
+	if (unlikely(!pkt_queue_push_stamped(&w->line, m, bytes, (uint32_t)after)))
 		return false;
-	*due_of(m) = w->last_due = due;
+	if (unlikely(after == LONG_AFTER))
+		*due_of(m) = due;
+	w->last_due = due;
 	if (w->line.count == 1)
 		w->line_due = due;
 	return true;
 }
 
-/* Something waits. */
-static struct rte_mbuf *
-take_first(struct netem_waiting *w)
+static inline struct rte_mbuf *
+take_early(struct netem_waiting *w, uint32_t *bytes)
 {
+	uintptr_t item = (uintptr_t)heap_first(&w->early)->item;
+	struct rte_mbuf *m = (struct rte_mbuf *)(item & (UINT64_MAX >> 16));
+
+	heap_pop(&w->early);
+	*bytes = item >> 48 != 0 ? (uint32_t)(item >> 48) : pkt_queued_bytes(m);
+	return m;
+}
+
+/* Something waits. A packet has left the cache since it came: what it counts is known without it. */
+static struct rte_mbuf *
+take_first(struct netem_waiting *w, uint32_t *bytes)
+{
+	const struct pkt_entry *first;
 	struct rte_mbuf *m;
 
-	if (unlikely(w->moved.count != 0))
+	if (unlikely(w->moved.count != 0)) {
+		*bytes = pkt_queue_first(&w->moved)->bytes;
 		return pkt_queue_pop(&w->moved);
-	if (!heap_empty(&w->early) && (w->line.count == 0 || heap_first(&w->early)->key < w->line_due)) {
-		m = heap_first(&w->early)->item;
-		heap_pop(&w->early);
-		return m;
 	}
+	if (!heap_empty(&w->early) && (w->line.count == 0 || heap_first(&w->early)->key < w->line_due))
+		return take_early(w, bytes);
+	*bytes = pkt_queue_first(&w->line)->bytes;
 	m = pkt_queue_pop(&w->line);
-	if (w->line.count != 0)
-		w->line_due = *due_of(pkt_queue_first(&w->line)->m);
+	if ((first = pkt_queue_first(&w->line)) != NULL)
+		w->line_due = likely(first->stamp != LONG_AFTER) ? w->line_due + first->stamp : *due_of(first->m);
 	return m;
 }
 
@@ -257,12 +285,12 @@ take_ready(struct qdisc *q, struct netem *n, struct rte_mbuf **pkts, uint16_t co
 
 	while (got < count && ready_at(q, n) <= now) {
 		bool moved = n->waiting.moved.count != 0;
-		struct rte_mbuf *m = take_first(&n->waiting);
+		uint32_t counted;
 
-		*bytes += pkt_queued_bytes(m);
+		pkts[got++] = take_first(&n->waiting, &counted);
+		*bytes += counted;
 		if (has_slots(n) && !moved)
-			use_slot(q, n, pkt_queued_bytes(m), now);
-		pkts[got++] = m;
+			use_slot(q, n, counted, now);
 	}
 	return got;
 }
@@ -388,7 +416,9 @@ netem_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t count)
 	uint16_t got = inner == NULL || inner->backlog_pkts == 0 ? 0 : qdisc_flush(inner, pkts, count);
 
 	for (; got < count && first_due(&n->waiting) != SCHED_NEVER; got++) {
-		pkts[got] = take_first(&n->waiting);
+		uint32_t counted;
+
+		pkts[got] = take_first(&n->waiting, &counted);
 		qdisc_unqueued(q, pkts[got]);
 	}
 	return got;

@@ -29,7 +29,7 @@ struct netem_waiting {
 	 * network behind it. What is moved while there is one is there.
 	 */
 	struct pkt_queue moved;
-	struct pkt_queue line; /* each packet's due time is in its scratch */
+	struct pkt_queue line; /* each stamped with how long after the one before it is due */
 	uint64_t line_due, last_due; /* of the first and of the last in line */
 	struct min_heap early;
 };
