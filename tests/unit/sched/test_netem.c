@@ -26,6 +26,27 @@ each_packet_waits_as_long_and_none_overtakes(void **state)
 	bed_end();
 }
 
+/* Further apart than 2^32 ns is told otherwise than nearer. */
+static void
+packets_may_be_due_minutes_apart(void **state)
+{
+	static const uint64_t at[] = { 0, MS(4294), MS(4294) + (UINT64_C(1) << 32) - 2, MS(20000), MS(20000) + 1,
+		MS(600000) };
+
+	bed_make();
+	make_netem((struct netem_conf){ .latency_ns = MS(20) });
+	for (size_t i = 0; i < RTE_DIM(at); i++) {
+		bed.now = at[i];
+		offer(64);
+	}
+	bed.now = 0;
+	take_all(SCHED_NEVER - 1);
+	assert_int_equal(bed.taken_count, RTE_DIM(at));
+	for (size_t i = 0; i < RTE_DIM(at); i++)
+		assert_int_equal(bed.taken[i].time_ns, MS(20) + at[i]);
+	bed_end();
+}
+
 static void
 without_options_it_is_a_fifo_with_a_limit(void **state)
 {
@@ -128,20 +149,27 @@ packets_fill_cells(void **state)
 static void
 each_fifth_packet_overtakes(void **state)
 {
+	struct qdisc *q;
+
 	bed_make();
-	make_netem((struct netem_conf){
+	q = make_netem((struct netem_conf){
 		.latency_ns = MS(10), .gap = 5, .has_reorder = true, .reorder = { .probability = UINT32_MAX } });
 	for (uint32_t i = 0; i < 20; i++) {
 		bed.now = i * 1000;
 		offer(100);
 	}
+	/* More than 16 bits say: it overtakes, too. */
+	offer(100, 100, 100, 100, 70000);
 	bed.now = 0;
 	take_all(SCHED_NEVER - 1);
+	assert_int_equal(q->sent_bytes, 24 * 100 + 70000);
+	assert_int_equal(q->backlog_bytes, 0);
+	assert_int_equal(bed.taken[4].id, 24);
 	for (uint32_t i = 0; i < 4; i++) {
 		assert_int_equal(bed.taken[i].id, 4 + 5 * i);
 		assert_int_equal(bed.taken[i].time_ns, (4 + 5 * i) * 1000);
 	}
-	for (uint32_t i = 4; i < 20; i++)
+	for (uint32_t i = 5; i < 21; i++)
 		assert_int_equal(bed.taken[i].time_ns, MS(10) + bed.taken[i].id * 1000);
 	bed_end();
 }
@@ -342,6 +370,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_packet_waits_as_long_and_none_overtakes),
+		cmocka_unit_test(packets_may_be_due_minutes_apart),
 		cmocka_unit_test(without_options_it_is_a_fifo_with_a_limit),
 		cmocka_unit_test(the_rate_is_exact_from_8_kbit_to_40_gbit),
 		cmocka_unit_test(the_delay_runs_while_the_line_is_busy),
