@@ -3,9 +3,8 @@
  * Size tables: what a packet of n bytes costs on a link whose framing the frame does not show (tc-stab(8)).
  *
  * The man page's formula: the length plus overhead, at least mpu (which user space has built into the table), looked up
- * in steps of
- * 2^cell_log bytes; the entry, shifted left by size_log, is the packet's size. Above the table's end, which tc's tsize and mtu give,
- * whole tables are added up. Without a table (linklayer ethernet) only the overhead counts.
+ * in steps of 2^cell_log bytes; the entry, shifted left by size_log, is the packet's size. Above the table's end, which
+ * tc's tsize and mtu give, whole tables are added up. Without a table (linklayer ethernet) only the overhead counts.
  */
 #include <weir/sched.h>
 
