@@ -309,6 +309,20 @@ find_hook(const struct qdisc_request *r, struct error *err)
 	return 0;
 }
 
+/* Chains that several qdiscs share are not offered; where there are no hooks, Linux has none either. */
+static int
+refuse_blocks(const struct qdisc_request *r, struct error *err)
+{
+	bool ingress = r->req->attrs[TCA_INGRESS_BLOCK] != NULL;
+
+	if (!ingress && r->req->attrs[TCA_EGRESS_BLOCK] == NULL)
+		return 0;
+	if (r->hook)
+		return error_set(
+			err, EOPNOTSUPP, "shared blocks are not offered here; each port has filters of its own.");
+	return error_set(err, EOPNOTSUPP, "%s block sharing is not supported.", ingress ? "Ingress" : "Egress");
+}
+
 static int
 hook_new(struct qdisc_request *r, struct error *err)
 {
@@ -333,7 +347,7 @@ hook_new(struct qdisc_request *r, struct error *err)
 			       ? error_set(err, ENOENT, "Specified qdisc kind is unknown.")
 			       : error_set(
 					 err, EINVAL, "Specified parent ID is reserved for ingress and clsact Qdiscs.");
-	if ((rc = port_set_hook(r->port, r->kind, err)) != 0)
+	if ((rc = refuse_blocks(r, err)) != 0 || (rc = port_set_hook(r->port, r->kind, err)) != 0)
 		return rc;
 	if (r->rate_given && (rc = port_estimate_hook(r->port, &r->rate, err)) != 0) {
 		port_set_hook(r->port, NULL, NULL);
@@ -473,7 +487,7 @@ create_and_graft(struct qdisc_request *r, struct error *err)
 		return error_set(err, ENOENT, "Qdisc not found. To create specify NLM_F_CREATE flag.");
 	if (ops == NULL || qdisc_codec_find(r->kind) == NULL)
 		return error_set(err, ENOENT, "Specified qdisc kind is unknown.");
-	if ((rc = parse_options(r->req, ops, &conf, &given, err)) != 0 ||
+	if ((rc = refuse_blocks(r, err)) != 0 || (rc = parse_options(r->req, ops, &conf, &given, err)) != 0 ||
 		(rc = parse_stab(r->req->attrs[TCA_STAB], &stab, err)) != 0)
 		return rc;
 	farewell = note_deleted(r);

@@ -303,6 +303,8 @@ def requests():
             ('tc qdisc add dev wan parent 1:10 sfq limit 4294967295 quantum 4294967295', 'quantum'),
             ('tc qdisc add dev none root pfifo', 'none'),
             ('tc qdisc del dev wan parent 1:99', 'not found'),
+            ('tc qdisc add dev wan ingress_block 22 ingress', 'shared blocks'),
+            ('tc qdisc add dev wan parent 1:10 egress_block 22 sfq', 'block sharing'),
             ('tc filter add dev wan parent 7: protocol ip prio 1 u32 match ip dport 80 0xffff flowid 7:1', 'Parent'),
             ('tc filter add dev wan parent 20: protocol ip prio 1 u32 match ip dport 80 0xffff flowid 20:1', 'not classful'),
             ('tc filter add dev wan parent 1: protocol ip prio 65536 u32 match ip dport 80 0xffff flowid 1:10', 'priority'),
