@@ -424,6 +424,47 @@ one_bit_of_a_corrupted_packet_is_another_one(void **state)
 	bed_end();
 }
 
+/* A frame in three buffers of 64 bytes: each packet has one bit changed, and each byte has its turn. */
+static void
+frames_in_several_buffers_are_corrupted_anywhere(void **state)
+{
+	bool changed[3 * 64] = { false };
+	unsigned int places = 0;
+
+	bed_make();
+	make_netem((struct netem_conf){ .has_corrupt = true, .corrupt = { .probability = PERCENT(100) } });
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct rte_mbuf *m = packet(64, 1, 0, 0), *got;
+		uint8_t before[64];
+		unsigned int bits = 0;
+
+		memcpy(before, rte_pktmbuf_mtod(m, void *), sizeof(before));
+		for (unsigned int s = 1; s < 3; s++) {
+			struct rte_mbuf *segment = rte_pktmbuf_alloc(m->pool);
+
+			memcpy(rte_pktmbuf_append(segment, sizeof(before)), before, sizeof(before));
+			assert_int_equal(rte_pktmbuf_chain(m, segment), 0);
+		}
+		offer_packet(m);
+		assert_int_equal(sched_dequeue(bed.tree, &got, 1, 0), 1);
+		for (const struct rte_mbuf *segment = got; segment != NULL; segment = segment->next) {
+			for (unsigned int k = 0; k < sizeof(before); k++) {
+				uint8_t differs = before[k] ^ rte_pktmbuf_mtod(segment, uint8_t *)[k];
+
+				bits += (unsigned int)__builtin_popcount(differs);
+				changed[(segment == got ? 0 : segment->next != NULL ? 64 : 128) + k] |= differs != 0;
+			}
+		}
+		assert_int_equal(bits, 1);
+		rte_pktmbuf_free(got);
+		bed.sent++;
+	}
+	for (unsigned int k = 0; k < RTE_DIM(changed); k++)
+		places += changed[k];
+	assert_int_equal(places, RTE_DIM(changed));
+	bed_end();
+}
+
 static void
 the_asked_share_of_packets_overtakes(void **state)
 {
@@ -498,6 +539,7 @@ main(void)
 		cmocka_unit_test(copies_are_made_and_counted),
 		cmocka_unit_test(copies_are_lost_by_themselves),
 		cmocka_unit_test(one_bit_of_a_corrupted_packet_is_another_one),
+		cmocka_unit_test(frames_in_several_buffers_are_corrupted_anywhere),
 		cmocka_unit_test(the_asked_share_of_packets_overtakes),
 		cmocka_unit_test(the_same_seed_gives_the_same_network),
 		cmocka_unit_test(a_seed_of_its_own_starts_the_same_series),
