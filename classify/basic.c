@@ -4,8 +4,8 @@
  *
  * Most filters ask whether some fields of the packet have certain values, and do so of the same fields. Filters that
  * need the same fields to be equal to something have one shape, and are found by one probe of a hash table of the
- * values (tuple_space.h). What else a filter asks is tried on those that were found. A filter with nothing to hash is of the empty
- * shape, whose filters are a list.
+ * values (tuple_space.h). What else a filter asks is tried on those that were found. A filter with nothing to hash is
+ * of the empty shape, whose filters are a list.
  */
 #include <stddef.h>
 #include <stdlib.h>

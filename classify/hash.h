@@ -17,8 +17,8 @@ hash_word(uint64_t hash, uint64_t word)
 }
 
 /*
- * As that, with all of the product folded, for some cycles more: of an address in network order all bits but the highest
- * are the last to be multiplied into.
+ * As that, with all of the product folded, for some cycles more: of an address in network order all bits but the
+ * highest are the last to be multiplied into.
  */
 static inline uint64_t
 hash_word_folded(uint64_t hash, uint64_t word)

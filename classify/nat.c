@@ -87,8 +87,8 @@ is_icmp_error(uint8_t type)
 }
 
 /*
- * An error quotes a packet that went the other way: there the address is at the other end. Its header's checksum is kept
- * right, too, and so the message's own does not change: what the address adds, that takes away.
+ * An error quotes a packet that went the other way: there the address is at the other end. Its header's checksum is
+ * kept right, too, and so the message's own does not change: what the address adds, that takes away.
  */
 static bool
 translate_quoted(struct rte_mbuf *m, uint32_t transport, const struct nat_conf *conf)

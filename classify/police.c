@@ -2,9 +2,9 @@
 /*
  * police: token buckets that several workers may share, as at an ingress hook.
  *
- * A bucket is one word, the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371, annex A): the time
- * at which it will be full again. A packet conforms if what it costs does not move that further ahead of now than the
- * bucket is deep. The word is changed by compare and swap, so that two workers never take the same tokens.
+ * A bucket is one word, the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371, annex A): the
+ * time at which it will be full again. A packet conforms if what it costs does not move that further ahead of now than
+ * the bucket is deep. The word is changed by compare and swap, so that two workers never take the same tokens.
  */
 #include <stdlib.h>
 
@@ -13,8 +13,8 @@
 #include "internal.h"
 
 /*
- * Time in a word: units of 2^-8 ns since the action was made. Costs are rounded up to them, 0.02 % of the shortest packet
- * at 40 gbit, and differences hold a year.
+ * Time in a word: units of 2^-8 ns since the action was made. Costs are rounded up to them, 0.02 % of the shortest
+ * packet at 40 gbit, and differences hold a year.
  */
 #define UNIT_SHIFT 8
 

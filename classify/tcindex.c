@@ -148,7 +148,9 @@ tcindex_init(struct filter_group *group, struct error *err)
 
 /* ---- filters */
 
-/* Linux keeps an entry without class and actions but does not find it again: to get or delete it, or to add it twice. */
+/*
+ * Linux keeps an entry without class and actions but does not find it again: to get or delete it, or to add it twice.
+ */
 static bool
 does_something(const struct tcindex_filter *filter)
 {

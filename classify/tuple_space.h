@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tuple space search (Srinivasan, Suri, Varghese: Packet Classification using Tuple Space Search, SIGCOMM 1999): filters
- * that ask for the same fields of a packet, under the same masks, are of one shape, and one probe of a hash table of the
- * fields' values finds those of a shape that match. What a shape's fields are is its classifier's.
+ * Tuple space search (Srinivasan, Suri, Varghese: Packet Classification using Tuple Space Search, SIGCOMM 1999):
+ * filters that ask for the same fields of a packet, under the same masks, are of one shape, and one probe of a hash
+ * table of the fields' values finds those of a shape that match. What a shape's fields are is its classifier's.
  *
  * Workers read all of it while the control thread changes it, as in key_table.h.
  */

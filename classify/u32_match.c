@@ -111,7 +111,10 @@ no_match(struct burst *b, unsigned int place)
 	return come_back(&asked) == DOWN;
 }
 
-/* The packet's value is that of a filter that does not decide by that alone, and whose link, if it has one, led nowhere. */
+/*
+ * The packet's value is that of a filter that does not decide by that alone, and whose link, if it has one, led
+ * nowhere.
+ */
 static __rte_noinline bool
 ask_unsure(struct burst *b, unsigned int place, uint32_t position)
 {

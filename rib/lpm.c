@@ -8,8 +8,8 @@
 
 /*
  * Sizes of the root, and the number of routes that each is for. Those of the trie differ by the bits of an entry, so
- * that the entries stay when the root grows; behind those of the trees 32 bits reach the usual /48. A table shrinks at a
- * quarter of the number, so that it does not swing.
+ * that the entries stay when the root grows; behind those of the trees 32 bits reach the usual /48. A table shrinks at
+ * a quarter of the number, so that it does not swing.
  */
 #define ROOTS 4
 

@@ -4,8 +4,8 @@
  * "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012), and below it what suits the family's addresses.
  *
  * IPv4 is dense: five bits a step. An entry stands for 32 slots and keeps one word for every run of equal slots (the
- * counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015). Ten routes take about a kilobyte; a million ten megabytes,
- * where a lookup mostly reads two cache lines.
+ * counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015). Ten routes take about a kilobyte; a million ten
+ * megabytes, where a lookup mostly reads two cache lines.
  *
  * IPv6 is sparse: search trees over the ends of runs, one cache line a node (lpm_tree.h).
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readers for processors with AVX-512: of IPv4's trie, where 16 lookups are one vector, and of IPv6's trees, where a line
- * is one.
+ * Readers for processors with AVX-512: of IPv4's trie, where 16 lookups are one vector, and of IPv6's trees, where a
+ * line is one.
  */
 #include "lpm_tree_read.h"
 

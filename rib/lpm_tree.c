@@ -307,8 +307,8 @@ change_top(const struct part *p, uint32_t top, uint32_t *height, struct lpm_grou
 }
 
 /*
- * Gives the link to the changed tree, or the value that it has become. One at the root keeps its height: it has been made
- * sure that it can.
+ * Gives the link to the changed tree, or the value that it has become. One at the root keeps its height: it has been
+ * made sure that it can.
  */
 static uint32_t
 change_tree(const struct part *p, uint32_t link, bool at_root)

@@ -3,8 +3,8 @@
  * The layout of IPv6's trees, for their writer (lpm_tree.c, lpm_tree_pack.c) and their readers (lpm_tree_lookup.c,
  * lpm_avx512.c).
  *
- * A tree holds the 32 bits of the address behind the root's, cut into runs that have one value each, and is searched for
- * the first run whose last address is not before the one looked up. A node is a cache line: one compare of 16 words
+ * A tree holds the 32 bits of the address behind the root's, cut into runs that have one value each, and is searched
+ * for the first run whose last address is not before the one looked up. A node is a cache line: one compare of 16 words
  * finds the way. What is below a line lies side by side, so that it needs but one pointer (the CSB+-tree of J. Rao and
  * K. A. Ross, SIGMOD 2000).
  *
@@ -12,12 +12,12 @@
  *   inner    | last | last | ... | last | base |     the lines below it are those at base, at most 16
  *   leaf     | last 0 to 6 | ~0 | value 7 to 0 |     backwards
  *
- * Words that are not needed are ~0, which is before no address. So what has none, its last word 0, leads to itself where
- * that is line 0, and holds 0: the way of addresses without routes, through trees of any height.
+ * Words that are not needed are ~0, which is before no address. So what has none, its last word 0, leads to itself
+ * where that is line 0, and holds 0: the way of addresses without routes, through trees of any height.
  *
- * An entry of the root is the line of its tree (or 0) in the lower half, and in the upper the value of all its addresses
- * if there is no tree. All trees at the root are equally high, so that a burst descends in step. Where 32 bits do not
- * decide, a value is a link instead (LPM_LINK): to a tree, of its own height, over the next 32.
+ * An entry of the root is the line of its tree (or 0) in the lower half, and in the upper the value of all its
+ * addresses if there is no tree. All trees at the root are equally high, so that a burst descends in step. Where 32
+ * bits do not decide, a value is a link instead (LPM_LINK): to a tree, of its own height, over the next 32.
  */
 #ifndef WEIR_RIB_LPM_TREE_H
 #define WEIR_RIB_LPM_TREE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Trees written anew: all runs of the table are laid out in a list, by their last addresses, and trees are built from it
- * for another root or another height, in the order of the addresses. Lines below a line are left some room, leaves are
- * full.
+ * Trees written anew: all runs of the table are laid out in a list, by their last addresses, and trees are built from
+ * it for another root or another height, in the order of the addresses. Lines below a line are left some room, leaves
+ * are full.
  */
 #include <string.h>
 

@@ -65,8 +65,8 @@ agenda_add_to_crowd(struct agenda *a, uint64_t time_ns, uintptr_t who)
 /* ---- going */
 
 /*
- * Entries of a slot, AGENDA_RUN at most, behind the run. Each has as many before it as come earlier, or at the same time with
- * a lower number: comparing all with all needs no branch, and eight are compared at a time.
+ * Entries of a slot, AGENDA_RUN at most, behind the run. Each has as many before it as come earlier, or at the same
+ * time with a lower number: comparing all with all needs no branch, and eight are compared at a time.
  */
 static void
 add_sorted(struct agenda *a, const struct wheel_entry *entries, uint32_t n)

@@ -286,8 +286,8 @@ add_bill(struct cbq *h, struct cbq_class *cl, uint32_t first, uint32_t count)
 }
 
 /*
- * Level by level, so that each class has together, and in order, what is charged to it: the same comes of it as packet by
- * packet, as long as no class above leaves is in a row, so that none can leave it by that.
+ * Level by level, so that each class has together, and in order, what is charged to it: the same comes of it as packet
+ * by packet, as long as no class above leaves is in a row, so that none can leave it by that.
  */
 static void
 pay_together(struct cbq *h, uint64_t now)
@@ -464,7 +464,9 @@ serve_row(struct cbq *h, struct cbq_class *cl, struct rte_mbuf **pkts, uint16_t 
 	if (payer != NULL && got > 1)
 		add_bill(h, payer, h->billed_count, got - 1u);
 	h->billed_count += got - 1u;
-	/* Who is to borrow asks those above as they were before this packet, and waits for them when they pay for it. */
+	/*
+	 * Who is to borrow asks those above as they were before this packet, and waits for them when they pay for it.
+	 */
 	go_on(h, cl, over, deficit <= 0, now);
 	if (payer != NULL) {
 		h->billed[h->billed_count] = bytes;

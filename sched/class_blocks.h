@@ -10,7 +10,8 @@
  *               |
  *               +-> room, class | room, class | ...
  *
- * Control makes and frees classes; others may look up meanwhile those whose slots they have. Blocks go when the tree does.
+ * Control makes and frees classes; others may look up meanwhile those whose slots they have. Blocks go when the tree
+ * does.
  */
 #ifndef WEIR_SCHED_CLASS_BLOCKS_H
 #define WEIR_SCHED_CLASS_BLOCKS_H
@@ -39,7 +40,9 @@ struct class_blocks {
 
 int class_blocks_create(struct class_blocks **made);
 void class_blocks_destroy(struct class_blocks *all);
-/* A place of `bytes`, zeroed; its slot. NULL: out of memory. *all may be another one then, and the old one goes by rcu. */
+/*
+ * A place of `bytes`, zeroed; its slot. NULL: out of memory. *all may be another one then, and the old one goes by rcu.
+ */
 void *class_blocks_get(struct class_blocks **all, size_t bytes, uint32_t *slot, struct rcu *rcu);
 void class_blocks_put(struct class_blocks *all, uint32_t slot);
 

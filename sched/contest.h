@@ -11,9 +11,9 @@
  * before any of them is read, and nothing depends on how a comparison ends. So there is no miss behind a miss and no
  * branch to guess, as there are in a heap, whoever's key it is, and who leaves costs no more than who comes.
  *
- * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it is,
- * a number, in the others. Keys are nanoseconds, and wrap around; who is more than two days ahead stands where the last
- * are. The greatest word wins, and 0 is nobody. Memory is its owner's.
+ * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it
+ * is, a number, in the others. Keys are nanoseconds, and wrap around; who is more than two days ahead stands where the
+ * last are. The greatest word wins, and 0 is nobody. Memory is its owner's.
  */
 #ifndef WEIR_SCHED_CONTEST_H
 #define WEIR_SCHED_CONTEST_H
@@ -159,8 +159,9 @@ static const uint8_t contest_reversed[256] = { REVERSED_6(0), REVERSED_6(2), REV
 #undef REVERSED_6
 
 /*
- * The place of a number. Of equal keys the greatest number wins, and those who come one after another mostly win so, too:
- * they are put far apart, so that who is first in a part of the tree (contest_soon) is not just the next winner. 2^n to
+ * The place of a number. Of equal keys the greatest number wins, and those who come one after another mostly win so,
+ * too: they are put far apart, so that who is first in a part of the tree (contest_soon) is not just the next winner.
+ * 2^n to
  * 2^(n+1) - 1 are in the half that the tree grows by, in the order of their bits read backwards.
  */
 static inline uint16_t

@@ -52,11 +52,11 @@ flow_is_tunnel(uint8_t protocol)
 }
 
 /*
- * Hashes addresses, protocol and, where every packet of the flow shows them, ports (TCP, UDP, UDP-Lite, SCTP, DCCP), the
- * SPI (ESP, AH) or IPv6's flow label. Fragments are hashed without ports, all alike, so that a datagram's pieces stay
- * in order. A tunnel's packets (IP in IP, GRE) are hashed by what they carry and GRE's key. What is not IP is hashed by
- * its MAC addresses and ethertype. `key` is secret and may be replaced at any time: without it collisions cannot be
- * found (McKenney 1990, section 4).
+ * Hashes addresses, protocol and, where every packet of the flow shows them, ports (TCP, UDP, UDP-Lite, SCTP, DCCP),
+ * the SPI (ESP, AH) or IPv6's flow label. Fragments are hashed without ports, all alike, so that a datagram's pieces
+ * stay in order. A tunnel's packets (IP in IP, GRE) are hashed by what they carry and GRE's key. What is not IP is
+ * hashed by its MAC addresses and ethertype. `key` is secret and may be replaced at any time: without it collisions
+ * cannot be found (McKenney 1990, section 4).
  */
 static inline uint32_t
 flow_hash(struct rte_mbuf *m, uint32_t key)

@@ -2,9 +2,9 @@
 /*
  * mq: one pfifo_fast for each transmit queue (tc-mq(8)), and each served by a worker of its own.
  *
- * It stands at the root of the port's tree, where control finds it, and holds nothing: packets go past it to the trees of
- * the lanes (sched_host.lanes), so that no two workers ever write to one counter. What its classes and their leaves show
- * is read from those when it is asked for.
+ * It stands at the root of the port's tree, where control finds it, and holds nothing: packets go past it to the trees
+ * of the lanes (sched_host.lanes), so that no two workers ever write to one counter. What its classes and their leaves
+ * show is read from those when it is asked for.
  */
 #include <weir/sched.h>
 

@@ -132,8 +132,8 @@ next_slot(struct qdisc *q, struct netem *n, uint64_t from)
 }
 
 /*
- * When the first packet may leave. The medium is asked for when there is something to send: a slot that has begun before
- * is gone.
+ * When the first packet may leave. The medium is asked for when there is something to send: a slot that has begun
+ * before is gone.
  */
 static uint64_t
 ready_at(struct qdisc *q, struct netem *n)

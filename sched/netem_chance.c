@@ -60,7 +60,9 @@ enum {
 	STATE_LOST_ALONE,
 };
 
-/* "Definition of a general and intuitive loss model for packet networks", 2009: from the state before to this packet's. */
+/*
+ * "Definition of a general and intuitive loss model for packet networks", 2009: from the state before to this packet's.
+ */
 static bool
 lost_by_states(struct qdisc *q, struct netem *n)
 {

@@ -134,7 +134,9 @@ red_enqueue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 		}
 		backlog += pkt_bytes(q, m);
 		pkts[kept++] = m;
-		/* Near the limit the inner qdisc may drop: it is asked packet by packet, so that the backlog is known. */
+		/*
+		 * Near the limit the inner qdisc may drop: it is asked packet by packet, so that the backlog is known.
+		 */
 		if (unlikely(backlog > r->limit_bytes)) {
 			queued += give(q, r, pkts + given, kept - given, now);
 			given = kept;

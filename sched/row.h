@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A row of leaves that take turns, in arrays: who is next can be fetched ahead, and to come or to go touches nobody else.
+ * A row of leaves that take turns, in arrays: who is next can be fetched ahead, and to come or to go touches nobody
+ * else.
  *
  *   this round: | leaf | leaf | gap | leaf | ...   next round: | leaf | leaf | ...
  *
  * Who comes is the last of this round, who has had its turn goes to the next one. Hardly anyone leaves but the first:
- * another one leaves a gap, and is found by the place that he was told. A place may have changed when he wants to leave:
- * whoever owns the row tells all of them their places then, and asks again.
+ * another one leaves a gap, and is found by the place that he was told. A place may have changed when he wants to
+ * leave: whoever owns the row tells all of them their places then, and asks again.
  */
 #ifndef WEIR_SCHED_ROW_H
 #define WEIR_SCHED_ROW_H

@@ -183,7 +183,10 @@ classify_from(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_
 		else
 			leaves[i] = PKT_LEAF_NONE;
 	}
-	/* Where nobody below classifies, of classes nothing is read: there may be thousands, and none near the processor. */
+	/*
+	 * Where nobody below classifies, of classes nothing is read: there may be thousands, and none near the
+	 * processor.
+	 */
 	if (__atomic_load_n(&q->tree->nested, __ATOMIC_RELAXED) != 0)
 		classify_below(q->tree, ctx, pkts, n, leaves);
 }

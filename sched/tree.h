@@ -154,7 +154,9 @@ tree_forget_leaf(struct rte_mbuf *m)
 	pkt_of(m)->leaf = PKT_LEAF_NONE;
 }
 
-/* The class that stands, or stood, where a leaf says that was once found in this tree; it is gone if it has no qdisc. */
+/*
+ * The class that stands, or stood, where a leaf says that was once found in this tree; it is gone if it has no qdisc.
+ */
 static inline struct class *
 tree_class_at(const struct sched_tree *tree, uint32_t leaf)
 {
@@ -182,8 +184,8 @@ tree_leaf_of(const struct sched_tree *tree, const struct rte_mbuf *m)
 }
 
 /*
- * The class of q on the way to c, or c itself; NULL: none, or c is gone. What a held packet names may be freed by control
- * at this moment: c is asked once, and the qdisc that it was a class of stays for a grace period.
+ * The class of q on the way to c, or c itself; NULL: none, or c is gone. What a held packet names may be freed by
+ * control at this moment: c is asked once, and the qdisc that it was a class of stays for a grace period.
  */
 static inline struct class *
 tree_class_above(const struct qdisc *q, struct class *c)

@@ -8,7 +8,10 @@
 
 #include "netfilter.h"
 
-/* Takes what takes cost_ns to earn from a bucket of depth_ns that will be full at *full_at (0: it is); false: it has less. */
+/*
+ * Takes what takes cost_ns to earn from a bucket of depth_ns that will be full at *full_at (0: it is); false: it has
+ * less.
+ */
 static inline bool
 bucket_spend(uint64_t *full_at, uint64_t cost_ns, uint64_t depth_ns, uint64_t now)
 {

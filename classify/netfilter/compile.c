@@ -2,8 +2,8 @@
 /*
  * From a table's description to what workers walk.
  *
- * What a rule asks of a packet is split: what is a matter of bits (addresses, ports, marks, names of ports ...) becomes a
- * mask and a value of the packet's key, the rest stays a list of calls. Rules of a segment that ask for the same bits
+ * What a rule asks of a packet is split: what is a matter of bits (addresses, ports, marks, names of ports ...) becomes
+ * a mask and a value of the packet's key, the rest stays a list of calls. Rules of a segment that ask for the same bits
  * form a shape, and a shape with many rules is found by hashing the bits that it asks for: tuple space search
  * (V. Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999). The order of
  * rules is kept by asking candidates in the order of their indices, whichever shape they are of.

@@ -46,7 +46,10 @@ int add_segments(struct compiling *c);
  * none.
  */
 enum axis split_axis(const struct compiling *c, const uint32_t *rules, uint32_t n);
-/* Adds the lists of n rules, ascending, split by an axis; *done is false where they overlap so much that it would not pay. */
+/*
+ * Adds the lists of n rules, ascending, split by an axis; *done is false where they overlap so much that it would not
+ * pay.
+ */
 int split_rules(struct compiling *c, const uint32_t *rules, uint32_t n, enum axis axis, bool *done);
 
 #endif

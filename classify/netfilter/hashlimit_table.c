@@ -10,8 +10,8 @@
 #define SWEEP_IN_NEED 8 /* where there is no room else */
 
 /*
- * A slot's state: what it is, how often that has changed, and 32 bits of its group's hash. Who changes it first makes it
- * BUSY, and then alone has its entry; who reads the entry of one that is LIVE looks at the state once more.
+ * A slot's state: what it is, how often that has changed, and 32 bits of its group's hash. Who changes it first makes
+ * it BUSY, and then alone has its entry; who reads the entry of one that is LIVE looks at the state once more.
  */
 enum { FREE, BUSY, LIVE };
 #define STATE_MASK 3u
@@ -290,8 +290,8 @@ add(struct hashlimit_table *t, const struct hashlimit_key *key, const struct pla
 	if (taken.entry == NULL)
 		__atomic_sub_fetch(&t->state.used, 1, __ATOMIC_RELAXED);
 	/*
-	 * Another worker may have added the group meanwhile: the one that is found first stays. One that is ahead in time
-	 * may even have found ours to be over, and have given the slot to another group.
+	 * Another worker may have added the group meanwhile: the one that is found first stays. One that is ahead in
+	 * time may even have found ours to be over, and have given the slot to another group.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	first = look_up(t, key, places, collected, &set);

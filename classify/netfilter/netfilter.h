@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of classify/netfilter/ share: kinds of matches and targets, a packet as rules see it, and a table as it
- * is compiled.
+ * What the files of classify/netfilter/ share: kinds of matches and targets, a packet as rules see it, and a table as
+ * it is compiled.
  */
 #ifndef WEIR_CLASSIFY_NETFILTER_H
 #define WEIR_CLASSIFY_NETFILTER_H
@@ -111,8 +111,8 @@ struct packet {
 	uint32_t transport_bytes; /* of the datagram behind its IP header */
 	bool later; /* a later fragment: `transport` is none */
 	/*
-	 * Its transport header, or TCP's options, are cut off, or it is a fragment made to split TCP's header (RFC 1858):
-	 * matches that want these drop the packet, so that rules must be asked one by one.
+	 * Its transport header, or TCP's options, are cut off, or it is a fragment made to split TCP's header (RFC
+	 * 1858): matches that want these drop the packet, so that rules must be asked one by one.
 	 */
 	bool odd;
 	bool hopeless; /* a match could not ask it: the packet is to be dropped, whatever rules say */
@@ -137,8 +137,8 @@ void packet_set_mark(struct packet *p, uint32_t mark);
 /* Writes n bytes, at most 64, of TCP's header or data from `at` on, which are there and do not hold its checksum. */
 void packet_write_tcp(struct packet *p, uint32_t at, const void *bytes, uint32_t n);
 /*
- * Makes the datagram longer by n bytes, an even number, behind its end, which are zero; the transport's checksum is told of
- * its length. false: no room.
+ * Makes the datagram longer by n bytes, an even number, behind its end, which are zero; the transport's checksum is
+ * told of its length. false: no room.
  */
 bool packet_extend_tcp(struct packet *p, uint16_t n);
 
@@ -256,9 +256,10 @@ struct slot {
 };
 
 /*
- * What a slot's `at` leads to: the words of the key, each as two, the lower half first; then a list: how many rules, the
- * rules, RULE_NONE. Or, where many rules ask for ranges of one number, LIST_SPLIT and how many intervals, the axis, where
- * each interval begins, and where the list of each interval is, of the first kind: of the rules that may match there.
+ * What a slot's `at` leads to: the words of the key, each as two, the lower half first; then a list: how many rules,
+ * the rules, RULE_NONE. Or, where many rules ask for ranges of one number, LIST_SPLIT and how many intervals, the axis,
+ * where each interval begins, and where the list of each interval is, of the first kind: of the rules that may match
+ * there.
  */
 #define RULE_NONE  UINT32_MAX
 #define LIST_SPLIT (1u << 31)
@@ -271,8 +272,8 @@ struct probe {
 	uint32_t slot_mask; /* slots less one, a power of two */
 	uint32_t slots; /* in the table's `slots` */
 	/*
-	 * Bits that the hashes of its keys name, by their upper bits, in the table's `filters`: few packets that no rule
-	 * of it is for find theirs set.
+	 * Bits that the hashes of its keys name, by their upper bits, in the table's `filters`: few packets that no
+	 * rule of it is for find theirs set.
 	 */
 	uint32_t filter, filter_shift;
 };

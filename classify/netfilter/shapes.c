@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rules by shape: those of a segment that ask for the same bits are hashed by what these are to be, if there are enough of
- * them; the others are loose.
+ * Rules by shape: those of a segment that ask for the same bits are hashed by what these are to be, if there are enough
+ * of them; the others are loose.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Rules that ask for the same bits, and for ranges of one number beside: the ranges' ends cut the number line into
- * intervals, and each interval has the list of the rules that may match there, in order. A packet's interval is found by
- * halving.
+ * intervals, and each interval has the list of the rules that may match there, in order. A packet's interval is found
+ * by halving.
  */
 #include <stdlib.h>
 

@@ -19,7 +19,8 @@ struct xt_codec {
 	const char *name; /* "tcp"; the kind of weir/netfilter/matches.h or targets.h, too */
 	uint8_t revision; /* one that Linux 6.1 has: iptables asks for it by name and number */
 	size_t bytes; /* of its data in the blob, before alignment */
-	size_t own_bytes; /* the program's part of them, at the start; what follows is the kernel's and comes back as 0 */
+	/* the program's part of them, at the start; what follows is the kernel's and comes back as 0 */
+	size_t own_bytes;
 	size_t conf_bytes; /* 0: it needs no conf */
 	/* conf is zeroed. What the values mean together with the rule they are in is the packet filter's to check. */
 	int (*decode)(const void *data, void *conf, struct error *err);

@@ -155,7 +155,9 @@ static const struct field {
 
 #define FIELD_BYTES_MAX 16
 
-/* The bytes of a field as the keys from the first one on write them, and how many keys these are; 0: they are others. */
+/*
+ * The bytes of a field as the keys from the first one on write them, and how many keys these are; 0: they are others.
+ */
 static unsigned int
 read_field(const struct field *field, const struct pedit_conf *conf, unsigned int first,
 	uint8_t values[FIELD_BYTES_MAX], uint8_t masks[FIELD_BYTES_MAX])

@@ -68,8 +68,8 @@ struct action_head action_head_of(const struct action *action, int32_t verdict);
 int actions_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
 void actions_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);
 /*
- * The action of old that is no list, TCA_U32_POLICE and the like: parsed behind actions_parse, whose actions it takes the
- * place of; attr NULL: none. Put in the filter's options, and its counters behind them.
+ * The action of old that is no list, TCA_U32_POLICE and the like: parsed behind actions_parse, whose actions it takes
+ * the place of; attr NULL: none. Put in the filter's options, and its counters behind them.
  */
 int bare_police_parse(const struct nlattr *attr, struct actions *actions, struct error *err);
 void bare_police_put(struct nl_msgs *msgs, uint16_t attr, const struct action_list *list, uint64_t now);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Extended matches: a nest of TCA_EMATCH_TREE_HDR, how many there are, and TCA_EMATCH_TREE_LIST, one attribute for each.
- * A match is struct tcf_ematch_hdr and behind it a struct of its kind; linux/pkt_cls.h and linux/tc_ematch/ have them.
+ * Extended matches: a nest of TCA_EMATCH_TREE_HDR, how many there are, and TCA_EMATCH_TREE_LIST, one attribute for
+ * each. A match is struct tcf_ematch_hdr and behind it a struct of its kind; linux/pkt_cls.h and linux/tc_ematch/ have
+ * them.
  */
 #include "tc/ematch.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The options of flower filters, TCA_FLOWER_*. What a field is, in messages, in the key and in tc's words, is one line of
- * a table; what is not there is another, of what is refused by name.
+ * The options of flower filters, TCA_FLOWER_*. What a field is, in messages, in the key and in tc's words, is one line
+ * of a table; what is not there is another, of what is refused by name.
  */
 #include <arpa/inet.h>
 #include <stddef.h>

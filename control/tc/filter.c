@@ -180,8 +180,8 @@ is_hook(uint32_t parent)
 }
 
 /*
- * Of an ingress qdisc any minor names the one hook there is, as on Linux; but for the egress hook's, which Linux takes for
- * ingress too, and the user would not. Of clsact, ffff:fff2 and ffff:fff3 do.
+ * Of an ingress qdisc any minor names the one hook there is, as on Linux; but for the egress hook's, which Linux takes
+ * for ingress too, and the user would not. Of clsact, ffff:fff2 and ffff:fff3 do.
  */
 static int
 find_hook(struct place *place, struct error *err)

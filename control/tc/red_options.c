@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RED's average, as tc tells it. From avpkt, burst and bandwidth tc works out the weight, as a logarithm, and a table of
+ * RED's average, as tc tells it. From avpkt, burst and bandwidth tc works out the weight, as a logarithm, and a table
+ * of
  * 256 bytes: entry i is the logarithm, to the base e and rounded down, of the factor by which the average falls while the
  * queue is empty for i * 2^Scell_log ticks. That is i * 2^Scell_log * -ln(1 - w) / s, where s is the time in which the
  * link sends avpkt bytes: Floyd and Jacobson's (1 - w)^m for m = idle time / s. 31 stands for "all of it". (Seen of tc

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Statistics as tc reads them: the nested form and, beside it, the flat one that older programs know; and estimators. */
+/*
+ * Statistics as tc reads them: the nested form and, beside it, the flat one that older programs know; and estimators.
+ */
 #include <linux/gen_stats.h>
 
 #include "tc/tc.h"

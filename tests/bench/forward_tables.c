@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is added to forwarding, with it and without, in turns: by packet filter tables (1,000 rules at FORWARD that ban a
- * destination each and that no packet hits, and one at PREROUTING that marks every packet), and by realms.
+ * What is added to forwarding, with it and without, in turns: by packet filter tables (1,000 rules at FORWARD that ban
+ * a destination each and that no packet hits, and one at PREROUTING that marks every packet), and by realms.
  */
 #include <stdlib.h>
 

@@ -125,7 +125,10 @@ read_file(struct maker *m, const char *path)
 	return m->count > 0;
 }
 
-/* Somewhere in what the registries hand out: 1.0.0.0 to 223.255.255.255 but 127.0.0.0/8; for IPv6 the /12s of the five registries. */
+/*
+ * Somewhere in what the registries hand out: 1.0.0.0 to 223.255.255.255 but 127.0.0.0/8; for IPv6 the /12s of the five
+ * registries.
+ */
 static struct bits
 anywhere(struct maker *m)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For tests of actions that change, copy or send packets: real buffers, one list of actions, an outlet that keeps what it is sent. */
+/*
+ * For tests of actions that change, copy or send packets: real buffers, one list of actions, an outlet that keeps what
+ * it is sent.
+ */
 #ifndef WEIR_TEST_CLASSIFY_ACTING_H
 #define WEIR_TEST_CLASSIFY_ACTING_H
 

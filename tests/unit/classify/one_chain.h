@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What most tests of classifiers stand on: a chain of qdisc 1:, made and destroyed around each; no action of it is left. */
+/*
+ * What most tests of classifiers stand on: a chain of qdisc 1:, made and destroyed around each; no action of it is
+ * left.
+ */
 #ifndef WEIR_TEST_CLASSIFY_ONE_CHAIN_H
 #define WEIR_TEST_CLASSIFY_ONE_CHAIN_H
 

@@ -528,7 +528,9 @@ limit(void **state)
 		-ERANGE);
 }
 
-/* A token is taken by what comes so far in the rule, and by nothing else: the port behind it is not looked at before. */
+/*
+ * A token is taken by what comes so far in the rule, and by nothing else: the port behind it is not looked at before.
+ */
 static void
 limit_counts_what_comes_to_it(void **state)
 {

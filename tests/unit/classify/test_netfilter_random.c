@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Random tables against the naive walk, over real captures: the same verdict, mark, priority and bytes for each packet,
- * and the same counters in the end. Rules ask for what packets have, mostly a few shapes of questions, so that tables are
- * hashed, and rules of several shapes compete.
+ * and the same counters in the end. Rules ask for what packets have, mostly a few shapes of questions, so that tables
+ * are hashed, and rules of several shapes compete.
  */
 #include "naive_netfilter.h"
 
@@ -425,7 +425,9 @@ struct long_packet {
 #define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
 #endif
 
-/* With the address sanitizer nobody may touch a buffer behind the packet; but where one more option of four bytes fits. */
+/*
+ * With the address sanitizer nobody may touch a buffer behind the packet; but where one more option of four bytes fits.
+ */
 static void
 fence(struct long_packet *p, bool room)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* police: what may pass is counted against the definition of a token bucket, and kept to by several workers together. */
+/*
+ * police: what may pass is counted against the definition of a token bucket, and kept to by several workers together.
+ */
 #include "one_chain.h"
 
 #include <pthread.h>
@@ -268,7 +270,10 @@ police_average(uint64_t Bps, const struct tc_estimator *estimator)
 	return add_fw_actions(chain, 1, 1, 1, &spec, 1);
 }
 
-/* The definition: each 250 ms a sample of what has come to two workers, with a quarter's weight; with pauses of many intervals. */
+/*
+ * The definition: each 250 ms a sample of what has come to two workers, with a quarter's weight; with pauses of many
+ * intervals.
+ */
 static void
 judges_by_the_average_of_what_arrives(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * DPDK's drivers as ports, in a network namespace of the test's own: what the kernel's end sends arrives, all of it, whether the worker
- * sleeps or not, and what the router sends arrives there.
+ * DPDK's drivers as ports, in a network namespace of the test's own: what the kernel's end sends arrives, all of it,
+ * whether the worker sleeps or not, and what the router sends arrives there.
  */
 #include "router_world.h"
 

@@ -474,7 +474,9 @@ send_all(struct live *l, uint32_t each)
 	assert_int_equal(sum(l->got), sum(l->sent));
 }
 
-/* Three workers, of which two have a queue: all of them send by the chosen one; without, and beyond the last, as ever. */
+/*
+ * Three workers, of which two have a queue: all of them send by the chosen one; without, and beyond the last, as ever.
+ */
 static void
 skbedit_chooses_the_queue(void **state)
 {

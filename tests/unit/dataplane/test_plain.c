@@ -277,7 +277,10 @@ set_way_back(struct router *r, uint32_t realm)
 	assert_int_equal(rib_route_add(r->rib, &route, CHANGE_CREATE | CHANGE_REPLACE, NULL), 0);
 }
 
-/* Of the chains of one table: `rules` by hook, of which those are there that `which` has the bits of; the policies accept. */
+/*
+ * Of the chains of one table: `rules` by hook, of which those are there that `which` has the bits of; the policies
+ * accept.
+ */
 struct hook_rule {
 	enum netfilter_hook hook;
 	struct netfilter_rule_spec spec;
@@ -310,7 +313,10 @@ set_table(
 	return spec.n_rules;
 }
 
-/* Before the route: marks, TOS and TTL change, and some are dropped. Behind it likewise, by the MAC that they came from, too. */
+/*
+ * Before the route: marks, TOS and TTL change, and some are dropped. Behind it likewise, by the MAC that they came
+ * from, too.
+ */
 static uint32_t
 set_mangle(struct router *r, uint32_t which)
 {

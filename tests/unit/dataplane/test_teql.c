@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* teql0 over two ports of a whole router: whose turn it is, ports of different speed, those that cannot send, what is refused. */
+/*
+ * teql0 over two ports of a whole router: whose turn it is, ports of different speed, those that cannot send, what is
+ * refused.
+ */
 #include "router_world.h"
 
 #define START   1000000000000000000ull

@@ -98,7 +98,10 @@ source(struct router *router, uint32_t count)
 	return in;
 }
 
-/* Both ends are this router's, and each has its route over the other: round and round, until TTL or the limit of passes ends it. */
+/*
+ * Both ends are this router's, and each has its route over the other: round and round, until TTL or the limit of passes
+ * ends it.
+ */
 static void
 what_goes_in_circles_is_dropped_as_a_loop(void **state)
 {

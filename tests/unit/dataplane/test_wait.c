@@ -22,7 +22,10 @@ sleep_us(long us)
 	nanosleep(&t, NULL);
 }
 
-/* A worker falls asleep some 50 us after its last packet: waits are drawn from around it, so that packets come before, in and after that moment. */
+/*
+ * A worker falls asleep some 50 us after its last packet: waits are drawn from around it, so that packets come before,
+ * in and after that moment.
+ */
 static void
 spin_around_falling_asleep(void)
 {

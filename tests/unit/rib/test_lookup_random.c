@@ -52,7 +52,10 @@ draw_hop(uint8_t family)
 	return hop;
 }
 
-/* Adds or deletes, `simple`: without tos and mostly by one hop; that a route is refused now and then does not matter, for the same tables are asked both ways. */
+/*
+ * Adds or deletes, `simple`: without tos and mostly by one hop; that a route is refused now and then does not matter,
+ * for the same tables are asked both ways.
+ */
 static void
 change_route(struct rib *rib, uint8_t family, uint32_t table, bool simple)
 {

@@ -440,7 +440,9 @@ cover_length(uint8_t family)
 	return watched_length(family) - WATCHED_BITS + 1;
 }
 
-/* Every place lies in one of two covers, which stay, and its own prefix comes and goes: nothing else may be the answer. */
+/*
+ * Every place lies in one of two covers, which stay, and its own prefix comes and goes: nothing else may be the answer.
+ */
 static void *
 watch(void *arg)
 {

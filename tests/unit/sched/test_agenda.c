@@ -110,8 +110,8 @@ take_all(void)
 }
 
 /*
- * All that may be: few and many, near and far, alike, before all others, going before their time. The clock goes on with
- * who is taken, but only sometimes.
+ * All that may be: few and many, near and far, alike, before all others, going before their time. The clock goes on
+ * with who is taken, but only sometimes.
  */
 static void
 run(uint32_t guests, uint64_t spread_ns, uint64_t grain_ns)
@@ -209,8 +209,8 @@ a_slot_may_be_a_crowd(void **state)
 }
 
 /*
- * Each of many, who come back when they have been taken, is told of before his turn comes; and who is next is known. Also
- * where others have been before whose times were later.
+ * Each of many, who come back when they have been taken, is told of before his turn comes; and who is next is known.
+ * Also where others have been before whose times were later.
  */
 static void
 who_comes_is_known_before(void **state)

@@ -506,8 +506,8 @@ who_waits_may_be_changed(void **state)
 }
 
 /*
- * Of bounded classes that wait, one is given another qdisc, which its last packet moves to: before its wait is over, when
- * that is over, and when it has its place in the row again. It stands there once.
+ * Of bounded classes that wait, one is given another qdisc, which its last packet moves to: before its wait is over,
+ * when that is over, and when it has its place in the row again. It stands there once.
  */
 static void
 who_waits_may_be_empty_for_a_moment(void **state)
@@ -574,7 +574,9 @@ refuse(uint32_t parent_minor, uint32_t minor, struct cbq_conf conf, int code, co
 		fail_msg("says '%s' instead of something with '%s'", err.msg, says);
 }
 
-/* As `tc class add dev X parent 1: cbq ...` without classid on Linux 5.10: from 8001 up, never the same twice in a row. */
+/*
+ * As `tc class add dev X parent 1: cbq ...` without classid on Linux 5.10: from 8001 up, never the same twice in a row.
+ */
 static void
 names_classes_that_come_without_an_id(void **state)
 {

@@ -100,8 +100,8 @@ static unsigned int top_level; /* the paper's variable, by its heuristics; CBQ_L
 
 /*
  * "If a packet arrives for a not-overlimit class, Top-Level is set to 1", which is 0 here, "if one arrives for an
- * overlimit class with an underlimit parent at a lower level than Top-Level, to that level". A queue of an inner class's
- * own borrows from it.
+ * overlimit class with an underlimit parent at a lower level than Top-Level, to that level". A queue of an inner
+ * class's own borrows from it.
  */
 static void
 arrives(uint32_t minor)
@@ -286,8 +286,8 @@ follows_the_top_level_guidelines(void **state)
 /* ---- bursts */
 
 /*
- * The same traffic, drawn from `seed`, dequeued `at_once` packets a call; what left, and when, is in bed.taken, and what
- * is known of the classes then in `xstats`.
+ * The same traffic, drawn from `seed`, dequeued `at_once` packets a call; what left, and when, is in bed.taken, and
+ * what is known of the classes then in `xstats`.
  */
 static void
 play_in_bursts(unsigned int seed, uint32_t at_once, struct cbq_xstats *xstats)
@@ -311,7 +311,10 @@ play_in_bursts(unsigned int seed, uint32_t at_once, struct cbq_xstats *xstats)
 		xstats[minor] = xstats_of(minor);
 }
 
-/* A call for many packets gives the same ones as many calls for one: what may be asked for at once is no more than that. */
+/*
+ * A call for many packets gives the same ones as many calls for one: what may be asked for at once is no more than
+ * that.
+ */
 static void
 a_burst_is_what_single_packets_are(void **state)
 {
@@ -602,7 +605,9 @@ top_level_forgets_who_is_unsatisfied(void **state)
 		assert_false(over_limit(class_of(B_FTP)));
 		/* It has come, and is first. With it its queue is empty. */
 		expect_next(B_FTP);
-		/* Another two come: Top-Level is the leaves' again, until the second has gone or it is over its limit. */
+		/*
+		 * Another two come: Top-Level is the leaves' again, until the second has gone or it is over its limit.
+		 */
 		fill(B_FTP, 1000, 1);
 		expect_next(B_FTP);
 		expect_next(A_INTERACTIVE);

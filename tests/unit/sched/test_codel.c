@@ -177,7 +177,9 @@ check_one_dequeue(const struct qdisc *q)
 	assert_int_equal(xstats.queue.dropping, reference.dropping);
 	if (!reference.dropping)
 		return;
-	/* Ours is in whole nanoseconds. From there on again, so that the next step is compared to the nanosecond, too. */
+	/*
+	 * Ours is in whole nanoseconds. From there on again, so that the next step is compared to the nanosecond, too.
+	 */
 	double drop_next = (double)((int64_t)bed.now + xstats.queue.drop_next_ns);
 
 	if (fabs(drop_next - reference.drop_next) > 1)

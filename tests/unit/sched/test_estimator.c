@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rate estimators against their definition: samples at every multiple of the interval, each with weight 2^-ewma_log. What
- * they are compared with here steps through all samples one by one.
+ * Rate estimators against their definition: samples at every multiple of the interval, each with weight 2^-ewma_log.
+ * What they are compared with here steps through all samples one by one.
  */
 #include <math.h>
 
@@ -121,7 +121,9 @@ a_late_packet_is_of_its_own_interval(void **state)
 	bed_end();
 }
 
-/* Two of one interval and different phases, one of another: each has its own samples, in whatever order they come due. */
+/*
+ * Two of one interval and different phases, one of another: each has its own samples, in whatever order they come due.
+ */
 static void
 many_have_their_own_times(void **state)
 {

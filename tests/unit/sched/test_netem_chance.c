@@ -275,8 +275,8 @@ gilbert_elliot_losses_have_the_chains_stationary_values(void **state)
 }
 
 /*
- * What comes into a state goes out of it: s4 = p14 s1, s3 p31 = p13 s1, s2 p23 = p32 s3, and all are 1 together. A burst
- * begins with a step from 1 to 3 or 4, or from 2 to 3.
+ * What comes into a state goes out of it: s4 = p14 s1, s3 p31 = p13 s1, s2 p23 = p32 s3, and all are 1 together. A
+ * burst begins with a step from 1 to 3 or 4, or from 2 to 3.
  */
 static void
 four_state_losses_have_the_chains_stationary_values(void **state)

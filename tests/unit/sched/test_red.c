@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * red, against the formulas of Floyd and Jacobson (1993), "the paper" below, and of Floyd, Gummadi and Shenker (2001):
- * the average, the drop probability, idle time, adaptation; and what it does to a packet, its limit and its inner qdisc.
+ * the average, the drop probability, idle time, adaptation; and what it does to a packet, its limit and its inner
+ * qdisc.
  */
 #include <math.h>
 
@@ -176,8 +177,9 @@ idle_time_adds_up(void **state)
 /* ---- the dice */
 
 /*
- * With the queue, and so the average, held at one length, pb = max_p * (avg - min) / (max - min), and the packet that is
- * the n-th since the last drop is dropped with pa = pb / (1 - (n - 1) * pb): each distance from 1 to 1/pb is as likely
+ * With the queue, and so the average, held at one length, pb = max_p * (avg - min) / (max - min), and the packet that
+ * is the n-th since the last drop is dropped with pa = pb / (1 - (n - 1) * pb): each distance from 1 to 1/pb is as
+ * likely
  * (the paper's section 8, its "Method 2"). A chi-squared test of the distances: 500 are expected of each.
  */
 static void

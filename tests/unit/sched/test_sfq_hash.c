@@ -180,9 +180,10 @@ the_hash_reads_ipv6_behind_its_extension_headers(void **state)
 /* ---- headers in headers */
 
 /*
- * Packets written as strings, a letter a header: 4 and 6 are IP, F a fragment's IPv4, L IPv6 with a label, g GRE, k with
- * a key, s with a checksum and a sequence number, r with a route, e Ethernet, u UDP, U UDP-Lite, t SCTP, i ICMP, p ESP, a
- * AH, x something else. A * behind a header is where the n-th packet has n: an address, port, SPI, key, label or id.
+ * Packets written as strings, a letter a header: 4 and 6 are IP, F a fragment's IPv4, L IPv6 with a label, g GRE, k
+ * with a key, s with a checksum and a sequence number, r with a route, e Ethernet, u UDP, U UDP-Lite, t SCTP, i ICMP, p
+ * ESP, a AH, x something else. A * behind a header is where the n-th packet has n: an address, port, SPI, key, label or
+ * id.
  */
 static uint16_t
 ethertype_of(char next)

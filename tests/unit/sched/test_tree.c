@@ -145,7 +145,9 @@ class_found(uint32_t mark)
 	return c == NULL ? 0 : c->classid;
 }
 
-/* What is below the root is asked as soon as there is something to ask, and of leaves nothing is read when it is gone. */
+/*
+ * What is below the root is asked as soon as there is something to ask, and of leaves nothing is read when it is gone.
+ */
 static void
 who_classifies_below_the_root_is_asked(void **state)
 {

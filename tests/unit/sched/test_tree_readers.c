@@ -42,7 +42,9 @@ class_at(uint32_t classid)
 	return sched_class_find(sched_qdisc_find(bed.tree, classid & 0xffff0000), classid);
 }
 
-/* A packet that has been held names a class below 2:, which goes. Who has read whose class that was goes on from there. */
+/*
+ * A packet that has been held names a class below 2:, which goes. Who has read whose class that was goes on from there.
+ */
 static void
 a_deleted_qdisc_stays_for_who_was_on_the_way_up(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Random trees of any registered kinds, up to eight deep, under random traffic, and changes, grafts, replacements and
- * deletions while packets flow. Whatever happens: nothing is lost or leaked, the backlogs add up at every level, nothing
- * leaves before the time that next_event told, what may leave does leave at once, and each flow stays in order.
+ * deletions while packets flow. Whatever happens: nothing is lost or leaked, the backlogs add up at every level,
+ * nothing leaves before the time that next_event told, what may leave does leave at once, and each flow stays in order.
  *
  * Each seed is printed. In the environment: SEED=n plays that one only; TREES_SECONDS=n plays seed after seed for so
  * long, from TREES_FIRST=n on.

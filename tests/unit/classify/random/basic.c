@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The reference of extended matches, tc-ematch(8), and of basic, tc-basic(8): terms are kept as a person writes them. */
+/*
+ * The reference of extended matches, tc-ematch(8), and of basic, tc-basic(8): terms are kept as a person writes them.
+ */
 #include "ematches.h"
 
 #include <weir/filter/basic.h>

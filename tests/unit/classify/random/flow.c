@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The reference of flow, tc-flow(8). What a hash makes of its keys is its own affair: equal keys must give one class while
- * it stays, and no class may be outside of the divisor.
+ * The reference of flow, tc-flow(8). What a hash makes of its keys is its own affair: equal keys must give one class
+ * while it stays, and no class may be outside of the divisor.
  */
 #include <errno.h>
 #include <string.h>

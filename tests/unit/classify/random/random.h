@@ -124,7 +124,9 @@ struct random_group {
 	uint64_t own[8]; /* of the kind */
 };
 
-/* What a reference says. Where a class comes of a hash that is nobody's business, `check` says if it may be this one. */
+/*
+ * What a reference says. Where a class comes of a hash that is nobody's business, `check` says if it may be this one.
+ */
 struct plain_answer {
 	int32_t action;
 	uint32_t classid;
@@ -141,8 +143,8 @@ struct random_kind {
 	/* How a group starts, before its first filter. */
 	void (*start)(struct random_group *g);
 	/*
-	 * Draws what a filter asks for, its handle (0: to be chosen) and class, about a packet like this; `old`: a change
-	 * of that one, whose handle it has.
+	 * Draws what a filter asks for, its handle (0: to be chosen) and class, about a packet like this; `old`: a
+	 * change of that one, whose handle it has.
 	 */
 	void (*draw)(struct random_group *g, struct random_filter *f, const struct random_filter *old,
 		const struct plain_packet *like);

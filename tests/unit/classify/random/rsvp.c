@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The reference of rsvp and rsvp6: sessions and senders (RFC 2205 section 3.1, RFC 2207), in the order in which Linux 5.10
- * was seen to keep them.
+ * The reference of rsvp and rsvp6: sessions and senders (RFC 2205 section 3.1, RFC 2207), in the order in which Linux
+ * 5.10 was seen to keep them.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -322,7 +322,9 @@ ask(struct random_group *g, struct plain_packet *p, struct plain_answer *answer)
 
 		if (f == NULL)
 			break;
-		/* A tunnel that lets the packet go on: its number says which sessions are asked about what is inside. */
+		/*
+		 * A tunnel that lets the packet go on: its number says which sessions are asked about what is inside.
+		 */
 		if (conf_of(f)->pinfo.tunnelhdr == 0 || answer->action != TC_ACT_OK)
 			return;
 		h.tunnelid = f->classid;

@@ -134,7 +134,10 @@ route_draw(struct random_group *g, struct random_filter *f, const struct random_
 	}
 }
 
-/* What a change leaves out stays as it is. The most exact are asked first: to and from, to and fromif, to, from, fromif. */
+/*
+ * What a change leaves out stays as it is. The most exact are asked first: to and from, to and fromif, to, from,
+ * fromif.
+ */
 static int
 route_settle(struct random_group *g, struct random_filter *f, const struct random_filter *old)
 {

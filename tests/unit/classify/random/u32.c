@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The reference of u32 (tc-u32(8)) in lists, over real packets. Its hash tables and links, and how it counts, are compared
- * in random_u32.h, which the fuzzer shares.
+ * The reference of u32 (tc-u32(8)) in lists, over real packets. Its hash tables and links, and how it counts, are
+ * compared in random_u32.h, which the fuzzer shares.
  */
 #include <string.h>
 
