@@ -8,8 +8,7 @@
  *   crowd  a contest of those for whom the run had no room, before near_end when they came; mostly empty
  *
  * While they are few all are in the run. A calendar queue (Brown 1988) whose next bucket is sorted as a ladder queue's
- * is
- * (Tang, Goh and Thng 2005). Memory is its owner's: that of the contest, and the wheel's chunks.
+ * is (Tang, Goh and Thng 2005). Memory is its owner's: that of the contest, and the wheel's chunks.
  */
 #ifndef WEIR_SCHED_AGENDA_H
 #define WEIR_SCHED_AGENDA_H

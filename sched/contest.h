@@ -161,8 +161,7 @@ static const uint8_t contest_reversed[256] = { REVERSED_6(0), REVERSED_6(2), REV
 /*
  * The place of a number. Of equal keys the greatest number wins, and those who come one after another mostly win so,
  * too: they are put far apart, so that who is first in a part of the tree (contest_soon) is not just the next winner.
- * 2^n to
- * 2^(n+1) - 1 are in the half that the tree grows by, in the order of their bits read backwards.
+ * 2^n to 2^(n+1) - 1 are in the half that the tree grows by, in the order of their bits read backwards.
  */
 static inline uint16_t
 contest_place_of(uint32_t number)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * RED's average, as tc tells it. From avpkt, burst and bandwidth tc works out the weight, as a logarithm, and a table
- * of
- * 256 bytes: entry i is the logarithm, to the base e and rounded down, of the factor by which the average falls while the
- * queue is empty for i * 2^Scell_log ticks. That is i * 2^Scell_log * -ln(1 - w) / s, where s is the time in which the
- * link sends avpkt bytes: Floyd and Jacobson's (1 - w)^m for m = idle time / s. 31 stands for "all of it". (Seen of tc
- * 6.1, which tells s in whole microseconds; where that is 0, the entries are 0 but for the last.)
+ * of 256 bytes: entry i is the logarithm, to the base e and rounded down, of the factor by which the average falls
+ * while the queue is empty for i * 2^Scell_log ticks. That is i * 2^Scell_log * -ln(1 - w) / s, where s is the time in
+ * which the link sends avpkt bytes: Floyd and Jacobson's (1 - w)^m for m = idle time / s. 31 stands for "all of it".
+ * (Seen of tc 6.1, which tells s in whole microseconds; where that is 0, the entries are 0 but for the last.)
  */
 #include <math.h>
 

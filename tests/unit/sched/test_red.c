@@ -179,8 +179,7 @@ idle_time_adds_up(void **state)
 /*
  * With the queue, and so the average, held at one length, pb = max_p * (avg - min) / (max - min), and the packet that
  * is the n-th since the last drop is dropped with pa = pb / (1 - (n - 1) * pb): each distance from 1 to 1/pb is as
- * likely
- * (the paper's section 8, its "Method 2"). A chi-squared test of the distances: 500 are expected of each.
+ * likely (the paper's section 8, its "Method 2"). A chi-squared test of the distances: 500 are expected of each.
  */
 static void
 check_distances(unsigned int min, unsigned int length, unsigned int max, double max_p, double chi_squared)
