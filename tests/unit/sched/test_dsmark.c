@@ -238,6 +238,7 @@ lists_the_rows_that_change_something(void **state)
 	assert_int_equal(rows.confs[1].mask, 0xff);
 	assert_int_equal(rows.confs[1].value, 0x11);
 	assert_int_equal(set_row(q, 8, SET_MARK(0, 0)), -ENOENT);
+	assert_int_equal(sched_class_reset(q, CLASSID(1, 7), &err), 0);
 	assert_int_equal(sched_class_reset(q, CLASSID(1, 8), &err), -EINVAL);
 	bed_end();
 }

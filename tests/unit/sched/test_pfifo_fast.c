@@ -167,8 +167,10 @@ a_burst_is_cut_at_what_was_asked_for(void **state)
 	offer_priority(6, 3);
 	take(4, 0);
 	assert_order(3, 4, 5, 0);
+	assert_true(sched_next_event(bed.tree, 7) == 7);
 	take(4, 0);
 	assert_order(1, 2);
+	assert_true(sched_next_event(bed.tree, 7) == SCHED_NEVER);
 	bed_end();
 }
 
