@@ -187,7 +187,7 @@ charge_real_time(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, uint64
 	}
 	if (h->owed != 0)
 		pay(h, now);
-	h->owing = shares ? cl : NULL;
+	h->owing = cl;
 	for (; cl != root; cl = hfsc_above(root, cl))
 		charge_aside(h, root, cl, bytes, shares, now);
 }

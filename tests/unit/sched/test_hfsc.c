@@ -372,6 +372,59 @@ who_has_reached_his_limit_by_real_time_shares_nothing_in_the_same_call(void **st
 	bed_end();
 }
 
+/*
+ * A call's packets by real time are charged together, but a call has nothing in common with the one before: 7, which may
+ * make up for 1.5 ms (a packet of the MTU), has five packets' work by 100 ms and is over its limit, however far it was
+ * below it at 20 ms.
+ */
+static void
+each_call_shows_anew_what_may_be_made_up_for(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, limited(MBIT(8), MBIT(8)));
+	add(7, 8, shares(MBIT(8)));
+	add(8, 1, (struct hfsc_class_conf){ .real_time = line(KBIT(400)), .link_share = line(MBIT(8)) });
+	add(0, 2, shares(KBIT(8)));
+	offer_many(100, 1000, 1);
+	offer_many(100, 1000, 2);
+	bed.now = MS(20);
+	assert_int_equal(take_more(1), 1);
+	bed.now = MS(100);
+	assert_int_equal(take_more(15), 15);
+	assert_int_equal(bytes_of(1), 6000);
+	assert_int_equal(bytes_of(2), 10000);
+	bed_end();
+}
+
+/*
+ * A leaf without a link-share curve shares nothing: what it sends while nobody below its parents shares leaves their
+ * virtual times where they are, also in a call in which somebody did. So it is 7's work that 2 makes up for.
+ */
+static void
+who_does_not_share_does_not_move_the_time_at_which_all_begin(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, shares(MBIT(8)));
+	add(7, 8, shares(MBIT(8)));
+	add(8, 1, assured(MBIT(8)));
+	add(8, 3, (struct hfsc_class_conf){ .real_time = line(MBIT(80)), .link_share = line(MBIT(8)) });
+	add(0, 2, shares(MBIT(8)));
+	offer_many(1, 1000, 3);
+	offer_many(100, 1000, 1);
+	bed.now = MS(50);
+	assert_int_equal(take_more(52), 52);
+	assert_int_equal(bytes_of(1), 51000);
+	offer_many(100, 1000, 2);
+	offer_many(100, 1000, 3);
+	bed.taken_count = 0;
+	/* One of 3's by its real-time curve. */
+	assert_int_equal(take_more(46), 46);
+	assert_int_equal(bytes_of(2), 45000);
+	bed_end();
+}
+
 /* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
 static void
 coming_and_going_brings_no_more_than_the_share(void **state)
@@ -724,6 +777,8 @@ main(void)
 		cmocka_unit_test(what_is_sent_by_real_time_counts_for_the_share),
 		cmocka_unit_test(all_above_are_charged_by_the_end_of_a_call),
 		cmocka_unit_test(who_has_reached_his_limit_by_real_time_shares_nothing_in_the_same_call),
+		cmocka_unit_test(each_call_shows_anew_what_may_be_made_up_for),
+		cmocka_unit_test(who_does_not_share_does_not_move_the_time_at_which_all_begin),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
