@@ -84,22 +84,13 @@ settle_joined(struct hfsc *h)
 	h->joined = NULL;
 }
 
-/*
- * A leaf that is never served by real time sends nothing while it waits, and a line that rises is not behind the time
- * that was waited for when the leaf turns busy anew: that time is its fit time.
- */
-static inline bool
-fits_when_told(const struct hfsc_class *cl)
-{
-	return cl->busy && !hfsc_has(cl, HFSC_REAL_TIME) && hfsc_bend(cl, HFSC_UPPER_LIMIT) == NULL;
-}
-
 static inline void
 fit_is_due(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 {
 	if (!cl->active || !hfsc_has(cl, HFSC_UPPER_LIMIT))
 		return;
-	if (likely(fits_when_told(cl) && now - h->look.served_ns <= HFSC_LAG_MAX_NS)) {
+	/* A leaf that is never served by real time sends nothing while it waits: that time is its fit time. */
+	if (likely(cl->busy && !hfsc_has(cl, HFSC_REAL_TIME) && now - h->look.served_ns <= HFSC_LAG_MAX_NS)) {
 		cl->unfit = false;
 	} else {
 		hfsc_count_upper_limit(h, cl, now);

@@ -399,10 +399,10 @@ each_call_shows_anew_what_may_be_made_up_for(void **state)
 
 /*
  * A leaf without a link-share curve shares nothing: what it sends while nobody below its parents shares leaves their
- * virtual times where they are, also in a call in which somebody did. So it is 7's work that 2 makes up for.
+ * virtual times where they are, also in a call in which somebody did. So it is 7's or 8's work that 2 makes up for.
  */
 static void
-who_does_not_share_does_not_move_the_time_at_which_all_begin(void **state)
+assert_sister_makes_up_for_real_time(uint32_t sisters_parent)
 {
 	bed_make();
 	make_qdisc("hfsc", &no_default);
@@ -410,7 +410,7 @@ who_does_not_share_does_not_move_the_time_at_which_all_begin(void **state)
 	add(7, 8, shares(MBIT(8)));
 	add(8, 1, assured(MBIT(8)));
 	add(8, 3, (struct hfsc_class_conf){ .real_time = line(MBIT(80)), .link_share = line(MBIT(8)) });
-	add(0, 2, shares(MBIT(8)));
+	add(sisters_parent, 2, shares(MBIT(8)));
 	offer_many(1, 1000, 3);
 	offer_many(100, 1000, 1);
 	bed.now = MS(50);
@@ -423,6 +423,72 @@ who_does_not_share_does_not_move_the_time_at_which_all_begin(void **state)
 	assert_int_equal(take_more(46), 46);
 	assert_int_equal(bytes_of(2), 45000);
 	bed_end();
+}
+
+static void
+who_does_not_share_does_not_move_the_time_at_which_all_begin(void **state)
+{
+	assert_sister_makes_up_for_real_time(0);
+	assert_sister_makes_up_for_real_time(7);
+}
+
+static void
+a_limit_that_is_waited_for_holds_whatever_comes_meanwhile(void **state)
+{
+	/* 1.9 ms a packet: by real time it has two of them after 1 ms. */
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1,
+		(struct hfsc_class_conf){
+			.real_time = line(MBIT(8)), .link_share = line(MBIT(8)), .upper_limit = line(KBIT(4200)) });
+	offer_many(10, 1000, 1);
+	assert_int_equal(take_more(5), 1);
+	bed.now = MS(1);
+	assert_int_equal(take_more(5), 1);
+	bed.now = MS(2) - 50000;
+	assert_int_equal(take_more(5), 0);
+	bed_end();
+	/* Whoever is served 99 ms later makes up for 1.5 of them: two packets of 1 ms. */
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, limited(MBIT(8), MBIT(8)));
+	offer_many(10, 1000, 1);
+	assert_int_equal(take_more(5), 1);
+	bed.now = MS(100);
+	assert_int_equal(take_more(5), 2);
+	bed_end();
+}
+
+/*
+ * Who turns idle while all are served by real time stays where he is by his virtual time, unless he is first there:
+ * he is not chosen by it when the others are gone, too, and the link is whoever's who has something.
+ */
+static void
+who_turned_idle_by_real_time_is_not_chosen(void **state)
+{
+	for (unsigned int order = 0; order < 2; order++) {
+		bed_make();
+		make_qdisc("hfsc", &no_default);
+		add(0, 7, shares(MBIT(8)));
+		for (uint32_t i = 0; i < 3; i++)
+			add(7, 1 + i,
+				(struct hfsc_class_conf){ .real_time = line(MBIT(order == 0 ? 8 << i : 32 >> i)),
+					.link_share = line(MBIT(8)) });
+		add(7, 4, shares(MBIT(8)));
+		add(0, 5, shares(MBIT(8)));
+		for (uint32_t minor = 1; minor <= 3; minor++)
+			offer_many(1, 1000, minor);
+		bed.now = MS(50);
+		assert_int_equal(take_more(5), 3);
+		offer_many(3, 1000, 5);
+		assert_int_equal(take_more(5), 3);
+		offer_many(2, 1000, 4);
+		offer_many(1, 1000, 2);
+		assert_int_equal(take_more(5), 3);
+		assert_int_equal(bytes_of(4), 2000);
+		assert_int_equal(take_more(1), 0);
+		bed_end();
+	}
 }
 
 /* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
@@ -779,6 +845,8 @@ main(void)
 		cmocka_unit_test(who_has_reached_his_limit_by_real_time_shares_nothing_in_the_same_call),
 		cmocka_unit_test(each_call_shows_anew_what_may_be_made_up_for),
 		cmocka_unit_test(who_does_not_share_does_not_move_the_time_at_which_all_begin),
+		cmocka_unit_test(who_turned_idle_by_real_time_is_not_chosen),
+		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
