@@ -64,8 +64,8 @@ charge_level(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, ui
 }
 
 /*
- * Classes that are the only ones of their parents with something to send are chosen whatever their virtual times, and a
- * call's packets are theirs together: they are charged once, unless some of these may be over an upper limit.
+ * Classes that are alone in their parents' contests are chosen whatever their virtual times, and nobody comes there in
+ * this call: they are charged for its packets together, as long as none of them can be over its upper limit.
  */
 static __rte_noinline void
 find_alone(struct hfsc *h, uint64_t now)
@@ -73,7 +73,7 @@ find_alone(struct hfsc *h, uint64_t now)
 	struct hfsc_class *root = class_priv(h->root), *cl = root;
 	uint64_t room = HFSC_ROOM;
 
-	while (cl->inner.active == 1 && cl->inner.children.count == 1 && hfsc_is_inner(cl->inner.children.first)) {
+	while (cl->inner.children.count == 1 && hfsc_is_inner(cl->inner.children.first)) {
 		cl = cl->inner.children.first;
 		while (room >= HFSC_ROOM_MIN && !hfsc_is_fit_after(cl, room, now))
 			room /= 4;

@@ -146,6 +146,33 @@ the_first_is_the_one_with_the_least_key(void **state)
 	assert_int_equal(contest.height, 0);
 }
 
+/* As many come together as there are places, so that the tree grows meanwhile; the first stays so until all are there. */
+static void
+who_come_together_are_put_in_order_once(void **state)
+{
+	for (uint32_t round = 0; round < 300; round++) {
+		uint32_t count = 1 + draw(100);
+		uint64_t least;
+
+		for (uint32_t i = 0; i < 128; i++)
+			come(&entrants[i], clock_ns + draw(1000));
+		for (uint32_t i = 1 + draw(126); i < 128; i++)
+			go(&entrants[i]);
+		least = contest_first_key(&contest);
+		for (struct entrant *e = &entrants[128]; e < &entrants[128 + count] && contest.count < 128; e++) {
+			*e = (struct entrant){ .key = least + draw(2000), .there = true };
+			e->place = contest_enter_unsettled(&contest, e->key, e);
+			assert_true(contest_first_key(&contest) == least);
+		}
+		contest_settle(&contest);
+		check_first();
+		while (contest.first != NULL) {
+			go(contest.first);
+			check_first();
+		}
+	}
+}
+
 /* Who is alone without a place comes in anew before another one does; the next round begins as the first. */
 static void
 one_who_is_alone_needs_no_place(void **state)
@@ -258,6 +285,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
+		cmocka_unit_test_setup_teardown(who_come_together_are_put_in_order_once, start, stop),
 		cmocka_unit_test_setup_teardown(one_who_is_alone_needs_no_place, start, stop),
 		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_far_ahead_moves_the_base_seldom, start, stop),

@@ -459,6 +459,68 @@ a_limit_that_is_waited_for_holds_whatever_comes_meanwhile(void **state)
 	bed_end();
 }
 
+/* Those above are charged for a call's packets together: not beyond a limit, and until nobody below has something. */
+static void
+one_above_all_keeps_its_limit_and_goes_with_the_last_below(void **state)
+{
+	/* 10 us a packet; it makes up for 1 ms before the first, so that one more than 101 goes. */
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, limited(MBIT(800), MBIT(800)));
+	add(7, 1, shares(MBIT(800)));
+	offer_many(300, 1000, 1);
+	bed.now = MS(100);
+	assert_int_equal(take_more(80), 80);
+	assert_int_equal(take_more(32), 22);
+	assert_int_equal(xstats_of(7).work, 102000);
+	bed_end();
+	/* While both below wait for their limits, the link is another's. */
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, shares(MBIT(8)));
+	add(7, 1, limited(MBIT(8), MBIT(8)));
+	add(7, 3, limited(MBIT(8), MBIT(8)));
+	add(0, 2, shares(MBIT(8)));
+	offer_many(4, 1000, 1);
+	offer_many(4, 1000, 3);
+	assert_int_equal(take_more(8), 2);
+	offer_many(5, 1000, 2);
+	assert_int_equal(take_more(8), 5);
+	bed_end();
+}
+
+/*
+ * Forty classes come in together, by the timers: the first to be told is the one that was served first, and brings its
+ * virtual time; who is behind that comes in with it. From there on they are served in order.
+ */
+static void
+many_who_come_together_are_served_in_order(void **state)
+{
+	const uint32_t count = 40, first_leaf = 200;
+	uint64_t before = 0;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, shares(MBIT(1000)));
+	for (uint32_t i = 0; i < count; i++) {
+		add(7, 100 + i, shares(MBIT(1 + i * 17 % count)));
+		add(100 + i, first_leaf + i, limited(MBIT(8), MBIT(8)));
+		offer_many(4, 1000, first_leaf + i);
+	}
+	assert_int_equal(take_more(2 * count), count);
+	bed.now = MS(1) + 500;
+	assert_int_equal(take_more(2 * count), count);
+	for (uint32_t i = count; i < 2 * count; i++) {
+		uint64_t least = 8000000 / (1 + (bed.taken[0].flow - first_leaf) * 17 % count);
+		uint64_t virtual_ns = 8000000 / (1 + (bed.taken[i].flow - first_leaf) * 17 % count);
+
+		virtual_ns = RTE_MAX(virtual_ns, least);
+		assert_true(virtual_ns >= before);
+		before = virtual_ns;
+	}
+	bed_end();
+}
+
 /*
  * Who turns idle while all are served by real time stays where he is by his virtual time, unless he is first there:
  * he is not chosen by it when the others are gone, too, and the link is whoever's who has something.
@@ -847,6 +909,8 @@ main(void)
 		cmocka_unit_test(who_does_not_share_does_not_move_the_time_at_which_all_begin),
 		cmocka_unit_test(who_turned_idle_by_real_time_is_not_chosen),
 		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
+		cmocka_unit_test(many_who_come_together_are_served_in_order),
+		cmocka_unit_test(one_above_all_keeps_its_limit_and_goes_with_the_last_below),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
 		cmocka_unit_test(shares_stay_when_virtual_times_go_round),
