@@ -93,9 +93,10 @@ pay_alone(struct hfsc *h, bool gone, uint64_t now)
 		struct hfsc_inner *inner = &hfsc_above(root, cl)->inner;
 
 		charge(h, inner, cl, h->alone_ticked, false, true, now);
-		gone = charge_level(h, inner, cl, h->alone_owed - h->alone_ticked, true, true, gone, now);
+		gone = charge_level(h, inner, cl, h->alone_owed - h->alone_ticked, h->alone_chosen, true, gone, now);
 	}
 	h->alone_owed = h->alone_ticked = 0;
+	h->alone_chosen = false;
 	h->alone = NULL;
 	h->alone_known = false;
 }
@@ -110,6 +111,9 @@ charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_shar
 	struct hfsc_class *root = class_priv(h->root), *cl = hfsc_above(root, leaf), *soon = NULL;
 	bool shares = by_share || hfsc_has(leaf, HFSC_LINK_SHARE), gone;
 
+	/* What they owe is to be of packets that share the link. */
+	if (unlikely(!shares) && h->alone != NULL)
+		pay_alone(h, false, now);
 	gone = charge_level(h, &cl->inner, leaf, bytes, by_share, shares, false, now);
 	if (leaf->queued && cl->inner.children.height > HFSC_SMALL) {
 		soon = contest_soon(&cl->inner.children, leaf->place);
@@ -131,8 +135,10 @@ charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_shar
 			find_alone(h, now);
 		return soon;
 	}
-	if (by_share)
+	if (by_share) {
 		h->alone_ticked = h->alone_owed;
+		h->alone_chosen = true;
+	}
 	h->alone_owed += bytes;
 	if (unlikely(gone || h->alone_owed + HFSC_ROOM_MIN > h->alone_room))
 		pay_alone(h, gone, now);

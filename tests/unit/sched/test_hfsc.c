@@ -487,6 +487,18 @@ one_above_all_keeps_its_limit_and_goes_with_the_last_below(void **state)
 	offer_many(5, 1000, 2);
 	assert_int_equal(take_more(8), 5);
 	bed_end();
+	/* Who was alone in one call is not in the next. */
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 7, shares(MBIT(8)));
+	add(7, 1, shares(MBIT(8)));
+	add(0, 2, shares(MBIT(8)));
+	offer_many(20, 1000, 1);
+	assert_int_equal(take_more(1), 1);
+	offer_many(20, 1000, 2);
+	assert_int_equal(take_more(10), 10);
+	assert_in_range(bytes_of(2), 5000, 6000);
+	bed_end();
 }
 
 /*
