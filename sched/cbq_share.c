@@ -113,28 +113,13 @@ leaf_row_add(struct cbq *h, struct cbq_class *cl)
 	cbq_row_is_busy(h, cl->prio);
 }
 
-static void
-number(const struct row_round *round)
-{
-	for (uint32_t i = 0; i < round->count; i++) {
-		struct cbq_class *cl = row_round_at(round, i);
-
-		if (cl != NULL)
-			cl->place = (uint16_t)(round->first + i);
-	}
-}
-
 bool
 cbq_row_remove(struct cbq *h, struct cbq_class *cl)
 {
 	struct row *row = &h->leaf_rows[cl->prio];
 
-	if (!row_remove(row, cl, cl->place)) {
-		number(&row->now);
-		number(&row->next);
-		if (!row_remove(row, cl, cl->place))
-			return false;
-	}
+	if (!row_remove(row, cl, cl->place))
+		return false;
 	h->prios[cl->prio].busy--;
 	cbq_row_look(h, cl->prio);
 	return true;

@@ -41,12 +41,12 @@ htb_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 	h->classes = q->class_table;
 	/* Not the arena's: of these, only the pages that are touched are to be memory. */
 	h->turns = calloc(HTB_TURNS, sizeof(*h->turns));
-	h->rounds = calloc((size_t)2 * HTB_PRIOS * HTB_MINORS, sizeof(struct htb_class *));
+	h->rounds = calloc((size_t)2 * HTB_PRIOS * ROW_PLACES, sizeof(*h->rounds));
 	if (h->turns == NULL || h->rounds == NULL || htb_configs_create(h) != 0)
 		return error_set(err, ENOMEM, "out of memory for the turns of htb's classes");
 	for (size_t prio = 0; prio < HTB_PRIOS; prio++) {
-		h->leaf_rows[prio].now.leaves = h->rounds + 2 * prio * HTB_MINORS;
-		h->leaf_rows[prio].next.leaves = h->rounds + (2 * prio + 1) * HTB_MINORS;
+		h->leaf_rows[prio].now.leaves = h->rounds + 2 * prio * ROW_PLACES;
+		h->leaf_rows[prio].next.leaves = h->rounds + (2 * prio + 1) * ROW_PLACES;
 	}
 	return 0;
 }

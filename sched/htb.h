@@ -28,6 +28,7 @@
 #include <weir/sched.h>
 
 #include "pkt_queue.h"
+#include "row.h"
 #include "tree.h"
 #include "waiting.h"
 #include "wheel.h"
@@ -84,20 +85,6 @@ struct htb_ring {
 	uint16_t round : HTB_ROUND_BITS; /* the number of this round */
 	bool ended; /* who left was the last of the round */
 	uint64_t quanta; /* bytes: what its classes, or those below them, send in a round */
-};
-
-/*
- * Leaves of one prio that can send, in the order of their turns. Who comes is the last of this round; who has had its
- * turn goes to the next one. Arrays, as who is next is to be fetched ahead, and as hardly anyone leaves but the first:
- * others leave a gap.
- */
-struct htb_round {
-	struct htb_class **leaves; /* HTB_MINORS places, used as a ring; NULL: a gap */
-	uint32_t first, count; /* gaps included */
-};
-
-struct htb_row {
-	struct htb_round now, next; /* who is first in `now` is no gap; nobody is in it: nobody is in either */
 };
 
 /* What an inner class has for each prio. */
@@ -188,10 +175,10 @@ struct htb_charge {
 struct htb {
 	uint8_t busy_levels; /* a bit for each level with a busy row */
 	uint8_t busy_rows[HTB_LEVELS]; /* a bit for each prio with a class that can send */
-	struct htb_row leaf_rows[HTB_PRIOS]; /* level 0 */
+	struct row leaf_rows[HTB_PRIOS]; /* level 0: of struct htb_class */
 	struct htb_ring rows[HTB_LEVELS][HTB_PRIOS]; /* from level 1 on */
 	struct htb_turn *turns; /* HTB_TURNS of them */
-	struct htb_class **rounds; /* the memory of leaf_rows */
+	void **rounds; /* the memory of leaf_rows */
 	const struct class_table *classes; /* by minor */
 	struct pkt_queue direct; /* what no class is for: sent first and unshaped, tc-htb(8) */
 	uint32_t direct_limit;
@@ -286,29 +273,6 @@ void htb_pass_turn(struct htb *h, struct htb_class *cl, unsigned int prio);
 /* Out of its row, if it is there. */
 void htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio);
 
-static inline struct htb_class *
-htb_round_at(const struct htb_round *round, uint32_t i)
-{
-	return round->leaves[(round->first + i) % HTB_MINORS];
-}
-
-/* Without gaps, when they have taken all places. */
-void htb_round_close_gaps(struct htb_round *round);
-/* The first of a row has become a gap, or nobody is left in this round: then the next one begins, or the row is empty. */
-void htb_row_mend(struct htb *h, unsigned int prio);
-
-/* Returns the place. */
-static inline uint16_t
-htb_round_join(struct htb_round *round, struct htb_class *cl)
-{
-	if (unlikely(round->count == HTB_MINORS))
-		htb_round_close_gaps(round);
-	uint16_t place = (uint16_t)(round->first + round->count++);
-
-	round->leaves[place] = cl;
-	return place;
-}
-
 static inline void
 htb_row_is_busy(struct htb *h, unsigned int prio)
 {
@@ -319,7 +283,7 @@ htb_row_is_busy(struct htb *h, unsigned int prio)
 static inline void
 htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	cl->place = htb_round_join(&h->leaf_rows[prio].now, cl);
+	cl->place = row_round_join(&h->leaf_rows[prio].now, cl);
 	htb_row_is_busy(h, prio);
 }
 
@@ -349,15 +313,15 @@ htb_leaf_took(struct htb *h, struct htb_class *cl, const struct qdisc *leaf)
 		htb_leaf_busy(h, cl);
 }
 
+/* Nobody is left in it. */
+void htb_row_is_idle(struct htb *h, unsigned int prio);
+
 /* The first leaf leaves its row. */
 static inline void
 htb_row_remove_first(struct htb *h, unsigned int prio)
 {
-	struct htb_round *round = &h->leaf_rows[prio].now;
-
-	round->first = (round->first + 1) % HTB_MINORS;
-	if (--round->count == 0 || unlikely(htb_round_at(round, 0) == NULL))
-		htb_row_mend(h, prio);
+	if (unlikely(row_remove_first(&h->leaf_rows[prio])))
+		htb_row_is_idle(h, prio);
 }
 
 /* ---- htb_mode.c */

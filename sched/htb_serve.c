@@ -179,13 +179,14 @@ take_packets(
 }
 
 /* Mostly there is one to take, and the leaf is plain. */
-static inline uint16_t
-take(struct htb_class *cl, struct rte_mbuf **pkts, uint16_t n, uint32_t *bytes, struct leaf_sums *sums, uint64_t now)
+static inline unsigned int
+take(struct htb_class *cl, struct rte_mbuf **pkts, unsigned int n, uint32_t *bytes, struct leaf_sums *sums,
+	uint64_t now)
 {
 	struct qdisc *leaf = htb_class_of(cl)->leaf;
 
 	if (n != 1 || unlikely(!leaf->plain))
-		return take_packets(cl, pkts, n, bytes, sums, now);
+		return take_packets(cl, pkts, (uint16_t)n, bytes, sums, now);
 	pkts[0] = fifo_give_one(leaf, bytes);
 	sums->packets++;
 	sums->bytes += *bytes;
@@ -253,15 +254,15 @@ exhausted(struct qdisc *q, struct htb *h, struct htb_class *cl, unsigned int pri
 }
 
 static inline void
-fetch_ahead(const struct htb_row *row)
+fetch_ahead(const struct row *row)
 {
-	const struct htb_round *round = &row->now;
+	const struct row_round *round = &row->now;
 
 	/* Of a gap, nothing is fetched that there is. */
 	if (likely(round->count > CLASS_AHEAD))
-		class_prefetch(htb_class_of(htb_round_at(round, CLASS_AHEAD)));
+		class_prefetch(htb_class_of(row_round_at(round, CLASS_AHEAD)));
 	if (likely(round->count > QUEUE_AHEAD)) {
-		const struct htb_class *cl = htb_round_at(round, QUEUE_AHEAD);
+		const struct htb_class *cl = row_round_at(round, QUEUE_AHEAD);
 
 		if (likely(cl != NULL))
 			leaf_prefetch_queue(htb_class_of(cl));
@@ -281,12 +282,12 @@ charge_leaf(struct htb *h, struct htb_class *cl, const struct htb_config *config
 }
 
 /* One turn of a leaf at its own rate, or a part of it: returns how many packets it gave. */
-static inline uint16_t
-serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums,
-	uint64_t now)
+static inline unsigned int
+serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **pkts, unsigned int n,
+	struct leaf_sums *sums, uint64_t now)
 {
-	const struct htb_row *row = &h->leaf_rows[prio];
-	struct htb_class *cl = htb_round_at(&row->now, 0);
+	const struct row *row = &h->leaf_rows[prio];
+	struct htb_class *cl = row_first(row);
 	const struct htb_config *config = htb_config_of(h, cl);
 	enum htb_mode mode;
 	uint32_t bytes;
@@ -299,7 +300,7 @@ serve_row(struct qdisc *q, struct htb *h, unsigned int prio, struct rte_mbuf **p
 	} else if (!all_at_once(h, cl, config, htb_class_of(cl)->leaf)) {
 		n = 1;
 	}
-	uint16_t got = take(cl, pkts, n, &bytes, sums, now);
+	unsigned int got = take(cl, pkts, n, &bytes, sums, now);
 
 	if (unlikely(got == 0)) {
 		park_if_busy(h, cl, now);
@@ -336,15 +337,15 @@ wake_unseen(struct htb *h, const uintptr_t *due, unsigned int count)
 {
 	const uintptr_t alike = due[0] & HTB_WAIT_BITS;
 	unsigned int prio = prio_of_wait(due[0]), n = 0;
-	struct htb_round *round = &h->leaf_rows[prio].now;
+	struct row_round *round = &h->leaf_rows[prio].now;
 
-	if (unlikely(round->count + count > HTB_MINORS))
-		htb_round_close_gaps(round);
-	struct htb_class **leaves = round->leaves;
+	if (unlikely(round->count + count > ROW_PLACES))
+		row_round_close_gaps(round);
+	void **leaves = round->leaves;
 	uint32_t next = round->first + round->count;
 
 	do {
-		leaves[(next + n) % HTB_MINORS] = htb_class_of_wait(due[n]);
+		leaves[(next + n) % ROW_PLACES] = htb_class_of_wait(due[n]);
 	} while (++n < count && (due[n] & HTB_WAIT_BITS) == alike);
 	round->count += n;
 	htb_row_is_busy(h, prio);
@@ -404,8 +405,8 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 {
 	struct htb *h = qdisc_priv(q);
 	struct leaf_sums sums = { 0 };
-	unsigned int turns = 0;
-	uint16_t got = 0;
+	const unsigned int turns_max = h->adjusted != 0 ? 1 : HTB_BURST; /* until bills are paid */
+	unsigned int turns = 0, got = 0;
 
 	fetch_first(h, now);
 	h->now = now;
@@ -428,16 +429,16 @@ htb_serve(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 			do {
 				got += serve_row(q, h, prio, pkts + got, n - got, &sums, now);
 				turns++;
-			} while (got < n && turns < HTB_BURST && h->leaf_rows[prio].now.count != 0 && h->adjusted == 0);
+			} while (got < n && turns < turns_max && !row_is_empty(&h->leaf_rows[prio]));
 		}
-		if (turns == HTB_BURST || h->adjusted != 0) {
+		if (turns == turns_max) {
 			htb_pay_bills(q, h);
 			turns = 0;
 		}
 	}
 	htb_pay_bills(q, h);
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
-	return got;
+	return (uint16_t)got;
 }
 
 /* ---- passing */

@@ -138,94 +138,30 @@ htb_ring_of(const struct htb_class *cl, unsigned int prio)
 /* ---- rows of leaves */
 
 void
-htb_round_close_gaps(struct htb_round *round)
+htb_row_is_idle(struct htb *h, unsigned int prio)
 {
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < round->count; i++) {
-		struct htb_class *cl = htb_round_at(round, i);
-		uint16_t place = (uint16_t)(round->first + count);
-
-		if (cl == NULL)
-			continue;
-		/* Who came unseen stands at another place than he says, and is moved all the same. */
-		if (cl->place == (uint16_t)(round->first + i))
-			cl->place = place;
-		round->leaves[place] = cl;
-		count++;
-	}
-	round->count = count;
-}
-
-void
-htb_row_mend(struct htb *h, unsigned int prio)
-{
-	struct htb_row *row = &h->leaf_rows[prio];
-
-	for (;;) {
-		while (row->now.count != 0 && htb_round_at(&row->now, 0) == NULL) {
-			row->now.first = (row->now.first + 1) % HTB_MINORS;
-			row->now.count--;
-		}
-		if (row->now.count != 0)
-			return;
-		/* Always the same places, near the processor, while there is little to do. */
-		row->now.first = 0;
-		if (row->next.count == 0)
-			break;
-		RTE_SWAP(row->now, row->next);
-	}
 	h->busy_rows[0] &= (uint8_t) ~(1u << prio);
 	if (h->busy_rows[0] == 0)
 		h->busy_levels &= (uint8_t)~1u;
 }
 
-static bool
-leaves_gap(struct htb_round *round, uint16_t place, const struct htb_class *cl)
-{
-	if ((uint16_t)(place - round->first) >= round->count || round->leaves[place] != cl)
-		return false;
-	round->leaves[place] = NULL;
-	return true;
-}
-
-/* Only a change of configuration takes out who came unseen. */
-static bool
-search(struct htb_round *round, const struct htb_class *cl)
-{
-	uint32_t i = 0;
-
-	while (i < round->count && htb_round_at(round, i) != cl)
-		i++;
-	return i < round->count && leaves_gap(round, (uint16_t)(round->first + i), cl);
-}
-
 void
 htb_row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	struct htb_row *row = &h->leaf_rows[prio];
+	struct row *row = &h->leaf_rows[prio];
 
-	if (row->now.count == 0)
-		return;
-	if (likely(htb_round_at(&row->now, 0) == cl)) {
-		htb_row_remove_first(h, prio);
-		return;
-	}
-	/* Who came unseen says another place, or one where somebody else is. */
-	if (!leaves_gap(&row->now, cl->place, cl) && !leaves_gap(&row->next, cl->place, cl) && !search(&row->now, cl))
-		search(&row->next, cl);
+	if (row_remove(row, cl, cl->place) && row_is_empty(row))
+		htb_row_is_idle(h, prio);
 }
 
 /* The end of a leaf's turn. */
 static inline void
 pass_turn_in_row(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	struct htb_row *row = &h->leaf_rows[prio];
+	struct row *row = &h->leaf_rows[prio];
 
-	if (row->now.count == 0 || htb_round_at(&row->now, 0) != cl)
-		return;
-	cl->place = htb_round_join(&row->next, cl);
-	htb_row_remove_first(h, prio);
+	if (!row_is_empty(row) && row_first(row) == cl)
+		cl->place = row_pass(row);
 }
 
 /* ---- whose turn it is */
@@ -281,7 +217,7 @@ htb_next_leaf(struct htb *h, unsigned int level, unsigned int prio)
 /* ---- busy and idle */
 
 static void
-row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
+enter_row(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	if (cl->level == 0) {
 		htb_row_add(h, cl, prio);
@@ -293,7 +229,7 @@ row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 }
 
 static void
-row_remove(struct htb *h, struct htb_class *cl, unsigned int prio)
+leave_row(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
 	struct htb_ring *row = &h->rows[cl->level][prio];
 
@@ -345,7 +281,7 @@ activate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 			unsigned int prio = (unsigned int)__builtin_ctz(rest);
 
 			if (cl->mode == HTB_CAN_SEND) {
-				row_add(h, cl, prio);
+				enter_row(h, cl, prio);
 				continue;
 			}
 			struct htb_ring *ring = &htb_more(parent)->inner->feeds[prio].ring;
@@ -391,7 +327,7 @@ deactivate_all(struct htb *h, struct htb_class *cl, unsigned int prios)
 			unsigned int prio = (unsigned int)__builtin_ctz(rest);
 
 			if (cl->mode == HTB_CAN_SEND) {
-				row_remove(h, cl, prio);
+				leave_row(h, cl, prio);
 				continue;
 			}
 			struct htb_ring *ring = &htb_more(parent)->inner->feeds[prio].ring;

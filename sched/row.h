@@ -6,8 +6,8 @@
  *   this round: | leaf | leaf | gap | leaf | ...   next round: | leaf | leaf | ...
  *
  * Who comes is the last of this round, who has had its turn goes to the next one. Hardly anyone leaves but the first:
- * another one leaves a gap, and is found by the place that he was told. A place may have changed when he wants to
- * leave: whoever owns the row tells all of them their places then, and asks again.
+ * another one leaves a gap, and is found by the place that he was told. Who was told none, or has been moved since, is
+ * looked for.
  */
 #ifndef WEIR_SCHED_ROW_H
 #define WEIR_SCHED_ROW_H
@@ -49,19 +49,7 @@ row_first(const struct row *row)
 	return row_round_at(&row->now, 0);
 }
 
-static inline void
-row_round_close_gaps(struct row_round *round)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < round->count; i++) {
-		void *leaf = row_round_at(round, i);
-
-		if (leaf != NULL)
-			round->leaves[(round->first + count++) % ROW_PLACES] = leaf;
-	}
-	round->count = count;
-}
+void row_round_close_gaps(struct row_round *round) __rte_cold;
 
 /* Returns the place. */
 static inline uint16_t
@@ -75,31 +63,19 @@ row_round_join(struct row_round *round, void *leaf)
 	return place;
 }
 
-/* The first of this round is gone or a gap, or it is over: the next one begins. */
-static inline void
-row_mend(struct row *row)
-{
-	for (;;) {
-		while (row->now.count != 0 && row_first(row) == NULL) {
-			row->now.first = (row->now.first + 1) % ROW_PLACES;
-			row->now.count--;
-		}
-		if (row->now.count != 0)
-			return;
-		/* Always the same places, near the processor, while there is little to do. */
-		row->now.first = 0;
-		if (row->next.count == 0)
-			return;
-		RTE_SWAP(row->now, row->next);
-	}
-}
+/* The first of this round is gone or a gap, or it is over: the next one begins. True: nobody is left. */
+bool row_mend(struct row *row) __rte_cold;
 
-static inline void
+/* True: nobody is left. */
+static inline bool
 row_remove_first(struct row *row)
 {
-	row->now.first = (row->now.first + 1) % ROW_PLACES;
-	if (--row->now.count == 0 || unlikely(row_first(row) == NULL))
-		row_mend(row);
+	struct row_round *round = &row->now;
+
+	round->first = (round->first + 1) % ROW_PLACES;
+	if (--round->count == 0 || unlikely(row_round_at(round, 0) == NULL))
+		return row_mend(row);
+	return false;
 }
 
 /* The turn of the first is over. Returns its place in the next round. */
@@ -113,7 +89,7 @@ row_pass(struct row *row)
 }
 
 static inline bool
-row_round_leave(struct row_round *round, const void *leaf, uint16_t place)
+row_leave_place(struct row_round *round, const void *leaf, uint16_t place)
 {
 	if ((uint16_t)(place - round->first) >= round->count || round->leaves[place] != leaf)
 		return false;
@@ -121,7 +97,10 @@ row_round_leave(struct row_round *round, const void *leaf, uint16_t place)
 	return true;
 }
 
-/* False: it does not stand at that place. */
+/* Of one who is not the first, wherever he stands. False: he is not in it. */
+bool row_search(struct row *row, const void *leaf) __rte_cold;
+
+/* False: it is not in it. */
 static inline bool
 row_remove(struct row *row, const void *leaf, uint16_t place)
 {
@@ -131,7 +110,8 @@ row_remove(struct row *row, const void *leaf, uint16_t place)
 		row_remove_first(row);
 		return true;
 	}
-	return row_round_leave(&row->now, leaf, place) || row_round_leave(&row->next, leaf, place);
+	return row_leave_place(&row->now, leaf, place) || row_leave_place(&row->next, leaf, place) ||
+	       row_search(row, leaf);
 }
 
 #endif

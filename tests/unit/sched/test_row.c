@@ -122,17 +122,28 @@ gaps_do_not_fill_the_row(void **state)
 	assert_true(row_is_empty(&row));
 }
 
+/* In this round or in the next one; another one's place, or one where nobody is. */
 static void
-who_stands_elsewhere_is_not_removed(void **state)
+who_says_another_place_is_looked_for(void **state)
 {
-	come(1);
-	come(2);
-	come(3);
-	assert_false(row_remove(&row, &leaves[3], leaves[2].place));
-	assert_false(row_remove(&row, &leaves[4], leaves[2].place));
-	assert_false(row_remove(&row, &leaves[2], (uint16_t)(leaves[3].place + 1)));
-	for (uint32_t i = 1; i <= 3; i++)
-		go(i);
+	for (uint32_t i = 1; i <= 5; i++)
+		come(i);
+	pass();
+	pass();
+	leaves[5].place = leaves[4].place;
+	go(5);
+	leaves[2].place = leaves[1].place;
+	go(2);
+	leaves[4].place = (uint16_t)(leaves[4].place + 100);
+	go(4);
+	assert_same_turn();
+	pass();
+	assert_same_turn();
+	assert_false(row_remove(&row, &leaves[2], leaves[2].place));
+	assert_false(row_remove(&row, &leaves[4], leaves[1].place));
+	go(1);
+	go(3);
+	assert_true(row_is_empty(&row));
 	assert_false(row_remove(&row, &leaves[1], leaves[1].place));
 }
 
@@ -142,7 +153,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(turns_are_those_of_a_ring),
 		cmocka_unit_test(gaps_do_not_fill_the_row),
-		cmocka_unit_test(who_stands_elsewhere_is_not_removed),
+		cmocka_unit_test(who_says_another_place_is_looked_for),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
