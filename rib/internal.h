@@ -227,6 +227,7 @@ struct rules {
 		uint32_t members; /* 0: free */
 	} * shapes;
 	uint32_t shape_count;
+	uint32_t walked_per_shape; /* rules, at most; set once */
 	struct ruleset *compiled; /* readers */
 };
 

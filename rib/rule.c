@@ -4,7 +4,7 @@
  * uses.
  */
 
-#include "internal.h"
+#include "ruleset.h"
 
 #define TOS_ECN   0x03 /* RFC 3168 */
 #define TOS_ROUTE 0x1c /* what Linux compares of an IPv4 TOS: the RFC 1349 bits but the lowest */
@@ -225,6 +225,8 @@ rules_set_defaults(struct rib *rib, struct error *err)
 		{ AF_INET6, 32766, RT_TABLE_MAIN },
 	};
 
+	for (unsigned int i = 0; i < 2; i++)
+		rib->rules[i].walked_per_shape = WALKED_PER_SHAPE;
 	for (unsigned int i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
 		struct rib_rule rule = { .family = defaults[i].family,
 			.action = FR_ACT_TO_TBL,

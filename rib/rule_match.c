@@ -95,10 +95,12 @@ struct matching {
 	 * word w.
 	 */
 	uint32_t ready;
-	uint32_t word[RIB_KEY_WORDS][LPM_BURST];
+	_Alignas(RTE_CACHE_LINE_SIZE) uint32_t word[RIB_KEY_WORDS][LPM_BURST];
 };
 
 typedef void begin(struct matching *m);
+
+typedef void walk(struct matching *m);
 
 typedef void sift(struct matching *m, const struct shape *shape, struct sifted *to);
 
@@ -148,6 +150,44 @@ probe(find_in_bucket *find, struct matching *m, const struct shape *shape, const
 	}
 }
 
+static bool
+has_words(const uint32_t *key, const struct walked_word *word, uint32_t count)
+{
+	uint32_t differ = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		differ |= (key[word[i].at] ^ word[i].value) & word[i].mask;
+	return differ == 0;
+}
+
+/* The first of the rules walked over that the i-th key matches. */
+static void
+walk_one(struct matching *m, uint16_t i)
+{
+	const struct ruleset *set = m->set;
+	const struct walked *r = set->walked, *end = r + set->walked_count;
+	const struct walked_word *word = set->walked_words;
+	const uint32_t *key = m->keys + m->key[i];
+
+	for (; r < end && (r->rule & RULE_MASK) < m->found[i]; word += r->count, r++) {
+		uint32_t rule = r->rule & RULE_MASK;
+
+		if (rule < m->from[i] || !has_words(key, word, r->count))
+			continue;
+		if ((r->rule & RULE_PLAIN) == 0 && !selectors_match(set->rules[rule].selectors, set, key))
+			continue;
+		m->found[i] = rule;
+		break;
+	}
+}
+
+static void
+walk_scalar(struct matching *m)
+{
+	for (uint16_t i = 0; i < m->n; i++)
+		walk_one(m, i);
+}
+
 static void
 try_others(struct matching *m)
 {
@@ -161,8 +201,8 @@ try_others(struct matching *m)
 }
 
 static __rte_always_inline void
-match(begin *begin_burst, sift *sift_shape, find_in_bucket *find, const struct ruleset *set, const void *keys,
-	const uint8_t *index, const uint32_t *from, uint16_t n, uint32_t *found)
+match(begin *begin_burst, walk *walk_rules, sift *sift_shape, find_in_bucket *find, const struct ruleset *set,
+	const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n, uint32_t *found)
 {
 	struct sifted sifted[2];
 	struct matching m;
@@ -174,6 +214,8 @@ match(begin *begin_burst, sift *sift_shape, find_in_bucket *find, const struct r
 	m.found = found;
 	m.n = n;
 	begin_burst(&m);
+	if (set->walked_count != 0)
+		walk_rules(&m);
 	/* One shape is sifted while the one before is probed: neither waits for the other's loads and stores. */
 	sifted[0].count = CLOSED;
 	if (set->shape_count > 0)
@@ -193,7 +235,7 @@ static void
 match_scalar(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
 	uint32_t *found)
 {
-	match(begin_scalar, sift_scalar, bucket_find, set, keys, index, from, n, found);
+	match(begin_scalar, walk_scalar, sift_scalar, bucket_find, set, keys, index, from, n, found);
 }
 
 static const struct rule_matcher scalar = { "scalar", match_scalar };
@@ -236,6 +278,77 @@ load_word(struct matching *m, uint32_t at)
 			m->word[at] + i, _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes_at(m, i),
 						 _mm512_loadu_si512(m->key + i), m->keys + at, sizeof(uint32_t)));
 	m->ready |= 1u << at;
+}
+
+/* Of sixteen keys, those that have the words; `keys`: where the first's are, side by side with the others'. */
+VECTOR static inline __mmask16
+compare_avx512(const uint32_t *keys, const struct walked_word *word, uint32_t count)
+{
+	const struct walked_word *end = word + count;
+	__m512i differ = _mm512_setzero_si512();
+
+	do {
+		for (unsigned int w = 0; w < WALKED_WORDS; w++) {
+			__m512i other = _mm512_xor_si512(_mm512_load_si512(keys + (size_t)LPM_BURST * word[w].at),
+				_mm512_set1_epi32((int)word[w].value));
+
+			differ = _mm512_ternarylogic_epi32(
+				differ, other, _mm512_set1_epi32((int)word[w].mask), 0xf8); /* or what the mask has */
+		}
+		word += WALKED_WORDS;
+	} while (__builtin_expect(word < end, 0));
+	return _mm512_testn_epi32_mask(differ, differ);
+}
+
+/* Of the lanes, those whose keys have what a rule asks beside words. */
+VECTOR static __mmask16
+check_each(const struct matching *m, uint32_t rule, __mmask16 lanes, uint16_t i)
+{
+	__mmask16 matching = 0;
+
+	for (uint32_t left = lanes; left != 0; left &= left - 1) {
+		uint32_t lane = (uint32_t)__builtin_ctz(left);
+
+		if (selectors_match(m->set->rules[rule].selectors, m->set, m->keys + m->key[i + lane]))
+			matching |= (__mmask16)(1u << lane);
+	}
+	return matching;
+}
+
+/*
+ * Until all sixteen have found their first rule. Whether any matches no one can foresee: no branch on it. Nor does a rule's
+ * comparison wait for what the one before has found.
+ */
+VECTOR static void
+walk_sixteen(struct matching *m, uint16_t i)
+{
+	const struct walked *r = m->set->walked, *end = r + m->set->walked_count;
+	const struct walked_word *word = m->set->walked_words;
+	const __mmask16 lanes = lanes_at(m, i);
+	const __m512i from = _mm512_maskz_loadu_epi32(lanes, m->from + i);
+	__m512i found = _mm512_maskz_loadu_epi32(lanes, m->found + i);
+
+	for (; r < end; word += r->count, r++) {
+		__m512i rule = _mm512_set1_epi32((int)(r->rule & RULE_MASK));
+		__mmask16 matching = compare_avx512(m->word[0] + i, word, r->count);
+
+		if (_mm512_cmpgt_epu32_mask(found, rule) == 0)
+			break;
+		if (__builtin_expect((r->rule & RULE_PLAIN) == 0, 0))
+			matching = check_each(m, r->rule, matching & lanes, i);
+		matching = _mm512_mask_cmple_epu32_mask(matching, from, rule);
+		found = _mm512_mask_min_epu32(found, matching, found, rule);
+	}
+	_mm512_mask_storeu_epi32(m->found + i, lanes, found);
+}
+
+VECTOR static void
+walk_avx512(struct matching *m)
+{
+	for (uint32_t fields = m->set->walked_fields; fields != 0; fields &= fields - 1)
+		load_word(m, (uint32_t)__builtin_ctz(fields));
+	for (uint16_t i = 0; i < m->n; i += LANES)
+		walk_sixteen(m, i);
 }
 
 /* shape_hash of sixteen keys. */
@@ -312,7 +425,7 @@ VECTOR static void
 match_avx512(const struct ruleset *set, const void *keys, const uint8_t *index, const uint32_t *from, uint16_t n,
 	uint32_t *found)
 {
-	match(begin_avx512, sift_avx512, bucket_find_avx512, set, keys, index, from, n, found);
+	match(begin_avx512, walk_avx512, sift_avx512, bucket_find_avx512, set, keys, index, from, n, found);
 }
 
 static const struct rule_matcher avx512 = { "AVX-512", match_avx512 };

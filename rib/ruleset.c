@@ -182,8 +182,12 @@ struct making {
 	struct shape *shapes;
 	const struct table **tables;
 	struct compiled_rule *rules;
+	struct walked *walked;
+	struct walked_word *words;
 	uint32_t *all, *other;
-	uint32_t *shape_of; /* by index in rules->shapes, which may have free ones */
+	/* By index in rules->shapes, which may have free ones: its members that are not walked over, its place. */
+	uint32_t *members, *shape_of;
+	uint32_t walked_end; /* rules before it are walked over, if they have a shape */
 };
 
 /* At most five rules a bucket in the mean: then one in twenty is full. */
@@ -201,16 +205,56 @@ filter_bits(uint32_t members)
 
 /* How much of everything there is. */
 struct sizes {
-	size_t buckets, filter_words, shapes, other;
+	size_t buckets, filter_words, shapes, other, walked, words;
 };
 
+static uint32_t
+walked_words(const struct rules *rules, const struct rule_item *item)
+{
+	return (rules->shapes[item->shape].words.count + WALKED_WORDS - 1) / WALKED_WORDS * WALKED_WORDS;
+}
+
+/* How many rules may be walked over. */
+static uint32_t
+walked_max(const struct rules *rules)
+{
+	uint32_t shapes = 0, members = 0, max;
+
+	for (uint32_t k = 0; k < rules->shape_count; k++) {
+		shapes += rules->shapes[k].members != 0;
+		members += rules->shapes[k].members;
+	}
+	max = rules->walked_per_shape * shapes;
+	return members > max && shapes < SHAPES_FEW ? 0 : max;
+}
+
+/* Which rules are walked over, and so how many members each shape has. */
+static void
+choose_walked(struct making *m, const struct rules *rules, struct sizes *s)
+{
+	uint32_t max = walked_max(rules);
+
+	for (uint32_t k = 0; k < rules->shape_count; k++)
+		m->members[k] = rules->shapes[k].members;
+	for (m->walked_end = 0; m->walked_end < rules->count && s->walked < max; m->walked_end++) {
+		const struct rule_item *item = &rules->list[m->walked_end];
+
+		if (item->shape >= rules->shape_count)
+			continue;
+		m->members[item->shape]--;
+		s->walked++;
+		s->words += walked_words(rules, item);
+	}
+}
+
 static struct sizes
-sizes_of(const struct rules *rules)
+sizes_of(struct making *m, const struct rules *rules)
 {
 	struct sizes s = { 0 };
 
+	choose_walked(m, rules, &s);
 	for (uint32_t k = 0; k < rules->shape_count; k++) {
-		uint32_t members = rules->shapes[k].members;
+		uint32_t members = m->members[k];
 
 		if (members == 0)
 			continue;
@@ -227,13 +271,18 @@ sizes_of(const struct rules *rules)
 static void
 lay_out(struct making *m, const struct rules *rules)
 {
-	struct sizes s = sizes_of(rules);
-	size_t bytes = RULESET_BYTES + s.buckets * sizeof(struct bucket) + s.filter_words * sizeof(uint32_t) +
-		       s.shapes * sizeof(struct shape) + rules->count * sizeof(struct compiled_rule) +
-		       (rules->count + 1) * sizeof(struct table *) + (rules->count + 1 + s.other) * sizeof(uint32_t);
 	struct bucket *bucket;
 	uint32_t *filter;
+	struct sizes s;
+	size_t bytes;
 
+	m->members = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));
+	m->shape_of = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));
+	s = sizes_of(m, rules);
+	bytes = RULESET_BYTES + s.buckets * sizeof(struct bucket) + s.filter_words * sizeof(uint32_t) +
+		s.shapes * sizeof(struct shape) + rules->count * sizeof(struct compiled_rule) +
+		(rules->count + 1) * sizeof(struct table *) + (rules->count + 1 + s.other) * sizeof(uint32_t) +
+		s.walked * sizeof(struct walked) + s.words * sizeof(struct walked_word);
 	m->set = rib_memory_check(aligned_alloc(LINE, RTE_ALIGN_CEIL(bytes, LINE)), bytes);
 	bucket = (struct bucket *)((char *)m->set + RULESET_BYTES);
 	filter = (uint32_t *)(bucket + s.buckets);
@@ -243,7 +292,8 @@ lay_out(struct making *m, const struct rules *rules)
 	m->tables[rules->count] = NULL;
 	m->all = (uint32_t *)(m->rules + rules->count);
 	m->other = m->all + rules->count + 1;
-	m->shape_of = rib_zalloc((rules->shape_count + 1) * sizeof(uint32_t));
+	m->walked = (struct walked *)(m->other + s.other);
+	m->words = (struct walked_word *)(m->walked + s.walked);
 	memset(bucket, 0xff, s.buckets * sizeof(*bucket)); /* RULE_NONE */
 	memset(filter, 0, s.filter_words * sizeof(*filter));
 	*m->set = (struct ruleset){ .count = rules->count,
@@ -251,11 +301,13 @@ lay_out(struct making *m, const struct rules *rules)
 		.shapes = m->shapes,
 		.all = m->all,
 		.other = m->other,
+		.walked = m->walked,
+		.walked_words = m->words,
 		.plain = true,
 		.tables = m->tables,
 		.rules = m->rules };
 	for (uint32_t k = 0; k < rules->shape_count; k++) {
-		uint32_t members = rules->shapes[k].members;
+		uint32_t members = m->members[k];
 
 		if (members == 0)
 			continue;
@@ -300,12 +352,40 @@ compile_rule(const struct rules *rules, uint32_t i)
 	return c;
 }
 
+/* Does the rule ask for what its words say, and nothing else? */
+static bool
+words_say_all(const struct selectors *s)
+{
+	return (s->sport_high | s->dport_high) == 0;
+}
+
+/* Rules before walked_end come in ascending order; gives where the next one's words are to be. */
+static struct walked_word *
+put_walked(struct making *m, const struct rules *rules, uint32_t rule, struct walked_word *words)
+{
+	const struct rule_item *item = &rules->list[rule];
+	const struct shape_words *from = &rules->shapes[item->shape].words;
+	struct walked *at = &m->walked[m->set->walked_count++];
+
+	*at = (struct walked){ .rule = rule | (words_say_all(item->selectors) ? RULE_PLAIN : 0),
+		.count = walked_words(rules, item) };
+	for (uint32_t i = 0; i < at->count; i++) {
+		uint32_t word = i < from->count ? from->word[i].at : from->word[0].at;
+
+		words[i] = (struct walked_word){ .at = word,
+			.mask = i < from->count ? from->word[i].mask : 0,
+			.value = item->selectors->value[word] };
+		m->set->walked_fields |= 1u << word;
+	}
+	return words + at->count;
+}
+
 /* Rules come in descending order, so that of those with one tag the first is found first. */
 static void
 put_in_shape(struct making *m, struct shape *shape, const struct rule_item *item, uint32_t rule)
 {
 	const struct selectors *s = item->selectors;
-	bool plain = shape->words.count == 1 && (s->sport_high | s->dport_high) == 0;
+	bool plain = shape->words.count == 1 && words_say_all(s);
 	uint32_t tag = item->hash, bit = upper_bits(tag, shape->filter_shift);
 
 	shape->first = rule;
@@ -341,10 +421,12 @@ by_first(const void *a, const void *b)
 static struct ruleset *
 ruleset_create(const struct rules *rules, uint8_t family)
 {
+	struct walked_word *words;
 	struct making m;
 	uint32_t other, i;
 
 	lay_out(&m, rules);
+	words = m.words;
 	m.set->layout = &layouts[family_index(family)];
 	other = m.set->other_count;
 	m.all[rules->count] = rules->count;
@@ -358,14 +440,18 @@ ruleset_create(const struct rules *rules, uint8_t family)
 		m.all[i] = item->shape == SHAPE_ALL ? i : m.all[i + 1];
 		if (item->shape == SHAPE_OTHER)
 			m.other[--other] = i;
-		else if (item->shape < rules->shape_count)
+		else if (i >= m.walked_end && item->shape < rules->shape_count)
 			put_in_shape(&m, &m.shapes[m.shape_of[item->shape]], item, i);
 	}
+	for (i = 0; i < m.walked_end; i++)
+		if (rules->list[i].shape < rules->shape_count)
+			words = put_walked(&m, rules, i, words);
 	qsort(m.shapes, m.set->shape_count, sizeof(*m.shapes), by_first);
 	for (i = 0; i < rules->count && rules->list[i].shape == SHAPE_ALL && m.rules[i].action == FR_ACT_TO_TBL;)
 		i++;
 	m.set->leading = i;
 	free(m.shape_of);
+	free(m.members);
 	return m.set;
 }
 

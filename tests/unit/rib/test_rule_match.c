@@ -104,12 +104,14 @@ churn(struct rib *rib, uint8_t family)
 {
 	struct shown *shown = malloc(sizeof(*shown));
 	struct rib_key keys[LPM_BURST];
-	unsigned int most = 0;
+	struct rules *rules = &rib->rules[family_index(family)];
+	unsigned int most = 0, kinds = 0;
 
 	for (unsigned int step = 0; step < 1500; step++) {
 		struct rib_rule rule = draw_rule(family);
 		bool grow = step % 600 < 400;
 
+		rules->walked_per_shape = draw(3) == 0 ? 16 : draw(3); /* all, none or some are walked over */
 		if (grow ? draw(8) > 0 : draw(8) == 0)
 			assert_int_equal(rib_rule_add(rib, &rule, 0, NULL), 0);
 		else
@@ -131,11 +133,13 @@ churn(struct rib *rib, uint8_t family)
 		shown->count = 0;
 		rib_rule_walk(rib, family, keep, shown);
 		most = RTE_MAX(most, shown->count);
+		kinds |= 1u << ((rules->compiled->walked_count != 0) + 2 * (rules->compiled->shape_count != 0));
 		for (unsigned int i = 0; i < LPM_BURST; i++)
 			keys[i] = draw_key(family);
 		compare(rib, shown, keys, family);
 	}
 	assert_true(most > 300);
+	assert_int_equal(kinds & 0xe, 0xe);
 	free(shown);
 }
 
