@@ -79,10 +79,11 @@ struct turn_scale {
 #define TURN_MAX      (INT64_C(1) << 48) /* 4 gigabytes */
 #define TURN_KILOBYTE 58 /* 2^58: 2^10 bytes times 2^48 */
 
-/* quantum: bytes of a turn times 2^48. */
+/* quantum: bytes of a turn times 2^48; less than that is taken for as much, so that it can be made longer. */
 static inline int64_t
 turn_length(const struct turn_scale *scale, unsigned __int128 quantum)
 {
+	quantum |= quantum == 0;
 	unsigned __int128 turn = scale->boost <= 32 ? quantum >> (32 - scale->boost) : quantum << (scale->boost - 32);
 
 	return turn > TURN_MAX ? TURN_MAX : turn == 0 ? 1 : (int64_t)turn;

@@ -9,6 +9,7 @@
 #include <weir/qdisc/wrr.h>
 
 #include "support.h"
+#include "turns.h"
 
 #define LINK MBIT(10)
 
@@ -468,10 +469,24 @@ says_what_is_wrong(void **state)
 	bed_end();
 }
 
+/* A weight so small that nothing is left of it in a turn's bytes: turns grow to a kilobyte all the same. */
+static void
+turns_of_next_to_nothing_are_made_longer(void **state)
+{
+	struct turn_scale scale = { 0 };
+
+	for (unsigned int turn = 0; turn < 2 * TURN_KILOBYTE; turn++)
+		turn_scale_used(&scale, 1, false);
+	assert_int_equal(scale.boost, TURN_KILOBYTE);
+	assert_true(turn_length(&scale, 0) == 1024 << 16);
+	assert_true(turn_length(&scale, 1) == 1024 << 16);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(turns_of_next_to_nothing_are_made_longer),
 		cmocka_unit_test(gives_each_host_a_class),
 		cmocka_unit_test(classes_come_and_go_with_hosts),
 		cmocka_unit_test(shares_by_weight),
