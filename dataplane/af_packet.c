@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A router wants fragments as they come. DPDK's net_af_packet has the kernel put them together first (PACKET_FANOUT_FLAG_DEFRAG, packet(7)) and
- * then cuts what has become longer than its ring's frame, and no device argument turns that off. So its call is answered here, in front of
- * the C library's, and differs in that flag alone: what goes to one queue by a hash goes there without being whole.
+ * A router wants fragments as they come. DPDK's net_af_packet has the kernel put them together first
+ * (PACKET_FANOUT_FLAG_DEFRAG, packet(7)) and then cuts what has become longer than its ring's frame, and no device
+ * argument turns that off. So its call is answered here, in front of the C library's, and differs in that flag alone:
+ * what goes to one queue by a hash goes there without being whole.
  *
- * Nor does DPDK tell which sockets a device reads, on which an idle worker could sleep (net_af_xdp is the same): who is given a receive ring here
- * is remembered.
+ * Nor does DPDK tell which sockets a device reads, on which an idle worker could sleep (net_af_xdp is the same): who is
+ * given a receive ring here is remembered.
  */
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>

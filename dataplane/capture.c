@@ -2,7 +2,8 @@
 /*
  * A replay's port: receives what one pcap or pcapng file holds, and writes what it sends to another, nanosecond pcap.
  *
- * Files come from anywhere: whatever is wrong with one is said once, and what could be read of it is replayed and accounted for.
+ * Files come from anywhere: whatever is wrong with one is said once, and what could be read of it is replayed and
+ * accounted for.
  */
 #include <inttypes.h>
 #include <net/if_arp.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A distribution of delays. Each value is kept, so that quantiles are exact, until there are DELAYS_EXACT_MAX; from then on values are counted
- * in buckets whose width is 1/2,048 of the value (the log-linear histogram of G. Tene's HdrHistogram).
+ * A distribution of delays. Each value is kept, so that quantiles are exact, until there are DELAYS_EXACT_MAX; from
+ * then on values are counted in buckets whose width is 1/2,048 of the value (the log-linear histogram of G. Tene's
+ * HdrHistogram).
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ports that DPDK drives: a NIC by its PCI address, or net_af_packet, net_tap, net_pcap, net_null, net_ring by their device arguments.
+ * Ports that DPDK drives: a NIC by its PCI address, or net_af_packet, net_tap, net_pcap, net_null, net_ring by their
+ * device arguments.
  *
  * Receive queues as configured; a transmit queue for each worker, the owner's the first, as far as there are (lane.c).
  * Nothing is left to the NIC that the path does itself: checksums, segmentation.
@@ -98,7 +99,10 @@ is_virtual(const struct rte_eth_dev_info *info)
 	return strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0;
 }
 
-/* The descriptor that a virtual device has in the place of an interrupt: net_tap's is what it reads packets from. -1: none. */
+/*
+ * The descriptor that a virtual device has in the place of an interrupt: net_tap's is what it reads packets from. -1:
+ * none.
+ */
 static int
 virtual_descriptor(const struct device *d, uint16_t queue)
 {

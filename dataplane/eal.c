@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* DPDK's start, once in a process: no files, no sockets, no device that nobody named, and no core that workers would miss. */
+/*
+ * DPDK's start, once in a process: no files, no sockets, no device that nobody named, and no core that workers would
+ * miss.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -44,7 +47,10 @@ static void
 fill(struct eal_args *args, const struct router_conf *conf, uint64_t pool_bytes, int cpu)
 {
 	add(args, "weird");
-	/* Workers are threads of our own that register themselves: EAL's main lcore is the control thread, which sleeps. */
+	/*
+	 * Workers are threads of our own that register themselves: EAL's main lcore is the control thread, which
+	 * sleeps.
+	 */
 	add(args, "--lcores");
 	add(args, "0@%d", cpu);
 	add(args, "--no-telemetry");
@@ -61,7 +67,10 @@ fill(struct eal_args *args, const struct router_conf *conf, uint64_t pool_bytes,
 	if (conf->replay) {
 		add(args, "--no-pci");
 	} else {
-		/* A list of allowed devices that names none: a NIC is taken when a port asks for it, not because it is there. */
+		/*
+		 * A list of allowed devices that names none: a NIC is taken when a port asks for it, not because it is
+		 * there.
+		 */
 		add(args, "-a");
 		add(args, "ffff:ff:1f.7");
 	}

@@ -5,10 +5,10 @@
  *
  *     worker 0 --ring--> worker 1 <--ring-- worker 2        one ring for each pair and direction: nobody contends
  *
- * What costs is that cache lines go from one processor to the other and come back. Of a packet for a bypassed tree these
- * are the mbuf's two, and an eighth of the ring's: who hands over pushes the two out to the cache that both processors
- * share (else the owner would wait for them to be fetched from another core's), and asks for the buffers that it will
- * write next, which others have read. docs/performance.md has the figures.
+ * What costs is that cache lines go from one processor to the other and come back. Of a packet for a bypassed tree
+ * these are the mbuf's two, and an eighth of the ring's: who hands over pushes the two out to the cache that both
+ * processors share (else the owner would wait for them to be fetched from another core's), and asks for the buffers
+ * that it will write next, which others have read. docs/performance.md has the figures.
  */
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -81,7 +81,10 @@ worker_holds(const struct worker_machine *wm)
 
 /* ---- to another worker ---- */
 
-/* What another processor is to touch goes to the cache that it shares with this one. A hint: not every processor knows it. */
+/*
+ * What another processor is to touch goes to the cache that it shares with this one. A hint: not every processor knows
+ * it.
+ */
 static inline void
 push_out(struct rte_mbuf *m, enum handed_state state)
 {

@@ -26,7 +26,9 @@ struct port_hook {
 /* What all have counted. */
 void hook_sum(const void *hook, uint64_t *bytes, uint64_t *packets);
 
-/* Each: asks the chain, which is not empty, about n packets, at most BURST; drops what it says. Returns how many pass. */
+/*
+ * Each: asks the chain, which is not empty, about n packets, at most BURST; drops what it says. Returns how many pass.
+ */
 uint16_t hook_ingress(struct worker *w, struct port *in, const struct chain *chain, struct rte_mbuf **pkts, uint16_t n);
 uint16_t hook_egress(struct worker *w, struct port *out, const struct chain *chain, struct rte_mbuf **pkts, uint16_t n);
 

@@ -4,8 +4,8 @@
  *
  *	port, ingress or egress hook or tree --> mirred redirect --> ifb's tree --> the port again, where they left it
  *
- * What came from an ingress hook goes on behind it, as received on that port; what came on its way out goes out, and the
- * first action that it meets lets it pass, lest it is redirected again. What no action has sent is dropped.
+ * What came from an ingress hook goes on behind it, as received on that port; what came on its way out goes out, and
+ * the first action that it meets lets it pass, lest it is redirected again. What no action has sent is dropped.
  */
 #include <net/if_arp.h>
 

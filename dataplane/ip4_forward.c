@@ -327,7 +327,10 @@ goes_straight(const struct routing *routing, const struct rte_mbuf *m, const uin
 				   !rib_may_be_local(routing->local, src)));
 }
 
-/* The word of a hop's neighbour, which ends with its MAC; 0: that is not known. One word, so that nothing of it is in memory. */
+/*
+ * The word of a hop's neighbour, which ends with its MAC; 0: that is not known. One word, so that nothing of it is in
+ * memory.
+ */
 static __rte_always_inline uint64_t
 known_neighbour(const struct worker *w, const struct rib_nexthop *hop, uint64_t used_before)
 {
@@ -375,8 +378,9 @@ note_hop(struct pkt *p, const uint8_t *ip, const struct rib_result *answer, uint
 
 /*
  * The first packets, as long as they go straight by the port of `o`, to neighbours that are known; returns how many.
- * `foreign`: all are plain and from others. Not `filled`: all are plain, struct pkt is left alone, and so is what `o` has:
- * they will go as they lie, or go_unfilled adds them. Calls nothing, so that what is the same for all stays in registers.
+ * `foreign`: all are plain and from others. Not `filled`: all are plain, struct pkt is left alone, and so is what `o`
+ * has: they will go as they lie, or go_unfilled adds them. Calls nothing, so that what is the same for all stays in
+ * registers.
  */
 static __rte_always_inline uint16_t
 go_run(const struct worker *w, const struct routing *routing, struct outgoing *o, struct rte_mbuf **pkts,
@@ -463,7 +467,7 @@ go_straight(struct worker *w, struct routing *routing, struct rte_mbuf **pkts, c
 	return i;
 }
 
-/* ---- where tables ask ---------------------------------------------------------------------------------------------- */
+/* ---- where tables ask -------------------------------------------------------------------------------------------- */
 
 /* The first packets, as long as they go straight, to wait for what tables say; returns how many. */
 static uint16_t

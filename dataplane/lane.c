@@ -8,8 +8,8 @@
  *   worker 2, no queue    classifies -> ring -> owner                     ring -> owner
  *
  * They are open only while mq stands at the root, and a change of the root closes them first: the other lanes' workers
- * stand still for as long as the owner moves what their lanes hold, so that no packet of a flow overtakes another on the
- * way to the new root.
+ * stand still for as long as the owner moves what their lanes hold, so that no packet of a flow overtakes another on
+ * the way to the new root.
  */
 #include <sched.h>
 #include <stdlib.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the machinery's own files (router.c, port.c, output.c, worker.c, device.c, replay.c) share. The path does not see it. */
+/*
+ * What the machinery's own files (router.c, port.c, output.c, worker.c, device.c, replay.c) share. The path does not
+ * see it.
+ */
 #ifndef WEIR_DATAPLANE_MACHINE_H
 #define WEIR_DATAPLANE_MACHINE_H
 
@@ -43,8 +46,8 @@ enum handed_state {
 };
 
 /*
- * What stands in a worker's ring: a packet, and above its address, which needs 48 bits, the port that it is to leave by,
- * where it is at STAGE_OUTPUT. Else 0, and struct pkt says where it resumes. So the owner of a port whose tree is
+ * What stands in a worker's ring: a packet, and above its address, which needs 48 bits, the port that it is to leave
+ * by, where it is at STAGE_OUTPUT. Else 0, and struct pkt says where it resumes. So the owner of a port whose tree is
  * bypassed need not fetch struct pkt from another processor's cache, nor anybody fill it: the last bit tells.
  */
 #define RING_PORT_SHIFT 48

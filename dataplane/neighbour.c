@@ -6,7 +6,8 @@
  *	STALE --packet--> DELAY --time--> PROBE --no answer--> FAILED
  *
  * All of it runs at the worker that owns the port. Others read `ready` and the address in one word, and hand over
- * packets that find no READY there; STALE is given them so that the owner sees the first packet that uses a stale entry.
+ * packets that find no READY there; STALE is given them so that the owner sees the first packet that uses a stale
+ * entry.
  *
  * In replay an entry that `ip neigh` did not make needs nobody: it has a made-up address at once and keeps what it has.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way out: from the path, by the worker that owns the port and its scheduler tree, to the device, no faster than the
- * link. Where the root is mq, any worker that has a lane (lane.c) does for it what the owner does for the port.
+ * The way out: from the path, by the worker that owns the port and its scheduler tree, to the device, no faster than
+ * the link. Where the root is mq, any worker that has a lane (lane.c) does for it what the owner does for the port.
  *
  * The link's time is kept in nanoseconds and 2^-32 of them, so that the mean rate is exact however short a packet is. A
  * worker that comes late while packets wait makes up for it (catch_up_ns); a link that was idle starts anew.
@@ -366,8 +366,8 @@ owner_of(const struct port *port)
 }
 
 /*
- * Will nobody read struct pkt of packets that w sends by the port, so many at most? Then they are given to a device, past
- * an empty queue.
+ * Will nobody read struct pkt of packets that w sends by the port, so many at most? Then they are given to a device,
+ * past an empty queue.
  */
 static bool
 sends_unread(const struct worker *w, const struct port_machine *pm, uint16_t n)
@@ -388,7 +388,10 @@ send_unread(struct worker_machine *wm, struct lane *lane, struct rte_mbuf **pkts
 		lane_kick(lane);
 }
 
-/* Is that so of packets that w hands over to the port's owner? He says so, without his tree being looked at, and may think better of it. */
+/*
+ * Is that so of packets that w hands over to the port's owner? He says so, without his tree being looked at, and may
+ * think better of it.
+ */
 static bool
 hands_over_unread(const struct worker *w, const struct port_machine *pm, unsigned int owner)
 {

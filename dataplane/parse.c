@@ -3,9 +3,9 @@
  * Parsing: from a frame as it arrived to a filled struct pkt.
  *
  * Bursts are parsed in order with the bytes of later frames prefetched. What the router reads of headers is made to lie
- * in the first buffer, so that later stages need not care. Nearly all packets are plain ones: IPv4 for this router's MAC
- * with an ordinary header, which takes a dozen loads to know, and fills struct pkt from a template. The others take the
- * long way round.
+ * in the first buffer, so that later stages need not care. Nearly all packets are plain ones: IPv4 for this router's
+ * MAC with an ordinary header, which takes a dozen loads to know, and fills struct pkt from a template. The others take
+ * the long way round.
  */
 #include <linux/if_ether.h>
 #include <net/ethernet.h>
@@ -64,8 +64,8 @@ path_flow_hash(const struct rte_mbuf *m)
 }
 
 /*
- * The ethertype behind any tags, network order, and the network header's place behind them. A tag that names a VLAN ends
- * the search: then the tag's type is the answer. 0: the frame ends within a tag.
+ * The ethertype behind any tags, network order, and the network header's place behind them. A tag that names a VLAN
+ * ends the search: then the tag's type is the answer. 0: the frame ends within a tag.
  */
 static rte_be16_t
 find_type(const struct rte_mbuf *m, struct pkt *p)

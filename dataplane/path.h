@@ -79,9 +79,9 @@ struct parsed {
 };
 
 /*
- * At most BURST. Fills struct pkt of each (`fresh`: just received; else it came through a virtual port and keeps its time and
- * marks), drops what is malformed and, unless an ingress hook is to see that first, what path_admit would. Keeps the rest
- * in front, in order; returns how many.
+ * At most BURST. Fills struct pkt of each (`fresh`: just received; else it came through a virtual port and keeps its
+ * time and marks), drops what is malformed and, unless an ingress hook is to see that first, what path_admit would.
+ * Keeps the rest in front, in order; returns how many.
  */
 uint16_t path_parse(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n, bool fresh, bool hooked,
 	struct parsed *parsed);
@@ -91,7 +91,9 @@ void path_fill(const struct worker *w, const struct port *in, struct rte_mbuf **
 uint16_t path_admit(struct worker *w, const struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /* Fills l4_off from the network header. */
 void path_find_transport(struct rte_mbuf *m);
-/* Over addresses, protocol and ports of an IPv4 packet; without ports for fragments, so that all of a datagram's agree. */
+/*
+ * Over addresses, protocol and ports of an IPv4 packet; without ports for fragments, so that all of a datagram's agree.
+ */
 uint32_t path_flow_hash(const struct rte_mbuf *m);
 
 /* Folded multiply: each bit of the result depends on every bit of both words. The constants are digits of pi. */
@@ -136,7 +138,7 @@ path_write_link(struct rte_mbuf *m, const struct port *out, const uint8_t destin
 	memcpy(frame + 2 * RTE_ETHER_ADDR_LEN, &protocol, sizeof(protocol));
 }
 
-/* ---- tables.c: packet filter tables at the hooks of the path -------------------------------------------------------- */
+/* ---- tables.c: packet filter tables at the hooks of the path ----------------------------------------------------- */
 
 /* Once per worker, from path_start. */
 void tables_start(struct worker *w);
@@ -162,7 +164,7 @@ bool tables_input(struct worker *w, struct port *in, struct rte_mbuf *m);
 /* OUTPUT and POSTROUTING for a datagram made and routed here, which may get another route; false: it was dropped. */
 bool tables_output(struct worker *w, struct rte_mbuf *m);
 
-/* ---- ip4.c, ip4_forward.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c ----------------------------- */
+/* ---- ip4.c, ip4_forward.c, ip4_options.c, ip4_fragment.c, ip4_send.c, ip4_local.c, ip4_reassembly.c -------------- */
 
 /* At most BURST, checked by parse alone. */
 void ip4_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
@@ -323,7 +325,10 @@ _Static_assert(offsetof(struct neighbour, family) % 8 == 0 &&
 
 /* ---- packets that leave: path.c ---------------------------------------------------------------------------------- */
 
-/* In order, their link headers written, out_port and nexthop set: they go when there are BURST of them, and when told to. */
+/*
+ * In order, their link headers written, out_port and nexthop set: they go when there are BURST of them, and when told
+ * to.
+ */
 struct outgoing {
 	struct rte_mbuf *pkts[BURST];
 	uint16_t count;

@@ -80,8 +80,8 @@ pool_create(const struct router_conf *conf, uint32_t n, int node)
 		return NULL;
 	/*
 	 * What was freed last is taken first. A ring would lead buffers that one worker takes and another frees through
-	 * the whole pool: each would come from far and by a page walk (300 cycles a packet instead of 160). Workers come
-	 * here with some hundred buffers at once, when their caches are full or empty.
+	 * the whole pool: each would come from far and by a page walk (300 cycles a packet instead of 160). Workers
+	 * come here with some hundred buffers at once, when their caches are full or empty.
 	 */
 	if (rte_mempool_set_ops_byname(pool, "stack", NULL) != 0) {
 		rte_mempool_free(pool);

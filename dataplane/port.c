@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The life of a port: made, found, counted, removed. Control's thread; workers see a port from when it is published until a grace period after. */
+/*
+ * The life of a port: made, found, counted, removed. Control's thread; workers see a port from when it is published
+ * until a grace period after.
+ */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -464,7 +467,9 @@ disown(void *arg)
 		if (wm->busy[i]->pm != removal->pm)
 			wm->busy[kept++] = wm->busy[i];
 	wm->busy_count = kept;
-	/* What is on its way here and names the port by its number goes before another has that; at the end none will. */
+	/*
+	 * What is on its way here and names the port by its number goes before another has that; at the end none will.
+	 */
 	if (removal->reason != DROP_SHUTDOWN)
 		handover_catch_up(wm);
 }

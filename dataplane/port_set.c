@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What `ip link set` changes of a port, with all that follows from it: the device, the rib, the tree, the workers that poll it. */
+/*
+ * What `ip link set` changes of a port, with all that follows from it: the device, the rib, the tree, the workers that
+ * poll it.
+ */
 #include <string.h>
 
 #include "port_internal.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How a virtual port gives packets back to the path: not by a call, which could go round in circles, but at the worker's next turn. */
+/*
+ * How a virtual port gives packets back to the path: not by a call, which could go round in circles, but at the
+ * worker's next turn.
+ */
 #ifndef WEIR_DATAPLANE_REENTER_H
 #define WEIR_DATAPLANE_REENTER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The virtual-time engine: one worker, whose clock jumps from event to event. At one time, first what may leave leaves, port by port, then
- * scripts run, then timers, then what arrived with that timestamp comes in.
+ * The virtual-time engine: one worker, whose clock jumps from event to event. At one time, first what may leave leaves,
+ * port by port, then scripts run, then timers, then what arrived with that timestamp comes in.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside replay: the engine (replay.c), what it watches packets and queues with (replay_watch.c), the delays' distribution (delays.c), the
- * captures (capture.c) and what is written at the end (replay_report.c).
+ * Inside replay: the engine (replay.c), what it watches packets and queues with (replay_watch.c), the delays'
+ * distribution (delays.c), the captures (capture.c) and what is written at the end (replay_report.c).
  */
 #ifndef WEIR_DATAPLANE_REPLAY_H
 #define WEIR_DATAPLANE_REPLAY_H
@@ -108,9 +108,15 @@ replay_absolute(const struct replay *replay, uint64_t virtual_ns)
 
 /* ---- capture.c ---- */
 
-/* When the next packet of the port's in= file was captured, never before the one in front of it. false: there is none (any more). */
+/*
+ * When the next packet of the port's in= file was captured, never before the one in front of it. false: there is none
+ * (any more).
+ */
 bool capture_peek(struct port *port, uint64_t *at_ns);
-/* At most n packets, received now, that were captured at at_ns. Lost ones (cut off, no buffer) are counted. Returns how many there are in pkts; *more: some were taken. */
+/*
+ * At most n packets, received now, that were captured at at_ns. Lost ones (cut off, no buffer) are counted. Returns how
+ * many there are in pkts; *more: some were taken.
+ */
 uint16_t capture_take(struct port *port, uint64_t at_ns, struct rte_mbuf **pkts, uint16_t n);
 /* The file was written, closed and is whole. */
 int capture_close(struct port *port, struct error *err);

@@ -2,7 +2,8 @@
 /*
  * What a replay leaves: report.json, packets.csv, and the summary that is printed.
  *
- * Times are nanoseconds, rates bits per second. Everything comes in a fixed order, so that the same run gives the same bytes.
+ * Times are nanoseconds, rates bits per second. Everything comes in a fixed order, so that the same run gives the same
+ * bytes.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -178,7 +179,9 @@ write_queue(FILE *to, const struct watched_port *wp, struct watched_queue *queue
 	fputc('}', to);
 }
 
-/* In order of handle; an old qdisc's kind, replaced under the same handle, after that of the one that replaced it last. */
+/*
+ * In order of handle; an old qdisc's kind, replaced under the same handle, after that of the one that replaced it last.
+ */
 static int
 compare_queues(const void *a, const void *b)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a replay sees: each packet's way (packets.csv) and each queue's books (report.json), by the hooks that the scheduler and the drop
- * counters offer. A queue is known by port, handle and kind, since the qdisc itself may be replaced while the replay runs.
+ * What a replay sees: each packet's way (packets.csv) and each queue's books (report.json), by the hooks that the
+ * scheduler and the drop counters offer. A queue is known by port, handle and kind, since the qdisc itself may be
+ * replaced while the replay runs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -266,7 +267,9 @@ replay_made(struct replay *replay, struct rte_mbuf *m)
 	*packet_tag(replay, m) = (struct packet_tag){ 0 };
 	if (!replay->keep_records)
 		return;
-	/* Its line is begun now, for the class it may be queued in; one that is never sent nor dropped is not written. */
+	/*
+	 * Its line is begun now, for the class it may be queued in; one that is never sent nor dropped is not written.
+	 */
 	begin_record(replay, 0, replay->router->virtual_now, 0);
 	packet_tag(replay, m)->record = replay->record_count;
 }

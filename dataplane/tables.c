@@ -2,11 +2,11 @@
 /*
  * The hooks of the packet filter tables (weir/netfilter.h), at the places of Linux's path:
  *
- *      ingress filters -> PREROUTING -> route -> FORWARD ----------------> POSTROUTING -> fragments, egress filters, tree
- *                      (raw, mangle)    |     (mangle, filter)            ^   (mangle)
- *                                       v                                 |
- *                                     INPUT -> the router itself -> OUTPUT
- *                            (mangle, filter)                (raw, mangle, a new route if need be, filter)
+ *  ingress filters -> PREROUTING -> route -> FORWARD ----------------> POSTROUTING -> fragments, egress filters, tree
+ *                  (raw, mangle)    |     (mangle, filter)            ^   (mangle)
+ *                                   v                                 |
+ *                                 INPUT -> the router itself -> OUTPUT
+ *                        (mangle, filter)                (raw, mangle, a new route if need be, filter)
  */
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>

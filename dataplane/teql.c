@@ -30,7 +30,8 @@ struct teql {
 	unsigned int count;
 	unsigned int next; /* whose turn it is */
 	uint64_t
-		retry_ns; /* the packet whose turn it is waits for a port that is busy until then, though another is free */
+		/* the packet whose turn it is waits for a port that is busy until then, though another is free */
+		retry_ns;
 };
 
 static bool

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* veth: two ports of this router joined by a wire (veth(4)). What one sends the other receives, and each has carrier while the other is up. */
+/*
+ * veth: two ports of this router joined by a wire (veth(4)). What one sends the other receives, and each has carrier
+ * while the other is up.
+ */
 #include <net/if_arp.h>
 #include <string.h>
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How an idle worker waits: busy, then with pauses, then asleep in the kernel until its next event, or until somebody wakes it: a queue with
- * packets in it, another worker's burst, a command of control's.
+ * How an idle worker waits: busy, then with pauses, then asleep in the kernel until its next event, or until somebody
+ * wakes it: a queue with packets in it, another worker's burst, a command of control's.
  *
- * Only who is asleep is woken, and nothing is missed: the worker first says that it is going to sleep (`asleep`, and its queues' interrupts are
- * on), then looks once more at all that it polls, and sleeps only if there was nothing. What comes after that look finds the flag, or interrupts.
+ * Only who is asleep is woken, and nothing is missed: the worker first says that it is going to sleep (`asleep`, and
+ * its queues' interrupts are on), then looks once more at all that it polls, and sleeps only if there was nothing. What
+ * comes after that look finds the flag, or interrupts.
  */
 #include <errno.h>
 #include <poll.h>

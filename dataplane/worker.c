@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker: a thread that receives from the queues it is given, runs the path, and sends for the ports it owns. It waits (wait.c) when there is
- * nothing to do, asks nobody for a lock, and carries out control's commands between two bursts.
+ * A worker: a thread that receives from the queues it is given, runs the path, and sends for the ports it owns. It
+ * waits (wait.c) when there is nothing to do, asks nobody for a lock, and carries out control's commands between two
+ * bursts.
  */
 #include <errno.h>
 #include <sched.h>
@@ -19,7 +20,7 @@
 #include "machine.h"
 
 #define TIMERS_EVERY_NS     1000000 /* packets may have set a timer that path_timers has not told of yet */
-#define LOOP_BURSTS         4 /* received in one loop, if there are no more queues: as many as a lane sends (DRAIN_BURSTS) */
+#define LOOP_BURSTS         4 /* received in one loop, if there are no more queues: as a lane sends (DRAIN_BURSTS) */
 #define ANSWER_PAUSE_NS     10000l /* control looks again whether a worker has answered: first, and at most */
 #define ANSWER_PAUSE_MAX_NS 1000000l
 #define QUEUE_ALPHA         4 /* of the dynamic threshold for what a tree may hold */
@@ -287,7 +288,9 @@ worker_watch_buffers(struct worker_machine *wm)
 	unsigned int pools = __atomic_load_n(&router->pool_count, __ATOMIC_ACQUIRE);
 	uint32_t available = UINT32_MAX;
 
-	/* A pool's data is its stack of free buffers (pool_create): rte_mempool_avail_count reads 128 caches as well. */
+	/*
+	 * A pool's data is its stack of free buffers (pool_create): rte_mempool_avail_count reads 128 caches as well.
+	 */
 	for (unsigned int i = 0; i < pools; i++)
 		available = RTE_MIN(available, rte_stack_count(router->pools[i]->pool_data));
 	wm->low = available < router->reserve;

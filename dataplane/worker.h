@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside the data plane: what the path (parse.c, ip4.c, icmp.c, arp.c, neighbour.c) and the machinery (port.c, worker.c, replay.c) know
- * of each other. The path never sees a device or a thread; the machinery never looks into a packet.
+ * Inside the data plane: what the path (parse.c, ip4.c, icmp.c, arp.c, neighbour.c) and the machinery (port.c,
+ * worker.c, replay.c) know of each other. The path never sees a device or a thread; the machinery never looks into a
+ * packet.
  */
 #ifndef WEIR_DATAPLANE_WORKER_H
 #define WEIR_DATAPLANE_WORKER_H
@@ -46,31 +47,46 @@ struct worker {
 enum stage {
 	STAGE_RECEIVE, /* from the start, as if it had just arrived on in_port */
 	STAGE_INGRESS_DONE, /* behind the ingress hook */
-	STAGE_NEIGHBOUR, /* at the owner of out_port: its next hop is not resolved; 14 bytes of room for the link header, then the IP header */
+	/*
+	 * at the owner of out_port: its next hop is not resolved; 14 bytes of room for the link header, then the IP
+	 * header
+	 */
+	STAGE_NEIGHBOUR,
 	STAGE_OUTPUT, /* at the owner of out_port: link header written, to be classified (if not yet) and enqueued */
 	STAGE_EGRESS, /* to leave by out_port, link header written, before its egress hook */
 };
 
-/* ---- the path, called by the machinery ------------------------------------------------------------------------------------------ */
+/* ---- the path, called by the machinery --------------------------------------------------------------------------- */
 
-/* Once per worker, before and after all else, in the control thread. path_stop drops what is being reassembled as `shutdown`. */
+/*
+ * Once per worker, before and after all else, in the control thread. path_stop drops what is being reassembled as
+ * `shutdown`.
+ */
 int path_start(struct worker *w, struct error *err);
 void path_stop(struct worker *w);
 /* Takes all n packets, just received on `in` from outside (counted by the machinery; struct pkt not yet filled). */
 void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uint16_t n);
 /*
- * Packets that were handed over by another worker or come out of a virtual port, `stage` set: STAGE_RECEIVE and STAGE_INGRESS_DONE with time_ns and
- * in_port, and STAGE_EGRESS with out_port, at any worker; each such pass is counted, and the ninth is dropped as `loop`. STAGE_NEIGHBOUR at the owner
- * of out_port. STAGE_OUTPUT ones do not come here.
+ * Packets that were handed over by another worker or come out of a virtual port, `stage` set: STAGE_RECEIVE and
+ * STAGE_INGRESS_DONE with time_ns and in_port, and STAGE_EGRESS with out_port, at any worker; each such pass is
+ * counted, and the ninth is dropped as `loop`. STAGE_NEIGHBOUR at the owner of out_port. STAGE_OUTPUT ones do not come
+ * here.
  */
 void path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
-/* Somebody is to read struct pkt of packets that port_output_unread has taken, and that name the port they came in by in their mbufs: fills it. */
+/*
+ * Somebody is to read struct pkt of packets that port_output_unread has taken, and that name the port they came in by
+ * in their mbufs: fills it.
+ */
 void path_fill_leaving(const struct worker *w, uint32_t out_ifindex, struct rte_mbuf **pkts, uint16_t n);
-/* Runs the neighbours' timers of the ports that w owns; returns when it wants to be called again (UINT64_MAX: not until something happens). */
+/*
+ * Runs the neighbours' timers of the ports that w owns; returns when it wants to be called again (UINT64_MAX: not until
+ * something happens).
+ */
 uint64_t path_timers(struct worker *w);
 /*
- * The port is going (DROP_PORT_DELETED: before rib_link_remove), down (DROP_PORT_DOWN) or without carrier (DROP_NO_CARRIER, its permanent neighbours
- * stay): packets that wait for its neighbours are dropped with `reason`, and the neighbours forgotten. At the owner, while control waits.
+ * The port is going (DROP_PORT_DELETED: before rib_link_remove), down (DROP_PORT_DOWN) or without carrier
+ * (DROP_NO_CARRIER, its permanent neighbours stay): packets that wait for its neighbours are dropped with `reason`, and
+ * the neighbours forgotten. At the owner, while control waits.
  */
 void path_port_flush(struct worker *w, struct port *port, enum drop_reason reason);
 /* Fragments that arrived on the port and wait for the rest of their datagram at w are dropped. At each worker. */
@@ -78,38 +94,50 @@ void path_reassembly_flush(struct worker *w, const struct port *port, enum drop_
 /* Packets that wait for neighbours of the port, and fragments from it that wait for the rest. Any thread. */
 uint64_t path_port_waiting(const struct port *port);
 /*
- * Control thread: the worker said by worker_tell_neighbour(.., true) that this neighbour is stale or failed and not needed any more. Removes it if that
- * is still so. True: it is gone (tell those who listen).
+ * Control thread: the worker said by worker_tell_neighbour(.., true) that this neighbour is stale or failed and not
+ * needed any more. Removes it if that is still so. True: it is gone (tell those who listen).
  */
 bool path_neighbour_collect(struct router *router, uint32_t ifindex, uint8_t family, const struct ip_addr *addr);
 
 /*
- * For virtual ports without link layer, whose packets leave by a port below them that w owns. True: m has the link header
- * of its next hop's neighbour on `out` now. False: that neighbour is not known yet and has been asked for; m may go
- * another way, or wait for it: path_wait_below takes it, and sends it through out's tree when the answer comes.
+ * For virtual ports without link layer, whose packets leave by a port below them that w owns. True: m has the link
+ * header of its next hop's neighbour on `out` now. False: that neighbour is not known yet and has been asked for; m may
+ * go another way, or wait for it: path_wait_below takes it, and sends it through out's tree when the answer comes.
  */
 bool path_write_below(struct worker *w, struct port *out, struct rte_mbuf *m);
 void path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m);
 
-/* ---- the machinery, called by the path ------------------------------------------------------------------------------------------- */
+/* ---- the machinery, called by the path --------------------------------------------------------------------------- */
 
 /*
- * Packets with a complete link header, to leave by `out`: classify, then enqueue if w owns the port, else hand to its owner. A port without queue
+ * Packets with a complete link header, to leave by `out`: classify, then enqueue if w owns the port, else hand to its
+ * owner. A port without queue
  * (noqueue) gets them at once. Down or without carrier: dropped by name. Takes all.
  */
 void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /*
- * The same, for at most BURST plain packets that came in by `in`, have no realms, and whose struct pkt is not filled. False: somebody would read it (a queue,
- * a filter, a virtual port), and nothing has been done. After a burst of which that is not so port_output sets w->unread.
+ * The same, for at most BURST plain packets that came in by `in`, have no realms, and whose struct pkt is not filled.
+ * False: somebody would read it (a queue,
+ * a filter, a virtual port), and nothing has been done. After a burst of which that is not so port_output sets
+ * w->unread.
  */
 bool port_output_unread(struct worker *w, const struct port *in, struct port *out, struct rte_mbuf **pkts, uint16_t n);
-/* Hands packets, pkt.stage and pkt.out_port set, to the owner of their port (ring; a full ring drops as ring_full). w may be the owner: then path_resume is called. */
+/*
+ * Hands packets, pkt.stage and pkt.out_port set, to the owner of their port (ring; a full ring drops as ring_full). w
+ * may be the owner: then path_resume is called.
+ */
 void port_hand_over(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /* For chains: outlet_arg is the struct worker. */
 extern const struct classify_outlet worker_outlet;
-/* A buffer for something the router makes itself: from the reserve if need be. NULL: none. struct pkt is cleared, PKT_GENERATED set; the path counts it in counters(w, out)->generated when it is sent off. */
+/*
+ * A buffer for something the router makes itself: from the reserve if need be. NULL: none. struct pkt is cleared,
+ * PKT_GENERATED set; the path counts it in counters(w, out)->generated when it is sent off.
+ */
 struct rte_mbuf *worker_alloc(struct worker *w);
-/* Tells control (router_events.neighbour); never blocks. With `removed`, router_poll first asks path_neighbour_collect, and says so only if it is gone. */
+/*
+ * Tells control (router_events.neighbour); never blocks. With `removed`, router_poll first asks path_neighbour_collect,
+ * and says so only if it is gone.
+ */
 void worker_tell_neighbour(struct worker *w, const struct neighbour *neighbour, bool removed);
 /* A packet for the log: copied, or counted as lost when there are too many. */
 void worker_log(struct worker *w, const struct netfilter_log *log);

@@ -316,8 +316,8 @@ check_each(const struct matching *m, uint32_t rule, __mmask16 lanes, uint16_t i)
 }
 
 /*
- * Until all sixteen have found their first rule. Whether any matches no one can foresee: no branch on it. Nor does a rule's
- * comparison wait for what the one before has found.
+ * Until all sixteen have found their first rule. Whether any matches no one can foresee: no branch on it. Nor does a
+ * rule's comparison wait for what the one before has found.
  */
 VECTOR static void
 walk_sixteen(struct matching *m, uint16_t i)

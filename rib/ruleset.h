@@ -11,9 +11,9 @@
  *                                -> bucket, one cache line: | 8 tags | 8 rules |  -> rules[]: table, realm, next ...
  *                                                                     rules of one tag follow each other by `same`
  *
- * Asking a shape costs as much as comparing with a few rules, sixteen keys at a time. So the first rules are walked over, as
- * many as together cost no more than all shapes do, and only keys that match none of them ask the shapes of the others: no
- * set of rules costs more than twice what either way alone would.
+ * Asking a shape costs as much as comparing with a few rules, sixteen keys at a time. So the first rules are walked
+ * over, as many as together cost no more than all shapes do, and only keys that match none of them ask the shapes of
+ * the others: no set of rules costs more than twice what either way alone would.
  *
  * Rules that match everything are in no table: all[i] is the next of them at or behind i, and so the latest answer that
  * there can be.

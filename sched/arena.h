@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARENA_STEP                                                                                                     \
-	32 /* bytes; sizes are rounded up to it, and objects aligned to the largest power of two in their size, up to 128 */
+/* Bytes; sizes are rounded up to it, and objects aligned to the largest power of two in their size, up to 128. */
+#define ARENA_STEP  32
 #define ARENA_SIZES 128 /* what is larger is allocated by itself */
 
 struct arena_size {

@@ -230,8 +230,8 @@ contest_enter(struct contest *t, uint64_t key, void *item)
 
 /*
  * Several enter together, each not before the winner, of whom there must be one: they are in their places, and what is
- * above these is written once when all are there (contest_settle). Until then nothing but this, and nobody's key but the
- * winner's may be asked.
+ * above these is written once when all are there (contest_settle). Until then nothing but this, and nobody's key but
+ * the winner's may be asked.
  */
 static inline uint16_t
 contest_enter_unsettled(struct contest *t, uint64_t key, void *item)

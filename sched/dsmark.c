@@ -4,7 +4,7 @@
  * becomes of its DS field (W. Almesberger, J. H. Salim and A. Kuznetsov, "Differentiated Services on Linux", section 3;
  * RFC 2474).
  *
- *	in --> tc_index = DS field (set_tc_index) --> filters: tc_index = minor --> inner qdisc --> DS = DS & mask | value --> out
+ * in -> tc_index = DS field (set_tc_index) -> filters: tc_index = minor -> inner qdisc -> DS = DS & mask | value -> out
  *
  * Its "classes" are the rows: there is one object, 1:0, which holds the one inner qdisc. What stands inside may change
  * tc_index in turn, so the row is looked up when the packet leaves.

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gred: RED with up to 16 drop precedences in one FIFO (tc-gred is in the usage of `tc qdisc add gred help`; W. Almesberger,
- * J. Hadi Salim and A. Kuznetsov, "Differentiated Services on Linux", 1999; RFC 2597 for what it is for). Each virtual
- * queue has an average, a curve and a limit of its own; the low four bits of a packet's tc_index choose one.
+ * gred: RED with up to 16 drop precedences in one FIFO (tc-gred is in the usage of `tc qdisc add gred help`; W.
+ * Almesberger, J. Hadi Salim and A. Kuznetsov, "Differentiated Services on Linux", 1999; RFC 2597 for what it is for).
+ * Each virtual queue has an average, a curve and a limit of its own; the low four bits of a packet's tc_index choose
+ * one.
  *
  * With grio, averages are coupled as in RIO: what a virtual queue compares with its min and max is its own average and
  * those of all with a lower prio together, so that packets of a higher prio are dropped first. Where two have the same
- * prio, all share one average and one backlog, those of the whole FIFO (WRED). What the paper leaves open was settled by
- * watching Linux: a packet whose virtual queue is not configured goes by the default one, and if that is not, it meets
- * the limit of all only.
+ * prio, all share one average and one backlog, those of the whole FIFO (WRED). What the paper leaves open was settled
+ * by watching Linux: a packet whose virtual queue is not configured goes by the default one, and if that is not, it
+ * meets the limit of all only.
  */
 #include <string.h>
 
@@ -341,7 +342,9 @@ setup(struct qdisc *q, struct gred *g, const struct gred_conf *c, struct error *
 		return rc;
 	g->queues_count = (uint8_t)c->queues_count;
 	g->default_queue = (uint8_t)c->default_queue;
-	/* What waits of virtual queues that go stays where it is, and keeps their backlogs true should they come back. */
+	/*
+	 * What waits of virtual queues that go stays where it is, and keeps their backlogs true should they come back.
+	 */
 	g->configured &= (uint16_t)((1u << c->queues_count) - 1);
 	g->grio = c->grio;
 	g->flags = c->flags;

@@ -489,7 +489,9 @@ hfsc_class_unlink(struct class *c)
 	memset(h->ahead, 0, sizeof(h->ahead));
 	hfsc_forget_ahead(&parent->inner, cl);
 	if (--hfsc_more(parent)->children == 0) {
-		/* The contest's memory goes with its last member, to be freed by control; the root class keeps its own. */
+		/*
+		 * The contest's memory goes with its last member, to be freed by control; the root class keeps its own.
+		 */
 		if (parent != class_priv(h->root)) {
 			hfsc_more(cl)->leftover = parent->inner.children;
 			turn_inner(h, hfsc_class_of(parent), false);

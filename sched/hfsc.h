@@ -9,13 +9,13 @@
  *                with the earliest deadline. Who is not eligible yet waits in the timer wheel; those who are stand in
  *                an agenda of deadlines.
  *   link share   If there is none: from the root down, the child with the least virtual time, which is the work that it
- *                has got, drawn through its link-share curve. Each inner class has a contest of its children. A class that
- *                is over its upper limit waits in the wheel until its fit time, and is in no contest meanwhile.
+ *                has got, drawn through its link-share curve. Each inner class has a contest of its children. A class
+ *                that is over its upper limit waits in the wheel until its fit time, and is in no contest meanwhile.
  *
  * In a contest are those who may be chosen, and inner classes with somebody in theirs, with the virtual time that they
  * have: who is first of all is found without touching any other. Only while all are served by the first criterion, the
- * contests of the second are left as they are, but for who is first: virtual times only grow, so that the others are put
- * right when they come first.
+ * contests of the second are left as they are, but for who is first: virtual times only grow, so that the others are
+ * put right when they come first.
  */
 #ifndef WEIR_SCHED_HFSC_H
 #define WEIR_SCHED_HFSC_H
@@ -44,7 +44,8 @@ struct hfsc_inner {
 	const struct hfsc_class *ahead;
 	uint64_t ahead_ns;
 	uint32_t
-		epoch; /* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
+		/* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
+		epoch;
 	uint16_t active; /* children with something to share the link for */
 	bool deep : 1; /* some of them are inner classes */
 	bool absent : 1; /* some of those in the contest may be leaves without packets, but not who is first */
@@ -79,7 +80,8 @@ struct hfsc_class {
 	bool parked : 1; /* its leaf qdisc has packets but gives none yet */
 	bool unfit : 1; /* over its upper limit until its fit time */
 	bool queued : 1; /* in its parent's contest */
-	bool moved : 1; /* and has left behind the virtual time that it is there with; whatever it is if it is not there */
+	/* and has left behind the virtual time that it is there with; whatever it is if it is not there */
+	bool moved : 1;
 	bool eligible : 1; /* in the agenda of deadlines */
 	/* a line of link sharing and real time */
 	uint64_t virtual_ns;
@@ -117,7 +119,7 @@ struct hfsc_more {
 #define HFSC_SHARING     64 /* packets */
 #define HFSC_ROOM        65536 /* bytes that classes without sisters may owe, */
 #define HFSC_ROOM_MIN    4096 /* and that it is worth while for */
-#define HFSC_SMALL       3 /* height of a contest whose classes, and what they touch, stay near the processor by themselves */
+#define HFSC_SMALL       3 /* height of a contest whose classes, and what they touch, stay near the processor */
 
 struct hfsc {
 	struct agenda deadlines; /* of eligible leaves */
@@ -196,7 +198,9 @@ void hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now);
 void hfsc_leaf_idle(struct hfsc *h, struct hfsc_class *cl);
 /* A parked leaf may have something to give now. */
 void hfsc_unpark(struct hfsc *h, struct hfsc_class *cl);
-/* All are about to turn idle: to look for each of them in the agenda would take long. Who does not is put there again. */
+/*
+ * All are about to turn idle: to look for each of them in the agenda would take long. Who does not is put there again.
+ */
 void hfsc_clear_deadlines(struct hfsc *h);
 /* Those that have turned busy go where they belong. */
 void hfsc_settle(struct hfsc *h, uint64_t now);

@@ -129,8 +129,8 @@ hfsc_leaf_busy(struct hfsc *h, struct hfsc_class *cl, uint64_t now)
 }
 
 /*
- * While contests are left as they are, a leaf that turns empty is, too: it may be busy again before anybody is chosen by
- * virtual times. Nobody asks it unless it is first, or would be.
+ * While contests are left as they are, a leaf that turns empty is, too: it may be busy again before anybody is chosen
+ * by virtual times. Nobody asks it unless it is first, or would be.
  */
 static inline bool
 stay_absent(const struct hfsc *h, struct hfsc_class *cl)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Service curves of one or two pieces, and what H-FSC does with them (Stoica, Zhang and Ng, "A Hierarchical Fair Service
- * Curve Algorithm for Link-Sharing, Real-Time and Priority Services", SIGCOMM 1997).
+ * Service curves of one or two pieces, and what H-FSC does with them (Stoica, Zhang and Ng, "A Hierarchical Fair
+ * Service Curve Algorithm for Link-Sharing, Real-Time and Priority Services", SIGCOMM 1997).
  *
  *   bytes            concave                    convex
  *     |                       __/ m2                     /
@@ -11,10 +11,10 @@
  *     |        start *                  start *___/   m1
  *     +------------------------------------------------- time
  *
- * A curve that runs is a line through its knee, and where it has two pieces, another one from its start, where the class
- * last turned busy. Most have one piece: all that they are asked then is in 24 bytes. It is only ever asked one thing:
- * when does it reach so many bytes. The answer is worked out from these points each time, so that roundings never add
- * up: a nanosecond at most, whatever the rate.
+ * A curve that runs is a line through its knee, and where it has two pieces, another one from its start, where the
+ * class last turned busy. Most have one piece: all that they are asked then is in 24 bytes. It is only ever asked one
+ * thing: when does it reach so many bytes. The answer is worked out from these points each time, so that roundings
+ * never add up: a nanosecond at most, whatever the rate.
  */
 #ifndef WEIR_SCHED_HFSC_CURVE_H
 #define WEIR_SCHED_HFSC_CURVE_H
@@ -32,8 +32,8 @@
 #define HFSC_BPS_MAX    (UINT64_C(1) << 34) /* 137 gbit, 2^-4 ns a byte: costs are exact to 2^-28 of themselves */
 
 /*
- * A line through (x, y): ns (of the clock, or of virtual time) and bytes; cost: the time of a byte. As a curve that runs
- * it is the only piece, or the second, through the knee.
+ * A line through (x, y): ns (of the clock, or of virtual time) and bytes; cost: the time of a byte. As a curve that
+ * runs it is the only piece, or the second, through the knee.
  */
 struct hfsc_line {
 	uint64_t x, y, cost;
@@ -130,9 +130,10 @@ hfsc_curve_start(struct hfsc_line *curve, struct hfsc_bend *bend, uint64_t x, ui
 }
 
 /*
- * The class turns busy at time x with `bytes` behind it: from now on the lesser counts of the curve that runs and of one
- * that starts anew at (x, bytes). Where the old one is not above the new one there, it stays below. Else the new one is
- * the lesser for ever, but for a concave one whose first piece comes up to the old one's second: it goes on by that.
+ * The class turns busy at time x with `bytes` behind it: from now on the lesser counts of the curve that runs and of
+ * one that starts anew at (x, bytes). Where the old one is not above the new one there, it stays below. Else the new
+ * one is the lesser for ever, but for a concave one whose first piece comes up to the old one's second: it goes on by
+ * that.
  */
 static inline void
 hfsc_curve_restart(struct hfsc_line *curve, struct hfsc_bend *bend, uint64_t x, uint64_t bytes)

@@ -58,7 +58,9 @@ hfsc_class_of_wait(uintptr_t who)
 	return (struct hfsc_class *)(who & ~(uintptr_t)HFSC_WAIT_MASK);
 }
 
-/* A wait that is there already is left: eligible and fit times only grow, so it goes off early and is looked at anew. */
+/*
+ * A wait that is there already is left: eligible and fit times only grow, so it goes off early and is looked at anew.
+ */
 static inline void
 hfsc_arm(struct hfsc *h, struct hfsc_class *cl, unsigned int wait, uint64_t time_ns)
 {
@@ -263,7 +265,8 @@ hfsc_forget_ahead(struct hfsc_inner *inner, const struct hfsc_class *cl)
 
 /*
  * The work of cl has grown; a class that is far ahead, as one whose real-time curve is a thousand times its link-share
- * curve, is so only as far as can be told. Who was chosen by its virtual time is one packet ahead of the clock, at most.
+ * curve, is so only as far as can be told. Who was chosen by its virtual time is one packet ahead of the clock, at
+ * most.
  */
 static __rte_always_inline void
 hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, bool by_share)

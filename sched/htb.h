@@ -14,7 +14,8 @@
  *   struct class | struct htb_class
  *   ... cold ... | qdisc leaf parent more : used ceil_used deficit overlimits place config mode ... |
  *                |<---------------------------------- line ---------------------------------------->|
- *                                    |                                             +-> struct htb_config: rates, depths, quantum
+ *                                    |                                             +-> struct htb_config: rates,
+ *                                    |                                                 depths, quantum
  *                                    +-> struct htb_more: borrowing, children, configuration as it was given
  *
  *   leaves that can send:    row:   this round | class | class | ... | next round | class | ...
@@ -74,8 +75,8 @@ struct htb_turn {
 };
 
 /*
- * Classes of one prio that take turns: a circle that a round starts behind `last`. Of a row, in which who comes is always
- * the last, there are only `current` and `count`.
+ * Classes of one prio that take turns: a circle that a round starts behind `last`. Of a row, in which who comes is
+ * always the last, there are only `current` and `count`.
  */
 struct htb_ring {
 	uint32_t current; /* whose turn it is; 0: nobody is in the ring */

@@ -46,7 +46,9 @@ use_deficit(struct htb_class *cl, const struct htb_config *config, uint32_t byte
 	return ended;
 }
 
-/* The leaf cl has sent at the expense of its ancestor at `level`: a part of each one's turn that is on the way there. */
+/*
+ * The leaf cl has sent at the expense of its ancestor at `level`: a part of each one's turn that is on the way there.
+ */
 static inline void
 use_deficits(struct htb *h, struct htb_class *cl, unsigned int level, unsigned int prio, uint32_t bytes)
 {

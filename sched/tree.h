@@ -141,8 +141,8 @@ int tree_add_chain(struct sched_tree *tree, struct chain *chain, const struct qd
 bool tree_uses_class(const struct sched_tree *tree, const struct class *c); /* some filter names it as its target */
 void tree_remove_chain(struct sched_tree *tree, struct chain *chain);
 /*
- * (owner) m, which is not queued here yet, goes to c now, a class of another choice than before: what is below c is asked
- * anew. False: a filter there has shot it, and it is gone.
+ * (owner) m, which is not queued here yet, goes to c now, a class of another choice than before: what is below c is
+ * asked anew. False: a filter there has shot it, and it is gone.
  */
 bool tree_choose_class(struct sched_tree *tree, struct class *c, struct rte_mbuf *m);
 

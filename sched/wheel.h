@@ -4,7 +4,8 @@
  *
  * Hierarchical timing wheels (Varghese and Lauck 1987), with what waits kept as {time, who} in arrays instead of lists
  * through its owners
- * (as in Carousel, Saeed et al. 2017), so that an owner is not touched before it is due, and many can be fetched ahead at once.
+ * (as in Carousel, Saeed et al. 2017), so that an owner is not touched before it is due, and many can be fetched ahead
+ * at once.
  *
  *   level 0: 1024 slots of 1.024 us      [ | |#| | |#|#| ... ]   a bit each, found by counting zeros
  *                                             |

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gred: nested TCA_GRED_*. What holds for all (TCA_GRED_DPS, TCA_GRED_LIMIT) and a virtual queue (TCA_GRED_PARMS, _STAB,
- * _MAX_P, and its flags in TCA_GRED_VQ_LIST) come in messages of their own. A dump has all of them, in arrays of 16, and
- * the counters both in the arrays and, with more of them, in TCA_GRED_VQ_LIST.
+ * gred: nested TCA_GRED_*. What holds for all (TCA_GRED_DPS, TCA_GRED_LIMIT) and a virtual queue (TCA_GRED_PARMS,
+ * _STAB, _MAX_P, and its flags in TCA_GRED_VQ_LIST) come in messages of their own. A dump has all of them, in arrays of
+ * 16, and the counters both in the arrays and, with more of them, in TCA_GRED_VQ_LIST.
  */
 #include <weir/qdisc/gred.h>
 

@@ -38,9 +38,9 @@ struct verdict {
 struct classify_ctx;
 
 /*
- * Where actions send packets, copies or the packet itself: to any port, as if it were to leave there or (to_ingress) had
- * arrived there. Nothing happens at once: what is sent goes on at the worker's next turn, so that no action, chain or
- * tree is entered while it is at work. The data plane has it.
+ * Where actions send packets, copies or the packet itself: to any port, as if it were to leave there or (to_ingress)
+ * had arrived there. Nothing happens at once: what is sent goes on at the worker's next turn, so that no action, chain
+ * or tree is entered while it is at work. The data plane has it.
  */
 struct classify_outlet {
 	/* Is there such a port, up and with carrier? */
@@ -65,8 +65,9 @@ struct classify_ctx {
 };
 
 /*
- * For actions. Sends a copy of m to a port, or says that m itself is to go there: then the answer is to be TC_ACT_STOLEN,
- * and who asked the chain calls classify_shot. False: the port is not open, or no buffer is free for a copy.
+ * For actions. Sends a copy of m to a port, or says that m itself is to go there: then the answer is to be
+ * TC_ACT_STOLEN, and who asked the chain calls classify_shot. False: the port is not open, or no buffer is free for a
+ * copy.
  */
 bool classify_mirror(const struct classify_ctx *ctx, struct rte_mbuf *m, uint32_t ifindex, bool to_ingress);
 bool classify_redirect(const struct classify_ctx *ctx, struct rte_mbuf *m, uint32_t ifindex, bool to_ingress);

@@ -2,8 +2,9 @@
 /*
  * The router as control sees it: ports, workers, settings, counters, and the two ways to run it: live and replay.
  *
- * The control thread owns all configuration and calls everything in this header; workers never do. A change that the data path
- * must not see half done is executed by the worker that owns the port, between two bursts, while the caller waits.
+ * The control thread owns all configuration and calls everything in this header; workers never do. A change that the
+ * data path must not see half done is executed by the worker that owns the port, between two bursts, while the caller
+ * waits.
  */
 #ifndef WEIR_DATAPLANE_H
 #define WEIR_DATAPLANE_H
@@ -25,7 +26,7 @@ struct netfilter;
 struct router;
 struct port;
 
-/* ---- the router ---------------------------------------------------------------------------------------------------------- */
+/* ---- the router -------------------------------------------------------------------------------------------------- */
 
 enum poll_mode { POLL_ADAPTIVE, POLL_BUSY };
 
@@ -42,7 +43,10 @@ struct router_conf {
 int router_create(const struct router_conf *conf, struct router **router, struct error *err);
 /* Live: launches the workers. Ports may be added before and after. */
 int router_start(struct router *router, struct error *err);
-/* Stops the workers, counts what is still queued as DROP_SHUTDOWN, frees everything. Buffers that did not come back are reported on stderr: returns how many. */
+/*
+ * Stops the workers, counts what is still queued as DROP_SHUTDOWN, frees everything. Buffers that did not come back are
+ * reported on stderr: returns how many.
+ */
 unsigned int router_destroy(struct router *router);
 
 struct rib *router_rib(struct router *router);
@@ -51,7 +55,10 @@ struct rcu *router_rcu(struct router *router);
 struct netfilter *router_netfilter(struct router *router);
 uint64_t router_now(const struct router *router); /* ns: the TSC's live, virtual in replay */
 
-/* What workers have to say, gathered when router_poll is called: the router's event fd becomes readable when there is something. */
+/*
+ * What workers have to say, gathered when router_poll is called: the router's event fd becomes readable when there is
+ * something.
+ */
 struct router_events {
 	void (*neighbour)(void *arg, uint32_t ifindex, uint8_t family, const struct ip_addr *addr,
 		bool removed); /* changed its state */
@@ -66,7 +73,11 @@ void router_poll(struct router *router);
 
 /* Settings with their Linux names (net.ipv4.*), plain ints that workers read as they go. */
 struct router_settings {
-	int ip_forward; /* 1 in weir; what counts for a packet is `forwarding` of the port it came in by, which who sets this sets as well */
+	/*
+	 * 1 in weir; what counts for a packet is `forwarding` of the port it came in by, which who sets this sets as
+	 * well
+	 */
+	int ip_forward;
 	int ip_default_ttl; /* 64 */
 	int icmp_echo_ignore_all, icmp_echo_ignore_broadcasts; /* 0, 1 */
 	int icmp_ratelimit, icmp_ratemask; /* ms, 1000; 6168 */
@@ -87,7 +98,7 @@ struct router_settings *router_settings(struct router *router);
 struct port_settings *router_settings_all(struct router *router);
 struct port_settings *router_settings_default(struct router *router);
 
-/* ---- ports --------------------------------------------------------------------------------------------------------------- */
+/* ---- ports ------------------------------------------------------------------------------------------------------- */
 
 struct port_counters { /* one per worker and port; that worker is the only writer */
 	uint64_t rx_packets, rx_bytes, rx_multicast;
@@ -96,7 +107,11 @@ struct port_counters { /* one per worker and port; that worker is the only write
 	uint64_t delivered; /* arrived on this port and consumed by the router itself */
 	uint64_t bypassed; /* sent without passing the empty root qdisc's queue */
 	uint64_t
-		waiting; /* a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on it */
+		/*
+		 * a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on
+		 * it
+		 */
+		waiting;
 	struct pkt_sink sink; /* drops by reason */
 } __attribute__((aligned(64)));
 
@@ -104,7 +119,11 @@ struct port {
 	/* read by workers */
 	uint32_t ifindex;
 	uint32_t
-		flags; /* IFF_UP, IFF_RUNNING and IFF_LOWER_UP (carrier), IFF_NOARP, IFF_LOOPBACK, IFF_BROADCAST, IFF_MULTICAST, IFF_PROMISC */
+		/*
+		 * IFF_UP, IFF_RUNNING and IFF_LOWER_UP (carrier), IFF_NOARP, IFF_LOOPBACK, IFF_BROADCAST,
+		 * IFF_MULTICAST, IFF_PROMISC
+		 */
+		flags;
 	uint32_t mtu;
 	uint8_t mac[6];
 	uint16_t owner; /* worker that runs its tree */
@@ -128,19 +147,21 @@ struct port {
 	uint32_t group;
 	uint32_t tx_queues, rx_queues;
 	bool was_hooked; /* has had an ingress or clsact qdisc: Linux answers otherwise then */
-	bool activated; /* has been up: its default root, or none (noqueue), is in place; before that Linux calls it noop */
+	/* has been up: its default root, or none (noqueue), is in place; before that Linux calls it noop */
+	bool activated;
 	uint64_t rate_Bps; /* the link's, 0: not known, never the bottleneck */
 };
 
 /*
- * A kind of port. Devices and captures are ports as dummy and veth are; a kind registers itself by PORT_REGISTER, and control/route/link.c finds
- * it by its name in IFLA_INFO_KIND.
+ * A kind of port. Devices and captures are ports as dummy and veth are; a kind registers itself by PORT_REGISTER, and
+ * control/route/link.c finds it by its name in IFLA_INFO_KIND.
  */
 struct port_ops {
 	const char *kind; /* "device", "capture", "loopback", "dummy", "veth" */
 	bool is_virtual; /* `ip link add type KIND` may make it and `ip link del` remove it */
 	bool reenters; /* what it sends comes back as received elsewhere in this router (loopback, veth) */
-	bool stacked; /* its packets come from other ports of this router and go on there, where alone totals count them */
+	/* its packets come from other ports of this router and go on there, where alone totals count them */
+	bool stacked;
 	bool bare; /* no link layer: what it is given starts with the network header */
 	bool queues; /* has a default root qdisc (pfifo_fast); else noqueue: what is sent goes straight to xmit */
 	uint16_t arphrd; /* ARPHRD_ETHER, ARPHRD_LOOPBACK */
@@ -159,13 +180,17 @@ struct port_ops {
 	uint16_t (*receive)(
 		struct port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n); /* NULL: not polled */
 	/*
-	 * Has a queue with packets wake the worker that sleeps on epoll_fd (to be used by rte_epoll_ctl and the like), or no more. Control
-	 * thread, while the port is started. false, NULL: it cannot; an idle worker then looks at it every 50 us.
+	 * Has a queue with packets wake the worker that sleeps on epoll_fd (to be used by rte_epoll_ctl and the like),
+	 * or no more. Control thread, while the port is started. false, NULL: it cannot; an idle worker then looks at
+	 * it every 50 us.
 	 */
 	bool (*watch)(struct port *port, uint16_t queue, int epoll_fd, bool on);
 	/* The worker is about to sleep, or awake again: the queue is to interrupt, or not. NULL: nothing to do. */
 	void (*interrupt)(struct port *port, uint16_t queue, bool on);
-	/* Sends or consumes the first of pkts, returns how many it took. `worker` is the calling worker's index. Those not taken are offered again. */
+	/*
+	 * Sends or consumes the first of pkts, returns how many it took. `worker` is the calling worker's index. Those
+	 * not taken are offered again.
+	 */
 	uint16_t (*xmit)(struct port *port, unsigned int worker, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 	/* When xmit could take a packet: until then none leaves the port's tree. Its worker. NULL: always. */
 	uint64_t (*room_at)(struct port *port, uint64_t now);
@@ -241,7 +266,7 @@ uint64_t port_waiting(const struct port *port);
 /* Has fn(arg) run by the port's owner between two bursts, and waits (sched_host.run uses it). */
 void port_run_at_owner(struct port *port, void (*fn)(void *arg), void *arg);
 
-/* ---- neighbours ---------------------------------------------------------------------------------------------------------- */
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
 struct neighbour_spec {
 	uint32_t ifindex;
@@ -257,14 +282,17 @@ struct neighbour_spec {
 int router_neighbour_set(struct router *router, const struct neighbour_spec *spec, uint16_t flags, struct error *err);
 int router_neighbour_delete(struct router *router, const struct neighbour_spec *spec, struct error *err);
 
-/* ---- accounting ---------------------------------------------------------------------------------------------------------- */
+/* ---- accounting -------------------------------------------------------------------------------------------------- */
 
 struct router_totals {
 	uint64_t received, generated, sent, delivered, dropped,
 		queued; /* received + generated = sent + delivered + dropped + queued */
 	uint64_t drops[DROP__COUNT];
 };
-/* Exact in replay and while the workers are stopped; on a live router the six figures are read one after another. Ports that were removed are included. */
+/*
+ * Exact in replay and while the workers are stopped; on a live router the six figures are read one after another. Ports
+ * that were removed are included.
+ */
 void router_totals(struct router *router, struct router_totals *totals);
 
 /* What a worker does in a loop, as `weir show workers` names it. */
@@ -320,7 +348,7 @@ struct pool_info { /* of all pools together; there is one on each NUMA node that
 };
 void router_pool_info(const struct router *router, struct pool_info *info);
 
-/* ---- replay -------------------------------------------------------------------------------------------------------------- */
+/* ---- replay ------------------------------------------------------------------------------------------------------ */
 
 struct replay_script {
 	uint64_t at_ns; /* since the first packet's timestamp... of virtual time, which starts with the first packet */
@@ -333,11 +361,17 @@ struct replay_conf {
 	size_t script_count;
 	/* Runs a script to its end while serving the control socket; non-zero ends the replay with that status. */
 	int (*run_script)(void *arg, const char *path);
-	/* Called now and then, with the virtual time since the start and the packets received; true: stop (ECANCELED). NULL: not. */
+	/*
+	 * Called now and then, with the virtual time since the start and the packets received; true: stop (ECANCELED).
+	 * NULL: not.
+	 */
 	bool (*progress)(void *arg, uint64_t elapsed_ns, uint64_t packets);
 	void *arg;
 };
-/* Runs the router, made with replay = true and its capture ports added and configured, until all is drained. Writes the captures and report.json. */
+/*
+ * Runs the router, made with replay = true and its capture ports added and configured, until all is drained. Writes the
+ * captures and report.json.
+ */
 int replay_run(struct router *router, const struct replay_conf *conf, struct error *err);
 /* After the run: report.json, and the same for people, a line for each qdisc and class. */
 void replay_write_report(struct router *router, FILE *to);

@@ -32,8 +32,8 @@ error_set(struct error *err, int code, const char *format, ...)
 }
 
 /*
- * Something to say of a request that succeeds: the sentence goes out with the acknowledgement, and iproute2 prints it as
- * a warning. (What error_set left in err is not sent where 0 is returned.)
+ * Something to say of a request that succeeds: the sentence goes out with the acknowledgement, and iproute2 prints it
+ * as a warning. (What error_set left in err is not sent where 0 is returned.)
  */
 __attribute__((format(printf, 2, 3))) static inline void
 error_warn(struct error *err, const char *format, ...)

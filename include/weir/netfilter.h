@@ -3,9 +3,9 @@
  * Packet filter tables: iptables' raw, mangle and filter for IPv4; iptables(8), iptables-extensions(8).
  *
  * A table is described by control as one array of rules, the way of the legacy binary interface
- * (linux/netfilter_ipv4/ip_tables.h): chains lie one behind the other, a packet that a rule does not decide goes on with the
- * next index, and a jump names the index of the first rule of a chain. The description is checked, compiled and published
- * under RCU; it may be freed then. Rule i keeps its index: counters are asked for by it.
+ * (linux/netfilter_ipv4/ip_tables.h): chains lie one behind the other, a packet that a rule does not decide goes on
+ * with the next index, and a jump names the index of the first rule of a chain. The description is checked, compiled
+ * and published under RCU; it may be freed then. Rule i keeps its index: counters are asked for by it.
  *
  *      control                                             dataplane (workers)
  *      netfilter_replace(nf, spec) -- compiles --> table --+--> netfilter_run(nf, ctx, pkts, n) at each hook
@@ -60,8 +60,8 @@ enum {
 struct netfilter_selector {
 	rte_be32_t src, src_mask, dst, dst_mask;
 	/*
-	 * Names of ports and which bits of them count, as the blob has them: "eth0" with 5 bytes of 0xff is eth0, "eth+"
-	 * is "eth" with 3 bytes of 0xff, an empty mask any. Bytes that the mask leaves out are ignored.
+	 * Names of ports and which bits of them count, as the blob has them: "eth0" with 5 bytes of 0xff is eth0,
+	 * "eth+" is "eth" with 3 bytes of 0xff, an empty mask any. Bytes that the mask leaves out are ignored.
 	 */
 	char in[IF_NAMESIZE], out[IF_NAMESIZE];
 	uint8_t in_mask[IF_NAMESIZE], out_mask[IF_NAMESIZE];
@@ -84,7 +84,8 @@ enum netfilter_verdict {
 	NETFILTER_JUMP, /* to `rule`, and back by RETURN */
 	NETFILTER_GOTO, /* to `rule`; RETURN goes to where the chain that said goto would return to */
 	NETFILTER_EXTENSION, /* a target by kind, which gives the verdict itself */
-	NETFILTER_ERROR, /* the head of a user's chain (ERROR target), jumped over: no packet comes here; name in `kind` or NULL */
+	/* the head of a user's chain (ERROR target), jumped over: no packet comes here; name in `kind` or NULL */
+	NETFILTER_ERROR,
 };
 
 struct netfilter_target_spec {
@@ -112,7 +113,10 @@ struct netfilter_table_spec {
 	uint32_t n_rules;
 	/* Of the hooks of netfilter_table_hooks: index of the first rule of the built-in chain, and of its policy. */
 	uint32_t first[NETFILTER_HOOKS], policy[NETFILTER_HOOKS];
-	/* Control's own form of the table (malloc'd): kept with it and freed when it goes. Not taken where it is refused. */
+	/*
+	 * Control's own form of the table (malloc'd): kept with it and freed when it goes. Not taken where it is
+	 * refused.
+	 */
 	void *origin;
 };
 
@@ -132,9 +136,8 @@ void netfilter_destroy(struct netfilter *nf);
  * Checks, compiles and publishes. Errors as Linux, with a sentence that names the rule (from 1 on, as `iptables -L
  * --line-numbers` cannot: by index in the array) and the kind: ENOENT (unknown match or target), EINVAL (a target in a
  * table or at a hook where it may not stand, a match without its protocol, a bad value), ELOOP (chains that jump in a
- * circle or too deep), E2BIG, ENOMEM. Nothing has changed then.
- * `old`, if not NULL, has room for the rules that the table had, and gets their last counts: exact, no packet is counted
- * there any more.
+ * circle or too deep), E2BIG, ENOMEM. Nothing has changed then. `old`, if not NULL, has room for the rules that the
+ * table had, and gets their last counts: exact, no packet is counted there any more.
  */
 int netfilter_replace(struct netfilter *nf, const struct netfilter_table_spec *spec, struct netfilter_counter *old,
 	struct error *err);

@@ -153,8 +153,8 @@ pkt_of(struct rte_mbuf *m)
 }
 
 /*
- * The transmit queue that it is to leave by (skb->queue_mapping), in the mbuf: not in the half of `hash` where disciplines
- * keep bytes (pkt_queued_bytes), as it may wait in the queues of an ifb before.
+ * The transmit queue that it is to leave by (skb->queue_mapping), in the mbuf: not in the half of `hash` where
+ * disciplines keep bytes (pkt_queued_bytes), as it may wait in the queues of an ifb before.
  */
 static inline void
 pkt_set_queue(struct rte_mbuf *m, uint16_t queue)

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random numbers. There is one seed: the router's, which is `--seed` in a replay and the system's entropy live. The router
- * draws from it the seeds of its workers, of each port's tree, of the packet filter tables and of the filters and actions;
- * each of these draws on its own from there, so that the same input, commands and seed give the same bytes.
+ * Random numbers. There is one seed: the router's, which is `--seed` in a replay and the system's entropy live. The
+ * router draws from it the seeds of its workers, of each port's tree, of the packet filter tables and of the filters
+ * and actions; each of these draws on its own from there, so that the same input, commands and seed give the same
+ * bytes.
  */
 #ifndef WEIR_RANDOM_H
 #define WEIR_RANDOM_H
 
 #include <stdint.h>
 
-/* splitmix64 (Steele, Lea, Flood 2014): one addition and three mixes, any state is good; the upper half is the better one. */
+/*
+ * splitmix64 (Steele, Lea, Flood 2014): one addition and three mixes, any state is good; the upper half is the better
+ * one.
+ */
 static inline uint64_t
 random_next(uint64_t *state)
 {

@@ -62,8 +62,8 @@ struct sched_host {
 	void *host_arg;
 	uint64_t (*now)(void *host_arg); /* for changes that come from control */
 	/*
-	 * Control, before a root of a kind that ties the port to another one (teql0) is put there: may it be? NULL: yes.
-	 * Then (owner) the root is another one; NULL: nobody wants to know.
+	 * Control, before a root of a kind that ties the port to another one (teql0) is put there: may it be? NULL:
+	 * yes. Then (owner) the root is another one; NULL: nobody wants to know.
 	 */
 	int (*bind)(void *host_arg, const char *kind, struct error *err);
 	void (*root_changed)(void *host_arg);
@@ -71,8 +71,8 @@ struct sched_host {
 	uint64_t seed; /* of what is random: SFQ's perturbation */
 	/*
 	 * Trees of the port's transmit queues, which mq stands for: each has a default root that stays, and a worker of
-	 * its own. One more thing is asked of `run` then: nobody touches any of them while fn runs. Fewer than two: there
-	 * can be no mq.
+	 * its own. One more thing is asked of `run` then: nobody touches any of them while fn runs. Fewer than two:
+	 * there can be no mq.
 	 */
 	struct sched_tree *const *lanes;
 	unsigned int lane_count;
@@ -117,9 +117,9 @@ bool sched_has_root(const struct sched_tree *tree); /* false: noqueue */
 bool sched_can_bypass(const struct sched_tree *tree);
 void sched_bypassed(struct sched_tree *tree, struct rte_mbuf **pkts, uint16_t n, uint64_t bytes, uint64_t now);
 /*
- * Owner only, live, where the link is free: of packets that come while the tree is empty, those that could leave at once
- * do so without having been queued. Returns how many: they stand first in pkts now, and the others, to be enqueued,
- * behind them. Order is kept among either.
+ * Owner only, live, where the link is free: of packets that come while the tree is empty, those that could leave at
+ * once do so without having been queued. Returns how many: they stand first in pkts now, and the others, to be
+ * enqueued, behind them. Order is kept among either.
  */
 uint16_t sched_pass(struct sched_tree *tree, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n);
 struct qdisc *sched_root(const struct sched_tree *tree);
@@ -232,7 +232,9 @@ const struct tc_estimator *sched_estimator_spec(const struct estimator *e);
  */
 struct qdisc_ops {
 	const char *kind;
-	/* of the discipline's own state, behind struct qdisc, aligned to 32 bytes; the first 96 of it are fetched ahead */
+	/*
+	 * of the discipline's own state, behind struct qdisc, aligned to 32 bytes; the first 96 of it are fetched ahead
+	 */
 	size_t size;
 	size_t conf_size;
 	int (*init)(struct qdisc *q, const void *conf, uint64_t now,
@@ -294,13 +296,16 @@ struct class_ops {
 	void (*destroy)(
 		struct class *c); /* nobody can see it any more, or init has refused it; NULL: nothing to free */
 	/*
-	 * One level of classification: for each packet the class of q it goes to, by its slot (class_slot), PKT_LEAF_NONE:
-	 * none (default action of the discipline: HTB's direct queue, an unclassified drop). May set PKT_SHOT. Rx worker
-	 * or owner, under RCU.
+	 * One level of classification: for each packet the class of q it goes to, by its slot (class_slot),
+	 * PKT_LEAF_NONE: none (default action of the discipline: HTB's direct queue, an unclassified drop). May set
+	 * PKT_SHOT. Rx worker or owner, under RCU.
 	 */
 	void (*classify)(const struct qdisc *q, const struct classify_ctx *ctx, struct rte_mbuf **pkts, uint16_t n,
 		uint32_t *leaves);
-	/* classify remembers what it has seen (wrr's hosts) or changes it (dsmark): it is asked at the owner, once a packet */
+	/*
+	 * classify remembers what it has seen (wrr's hosts) or changes it (dsmark): it is asked at the owner, once a
+	 * packet
+	 */
 	bool at_owner;
 	/* (owner) the leaf qdisc of c turned from empty to busy, or from busy to empty. */
 	void (*activate)(struct class *c, uint64_t now);
@@ -312,8 +317,8 @@ struct class_ops {
 	void (*grafted)(struct class *c, uint64_t now);
 	bool (*may_graft)(const struct class *c, struct error *err); /* NULL: yes */
 	/*
-	 * The FIFO that stands in c when what was grafted there is deleted: its kind, and conf to fill. NULL: a pfifo of
-	 * the port's queue length.
+	 * The FIFO that stands in c when what was grafted there is deleted: its kind, and conf to fill. NULL: a pfifo
+	 * of the port's queue length.
 	 */
 	const char *(*default_leaf)(const struct class *c, struct fifo_conf *conf);
 	/*
@@ -328,12 +333,13 @@ struct class_ops {
 	bool leaf_optional;
 	/* Control: the id of a class that is asked for without one, 0 if all are in use. NULL: it is refused. */
 	uint32_t (*choose_id)(struct qdisc *q);
-	int root_taken; /* errno for who wants a class at the root, where the discipline has one of its own; 0: may be */
+	/* errno for who wants a class at the root, where the discipline has one of its own; 0: may be */
+	int root_taken;
 	bool no_filters; /* nothing to choose: no chain may be attached (tbf) */
 	const char *no_class_filters; /* why a chain may not be attached to a class; NULL: it may */
 	/*
-	 * There is one class, made in init, and any minor finds it, as on Linux: what is grafted at 1:7 takes its leaf's
-	 * place.
+	 * There is one class, made in init, and any minor finds it, as on Linux: what is grafted at 1:7 takes its
+	 * leaf's place.
 	 */
 	bool any_minor;
 	/*
@@ -348,8 +354,8 @@ struct class_ops {
 	void (*get_stats)(const struct class *c, struct sched_stats *stats); /* NULL: those of its leaf qdisc */
 	/*
 	 * (owner) For a discipline whose classes come and go with its traffic (SFQ's flows) or are rows of a table
-	 * (dsmark), so that the core keeps no objects of them: fills at most max classes, zeroed and stride bytes apart,
-	 * in the order of their ids, for a dump; returns how many. NULL: the core's objects.
+	 * (dsmark), so that the core keeps no objects of them: fills at most max classes, zeroed and stride bytes
+	 * apart, in the order of their ids, for a dump; returns how many. NULL: the core's objects.
 	 */
 	uint32_t (*snapshot)(struct qdisc *q, void *classes, size_t stride, uint32_t max);
 	/* How many snapshot may fill, asked by control; NULL: one for each queued packet. */
@@ -388,7 +394,8 @@ struct qdisc {
 	uint64_t sent_bytes, sent_packets;
 	uint32_t backlog_pkts;
 	bool holds; /* held is not NULL, or something is in ahead */
-	bool plain; /* a plain_fifo without size table or observer: its parent may use sched/fifo.h instead of its ops */
+	/* a plain_fifo without size table or observer: its parent may use sched/fifo.h instead of its ops */
+	bool plain;
 	_Alignas(32) uint8_t priv[];
 };
 
@@ -518,8 +525,8 @@ bool qdisc_moving(const struct qdisc *q);
 /* The class of q on the way to the packet's leaf; NULL: none (the discipline's default; check PKT_SHOT first). */
 struct class *qdisc_class_of(const struct qdisc *q, const struct rte_mbuf *m);
 /*
- * (owner) m, which a change moves to q and no class of it is for, leaves before all that has one: q may be a tree that is
- * still being built, and what waited before is not lost by that.
+ * (owner) m, which a change moves to q and no class of it is for, leaves before all that has one: q may be a tree that
+ * is still being built, and what waited before is not lost by that.
  */
 void qdisc_put_ahead(struct qdisc *q, struct rte_mbuf *m);
 /* The MTU and tx queue length of the port. */
@@ -546,8 +553,8 @@ void qdisc_dealloc(struct qdisc *q, void *object, size_t bytes);
 struct qdisc *qdisc_default_leaf(struct class *c, struct error *err); /* class_ops.default_leaf's, with handle 0 */
 
 /*
- * What a discipline calls of its children: they know of packets that a peek took out and holds. Never call a child's ops->dequeue,
- * peek, flush or next_event directly.
+ * What a discipline calls of its children: they know of packets that a peek took out and holds. Never call a child's
+ * ops->dequeue, peek, flush or next_event directly.
  */
 uint16_t qdisc_dequeue_held(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
 uint16_t qdisc_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n);

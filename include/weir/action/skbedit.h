@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* skbedit: sets what the router knows of a packet: its mark, its priority, whom it is for, its transmit queue; tc-skbedit(8). */
+/*
+ * skbedit: sets what the router knows of a packet: its mark, its priority, whom it is for, its transmit queue;
+ * tc-skbedit(8).
+ */
 #ifndef WEIR_ACTION_SKBEDIT_H
 #define WEIR_ACTION_SKBEDIT_H
 
@@ -14,7 +17,8 @@ struct skbedit_conf {
 	uint32_t priority;
 	uint16_t packet_type; /* PACKET_HOST, BROADCAST, MULTICAST or OTHERHOST: whom the packet is for */
 	uint16_t
-		queue_mapping; /* the transmit queue by which it leaves where mq is the root; beyond the last: not looked at */
+		/* the transmit queue by which it leaves where mq is the root; beyond the last: not looked at */
+		queue_mapping;
 	uint16_t queue_mapping_max; /* SKBEDIT_F_TXQ_SKBHASH: flows are spread from queue_mapping to here */
 };
 

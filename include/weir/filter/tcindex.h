@@ -26,7 +26,8 @@ struct tcindex_settings {
 	uint32_t hash;
 	uint16_t mask; /* default 0xffff */
 	uint8_t shift; /* bits, 0..TCINDEX_SHIFT_MAX; default 0 */
-	bool fall_through; /* a key without a filter is the minor of the class (default); else the next group is asked */
+	/* a key without a filter is the minor of the class (default); else the next group is asked */
+	bool fall_through;
 };
 
 struct tcindex_conf {

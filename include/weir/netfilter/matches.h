@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the packet filter's matches are told; iptables-extensions(8). Ranges include both ends; numbers are in host order
- * where nothing else is said. `invert`: the match holds where it otherwise would not.
+ * What the packet filter's matches are told; iptables-extensions(8). Ranges include both ends; numbers are in host
+ * order where nothing else is said. `invert`: the match holds where it otherwise would not.
  */
 #ifndef WEIR_NETFILTER_MATCHES_H
 #define WEIR_NETFILTER_MATCHES_H
@@ -108,8 +108,8 @@ struct netfilter_limit_conf {
 };
 
 /*
- * "hashlimit": a limit for each group of packets. Rules with the same name share a table of groups, and what the first of
- * them says of it; only `above` is a rule's own.
+ * "hashlimit": a limit for each group of packets. Rules with the same name share a table of groups, and what the first
+ * of them says of it; only `above` is a rule's own.
  */
 #define NETFILTER_HASHLIMIT_NAME 256
 /* Packets that have these in common are a group (the bits of XT_HASHLIMIT_HASH_*). */
@@ -158,7 +158,8 @@ struct netfilter_statistic_conf {
 	uint32_t probability; /* RANDOM: of 2^31 */
 	uint32_t every; /* NTH: one packet in so many (the blob's nth.every + 1), not 0 */
 	uint32_t
-		count; /* NTH: packets counted already (nth.count); the one that makes it `every` matches, and it is 0 again */
+		/* NTH: packets counted already (nth.count); the one that makes it `every` matches, and it is 0 again */
+		count;
 	bool invert;
 };
 

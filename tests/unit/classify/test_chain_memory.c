@@ -66,7 +66,10 @@ deletes_a_chain_whole_or_not_at_all(void **state)
 	assert_int_equal(class_of_mark(chain, 1), CLASSID(1, 1));
 }
 
-/* The last one of its group takes the group along, for which a list without it is needed: then the filter stays as well. */
+/*
+ * The last one of its group takes the group along, for which a list without it is needed: then the filter stays as
+ * well.
+ */
 static void
 deletes_a_filter_with_its_group_or_not_at_all(void **state)
 {

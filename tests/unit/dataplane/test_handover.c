@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets on their way from one worker to another: what is known of them, and what changes meanwhile. No worker runs: the
- * test is both.
+ * Packets on their way from one worker to another: what is known of them, and what changes meanwhile. No worker runs:
+ * the test is both.
  */
 #include "router_world.h"
 

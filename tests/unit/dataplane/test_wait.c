@@ -36,7 +36,8 @@ spin_around_falling_asleep(void)
 }
 
 /*
- *   ring -> eth0 (worker 0, which naps) -> worker 1's ring -> d0, a dummy with a pfifo: worker 1 polls nothing and sleeps without end
+ *   ring -> eth0 (worker 0, which naps) -> worker 1's ring -> d0, a dummy with a pfifo: worker 1 polls nothing and
+ *   sleeps without end
  */
 struct two_workers {
 	struct router *router;

@@ -146,7 +146,9 @@ the_first_is_the_one_with_the_least_key(void **state)
 	assert_int_equal(contest.height, 0);
 }
 
-/* As many come together as there are places, so that the tree grows meanwhile; the first stays so until all are there. */
+/*
+ * As many come together as there are places, so that the tree grows meanwhile; the first stays so until all are there.
+ */
 static void
 who_come_together_are_put_in_order_once(void **state)
 {

@@ -69,7 +69,8 @@ serves_as_in_the_papers_figures(void **state)
 			offer_to(1 + i, RTE_MAX(queues[i][k], 64u)); /* 20 and 50 bytes are no frames */
 	}
 	/*
-	 * Round 1: 200 | 500 | 100 200 | 64. Round 2: 750 of 800 | 500 | 600 of 700 | 700 180 of 936. Round 3: the rest.
+	 * Round 1: 200 | 500 | 100 200 | 64. Round 2: 750 of 800 | 500 | 600 of 700 | 700 180 of 936. Round 3: the
+	 * rest.
 	 */
 	take_all(0);
 	assert_order(0, 3, 5, 6, 8, 1, 4, 7, 9, 10, 2);

@@ -295,8 +295,8 @@ what_is_sent_by_real_time_counts_for_the_limit(void **state)
 }
 
 /*
- * 300 packets in a row by its real-time curve, while nobody shares the link: as many are the other's before the class is
- * given one by its share, as both shares are alike.
+ * 300 packets in a row by its real-time curve, while nobody shares the link: as many are the other's before the class
+ * is given one by its share, as both shares are alike.
  */
 static void
 what_is_sent_by_real_time_counts_for_the_share(void **state)
@@ -337,7 +337,9 @@ all_above_are_charged_by_the_end_of_a_call(void **state)
 	add(18, 5, both);
 	for (uint32_t minor = 1; minor <= 5; minor++)
 		offer_many(100, 1000, minor);
-	/* Each of the five may have 11 packets by now, and then 7 and 17 are over their limits: what is shared is 4's. */
+	/*
+	 * Each of the five may have 11 packets by now, and then 7 and 17 are over their limits: what is shared is 4's.
+	 */
 	bed.now = MS(10);
 	assert_int_equal(take_more(75), 75);
 	assert_int_equal(xstats_of(8).work, 22000);
@@ -373,9 +375,9 @@ who_has_reached_his_limit_by_real_time_shares_nothing_in_the_same_call(void **st
 }
 
 /*
- * A call's packets by real time are charged together, but a call has nothing in common with the one before: 7, which may
- * make up for 1.5 ms (a packet of the MTU), has five packets' work by 100 ms and is over its limit, however far it was
- * below it at 20 ms.
+ * A call's packets by real time are charged together, but a call has nothing in common with the one before: 7, which
+ * may make up for 1.5 ms (a packet of the MTU), has five packets' work by 100 ms and is over its limit, however far it
+ * was below it at 20 ms.
  */
 static void
 each_call_shows_anew_what_may_be_made_up_for(void **state)
@@ -668,8 +670,8 @@ shares_stay_when_virtual_times_go_round(void **state)
 }
 
 /*
- * While virtual times go round, 1 has as much by its real-time curve as 2 has by its share; at last, three packets more.
- * When it is given another limit these count, be it that it could not share for so long, or that it could.
+ * While virtual times go round, 1 has as much by its real-time curve as 2 has by its share; at last, three packets
+ * more. When it is given another limit these count, be it that it could not share for so long, or that it could.
  */
 static void
 check_lead(uint64_t limit_Bps)
@@ -840,7 +842,10 @@ assert_refused(uint32_t parent, uint32_t minor, struct hfsc_class_conf conf, int
 	assert_int_equal(err.code, code);
 }
 
-/* Seed 7010534 of the random trees: asked for its first packet, the netem below hands what is due to a drr without classes. */
+/*
+ * Seed 7010534 of the random trees: asked for its first packet, the netem below hands what is due to a drr without
+ * classes.
+ */
 static void
 a_leaf_that_drops_all_when_it_is_asked_is_not_waited_for(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hfsc's curves against what they stand for: where a class turns busy its curve becomes the lesser one, at each time, of
- * the curve that it had and of one that starts there (Stoica, Zhang and Ng 1997, equation 7). All curves that were ever
- * started are kept here, in floating point.
+ * hfsc's curves against what they stand for: where a class turns busy its curve becomes the lesser one, at each time,
+ * of the curve that it had and of one that starts there (Stoica, Zhang and Ng 1997, equation 7). All curves that were
+ * ever started are kept here, in floating point.
  */
 #include <math.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What htb's rules give each leaf, worked out by hand for random classes that always have packets: each its own rate;
- * then what each class above has left of its rate, the lowest first, prio by prio, among the leaves below it of a prio by
- * quantum, nobody above its ceil. Each seed is printed; SEED=n in the environment plays that one only.
+ * then what each class above has left of its rate, the lowest first, prio by prio, among the leaves below it of a prio
+ * by quantum, nobody above its ceil. Each seed is printed; SEED=n in the environment plays that one only.
  */
 #include <inttypes.h>
 #include <math.h>

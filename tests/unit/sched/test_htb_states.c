@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * htb: the six states of a class and what each does, after table 2 of M. A. Brown's "Traffic Control HOWTO", section
- * 7.1.5: a leaf, or an inner or root class, is under its rate, between rate and ceil, or over its ceil. All packets have
- * 1000 bytes and all buckets are whole numbers of packets, so that what leaves at one moment can be counted by hand: a
- * bucket that holds n packets lets n + 1 go, for it may be empty, but not in debt, before each.
+ * 7.1.5: a leaf, or an inner or root class, is under its rate, between rate and ceil, or over its ceil. All packets
+ * have 1000 bytes and all buckets are whole numbers of packets, so that what leaves at one moment can be counted by
+ * hand: a bucket that holds n packets lets n + 1 go, for it may be empty, but not in debt, before each.
  */
 #include "support.h"
 
@@ -190,7 +190,9 @@ an_inner_class_over_its_ceil_gives_nothing(void **state)
 	f = make_family(10, 30);
 	assert_int_equal(leave_at_once(f.leaf, 50), 31);
 	assert_lent(f.inner, 8, 20);
-	/* The root class has 69 left, and a child under its own rate sends all the same, at the inner class's expense. */
+	/*
+	 * The root class has 69 left, and a child under its own rate sends all the same, at the inner class's expense.
+	 */
 	assert_int_equal(leave_at_once(f.sibling, 10), 3);
 	assert_lent(f.sibling, 3, 0);
 	assert_lent(f.root, 20, 0);
