@@ -135,9 +135,8 @@ struct hfsc {
 	/* Likewise by link sharing, of classes that have no sisters to send: hfsc_serve.c. */
 	struct hfsc_class *alone; /* NULL: there are none, or they are charged packet by packet */
 	bool alone_known; /* in this call */
-	bool alone_chosen; /* by link sharing, for some of what they owe */
 	uint64_t alone_owed, alone_room; /* bytes; they may owe that many */
-	uint64_t alone_ticked; /* owed when the last packet was chosen so */
+	uint64_t alone_ticked; /* owed before the last packet */
 	struct due_look look;
 	struct hfsc_inner *joined; /* whose contest many come to in this run of the timers; NULL between them */
 	uint32_t joins; /* so many have come there */

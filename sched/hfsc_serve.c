@@ -65,7 +65,8 @@ charge_level(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *cl, ui
 
 /*
  * Classes that are alone in their parents' contests are chosen whatever their virtual times, and nobody comes there in
- * this call: they are charged for its packets together, as long as none of them can be over its upper limit.
+ * this call, or turns eligible: they are charged for its packets together, which are all chosen by link sharing from
+ * here on, as long as none of them can be over its upper limit.
  */
 static __rte_noinline void
 find_alone(struct hfsc *h, uint64_t now)
@@ -83,7 +84,7 @@ find_alone(struct hfsc *h, uint64_t now)
 	h->alone_room = room;
 }
 
-/* What they owe; the clocks are to stand before the last packet that was chosen by link sharing. */
+/* What they owe; the clocks are to stand before the last packet. */
 static __rte_noinline void
 pay_alone(struct hfsc *h, bool gone, uint64_t now)
 {
@@ -93,10 +94,9 @@ pay_alone(struct hfsc *h, bool gone, uint64_t now)
 		struct hfsc_inner *inner = &hfsc_above(root, cl)->inner;
 
 		charge(h, inner, cl, h->alone_ticked, false, true, now);
-		gone = charge_level(h, inner, cl, h->alone_owed - h->alone_ticked, h->alone_chosen, true, gone, now);
+		gone = charge_level(h, inner, cl, h->alone_owed - h->alone_ticked, true, true, gone, now);
 	}
 	h->alone_owed = h->alone_ticked = 0;
-	h->alone_chosen = false;
 	h->alone = NULL;
 	h->alone_known = false;
 }
@@ -111,9 +111,6 @@ charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_shar
 	struct hfsc_class *root = class_priv(h->root), *cl = hfsc_above(root, leaf), *soon = NULL;
 	bool shares = by_share || hfsc_has(leaf, HFSC_LINK_SHARE), gone;
 
-	/* What they owe is to be of packets that share the link. */
-	if (unlikely(!shares) && h->alone != NULL)
-		pay_alone(h, false, now);
 	gone = charge_level(h, &cl->inner, leaf, bytes, by_share, shares, false, now);
 	if (leaf->queued && cl->inner.children.height > HFSC_SMALL) {
 		soon = contest_soon(&cl->inner.children, leaf->place);
@@ -135,10 +132,7 @@ charge_all(struct hfsc *h, struct hfsc_class *leaf, uint64_t bytes, bool by_shar
 			find_alone(h, now);
 		return soon;
 	}
-	if (by_share) {
-		h->alone_ticked = h->alone_owed;
-		h->alone_chosen = true;
-	}
+	h->alone_ticked = h->alone_owed;
 	h->alone_owed += bytes;
 	if (unlikely(gone || h->alone_owed + HFSC_ROOM_MIN > h->alone_room))
 		pay_alone(h, gone, now);

@@ -536,6 +536,36 @@ many_who_come_together_are_served_in_order(void **state)
 }
 
 /*
+ * A, B, C and D are held back by their limits until 2, 3, 4 and 6 ms. At 5 ms the only one that was left, whose turn by
+ * real time it is, has a leaf qdisc that gives nothing: he goes while the others are still coming. D, which is behind,
+ * comes in with the least of those who are there then: C, which is not before A and B by its place, but by its time.
+ */
+static void
+one_who_goes_while_many_come_leaves_them_in_order(void **state)
+{
+	enum { WAITS = 1, A, B, C, D };
+	struct tbf_conf tbf = { .rate = { .Bps = KBIT(8) }, .limit_bytes = 100000, .burst_bytes = 1600 };
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, WAITS, (struct hfsc_class_conf){ .real_time = line(KBIT(1600)), .link_share = line(MBIT(1000)) });
+	add_qdisc(CLASSID(1, WAITS), 16 << 16, "tbf", &tbf);
+	add(0, A, limited(KBIT(8), KBIT(4000)));
+	add(0, B, limited(KBIT(8), KBIT(2667)));
+	add(0, C, limited(KBIT(80), KBIT(2000)));
+	add(0, D, limited(KBIT(800), KBIT(1333)));
+	for (uint32_t minor = WAITS; minor <= D; minor++)
+		offer_many(10, 1000, minor);
+	assert_int_equal(take_more(5), 5);
+	bed.taken_count = 0;
+	bed.now = MS(10);
+	assert_int_equal(take_more(2), 2);
+	assert_int_equal(bytes_of(C), 1000);
+	assert_int_equal(bytes_of(D), 1000);
+	bed_end();
+}
+
+/*
  * Who turns idle while all are served by real time stays where he is by his virtual time, unless he is first there:
  * he is not chosen by it when the others are gone, too, and the link is whoever's who has something.
  */
@@ -927,6 +957,7 @@ main(void)
 		cmocka_unit_test(who_turned_idle_by_real_time_is_not_chosen),
 		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
 		cmocka_unit_test(many_who_come_together_are_served_in_order),
+		cmocka_unit_test(one_who_goes_while_many_come_leaves_them_in_order),
 		cmocka_unit_test(one_above_all_keeps_its_limit_and_goes_with_the_last_below),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
 		cmocka_unit_test(who_comes_in_has_neither_claims_nor_debts),
