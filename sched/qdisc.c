@@ -175,9 +175,11 @@ alloc_memory(struct sched_tree *tree, struct class *parent, const struct qdisc_o
 	size_t bytes = qdisc_bytes(ops);
 
 	if (parent == NULL || parent->room_taken || bytes > CLASS_ROOM) {
-		if (parent != NULL)
+		void *memory = arena_alloc(&tree->arena, bytes);
+
+		if (parent != NULL && memory != NULL)
 			parent->qdisc->class_table->leaves_elsewhere++;
-		return arena_alloc(&tree->arena, bytes);
+		return memory;
 	}
 	parent->room_taken = true;
 	return memset(class_room(parent), 0, bytes);

@@ -25,7 +25,8 @@ sched_stab_bytes(const struct sched_stab *stab, uint32_t bytes)
 			size = (int64_t)stab->data[spec->tsize - 1] * (slot / spec->tsize) +
 			       stab->data[slot % spec->tsize];
 		}
-		size <<= spec->size_log;
+		/* No overhead, and no table, is too great to be shifted. */
+		size = size > UINT32_MAX >> spec->size_log ? UINT32_MAX : size << spec->size_log;
 	}
 	return size < 1 ? 1 : size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
 }

@@ -184,7 +184,12 @@ serve(struct wrr *w, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums,
 	turn_scale_used(&w->scale, w->busy, got != 0);
 	if (cl->deficit > 0)
 		return got;
-	cl->deficit += turn_length(&w->scale, wrr_quantum(w, cl));
+	unsigned __int128 quantum = wrr_quantum(w, cl);
+
+	/* Its weight may have grown since it came. */
+	if (unlikely(w->scale.boost != 0))
+		turn_scale_comes(&w->scale, quantum);
+	cl->deficit += turn_length(&w->scale, quantum);
 	if (ring->current == place)
 		turn_ring_pass(w->turns, ring);
 	return got;

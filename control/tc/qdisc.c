@@ -388,6 +388,8 @@ refuse_below_hook(const struct qdisc_request *r, struct error *err)
 
 /* ---- new, change, replace -------------------------------------------------------------------- */
 
+#define STAB_LOG_MAX 30 /* of a cell's bytes, and of what an entry counts in */
+
 static int
 parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err)
 {
@@ -405,6 +407,9 @@ parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err
 		return rc;
 	if (stab->spec.tsize != 0 && tb[TCA_STAB_DATA] == NULL)
 		return error_set(err, EINVAL, "Size table data attribute is missing");
+	if (stab->spec.cell_log > STAB_LOG_MAX || stab->spec.size_log > STAB_LOG_MAX)
+		return error_set(err, EINVAL, "Invalid logarithmic size of size table: %u and %u, at most %d may be",
+			stab->spec.cell_log, stab->spec.size_log, STAB_LOG_MAX);
 	bytes = tb[TCA_STAB_DATA] == NULL ? 0 : mnl_attr_get_payload_len(tb[TCA_STAB_DATA]);
 	if (stab->spec.tsize != bytes / sizeof(uint16_t))
 		return error_set(err, EINVAL, "Invalid size of size table: %u entries are announced, %zu are there",

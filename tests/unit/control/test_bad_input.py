@@ -432,6 +432,16 @@ def datagrams(folder):
     def message(kind, flags, body=b'', length=None):
         return struct.pack('=IHHII', 16 + len(body) if length is None else length, kind, 1 | flags, 7, 0) + body
 
+    def attribute(kind, body):
+        return struct.pack('=HH', 4 + len(body), kind) + body + bytes(-len(body) % 4)
+
+    def size_table(cell_log, size_log):
+        """A pfifo with a size table of one entry, at the root of lan."""
+        spec = struct.pack('=BBhiIIII', cell_log, size_log, 0, 0, 0, 0, 0, 1)
+        index = int(run(WEIR, 'ip', 'link', 'show', 'dev', 'lan')[1].split(':')[0])
+        return message(new_qdisc, ack | 0x500, struct.pack('=B3xiIII', 0, index, 0, 0xffffffff, 0) +
+                       attribute(1, b'pfifo\0') + attribute(8, attribute(1, spec) + attribute(2, b'\1\0')))
+
     route = struct.pack('=BBBBBBBBI', 2, 24, 0, 0, 254, 4, 0, 1, 0)
     cases = {
         'nothing': b'',
@@ -449,13 +459,16 @@ def datagrams(folder):
         'type below 16': message(15, ack, bytes(32)),
         'dump of nothing': message(get_link, ack | dump),
         'qdisc without a kind': message(new_qdisc, ack | 0x600, struct.pack('=B3xiIII', 0, 2, 0, 0xffffffff, 0)),
+        'size table of cells of 2^31 bytes': size_table(31, 0),
+        'size table in units of 2^255 bytes': size_table(0, 255),
         'an ioctl cut off': struct.pack('=IHHII', 16, 11, 1, 0, 0x77657201),
         'a path without its end': struct.pack('=IHHIII', 24, 13, 1, 0, 0x77657201, 0) + b'abcd',
         '64 KiB of zeros': bytes(65536),
         '64 KiB of ones': b'\xff' * 65536,
         'a thousand messages': message(999, ack, bytes(4)) * 1000,
     }
-    must_fail = {'no body', 'half a body', 'attribute too short', 'unknown type', 'qdisc without a kind'}
+    must_fail = {'no body', 'half a body', 'attribute too short', 'unknown type', 'qdisc without a kind',
+                 'size table of cells of 2^31 bytes', 'size table in units of 2^255 bytes'}
     for name, data in cases.items():
         end, done = greet(folder)
         try:

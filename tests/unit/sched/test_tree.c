@@ -303,6 +303,8 @@ frames_longer_than_the_size_table_are_counted_as_on_linux(void **state)
 	assert_int_equal(sched_stab_bytes(&stab, 48), 1);
 	stab.spec.overhead = 24;
 	assert_int_equal(sched_stab_bytes(&stab, 48), 72);
+	stab.spec = (struct tc_sizespec){ .tsize = 16, .size_log = 30, .overhead = 160000000 };
+	assert_int_equal(sched_stab_bytes(&stab, 1500), UINT32_MAX);
 }
 
 static void

@@ -482,11 +482,35 @@ turns_of_next_to_nothing_are_made_longer(void **state)
 	assert_true(turn_length(&scale, 1) == 1024 << 16);
 }
 
+/* Turns that were made longer for weights of next to nothing are short again when weights have risen meanwhile. */
+static void
+long_turns_end_when_weights_rise(void **state)
+{
+	const double least = 0x1p-50;
+
+	(void)state;
+	bed_make();
+	make_wrr((struct wrr_conf){ 0 });
+	for (uint32_t i = 0; i < 200; i++)
+		offer_packet(from_host(1 + i % 2, 1000));
+	set_weight(1, least);
+	set_weight(2, least);
+	assert_int_equal(take_more(20), 20);
+	set_weight(1, 1);
+	set_weight(2, 1);
+	assert_int_equal(take_more(10), 10); /* what is left of a long turn */
+	bed.taken_count = 0;
+	assert_int_equal(take_more(100), 100);
+	assert_true(bytes_of(1) >= 40000 && bytes_of(2) >= 40000);
+	bed_end();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(turns_of_next_to_nothing_are_made_longer),
+		cmocka_unit_test(long_turns_end_when_weights_rise),
 		cmocka_unit_test(gives_each_host_a_class),
 		cmocka_unit_test(classes_come_and_go_with_hosts),
 		cmocka_unit_test(shares_by_weight),
