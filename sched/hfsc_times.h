@@ -285,12 +285,18 @@ hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, bool by_shar
 
 /* ---- upper limit */
 
-/* Could cl go on by link sharing after so many bytes? As far as can be told, whatever it may make up for. */
+/*
+ * Could cl go on by link sharing after so many bytes? As far as can be told: not if it comes so late that it is still to
+ * be seen, when it is charged, what it may make up for.
+ */
 static inline bool
 hfsc_is_fit_after(const struct hfsc_class *cl, uint64_t bytes, uint64_t now)
 {
+	const struct hfsc_bend *bend = hfsc_bend(cl, HFSC_UPPER_LIMIT);
+
 	return !hfsc_has(cl, HFSC_UPPER_LIMIT) ||
-	       hfsc_curve_time(&cl->upper_limit, hfsc_bend(cl, HFSC_UPPER_LIMIT), cl->total + bytes) <= now;
+	       (now - hfsc_curve_time(&cl->upper_limit, bend, cl->total) <= cl->lag_max_ns &&
+		       hfsc_curve_time(&cl->upper_limit, bend, cl->total + bytes) <= now);
 }
 
 /*

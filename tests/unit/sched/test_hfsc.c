@@ -504,6 +504,29 @@ one_above_all_keeps_its_limit_and_goes_with_the_last_below(void **state)
 }
 
 /*
+ * 7 is left alone when 2 has gone in the same call, and has not been charged in it: it makes up for 1.5 ms, and has the
+ * packet that shows it, although it could have sent for 100 ms.
+ */
+static void
+who_is_left_alone_makes_up_for_no_more_than_others(void **state)
+{
+	for (unsigned int order = 0; order < 2; order++) {
+		bed_make();
+		make_qdisc("hfsc", &no_default);
+		add(0, 2, shares(MBIT(8)));
+		add(0, 7, limited(MBIT(8), MBIT(8)));
+		add(7, 1, shares(MBIT(8)));
+		/* One of them is served first. */
+		offer_many(order == 0 ? 1 : 100, 1000, order == 0 ? 2 : 1);
+		offer_many(order == 0 ? 100 : 1, 1000, order == 0 ? 1 : 2);
+		bed.now = MS(100);
+		assert_int_equal(take_more(20), 4);
+		assert_int_equal(bytes_of(1), 3000);
+		bed_end();
+	}
+}
+
+/*
  * Forty classes come in together, by the timers: the first to be told is the one that was served first, and brings its
  * virtual time; who is behind that comes in with it. From there on they are served in order.
  */
@@ -956,6 +979,7 @@ main(void)
 		cmocka_unit_test(who_does_not_share_does_not_move_the_time_at_which_all_begin),
 		cmocka_unit_test(who_turned_idle_by_real_time_is_not_chosen),
 		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
+		cmocka_unit_test(who_is_left_alone_makes_up_for_no_more_than_others),
 		cmocka_unit_test(many_who_come_together_are_served_in_order),
 		cmocka_unit_test(one_who_goes_while_many_come_leaves_them_in_order),
 		cmocka_unit_test(one_above_all_keeps_its_limit_and_goes_with_the_last_below),
