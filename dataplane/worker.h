@@ -74,8 +74,8 @@ void path_receive(struct worker *w, struct port *in, struct rte_mbuf **pkts, uin
  */
 void path_resume(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 /*
- * Somebody is to read struct pkt of packets that port_output_unread has taken, and that name the port they came in by
- * in their mbufs: fills it.
+ * Somebody is to read struct pkt of packets that port_output_unread has handed over, and that name the port they came
+ * in by in their mbufs: fills it.
  */
 void path_fill_leaving(const struct worker *w, uint32_t out_ifindex, struct rte_mbuf **pkts, uint16_t n);
 /*
@@ -117,9 +117,8 @@ void path_wait_below(struct worker *w, struct port *out, struct rte_mbuf *m);
 void port_output(struct worker *w, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /*
  * The same, for at most BURST plain packets that came in by `in`, have no realms, and whose struct pkt is not filled.
- * False: somebody would read it (a queue,
- * a filter, a virtual port), and nothing has been done. After a burst of which that is not so port_output sets
- * w->unread.
+ * False: somebody would read it (a queue, a filter, a virtual port), and nothing has been done. After a burst of which
+ * that is not so port_output sets w->unread.
  */
 bool port_output_unread(struct worker *w, const struct port *in, struct port *out, struct rte_mbuf **pkts, uint16_t n);
 /*

@@ -90,9 +90,8 @@ struct frame_sockopt {
 	struct nlmsghdr header;
 	int32_t level;
 	int32_t name;
-	uint32_t
-		/* 0: getsockopt; the value is then what its buffer begins with, FRAME_SOCKOPT_HEAD bytes at most */
-		set;
+	/* 0: getsockopt; the value is then what its buffer begins with, FRAME_SOCKOPT_HEAD bytes at most */
+	uint32_t set;
 	uint32_t bytes; /* optlen: of the value or, of getsockopt, of the buffer */
 	char value[];
 };

@@ -128,11 +128,13 @@ make_way(void)
 	return make_way_by("net_null1,no-rx=1", 1);
 }
 
-/* The giver receives a burst of packets with this TOS. */
+/* The giver receives so many packets with this TOS, from the i-th of a burst on. */
 static void
-receive(struct way *way, uint8_t tos)
+receive_part(struct way *way, uint8_t tos, unsigned int first, uint16_t n)
 {
-	for (unsigned int i = 0; i < FRAMES; i++) {
+	struct rte_mbuf *burst[FRAMES];
+
+	for (unsigned int i = first; i < first + n; i++) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(way->giver->w.pool);
 		uint8_t *frame;
 
@@ -149,9 +151,15 @@ receive(struct way *way, uint8_t tos)
 		ip->hdr_checksum = rte_ipv4_cksum(ip);
 		way->pkts[i] = m;
 	}
-	struct rte_mbuf *burst[FRAMES];
-	memcpy(burst, way->pkts, sizeof(burst));
-	worker_received(way->giver, way->in, burst, FRAMES);
+	memcpy(burst, way->pkts + first, n * sizeof(burst[0]));
+	worker_received(way->giver, way->in, burst, n);
+}
+
+/* A whole burst. */
+static void
+receive(struct way *way, uint8_t tos)
+{
+	receive_part(way, tos, 0, FRAMES);
 }
 
 /* While they are on the way: has anybody filled it? */
@@ -271,6 +279,65 @@ a_root_that_comes_while_they_are_on_the_way_reads_it(void **state)
 	end(&way);
 }
 
+/* The owner finds both in one burst from the ring: what the giver has said of some is not written over. */
+static void
+filled_ones_and_others_come_together(void **state)
+{
+	const struct qdisc_spec spec = { .parent = TC_H_ROOT, .handle = 1 << 16, .kind = "pfifo" };
+	const unsigned int part = FRAMES / 4;
+	struct rte_mbuf *sent[FRAMES];
+	struct way way = make_way();
+	struct error err;
+
+	get_unread(&way);
+	for (unsigned int i = 0; i < FRAMES; i += part) {
+		way.giver->w.unread = i / part % 2 != 0;
+		receive_part(&way, 0x10, i, part);
+	}
+	for (unsigned int i = 0; i < FRAMES; i++) {
+		struct pkt *p = pkt_of(way.pkts[i]);
+
+		/* What nobody but the giver knows; of the others it goes. */
+		p->mark = 7;
+		assert_int_equal(p->priority == 6, i / part % 2 == 0);
+	}
+	ok(sched_qdisc_add(way.out->tree, &spec, NULL, &err), &err);
+	port_machine(way.out)->first.link_free_ns = UINT64_MAX;
+	assert_int_equal(worker_take_up(way.owner), FRAMES);
+	for (unsigned int i = 0; i < FRAMES; i++) {
+		const struct pkt *p = pkt_of(way.pkts[i]);
+
+		assert_int_equal(p->mark, i / part % 2 == 0 ? 7 : 0);
+		assert_int_equal(p->priority, 6);
+		assert_int_equal(p->in_port, way.in->ifindex);
+	}
+	assert_int_equal(sched_dequeue(way.out->tree, sent, FRAMES, way.owner->w.now), FRAMES);
+	assert_memory_equal(sent, way.pkts, sizeof(sent));
+	assert_int_equal(
+		sched_enqueue(way.out->tree, &(struct classify_ctx){ .now = way.owner->w.now }, sent, FRAMES), FRAMES);
+	port_machine(way.out)->first.link_free_ns = 0;
+	assert_int_equal(lane_drain(way.owner, &port_machine(way.out)->first, way.owner->w.now), FRAMES);
+	end(&way);
+}
+
+/* Whoever owned the port gives them on, filled. */
+static void
+an_owner_that_changes_while_they_are_on_the_way_fills_them(void **state)
+{
+	struct way way = make_way();
+
+	get_unread(&way);
+	receive(&way, 0x10);
+	assert_false(filled(&way));
+	port_change_owner(way.out, way.giver->w.index);
+	assert_int_equal(worker_take_up(way.owner), FRAMES);
+	check_filled(&way, 6);
+	assert_int_equal(worker_holds(way.giver), FRAMES);
+	assert_int_equal(worker_take_up(way.giver), FRAMES);
+	assert_int_equal(sent_by(way.out), 4 * FRAMES);
+	end(&way);
+}
+
 static void
 a_queue_that_forms_while_they_are_on_the_way_reads_it(void **state)
 {
@@ -378,6 +445,8 @@ main(void)
 		cmocka_unit_test(packets_of_a_deleted_port_do_not_go_to_its_number),
 		cmocka_unit_test(nobody_fills_what_nobody_reads),
 		cmocka_unit_test(a_root_that_comes_while_they_are_on_the_way_reads_it),
+		cmocka_unit_test(filled_ones_and_others_come_together),
+		cmocka_unit_test(an_owner_that_changes_while_they_are_on_the_way_fills_them),
 		cmocka_unit_test(a_queue_that_forms_while_they_are_on_the_way_reads_it),
 		cmocka_unit_test(a_filter_on_the_way_out_reads_it),
 		cmocka_unit_test(a_port_that_goes_while_they_are_on_the_way_drops_them),
