@@ -620,6 +620,30 @@ who_turned_idle_by_real_time_is_not_chosen(void **state)
 	}
 }
 
+/*
+ * 1, which is not first, turns idle as its packets are moved to another qdisc while all are served by real time, and is
+ * there again at once: it has the virtual time of one that comes in now, halfway from 2's to 3's, which has 11 ms.
+ */
+static void
+who_was_absent_comes_in_as_others_do(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, shares(MBIT(8)));
+	add(0, 2, shares(MBIT(8)));
+	add(0, 3, (struct hfsc_class_conf){ .real_time = line(MBIT(80)), .link_share = line(MBIT(8)) });
+	for (uint32_t minor = 1; minor <= 3; minor++)
+		offer_many(30, 1000, minor);
+	assert_int_equal(take_more(1), 1);
+	bed.now = MS(1);
+	assert_int_equal(take_more(10), 10);
+	assert_int_equal(bytes_of(3), 11000);
+	add_qdisc(CLASSID(1, 1), 16 << 16, "bfifo", NULL);
+	assert_int_equal(take_more(5), 5);
+	assert_int_equal(bytes_of(2), 5000);
+	bed_end();
+}
+
 /* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
 static void
 coming_and_going_brings_no_more_than_the_share(void **state)
@@ -978,6 +1002,7 @@ main(void)
 		cmocka_unit_test(each_call_shows_anew_what_may_be_made_up_for),
 		cmocka_unit_test(who_does_not_share_does_not_move_the_time_at_which_all_begin),
 		cmocka_unit_test(who_turned_idle_by_real_time_is_not_chosen),
+		cmocka_unit_test(who_was_absent_comes_in_as_others_do),
 		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
 		cmocka_unit_test(who_is_left_alone_makes_up_for_no_more_than_others),
 		cmocka_unit_test(many_who_come_together_are_served_in_order),
