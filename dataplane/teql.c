@@ -29,9 +29,8 @@ struct teql {
 	struct port_machine *ports[TEQL_PORTS_MAX]; /* by ifindex */
 	unsigned int count;
 	unsigned int next; /* whose turn it is */
-	uint64_t
-		/* the packet whose turn it is waits for a port that is busy until then, though another is free */
-		retry_ns;
+	/* the packet whose turn it is waits for a port that is busy until then, though another is free */
+	uint64_t retry_ns;
 };
 
 static bool

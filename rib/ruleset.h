@@ -13,7 +13,7 @@
  *
  * Asking a shape costs as much as comparing with a few rules, sixteen keys at a time. So the first rules are walked
  * over, as many as together cost no more than all shapes do, and only keys that match none of them ask the shapes of
- * the others: no set of rules costs more than twice what either way alone would.
+ * the others: that costs about twice what either way alone would, at most.
  *
  * Rules that match everything are in no table: all[i] is the next of them at or behind i, and so the latest answer that
  * there can be.

@@ -212,74 +212,44 @@ fifo_get_conf(const struct qdisc *q, void *conf)
 	((struct fifo_conf *)conf)->limit = f->limit;
 }
 
+/* What all of them have. */
+#define FIFO_OPS                                                                                                       \
+	.size = sizeof(struct fifo), .conf_size = sizeof(struct fifo_conf), .dequeue = fifo_dequeue,                   \
+	.peek = fifo_peek, .peek_bytes = fifo_peek_bytes, .flush = fifo_flush, .next_event = fifo_next_event,          \
+	.prefetch = fetch_ahead, .get_conf = fifo_get_conf, .bypass = true
+
 static const struct qdisc_ops pfifo_ops = {
 	.kind = "pfifo",
-	.size = sizeof(struct fifo),
-	.conf_size = sizeof(struct fifo_conf),
+	FIFO_OPS,
 	.init = pfifo_init,
 	.change = fifo_change,
 	.enqueue = pfifo_enqueue,
-	.dequeue = fifo_dequeue,
-	.peek = fifo_peek,
-	.peek_bytes = fifo_peek_bytes,
-	.flush = fifo_flush,
-	.next_event = fifo_next_event,
-	.prefetch = fetch_ahead,
-	.get_conf = fifo_get_conf,
-	.bypass = true,
 	.plain_fifo = true,
 };
 QDISC_REGISTER(pfifo_ops)
 
 static const struct qdisc_ops bfifo_ops = {
 	.kind = "bfifo",
-	.size = sizeof(struct fifo),
-	.conf_size = sizeof(struct fifo_conf),
+	FIFO_OPS,
 	.init = bfifo_init,
 	.change = fifo_change,
 	.enqueue = bfifo_enqueue,
-	.dequeue = fifo_dequeue,
-	.peek = fifo_peek,
-	.peek_bytes = fifo_peek_bytes,
-	.flush = fifo_flush,
-	.next_event = fifo_next_event,
-	.prefetch = fetch_ahead,
-	.get_conf = fifo_get_conf,
-	.bypass = true,
 };
 QDISC_REGISTER(bfifo_ops)
 
 static const struct qdisc_ops pfifo_head_drop_ops = {
 	.kind = "pfifo_head_drop",
-	.size = sizeof(struct fifo),
-	.conf_size = sizeof(struct fifo_conf),
+	FIFO_OPS,
 	.init = pfifo_init,
 	.change = fifo_change,
 	.enqueue = pfifo_head_drop_enqueue,
-	.dequeue = fifo_dequeue,
-	.peek = fifo_peek,
-	.peek_bytes = fifo_peek_bytes,
-	.flush = fifo_flush,
-	.next_event = fifo_next_event,
-	.prefetch = fetch_ahead,
-	.get_conf = fifo_get_conf,
-	.bypass = true,
 };
 QDISC_REGISTER(pfifo_head_drop_ops)
 
 static const struct qdisc_ops noqueue_ops = {
 	.kind = "noqueue",
-	.size = sizeof(struct fifo),
-	.conf_size = sizeof(struct fifo_conf),
+	FIFO_OPS,
 	.init = noqueue_init,
 	.enqueue = pfifo_enqueue,
-	.dequeue = fifo_dequeue,
-	.peek = fifo_peek,
-	.peek_bytes = fifo_peek_bytes,
-	.flush = fifo_flush,
-	.next_event = fifo_next_event,
-	.prefetch = fetch_ahead,
-	.get_conf = fifo_get_conf,
-	.bypass = true,
 };
 QDISC_REGISTER(noqueue_ops)

@@ -43,9 +43,8 @@ struct hfsc_inner {
 	/* an active child that is furthest ahead, as far as is known, and its virtual time; NULL, clock: not known */
 	const struct hfsc_class *ahead;
 	uint64_t ahead_ns;
-	uint32_t
-		/* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
-		epoch;
+	/* grows when the clock comes to a multiple of 2^62: who was not in the contest since has an old time */
+	uint32_t epoch;
 	uint16_t active; /* children with something to share the link for */
 	bool deep : 1; /* some of them are inner classes */
 	bool absent : 1; /* some of those in the contest may be leaves without packets, but not who is first */

@@ -106,24 +106,22 @@ struct port_counters { /* one per worker and port; that worker is the only write
 	uint64_t generated; /* made here and routed to this port, extra fragments and copies included */
 	uint64_t delivered; /* arrived on this port and consumed by the router itself */
 	uint64_t bypassed; /* sent without passing the empty root qdisc's queue */
-	uint64_t
-		/*
-		 * a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on
-		 * it
-		 */
-		waiting;
+	/*
+	 * a gauge: for a neighbour on this port, or for the rest of the datagram of which a fragment arrived on
+	 * it
+	 */
+	uint64_t waiting;
 	struct pkt_sink sink; /* drops by reason */
 } __attribute__((aligned(64)));
 
 struct port {
 	/* read by workers */
 	uint32_t ifindex;
-	uint32_t
-		/*
-		 * IFF_UP, IFF_RUNNING and IFF_LOWER_UP (carrier), IFF_NOARP, IFF_LOOPBACK, IFF_BROADCAST,
-		 * IFF_MULTICAST, IFF_PROMISC
-		 */
-		flags;
+	/*
+	 * IFF_UP, IFF_RUNNING and IFF_LOWER_UP (carrier), IFF_NOARP, IFF_LOOPBACK, IFF_BROADCAST,
+	 * IFF_MULTICAST, IFF_PROMISC
+	 */
+	uint32_t flags;
 	uint32_t mtu;
 	uint8_t mac[6];
 	uint16_t owner; /* worker that runs its tree */

@@ -211,9 +211,8 @@ struct rib_rule {
 	 */
 	bool uid_set;
 	uint32_t uid_low, uid_high;
-	uint32_t
-		/* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
-		flags;
+	/* reported by rib_rule_walk: FIB_RULE_IIF_DETACHED, FIB_RULE_OIF_DETACHED, FIB_RULE_UNRESOLVED */
+	uint32_t flags;
 };
 
 int rib_rule_add(struct rib *rib, const struct rib_rule *rule, uint16_t flags,

@@ -9,9 +9,8 @@
 
 struct gact_conf {
 	int32_t action; /* TC_ACT_OK, SHOT, RECLASSIFY, PIPE, UNSPEC (continue), TRAP or TC_ACT_JUMP | n */
-	uint16_t
-		/* PGACT_NONE, PGACT_NETRAND (one packet in `every` by chance), PGACT_DETERM (each `every`th) */
-		random_type;
+	/* PGACT_NONE, PGACT_NETRAND (one packet in `every` by chance), PGACT_DETERM (each `every`th) */
+	uint16_t random_type;
 	uint16_t every; /* packets; 1 where 0 was asked for */
 	int32_t random_action;
 };

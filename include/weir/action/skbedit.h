@@ -16,9 +16,8 @@ struct skbedit_conf {
 	uint32_t mark, mask; /* the mark's bits under mask; mask UINT32_MAX unless SKBEDIT_F_MASK */
 	uint32_t priority;
 	uint16_t packet_type; /* PACKET_HOST, BROADCAST, MULTICAST or OTHERHOST: whom the packet is for */
-	uint16_t
-		/* the transmit queue by which it leaves where mq is the root; beyond the last: not looked at */
-		queue_mapping;
+	/* the transmit queue by which it leaves where mq is the root; beyond the last: not looked at */
+	uint16_t queue_mapping;
 	uint16_t queue_mapping_max; /* SKBEDIT_F_TXQ_SKBHASH: flows are spread from queue_mapping to here */
 };
 

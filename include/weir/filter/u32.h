@@ -21,9 +21,8 @@ struct u32_key {
  * where headers start. All offsets are bytes from where the filter itself takes the header to be.
  */
 struct u32_jump {
-	rte_be32_t
-		/* `hashkey mask`: of the word at hash_offset; shifted down to its lowest bit, modulo the divisor */
-		hash_mask;
+	/* `hashkey mask`: of the word at hash_offset; shifted down to its lowest bit, modulo the divisor */
+	rte_be32_t hash_mask;
 	int16_t hash_offset;
 	uint16_t plus; /* bytes to skip; rounded up to a multiple of 4, together with what is read from the packet */
 	int16_t at; /* `offset at`: of 16 bits of the packet, taken under `mask`, shifted down by `shift` and added */

@@ -157,9 +157,8 @@ struct netfilter_statistic_conf {
 	enum netfilter_statistic_mode mode;
 	uint32_t probability; /* RANDOM: of 2^31 */
 	uint32_t every; /* NTH: one packet in so many (the blob's nth.every + 1), not 0 */
-	uint32_t
-		/* NTH: packets counted already (nth.count); the one that makes it `every` matches, and it is 0 again */
-		count;
+	/* NTH: packets counted already (nth.count); the one that makes it `every` matches, and it is 0 again */
+	uint32_t count;
 	bool invert;
 };
 
