@@ -11,6 +11,7 @@
 #include "control.h"
 #include "netlink/netlink.h"
 #include "save.h"
+#include "tc/tc.h"
 
 enum { DEFAULT_TX_QUEUE_LEN = 1000 };
 
@@ -89,11 +90,40 @@ save_link_settings(void *arg, struct port *port)
 	return 0;
 }
 
+/* The kind that the port has by default, or has for each transmit queue; NULL: something was configured, or nothing is. */
+static const char *
+default_kind(const struct port *port)
+{
+	const struct qdisc *root = sched_root(port->tree);
+
+	if (root == NULL || root->handle != 0)
+		return NULL;
+	return root->ops->shown_leaf == NULL ? root->ops->kind
+					     : root->ops->shown_leaf(sched_class_find(root, 1))->ops->kind;
+}
+
+struct link_states {
+	const struct save *save;
+	const char *kind; /* net.core.default_qdisc, as it is at this line of the script */
+};
+
+static void
+save_default_qdisc(struct link_states *states, const char *kind)
+{
+	if (kind != NULL && strcmp(kind, states->kind) != 0) {
+		tc_save_default_qdisc(states->save->out, kind);
+		states->kind = kind;
+	}
+}
+
+/* A link that was up before the default changed keeps what it got then. */
 static int
 save_link_state(void *arg, struct port *port)
 {
-	const struct save *save = arg;
+	struct link_states *states = arg;
+	const struct save *save = states->save;
 
+	save_default_qdisc(states, default_kind(port));
 	fprintf(save->out, "ip link set dev %s %s\n", shell_word(port->name).text,
 		port->flags & IFF_UP ? "up" : "down");
 	return 0;
@@ -160,6 +190,7 @@ save_print(void *context, FILE *out, bool json, struct error *err)
 {
 	struct control *control = context;
 	struct save save = { .router = control->router, .out = out };
+	struct link_states states = { &save, "pfifo_fast" };
 	struct rib *rib = router_rib(control->router);
 
 	if (json)
@@ -170,7 +201,8 @@ save_print(void *context, FILE *out, bool json, struct error *err)
 	port_walk(control->router, save_link_settings, &save);
 	rib_address_walk(rib, 0, AF_UNSPEC, save_address, &save);
 	save_bound_roots(&save);
-	port_walk(control->router, save_link_state, &save);
+	port_walk(control->router, save_link_state, &states);
+	save_default_qdisc(&states, router_default_qdisc(control->router));
 	neighbour_walk(rib, 0, AF_UNSPEC, save_neighbour, &save);
 	save_routes(&save);
 	save_rules(&save);

@@ -42,7 +42,7 @@ make_tree(struct port_machine *pm, unsigned int worker, struct sched_tree **tree
 	};
 	int rc = sched_tree_create(&host, tree, err);
 
-	return rc != 0 ? rc : sched_set_default_root(*tree, "pfifo_fast", err);
+	return rc != 0 ? rc : sched_set_default_root(*tree, port->router->default_qdisc, err);
 }
 
 static int
@@ -129,7 +129,15 @@ lanes_destroy(struct port_machine *pm)
 const char *
 lanes_default_root(const struct port_machine *pm)
 {
-	return pm->lane_count > 1 ? "mq" : "pfifo_fast";
+	return pm->lane_count > 1 ? "mq" : pm->port.router->default_qdisc;
+}
+
+void
+lanes_follow_default(struct port_machine *pm)
+{
+	sched_set_next_default(pm->port.tree, lanes_default_root(pm));
+	for (unsigned int i = 0; pm->lane_trees != NULL && i < pm->lane_count; i++)
+		sched_set_next_default(pm->lane_trees[i], pm->port.router->default_qdisc);
 }
 
 /* ---- changes ---- */

@@ -162,7 +162,7 @@ struct worker_machine {
 /*
  * A way out of a port: one worker, one transmit queue, what waits for it. The first is the owner's, and where only one
  * queue or one worker is there, the only one. Under mq each worker that has a queue of its own sends by its lane from a
- * tree of its own, a pfifo_fast, and shares nothing with the others (lane.c).
+ * tree of its own, and shares nothing with the others (lane.c).
  */
 struct lane {
 	struct port_machine *pm;
@@ -235,6 +235,7 @@ struct router {
 	uint32_t last_ifindex;
 	struct router_settings settings;
 	struct port_settings all, defaults;
+	const char *default_qdisc; /* a kind's own name */
 	struct router_events events;
 	int event_fd, wake_fd, timer_fd; /* event_fd polls the other two */
 	_Atomic(bool) wake_pending;
@@ -384,6 +385,8 @@ int lanes_create(struct port_machine *pm, struct error *err);
 void lanes_destroy(struct port_machine *pm);
 /* What stands at the root until something is configured, of a port that queues. */
 const char *lanes_default_root(const struct port_machine *pm);
+/* The router's default kind is another one now: for the roots that come from here on. */
+void lanes_follow_default(struct port_machine *pm);
 /* Has fn(arg), which may change the port's root, run by the owner while nobody sends by another lane. */
 void lanes_run_change(struct port_machine *pm, void (*fn)(void *arg), void *arg);
 /* Has fn run by each lane's worker, the owner's first. */

@@ -179,6 +179,7 @@ router_create(const struct router_conf *conf, struct router **result, struct err
 	router->event_fd = router->wake_fd = router->timer_fd = -1;
 	router->settings = settings_linux;
 	router->all = router->defaults = port_settings_linux;
+	router->default_qdisc = "pfifo_fast";
 	router->all.accept_source_route = 0;
 	router->random = conf->seed;
 	if (!conf->replay && conf->seed == 0 && getrandom(&router->random, sizeof(router->random), 0) < 0)
@@ -276,6 +277,31 @@ bool
 router_is_replay(const struct router *router)
 {
 	return router->conf.replay;
+}
+
+const char *
+router_default_qdisc(const struct router *router)
+{
+	return router->default_qdisc;
+}
+
+static int
+follow_default(void *arg, struct port *port)
+{
+	lanes_follow_default(port_machine(port));
+	return 0;
+}
+
+int
+router_set_default_qdisc(struct router *router, const char *kind, struct error *err)
+{
+	int rc = sched_check_default(kind, err);
+
+	if (rc != 0)
+		return rc;
+	router->default_qdisc = qdisc_find_ops(kind)->kind;
+	port_walk(router, follow_default, NULL);
+	return 0;
 }
 
 struct router_settings *

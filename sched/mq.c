@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mq: one pfifo_fast for each transmit queue (tc-mq(8)), and each served by a worker of its own.
+ * mq: one qdisc of the default kind for each transmit queue (tc-mq(8)), and each served by a worker of its own.
  *
  * It stands at the root of the port's tree, where control finds it, and holds nothing: packets go past it to the trees
  * of the lanes (sched_host.lanes), so that no two workers ever write to one counter. What its classes and their leaves
@@ -12,7 +12,8 @@
 
 struct mq {
 	struct class *classes[WORKERS_MAX]; /* by lane */
-	struct sched_stats before[WORKERS_MAX]; /* what the lanes had counted when this qdisc was made */
+	/* Made with this qdisc, to be the lanes' roots from when it stands at its place; from then on those of before. */
+	struct qdisc *roots[WORKERS_MAX];
 };
 
 static struct qdisc *
@@ -24,11 +25,11 @@ lane_root(const struct qdisc *q, unsigned int lane)
 /* ---- what is shown ---- */
 
 static void
-copy_counters(struct qdisc *shown, const struct qdisc *lane, const struct sched_stats *before)
+copy_counters(struct qdisc *shown, const struct qdisc *lane)
 {
-	shown->sent_bytes = lane->sent_bytes - before->bytes;
-	shown->sent_packets = lane->sent_packets - before->packets;
-	shown->drops_total = lane->drops_total - before->drops;
+	shown->sent_bytes = lane->sent_bytes;
+	shown->sent_packets = lane->sent_packets;
+	shown->drops_total = lane->drops_total;
 	shown->backlog_bytes = lane->backlog_bytes;
 	shown->backlog_pkts = lane->backlog_pkts;
 }
@@ -42,13 +43,19 @@ mq_refresh(struct qdisc *q)
 	for (unsigned int i = 0; i < q->tree->host.lane_count; i++) {
 		struct qdisc *leaf = mq->classes[i]->leaf;
 
-		copy_counters(leaf, lane_root(q, i), &mq->before[i]);
+		copy_counters(leaf, lane_root(q, i));
 		q->sent_bytes += leaf->sent_bytes;
 		q->sent_packets += leaf->sent_packets;
 		q->drops_total += leaf->drops_total;
 		q->backlog_bytes += leaf->backlog_bytes;
 		q->backlog_pkts += leaf->backlog_pkts;
 	}
+}
+
+static const struct qdisc *
+mq_shown_leaf(const struct class *c)
+{
+	return lane_root(c->qdisc, TC_H_MIN(c->classid) - 1);
 }
 
 static void
@@ -113,19 +120,49 @@ mq_init(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 			"mq: this port sends by one queue. It takes a device with several (--queues), several workers, "
 			"and a link that no --rate paces");
 	for (unsigned int i = 0; i < lanes; i++) {
-		int rc = class_create(q, q->handle | (i + 1), "pfifo_fast", NULL, &mq->classes[i], err);
+		struct sched_tree *lane = q->tree->host.lanes[i];
+		int rc = class_create(q, q->handle | (i + 1), "pfifo", NULL, &mq->classes[i], err);
 
 		if (rc != 0)
 			return rc;
-		qdisc_get_stats(lane_root(q, i), &mq->before[i]);
+		mq->roots[i] = qdisc_create(lane, NULL, lane->default_root->kind, NULL, NULL, 0, err);
+		if (mq->roots[i] == NULL)
+			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* The lanes hold nothing now: it is on the way to here, or was in another root. */
+static void
+mq_placed(struct qdisc *q)
+{
+	struct mq *mq = qdisc_priv(q);
+
+	for (unsigned int i = 0; i < q->tree->host.lane_count; i++) {
+		struct sched_tree *lane = q->tree->host.lanes[i];
+
+		RTE_SWAP(lane->root, mq->roots[i]);
+		sched_chain_changed(lane);
+	}
+}
+
+static void
+mq_destroy(struct qdisc *q)
+{
+	struct mq *mq = qdisc_priv(q);
+
+	for (unsigned int i = 0; i < q->tree->host.lane_count; i++) {
+		if (mq->roots[i] != NULL)
+			qdisc_free(mq->roots[i]);
+	}
 }
 
 static bool
 mq_may_graft(const struct class *c, struct error *err)
 {
-	error_set(err, EINVAL, "The queues of mq keep their pfifo_fast; put the discipline at the root in mq's place");
+	error_set(err, EINVAL,
+		"The queues of mq keep their default (net.core.default_qdisc); put the discipline at the root in mq's "
+		"place");
 	return false;
 }
 
@@ -146,6 +183,8 @@ static const struct qdisc_ops mq_ops = {
 	.kind = "mq",
 	.size = sizeof(struct mq),
 	.init = mq_init,
+	.destroy = mq_destroy,
+	.placed = mq_placed,
 	.enqueue = mq_enqueue,
 	.dequeue = mq_dequeue,
 	.flush = mq_flush,
@@ -153,7 +192,7 @@ static const struct qdisc_ops mq_ops = {
 	.get_conf = mq_get_conf,
 	.refresh = mq_refresh,
 	.uses_lanes = true,
-	.shows_leaves = true,
+	.shown_leaf = mq_shown_leaf,
 	.classes = &mq_class_ops,
 };
 QDISC_REGISTER(mq_ops)

@@ -388,6 +388,8 @@ do_graft(struct sched_change *change)
 			class_keep_counts(graft->at, graft->old);
 		class_set_leaf(graft->at, graft->fresh);
 	}
+	if (graft->fresh != NULL && graft->fresh->ops->placed != NULL)
+		graft->fresh->ops->placed(graft->fresh);
 }
 
 static void

@@ -50,7 +50,7 @@ fail(const char *key, int connection, const struct router_answer *answer)
 		return 1; /* router_connect has said why */
 	if (connection < 0)
 		error_set(&err, -connection, "sysctl: %s: %s", key, strerror(-connection));
-	else if (answer->error == ENOENT || answer->error == ENOTDIR)
+	else if ((answer->error == ENOENT && answer->text[0] == '\0') || answer->error == ENOTDIR)
 		error_set(&err, answer->error, "sysctl: the router has no setting '%s'", key);
 	else
 		error_set(&err, answer->error, "sysctl: %s: %.150s", key,

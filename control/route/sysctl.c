@@ -253,6 +253,7 @@ sysctl_list(void *context, const char *path, void (*entry)(void *arg, const char
 	if (!split(path, &parts))
 		return -ENOENT;
 	if (parts.parts == 0) {
+		entry(arg, "core", true); /* control/tc/default_qdisc.c's */
 		entry(arg, "ipv4", true);
 		entry(arg, "weir", true); /* control/tc/settings.c's */
 		return 0;

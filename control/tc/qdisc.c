@@ -66,15 +66,14 @@ put_head(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port 
 	nl_put_string(msgs, TCA_KIND, kind);
 }
 
-/* moving: it comes or goes, and has one reference then on Linux. */
+/* At its parent `place`. moving: it comes or goes, and has one reference then on Linux. */
 static void
-put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, const struct qdisc *q,
-	bool moving)
+put_qdisc_at(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, uint32_t place,
+	const struct qdisc *q, bool moving)
 {
 	const struct qdisc_codec *codec = qdisc_codec_find(q->ops->kind);
 	union tc_conf conf = { 0 }, xstats = { 0 };
 	bool has_xstats = codec->put_xstats != NULL && q->ops->get_xstats != NULL;
-	uint32_t place = q->parent == NULL ? TC_H_ROOT : q->place != 0 ? q->place : q->parent->classid;
 	struct sched_stats stats;
 
 	put_head(msgs, type, flags, port, place, q->handle, q->ops->kind);
@@ -94,6 +93,15 @@ put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port
 		q->ops->get_xstats(q, &xstats);
 	tc_put_stats(msgs, &stats, qdisc_get_rate(q), codec->put_xstats, has_xstats ? &xstats : NULL);
 	nl_msg_end(msgs);
+}
+
+static void
+put_qdisc(struct nl_msgs *msgs, uint16_t type, uint16_t flags, const struct port *port, const struct qdisc *q,
+	bool moving)
+{
+	uint32_t place = q->parent == NULL ? TC_H_ROOT : q->place != 0 ? q->place : q->parent->classid;
+
+	put_qdisc_at(msgs, type, flags, port, place, q, moving);
 }
 
 static void
@@ -130,7 +138,7 @@ struct dump {
 
 /* Of mq, whose last queue is listed first. */
 struct leaves {
-	struct qdisc *of[WORKERS_MAX];
+	const struct class *of[WORKERS_MAX];
 	unsigned int count;
 };
 
@@ -140,7 +148,7 @@ note_leaf(void *arg, struct class *c)
 	struct leaves *leaves = arg;
 
 	if (leaves->count < WORKERS_MAX)
-		leaves->of[leaves->count++] = c->leaf;
+		leaves->of[leaves->count++] = c;
 	return 0;
 }
 
@@ -152,11 +160,14 @@ dump_qdisc(void *arg, struct qdisc *q)
 
 	if (q->parent == NULL || q->handle != 0 || d->invisible)
 		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, q, false);
-	if (!q->ops->shows_leaves)
+	if (q->ops->shown_leaf == NULL)
 		return 0;
 	sched_class_walk(q, note_leaf, &leaves);
-	while (leaves.count != 0)
-		put_qdisc(d->msgs, RTM_NEWQDISC, 0, d->port, leaves.of[--leaves.count], false);
+	while (leaves.count != 0) {
+		const struct class *c = leaves.of[--leaves.count];
+
+		put_qdisc_at(d->msgs, RTM_NEWQDISC, 0, d->port, c->classid, q->ops->shown_leaf(c), false);
+	}
 	return 0;
 }
 

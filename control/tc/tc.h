@@ -29,5 +29,6 @@ int tc_parse_rate(const struct nlattr *attr, struct tc_estimator *spec, bool *gi
 
 /* Settings that are not as they were at the start, as writes to /proc/sys/net/weir. */
 void tc_save_settings(FILE *out);
+void tc_save_default_qdisc(FILE *out, const char *kind);
 
 #endif

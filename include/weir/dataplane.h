@@ -97,6 +97,12 @@ struct port_settings { /* net.ipv4.conf.NAME.*; the pseudo-ports `all` and `defa
 struct router_settings *router_settings(struct router *router);
 struct port_settings *router_settings_all(struct router *router);
 struct port_settings *router_settings_default(struct router *router);
+/*
+ * net.core.default_qdisc: the kind that links have at the root from their first up on, and when what stands there is
+ * deleted; with several transmit queues it is mq there, and this the kind of each queue. Linux's errors (ENOENT).
+ */
+const char *router_default_qdisc(const struct router *router);
+int router_set_default_qdisc(struct router *router, const char *kind, struct error *err);
 
 /* ---- ports ------------------------------------------------------------------------------------------------------- */
 

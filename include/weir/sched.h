@@ -87,6 +87,10 @@ int sched_tree_create(const struct sched_host *host, struct sched_tree **tree, s
  * and back when the root is deleted.
  */
 int sched_set_default_root(struct sched_tree *tree, const char *kind, struct error *err);
+/* The next default root is of this kind, which is there, if the tree has one at all; what stands now stays. */
+void sched_set_next_default(struct sched_tree *tree, const char *kind);
+/* May a kind be a default, without options? -ENOENT: there is none of the name; -EINVAL: not this one. */
+int sched_check_default(const char *kind, struct error *err);
 /* Everything queued is dropped with `reason` first. */
 void sched_tree_destroy(struct sched_tree *tree, enum drop_reason reason);
 void sched_set_mtu(struct sched_tree *tree, uint32_t mtu);
@@ -273,7 +277,10 @@ struct qdisc_ops {
 	bool binds_port; /* init calls qdisc_bind_port: another link cannot go up before it is there */
 	bool plain_fifo; /* its state is sched/fifo.h's, and its limit counts packets */
 	bool uses_lanes; /* mq */
-	bool shows_leaves; /* dumps list its classes' leaves, whoever made them */
+	/* Dumps list its classes' leaves, whoever made them: what stands for c's. NULL: only those that have a handle. */
+	const struct qdisc *(*shown_leaf)(const struct class *c);
+	/* (owner) q stands at its place now, and what is to move there comes next; NULL: it need not know. */
+	void (*placed)(struct qdisc *q);
 	const struct class_ops *classes; /* NULL where the discipline is classless */
 };
 

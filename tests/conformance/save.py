@@ -194,12 +194,37 @@ def try_setting(router, key, line):
     return line not in before and line in during and f'{key} = 1' in listed and router.weir('save').stdout == before
 
 
+def try_default_qdisc():
+    """Links that were up before the default changed keep their root; the script makes both again."""
+    ports = ('--port', 'null0=net_null0', '--port', 'null1=net_null1', '--port', 'null2=net_null2')
+    kinds, saved = [], []
+    for script in (None, 'saved'):
+        with Router(sys.argv[1], *ports) as router:
+            if script is None:
+                for command in ('ip link set null2 up', 'sysctl net.core.default_qdisc=sfq', 'ip link set null0 up',
+                                'sysctl net.core.default_qdisc=fq_codel'):
+                    if router.weir(*command.split()).returncode != 0:
+                        return command
+            else:
+                again = router.weir('exec', 'sh', '-ec', saved[0])
+                if again.returncode != 0:
+                    return again.stderr
+            router.weir('ip', 'link', 'set', 'null1', 'up')
+            kinds.append([line.split()[1] for line in router.weir('tc', 'qdisc', 'show').stdout.splitlines() if 'dev null' in line])
+            router.weir('ip', 'link', 'set', 'null1', 'down')
+            saved.append(router.weir('save').stdout)
+    return '' if kinds[0] == kinds[1] == ['sfq', 'fq_codel', 'pfifo_fast'] and saved[0] == saved[1] else f'{kinds}{saved}'
+
+
 def main():
     failed = 0
     with Router(sys.argv[1]) as router:
         if not try_setting(router, 'net.weir.cbq_top_level', 'echo 1 > /proc/sys/net/weir/cbq_top_level\n'):
             print('net.weir.cbq_top_level: not saved, or not listed')
             failed += 1
+        wrong = try_default_qdisc()
+        print(f'default roots: {wrong or "the same again"}')
+        failed += wrong != ''
         wrong = try_gone(router)
         print(f'ports that are gone: {wrong or "comments"}')
         failed += wrong != ''

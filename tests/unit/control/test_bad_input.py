@@ -338,6 +338,9 @@ def requests():
             ('ip frobnicate', 'unknown'),
             ('sysctl net.ipv4.conf.none.rp_filter=1', 'no setting'),
             ('sysctl net.weir.nothing=1', 'no setting'),
+            ('sysctl net.core.nothing=1', 'no setting'),
+            ('sysctl net.core.default_qdisc=nosuch', "no discipline 'nosuch'"),
+            ('sysctl net.core.default_qdisc=htb', 'cannot stand where nothing was configured'),
             ('sysctl net.weir.cbq_top_level=2', '0 or 1'),
             ('sysctl net.ipv4.conf.lan.rp_filter=often', 'a number'),
             ('sysctl net.ipv4.conf.lan.rp_filter=4294967296', 'a number')):

@@ -91,6 +91,28 @@ the_default_root_comes_with_the_first_up(void **state)
 }
 
 static void
+the_default_kind_is_asked_when_a_root_is_due(void **state)
+{
+	struct router *router = make(state);
+	struct port *before = add_port(router, "eth0", "capture", NULL, 0),
+		    *after = add_port(router, "eth1", "capture", NULL, 0),
+		    *dummy = add_port(router, "d0", "dummy", NULL, 0);
+	struct error err;
+
+	up(before);
+	assert_int_equal(router_set_default_qdisc(router, "nosuch", &err), -ENOENT);
+	assert_string_equal(router_default_qdisc(router), "pfifo_fast");
+	assert_int_equal(router_set_default_qdisc(router, "fq_codel", &err), 0);
+	assert_string_equal(router_default_qdisc(router), "fq_codel");
+	up(after);
+	up(dummy);
+	assert_string_equal(sched_root(before->tree)->ops->kind, "pfifo_fast");
+	assert_string_equal(sched_root(after->tree)->ops->kind, "fq_codel");
+	assert_null(sched_root(dummy->tree));
+	assert_int_equal(router_destroy(router), 0);
+}
+
+static void
 changes_reach_the_rib_and_bad_ones_do_not(void **state)
 {
 	static const uint8_t group[6] = { 1, 2, 3, 4, 5, 6 }, good[6] = { 2, 2, 3, 4, 5, 6 };
@@ -144,6 +166,7 @@ main(void)
 		cmocka_unit_test(bad_configurations_are_refused),
 		cmocka_unit_test(names_are_checked_and_made_up),
 		cmocka_unit_test(the_default_root_comes_with_the_first_up),
+		cmocka_unit_test(the_default_kind_is_asked_when_a_root_is_due),
 		cmocka_unit_test(changes_reach_the_rib_and_bad_ones_do_not),
 		cmocka_unit_test(a_device_that_is_not_there_is_refused),
 	};

@@ -99,6 +99,31 @@ it_shows_what_the_lanes_count(void **state)
 	end_lanes();
 }
 
+/* The idiom for a changed net.core.default_qdisc: the queues' kind is asked when mq is made. */
+static void
+a_new_mq_has_queues_of_the_default_kind(void **state)
+{
+	const struct qdisc *root;
+
+	make_lanes();
+	for (unsigned int i = 0; i < LANES; i++)
+		sched_set_next_default(lanes[i], "sfq");
+	offer_lane(1, 0);
+	offer_lane(1, 0);
+	assert_string_equal(sched_root(lanes[1])->ops->kind, "pfifo_fast");
+	root = make_qdisc("mq", NULL);
+	for (unsigned int i = 0; i < LANES; i++) {
+		assert_string_equal(sched_root(lanes[i])->ops->kind, "sfq");
+		assert_ptr_equal(
+			root->ops->shown_leaf(sched_class_find(root, root->handle | (i + 1))), sched_root(lanes[i]));
+	}
+	take_lane(0, 2);
+	delete_qdisc(make_qdisc("pfifo", NULL));
+	assert_true(sched_uses_lanes(bed.tree));
+	assert_string_equal(sched_root(lanes[0])->ops->kind, "sfq");
+	end_lanes();
+}
+
 /* Whatever the generations of the trees, of which each counts its own. */
 static void
 what_moves_is_classified_anew(void **state)
@@ -179,6 +204,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_shows_what_the_lanes_count),
+		cmocka_unit_test(a_new_mq_has_queues_of_the_default_kind),
 		cmocka_unit_test(what_moves_is_classified_anew),
 		cmocka_unit_test(held_packets_are_the_first_of_the_new_root),
 		cmocka_unit_test(held_packets_name_no_class_of_the_new_root),

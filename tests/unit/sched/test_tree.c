@@ -332,6 +332,40 @@ roots_come_and_go_and_lose_nothing(void **state)
 	bed_end();
 }
 
+/* net.core.default_qdisc: what stands stays, what comes next is of the new kind. */
+static void
+the_next_default_root_is_of_the_kind_that_was_set(void **state)
+{
+	bed_make();
+	sched_set_next_default(bed.tree, "sfq");
+	assert_null(sched_root(bed.tree)); /* noqueue: it has no default, and gets none by this */
+	delete_qdisc(make_qdisc("prio", &prio_conf));
+	assert_null(sched_root(bed.tree));
+	assert_int_equal(sched_set_default_root(bed.tree, "pfifo_fast", NULL), 0);
+	sched_set_next_default(bed.tree, "sfq");
+	assert_string_equal(sched_root(bed.tree)->ops->kind, "pfifo_fast");
+	delete_qdisc(make_qdisc("prio", &prio_conf));
+	assert_string_equal(sched_root(bed.tree)->ops->kind, "sfq");
+	assert_int_equal(sched_root(bed.tree)->handle, 0);
+	bed_end();
+}
+
+static void
+a_default_needs_no_options(void **state)
+{
+	static const char *const good[] = { "pfifo", "bfifo", "pfifo_head_drop", "pfifo_fast", "sfq", "codel",
+		"fq_codel", "noqueue" },
+				 *const wants_more[] = { "htb", "tbf", "red", "cbq", "hfsc", "mq", "teql0" },
+				 *const unknown[] = { "", "nosuch", " sfq", "sfq extra", "noop" };
+
+	for (size_t i = 0; i < RTE_DIM(good); i++)
+		assert_int_equal(sched_check_default(good[i], NULL), 0);
+	for (size_t i = 0; i < RTE_DIM(wants_more); i++)
+		assert_int_equal(sched_check_default(wants_more[i], NULL), -EINVAL);
+	for (size_t i = 0; i < RTE_DIM(unknown); i++)
+		assert_int_equal(sched_check_default(unknown[i], NULL), -ENOENT);
+}
+
 /* A replaced subtree gives its packets to its successor: in order for each of its queues. */
 static void
 replacing_a_subtree_moves_its_packets(void **state)
@@ -534,6 +568,8 @@ main(void)
 		cmocka_unit_test(size_tables_count_for_all_below),
 		cmocka_unit_test(frames_longer_than_the_size_table_are_counted_as_on_linux),
 		cmocka_unit_test(roots_come_and_go_and_lose_nothing),
+		cmocka_unit_test(the_next_default_root_is_of_the_kind_that_was_set),
+		cmocka_unit_test(a_default_needs_no_options),
 		cmocka_unit_test(replacing_a_subtree_moves_its_packets),
 		cmocka_unit_test(a_leaf_qdisc_goes_when_its_class_turns_inner),
 		cmocka_unit_test(a_held_packet_survives_a_change),
