@@ -421,7 +421,8 @@ parse_stab(const struct nlattr *attr, struct sched_stab *stab, struct error *err
 	if (stab->spec.cell_log > STAB_LOG_MAX || stab->spec.size_log > STAB_LOG_MAX)
 		return error_set(err, EINVAL, "Invalid logarithmic size of size table: %u and %u, at most %d may be",
 			stab->spec.cell_log, stab->spec.size_log, STAB_LOG_MAX);
-	bytes = tb[TCA_STAB_DATA] == NULL ? 0 : mnl_attr_get_payload_len(tb[TCA_STAB_DATA]);
+	/* Linux looks at no data beside a spec that announces none. */
+	bytes = stab->spec.tsize == 0 ? 0 : mnl_attr_get_payload_len(tb[TCA_STAB_DATA]);
 	if (stab->spec.tsize != bytes / sizeof(uint16_t))
 		return error_set(err, EINVAL, "Invalid size of size table: %u entries are announced, %zu are there",
 			stab->spec.tsize, bytes / sizeof(uint16_t));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Filters and actions as messages say them, against a router with one dummy port: what is taken comes back the same,
+ * Filters, actions and size tables as messages say them, against a router with one dummy port: what is taken comes back the same,
  * the rest is refused in words.
  */
 #include <setjmp.h>
@@ -368,6 +368,51 @@ keeps_actions_by_themselves(void **state)
 	assert_null(action_find("gact", 21));
 }
 
+static int
+serve_stab(uint8_t cell_log, uint8_t size_log, uint16_t announced, size_t sent)
+{
+	const struct tc_sizespec spec = { .cell_log = cell_log, .size_log = size_log, .tsize = announced };
+	const uint16_t data[4] = { 1, 2, 3, 4 };
+	struct nlattr *nest;
+
+	begin(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, 0, 0x50000, "pfifo");
+	request_tcm()->tcm_parent = PARENT | 1;
+	nest = mnl_attr_nest_start(request, TCA_STAB);
+	mnl_attr_put(request, TCA_STAB_BASE, sizeof(spec), &spec);
+	if (sent != 0)
+		mnl_attr_put(request, TCA_STAB_DATA, sent * sizeof(data[0]), data);
+	mnl_attr_nest_end(request, nest);
+	return serve();
+}
+
+/* What Linux 6.1 answered. */
+static void
+bounds_size_tables_as_linux_does(void **state)
+{
+	static const struct {
+		uint8_t cell_log, size_log;
+		uint16_t announced, sent;
+		int code;
+	} cases[] = {
+		{ 30, 30, 4, 4, 0 },
+		{ 31, 0, 4, 4, EINVAL },
+		{ 0, 31, 4, 4, EINVAL },
+		{ 255, 0, 0, 0, EINVAL },
+		{ 0, 0, 0, 0, 0 },
+		{ 0, 0, 0, 4, 0 },
+		{ 0, 0, 4, 3, EINVAL },
+		{ 0, 0, 3, 4, EINVAL },
+		{ 0, 0, 4, 0, EINVAL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(serve_stab(cases[i].cell_log, cases[i].size_log, cases[i].announced, cases[i].sent),
+			cases[i].code);
+	begin(RTM_DELQDISC, 0, 0, 0x50000, NULL);
+	request_tcm()->tcm_parent = PARENT | 1;
+	assert_int_equal(serve(), 0);
+}
+
 int
 main(void)
 {
@@ -377,6 +422,7 @@ main(void)
 		cmocka_unit_test_teardown(refuses_what_is_malformed_or_not_offered, clear),
 		cmocka_unit_test_teardown(has_an_ingress_hook_only_with_its_qdisc, clear),
 		cmocka_unit_test_teardown(keeps_actions_by_themselves, clear),
+		cmocka_unit_test(bounds_size_tables_as_linux_does),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);

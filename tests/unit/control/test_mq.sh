@@ -85,7 +85,7 @@ qdisc pfifo_fast 0: parent 5:2 $leaf
 qdisc pfifo_fast 0: parent 5:1 $leaf
 END
 check 'save' 0 'tc qdisc add dev eth0 root handle 5: mq$' "$weir" save
-check 'the leaves stay' 2 'The queues of mq keep their pfifo_fast' "$weir" tc qdisc add dev eth0 parent 5:1 pfifo
+check 'the leaves stay' 2 'The queues of mq keep their default' "$weir" tc qdisc add dev eth0 parent 5:1 pfifo
 check 'no leaf is deleted' 2 'Cannot delete qdisc with handle of zero' "$weir" tc qdisc del dev eth0 parent 5:2
 check 'another root' 0 '' "$weir" tc qdisc replace dev eth0 root handle 1: htb
 same 'nothing is left' "$weir" tc class show dev eth0 </dev/null
@@ -93,6 +93,15 @@ check 'a class for it' 0 '' "$weir" tc class add dev eth0 parent 1: classid 1:1 
 check 'not below the root' 2 'mq goes to the root of a port' "$weir" tc qdisc add dev eth0 parent 1:1 mq
 check 'del' 0 '' "$weir" tc qdisc del dev eth0 root
 check 'it is back' 0 'qdisc mq 0: root' "$weir" tc qdisc show dev eth0
+check 'another kind by default' 0 '' "$weir" sysctl net.core.default_qdisc=bfifo
+check 'what stands stays' 0 'qdisc pfifo_fast 0: parent :1' "$weir" tc qdisc show dev eth0
+check 'a new mq' 0 '' "$weir" tc qdisc replace dev eth0 root handle 6: mq
+same 'queues of the new kind' "$weir" tc qdisc show dev eth0 <<END
+qdisc mq 6: root
+qdisc bfifo 0: parent 6:2 limit 1514000b
+qdisc bfifo 0: parent 6:1 limit 1514000b
+END
+check 'a kind that mq cannot have' 1 'cannot stand where nothing was configured' "$weir" sysctl net.core.default_qdisc=tbf
 check 'queue length and mtu' 0 '' "$weir" ip link set eth0 txqueuelen 10 mtu 1400
 stop
 
