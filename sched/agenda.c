@@ -153,12 +153,10 @@ agenda_take_anywhere(struct agenda *a)
 	uintptr_t who;
 
 	/* Since the run was divided some of the crowd may come later than who is far. */
-	if (a->first == a->end && a->far_count != 0 &&
-		(contest_empty(&a->crowd) || contest_first_key(&a->crowd) >= a->near_end))
+	if (a->first == a->end && a->far_count != 0 && (contest_empty(&a->crowd) || a->crowd.first_key >= a->near_end))
 		refill(a);
 	a->count--;
-	if (contest_empty(&a->crowd) ||
-		(a->first != a->end && a->run[a->first].time_ns <= contest_first_key(&a->crowd)))
+	if (contest_empty(&a->crowd) || (a->first != a->end && a->run[a->first].time_ns <= a->crowd.first_key))
 		return a->run[a->first++].who;
 	who = (uintptr_t)a->crowd.first;
 	contest_leave(&a->crowd, contest_first_place(&a->crowd));

@@ -11,6 +11,10 @@
  * before any of them is read, and nothing depends on how a comparison ends. So there is no miss behind a miss and no
  * branch to guess, as there are in a heap, whoever's key it is, and who leaves costs no more than who comes.
  *
+ * Where many come who are exactly as early as the winner, as those who were held back and do not make up for it, these
+ * need no tree: they stand in the level, of which the last one wins. All who are in the tree are as late or later. Who
+ * leaves the level leaves its place empty.
+ *
  * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it
  * is, a number, in the others. Keys are nanoseconds, and wrap around; who is more than two days ahead stands where the
  * last are. The greatest word wins, and 0 is nobody. Memory is its owner's.
@@ -33,20 +37,25 @@
 
 struct contest {
 	void *first; /* the winner; NULL: nobody is in it */
-	uint64_t *words; /* 2 * size, then the items by number; zeroed; NULL: there is no room */
+	uint64_t first_key; /* of one who has a place */
+	/* zeroed: 2 * size, then the items by number, then those of the level; NULL: there is no room */
+	uint64_t *words;
 	uint64_t base;
+	uint32_t size; /* places: a power of two, 65,536 at most */
 	uint16_t count; /* of those who are in it */
-	uint16_t used; /* numbers given since it was empty */
+	uint16_t standing; /* in the tree */
+	uint16_t used; /* numbers given since the tree was empty */
 	uint16_t free; /* 1 + one that was given back since, whose item has its place, and the next one; 0: none */
-	uint8_t size_log;
+	uint16_t level; /* places of the level: the last one is the winner's */
+	uint16_t coming; /* contest_come: not in the tree yet */
 	uint8_t height; /* of the part in use: it has 2^height places */
 };
 
-/* Bytes of memory for 2^size_log places. */
+/* Bytes of memory for so many places. */
 static inline size_t
-contest_bytes(unsigned int size_log)
+contest_bytes(uint32_t size)
 {
-	return (3 * sizeof(uint64_t)) << size_log;
+	return 4 * sizeof(uint64_t) * size;
 }
 
 static inline bool
@@ -58,7 +67,13 @@ contest_empty(const struct contest *t)
 static inline uintptr_t *
 contest_items(const struct contest *t)
 {
-	return (uintptr_t *)(t->words + (UINT64_C(2) << t->size_log));
+	return (uintptr_t *)t->words + 2 * (size_t)t->size;
+}
+
+static inline uintptr_t *
+contest_level(const struct contest *t)
+{
+	return (uintptr_t *)t->words + 3 * (size_t)t->size;
 }
 
 static inline void *
@@ -67,18 +82,11 @@ contest_item(const struct contest *t, uint64_t word)
 	return (void *)contest_items(t)[word & CONTEST_NUMBER_MAX];
 }
 
-/* The node of the winner. */
+/* The node of the tree's winner. */
 static inline uint32_t
 contest_top(const struct contest *t)
 {
-	return 1u << (t->size_log - t->height);
-}
-
-/* The winner's, of one that is not empty. */
-static inline uint64_t
-contest_first_key(const struct contest *t)
-{
-	return t->base + (CONTEST_RANGE - (t->words[contest_top(t)] >> CONTEST_NUMBER_BITS));
+	return t->size >> t->height;
 }
 
 static inline uint64_t
@@ -91,21 +99,29 @@ contest_word(const struct contest *t, uint16_t number, uint64_t key)
 	return (CONTEST_RANGE - after) << CONTEST_NUMBER_BITS | number;
 }
 
-/* The last one leaves. */
+/* The last one leaves the tree. */
 static inline void
 contest_clear(struct contest *t, uint16_t place)
 {
-	for (uint32_t node = (1u << t->size_log) + place, top = contest_top(t); node >= top; node /= 2)
+	for (uint32_t node = t->size + place, top = contest_top(t); node >= top; node /= 2)
 		t->words[node] = 0;
 	t->used = t->free = 0;
 	t->height = 0;
+}
+
+/* Nobody is in the level: the tree's winner, whose word that is, is the winner. */
+static inline void
+contest_name_first(struct contest *t, uint64_t word)
+{
+	t->first = contest_item(t, word);
+	t->first_key = t->base + (CONTEST_RANGE - (word >> CONTEST_NUMBER_BITS));
 }
 
 static inline void
 contest_put(struct contest *t, uint16_t place, uint64_t word)
 {
 	uint64_t *words = t->words;
-	size_t node = (UINT64_C(1) << t->size_log) + place;
+	size_t node = (size_t)t->size + place;
 
 	words[node] = word;
 	for (unsigned int levels = t->height; levels != 0; levels--) {
@@ -115,19 +131,20 @@ contest_put(struct contest *t, uint16_t place, uint64_t word)
 		node /= 2;
 		words[node] = word;
 	}
-	t->first = contest_item(t, word);
+	if (t->level == 0)
+		contest_name_first(t, word);
 }
 
 /* The base moves on with the winner: all words with it, which leaves their order as it is. */
 static __attribute__((noinline)) void
 contest_move_base(struct contest *t)
 {
-	uint64_t by = contest_first_key(t) - CONTEST_BEHIND - t->base;
+	uint64_t by = t->first_key - CONTEST_BEHIND - t->base;
 
 	if ((int64_t)by < (int64_t)CONTEST_STEP)
 		return;
 	t->base += by;
-	for (uint32_t i = 1; i < 2u << t->size_log; i++) {
+	for (uint32_t i = 1; i < 2 * t->size; i++) {
 		if (t->words[i] != 0)
 			t->words[i] += by << CONTEST_NUMBER_BITS;
 	}
@@ -137,7 +154,7 @@ contest_move_base(struct contest *t)
 static inline uint16_t
 contest_number(const struct contest *t, uint16_t place)
 {
-	return (uint16_t)t->words[(1u << t->size_log) + place];
+	return (uint16_t)t->words[t->size + place];
 }
 
 /* The key of who has that place is another one. */
@@ -173,7 +190,7 @@ contest_place_of(uint32_t number)
 	return (uint16_t)((number & half) | reversed >> (16 - bits));
 }
 
-/* The winner's, of one that is not empty. */
+/* The winner's, of one in which nobody is in the level. */
 static inline uint16_t
 contest_first_place(const struct contest *t)
 {
@@ -183,10 +200,9 @@ contest_first_place(const struct contest *t)
 static inline bool
 contest_is_taken(const struct contest *t, uint16_t place)
 {
-	return t->words[(1u << t->size_log) + place] != 0;
+	return t->words[t->size + place] != 0;
 }
 
-/* A number for one who is not the only one, and its place. */
 static inline uint16_t
 contest_give_number(struct contest *t, void *item, uint16_t *place)
 {
@@ -206,49 +222,99 @@ contest_give_number(struct contest *t, void *item, uint16_t *place)
 	return number;
 }
 
+/* The word of one who comes to the tree. */
+static inline uint64_t
+contest_come_in(struct contest *t, uint64_t key, void *item, uint16_t *place)
+{
+	if (t->standing++ == 0)
+		t->base = (t->level != 0 ? t->first_key : key) - CONTEST_BEHIND;
+	else if (unlikely(key - t->base > CONTEST_RANGE / 2))
+		contest_move_base(t);
+	return contest_word(t, contest_give_number(t, item, place), key);
+}
+
+/* One who is counted already gets a place in the tree. */
+static inline uint16_t
+contest_place(struct contest *t, uint64_t key, void *item)
+{
+	uint16_t place;
+	uint64_t word = contest_come_in(t, key, item, &place);
+
+	contest_put(t, place, word);
+	return place;
+}
+
 /* There must be room. Returns his place, which stays his until he leaves. */
 static inline uint16_t
 contest_enter(struct contest *t, uint64_t key, void *item)
 {
-	uint16_t number, place;
+	t->count++;
+	return contest_place(t, key, item);
+}
 
-	if (t->count++ == 0) {
-		/* Alone, he is in a tree of one. */
-		t->base = key - CONTEST_BEHIND;
-		t->used = 1;
-		t->words[1u << t->size_log] = contest_word(t, 0, key);
-		contest_items(t)[0] = (uintptr_t)item;
-		t->first = item;
-		return 0;
-	}
-	if (unlikely(key - t->base > CONTEST_RANGE / 2))
-		contest_move_base(t);
-	number = contest_give_number(t, item, &place);
-	contest_put(t, place, contest_word(t, number, key));
-	return place;
+/* Of an empty one, for those who do not ask for his key while he is the only one: he gets no place. */
+static inline void
+contest_enter_alone(struct contest *t, void *item)
+{
+	t->first = item;
+	t->count = 1;
+}
+
+/* He who is alone gets a place, that of the level, as others are to come, none of them before him. */
+static inline uint16_t
+contest_place_alone(struct contest *t, uint64_t key)
+{
+	contest_level(t)[0] = (uintptr_t)t->first;
+	t->first_key = key;
+	t->level = 1;
+	return 0;
+}
+
+static inline bool
+contest_may_come(const struct contest *t)
+{
+	return (uint32_t)t->level + t->coming < t->size - 1;
 }
 
 /*
- * Several enter together, each not before the winner, of whom there must be one: they are in their places, and what is
- * above these is written once when all are there (contest_settle). Until then nothing but this, and nobody's key but
- * the winner's may be asked.
+ * One of several who come together, none before the winner, of whom there must be one. True: he has the winner's key,
+ * and a place in the level. Else he is written down, from the end of the level's places on (contest_coming), and gets
+ * one in the tree when all are there: until then, but for more who come, nobody but the
+ * winner may be asked for. Which it is cannot be guessed, so that no branch depends on it.
  */
+static inline bool
+contest_come(struct contest *t, uint64_t key, void *item, uint16_t *place)
+{
+	uintptr_t *level = contest_level(t);
+	bool equal = key == t->first_key;
+
+	*place = t->level;
+	level[t->level] = level[t->size - 1 - t->coming] = (uintptr_t)item;
+	t->first = equal ? item : t->first;
+	t->level += equal;
+	t->coming += !equal;
+	t->count++;
+	return equal;
+}
+
+static inline void *
+contest_coming(const struct contest *t, unsigned int i)
+{
+	return (void *)contest_level(t)[t->size - 1 - i];
+}
+
+/* Likewise, but what is above his place is written when all have theirs: contest_settle. */
 static inline uint16_t
-contest_enter_unsettled(struct contest *t, uint64_t key, void *item)
+contest_place_unsettled(struct contest *t, uint64_t key, void *item)
 {
 	uint8_t height = t->height;
-	uint16_t number, place;
-	uint64_t word;
+	uint16_t place;
+	uint64_t word = contest_come_in(t, key, item, &place);
 
-	if (unlikely(key - t->base > CONTEST_RANGE / 2))
-		contest_move_base(t);
-	t->count++;
-	number = contest_give_number(t, item, &place);
-	word = contest_word(t, number, key);
 	if (unlikely(t->height != height))
 		contest_put(t, place, word); /* the winner is one level further up */
 	else
-		t->words[(1u << t->size_log) + place] = word;
+		t->words[t->size + place] = word;
 	return place;
 }
 
@@ -257,7 +323,7 @@ static inline void
 contest_settle(struct contest *t)
 {
 	uint64_t *words = t->words;
-	size_t from = (UINT64_C(1) << t->size_log) / 2;
+	size_t from = t->size / 2;
 
 	for (size_t nodes = (UINT64_C(1) << t->height) / 2; nodes != 0; nodes /= 2, from /= 2) {
 		for (size_t node = from; node < from + nodes; node++) {
@@ -266,29 +332,33 @@ contest_settle(struct contest *t)
 			words[node] = left > right ? left : right;
 		}
 	}
-	t->first = contest_item(t, words[contest_top(t)]);
+	if (t->level == 0)
+		contest_name_first(t, words[contest_top(t)]);
 }
 
-/*
- * Likewise, of an empty one, for those who do not ask for his key while he is the only one: he gets no place, and must
- * leave before another one enters.
- */
+/* The only one leaves, wherever he is. */
 static inline void
-contest_enter_alone(struct contest *t, void *item)
+contest_leave_last(struct contest *t, uint16_t place)
 {
-	t->first = item;
-	t->count = 1;
+	if (t->standing != 0)
+		contest_clear(t, place);
+	t->first = NULL;
+	t->count = t->standing = t->level = 0;
 }
 
+/* Out of the tree. */
 static inline void
 contest_leave(struct contest *t, uint16_t place)
 {
 	uint16_t number;
 
-	if (--t->count == 0) {
-		if (t->used != 0)
-			contest_clear(t, place);
-		t->first = NULL;
+	if (t->count == 1) {
+		contest_leave_last(t, place);
+		return;
+	}
+	t->count--;
+	if (--t->standing == 0) {
+		contest_clear(t, place);
 		return;
 	}
 	number = contest_number(t, place);
@@ -297,11 +367,27 @@ contest_leave(struct contest *t, uint16_t place)
 	t->free = (uint16_t)(number + 1);
 }
 
+/* Out of the level: not the last one of all. */
+static inline void
+contest_leave_level(struct contest *t, uint16_t place)
+{
+	uintptr_t *level = contest_level(t);
+
+	t->count--;
+	level[place] = 0;
+	while (t->level != 0 && level[t->level - 1] == 0)
+		t->level--;
+	if (t->level != 0)
+		t->first = (void *)level[t->level - 1];
+	else
+		contest_name_first(t, t->words[contest_top(t)]);
+}
+
 /* Fetches what a new key at that place will touch of the lower levels, where each place has lines of its own. */
 static inline void
 contest_prefetch(const struct contest *t, uint16_t place)
 {
-	uint32_t node = (1u << t->size_log) + place;
+	uint32_t node = t->size + place;
 
 	rte_prefetch0(&t->words[node]);
 	rte_prefetch0(&t->words[node / 2]);
@@ -313,7 +399,7 @@ static inline void *
 contest_soon(const struct contest *t, uint16_t place)
 {
 	unsigned int up = t->height < 6 ? 0 : t->height - 6u;
-	uint64_t word = t->words[((1u << t->size_log) + place) >> up];
+	uint64_t word = t->words[(t->size + place) >> up];
 
 	return word == 0 ? NULL : contest_item(t, word);
 }
@@ -325,14 +411,16 @@ contest_enlarge(struct contest *t, struct contest *fresh)
 	struct contest old = *t;
 
 	t->words = fresh->words;
-	t->size_log = fresh->size_log;
+	t->size = fresh->size;
 	for (uint32_t number = 0; number < old.used; number++) {
 		uint16_t place = contest_place_of(number);
 
 		contest_items(t)[number] = contest_items(&old)[number];
-		contest_put(t, place, old.words[(1u << old.size_log) + place]);
+		contest_put(t, place, old.words[old.size + place]);
 	}
-	*fresh = (struct contest){ .words = old.words, .size_log = old.size_log };
+	for (uint32_t place = 0; place < old.level; place++)
+		contest_level(t)[place] = contest_level(&old)[place];
+	*fresh = (struct contest){ .words = old.words, .size = old.size };
 }
 
 #endif

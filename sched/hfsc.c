@@ -14,7 +14,7 @@
 #include "leaf.h"
 #include "tree.h"
 
-#define CONTEST_MIN 2 /* a contest has 2^CONTEST_MIN places at least */
+#define CONTEST_MIN 4 /* places of a contest at least */
 
 #define IN_CLASS(member) (offsetof(struct class, priv) + offsetof(struct hfsc_class, member))
 
@@ -63,7 +63,7 @@ static void
 free_contest(struct qdisc *q, struct contest *t)
 {
 	if (t->words != NULL)
-		qdisc_dealloc(q, t->words, contest_bytes(t->size_log));
+		qdisc_dealloc(q, t->words, contest_bytes(t->size));
 	*t = (struct contest){ 0 };
 }
 
@@ -263,14 +263,14 @@ set_shapes(struct class *c, bool inner)
 static int
 allocate_contest(struct qdisc *q, struct contest *fresh, const struct contest *t, uint32_t entries)
 {
-	unsigned int size_log = t->words == NULL ? CONTEST_MIN : t->size_log;
+	uint32_t size = t->words == NULL ? CONTEST_MIN : t->size;
 
-	if (t->words != NULL && entries <= 1u << size_log)
+	if (t->words != NULL && entries <= size)
 		return 0;
-	while (entries > 1u << size_log)
-		size_log++;
-	fresh->words = qdisc_alloc(q, contest_bytes(size_log));
-	fresh->size_log = (uint8_t)size_log;
+	while (entries > size)
+		size *= 2;
+	fresh->words = qdisc_alloc(q, contest_bytes(size));
+	fresh->size = size;
 	return fresh->words != NULL ? 0 : -ENOMEM;
 }
 

@@ -48,7 +48,6 @@ struct hfsc_inner {
 	uint16_t active; /* children with something to share the link for */
 	bool deep : 1; /* some of them are inner classes */
 	bool absent : 1; /* some of those in the contest may be leaves without packets, but not who is first */
-	bool unsettled : 1; /* some came that the contest does not know of: h->joined */
 	/* in another line */
 	uint64_t reached; /* the furthest that any child had come that is idle now */
 };
@@ -72,6 +71,7 @@ struct hfsc_class {
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
 	uint8_t bent : HFSC_CURVES; /* likewise, that is not one line that rises: it has a struct hfsc_bend */
+	uint8_t level : 1; /* its place is one in the contest's level */
 	/* a byte, so that a few of them are asked at once */
 	bool busy : 1; /* a leaf with packets */
 	bool turned : 1; /* stands in hfsc.turned */
@@ -138,7 +138,6 @@ struct hfsc {
 	uint64_t alone_ticked; /* owed before the last packet */
 	struct due_look look;
 	struct hfsc_inner *joined; /* whose contest many come to in this run of the timers; NULL between them */
-	uint32_t joins; /* so many have come there */
 	struct hfsc_class *turned; /* leaves that have turned busy or may give again, and are in no contest yet */
 	struct class *root;
 	/* of the wheel, and of the agenda's, those on their way from init to link included; control's */

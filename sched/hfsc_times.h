@@ -80,12 +80,41 @@ hfsc_leave_deadlines(struct hfsc *h, struct hfsc_class *cl)
 	cl->eligible = false;
 }
 
+/* Those who have come get their places. */
+static __rte_noinline void
+hfsc_place_coming(struct hfsc_inner *inner)
+{
+	struct contest *children = &inner->children;
+	unsigned int n = children->coming;
+	bool many = n * HFSC_JOIN_NODES > 1u << children->height;
+
+	children->coming = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		struct hfsc_class *cl = contest_coming(children, i);
+
+		cl->place = many ? contest_place_unsettled(children, cl->virtual_ns, cl)
+				 : contest_place(children, cl->virtual_ns, cl);
+	}
+	if (many)
+		contest_settle(children);
+}
+
 static inline void
 hfsc_settle_contest(struct hfsc_inner *inner)
 {
-	if (inner->unsettled)
-		contest_settle(&inner->children);
-	inner->unsettled = false;
+	if (inner->children.coming != 0)
+		hfsc_place_coming(inner);
+}
+
+static inline void
+hfsc_leave_place(struct contest *children, struct hfsc_class *cl)
+{
+	if (children->count == 1)
+		contest_leave_last(children, cl->place);
+	else if (cl->level)
+		contest_leave_level(children, cl->place);
+	else
+		contest_leave(children, cl->place);
 }
 
 /* Who is absent is not first: it goes when it comes to that. */
@@ -95,7 +124,7 @@ hfsc_drop_absent(struct hfsc_inner *inner)
 	struct hfsc_class *cl;
 
 	while ((cl = inner->children.first) != NULL && !cl->busy && !hfsc_is_inner(cl)) {
-		contest_leave(&inner->children, cl->place);
+		hfsc_leave_place(&inner->children, cl);
 		cl->queued = false;
 	}
 	inner->absent = cl != NULL;
@@ -105,9 +134,8 @@ hfsc_drop_absent(struct hfsc_inner *inner)
 static inline bool
 hfsc_leave_contest(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
-	if (unlikely(inner->unsettled))
-		hfsc_settle_contest(inner);
-	contest_leave(&inner->children, cl->place);
+	hfsc_settle_contest(inner);
+	hfsc_leave_place(&inner->children, cl);
 	cl->queued = false;
 	cl->epoch = inner->epoch;
 	if (unlikely(inner->absent))
@@ -146,22 +174,37 @@ hfsc_before(uint64_t a, uint64_t b)
 	return (int64_t)(a - b) < 0;
 }
 
+/* Who was as early as the winner is so no more. */
+static __rte_noinline void
+hfsc_leave_level(struct contest *children, struct hfsc_class *cl)
+{
+	contest_leave_level(children, cl->place);
+	cl->level = false;
+	cl->place = contest_enter(children, cl->virtual_ns, cl);
+}
+
 /* cl, which is in its parent's contest, goes where it belongs there. */
 static inline void
 hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 {
+	struct contest *children = &inner->children;
+
 	if (unlikely(cl->moved))
 		cl->moved = false;
 	/* One that is alone is first whatever its time; see hfsc_join_contest. */
-	if (inner->children.count != 1)
-		contest_change(&inner->children, cl->place, cl->virtual_ns);
+	if (children->count != 1) {
+		if (unlikely(cl->level))
+			hfsc_leave_level(children, cl);
+		else
+			contest_change(children, cl->place, cl->virtual_ns);
+	}
 	if (unlikely(inner->absent))
 		hfsc_drop_absent(inner);
 }
 
 /*
- * One more comes to a contest that is not empty. When as many have come there as what it takes to write all of it is
- * worth, it is better to do that once, when all are there. That is so for the largest contest that any come to.
+ * Those who come to the largest contest that any come to get their places when all are there. cl comes to one that is
+ * not empty.
  */
 static inline bool
 are_many_coming(struct hfsc *h, struct hfsc_inner *inner)
@@ -172,9 +215,8 @@ are_many_coming(struct hfsc *h, struct hfsc_inner *inner)
 		if (h->joined != NULL)
 			hfsc_settle_contest(h->joined);
 		h->joined = inner;
-		h->joins = 0;
 	}
-	return ++h->joins * HFSC_JOIN_NODES > 1u << inner->children.height;
+	return contest_may_come(&inner->children);
 }
 
 /*
@@ -195,13 +237,16 @@ hfsc_join_contest(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *c
 	if (children->count == 1) {
 		struct hfsc_class *alone = children->first;
 
-		contest_leave(children, alone->place);
-		alone->place = contest_enter(children, alone->virtual_ns, alone);
+		contest_leave_last(children, alone->place);
+		contest_enter_alone(children, alone);
+		alone->place = contest_place_alone(children, alone->virtual_ns);
+		alone->level = true;
 	}
 	if (are_many_coming(h, inner)) {
-		inner->unsettled = true;
-		cl->place = contest_enter_unsettled(children, cl->virtual_ns, cl);
+		cl->level = contest_come(children, cl->virtual_ns, cl, &cl->place);
 	} else {
+		hfsc_settle_contest(inner);
+		cl->level = false;
 		cl->place = contest_enter(children, cl->virtual_ns, cl);
 	}
 }
@@ -214,7 +259,7 @@ hfsc_least_virtual(const struct hfsc_inner *inner)
 
 	if (inner->children.count == 1)
 		return first->virtual_ns;
-	return first == NULL ? inner->clock : contest_first_key(&inner->children);
+	return first == NULL ? inner->clock : inner->children.first_key;
 }
 
 static inline void

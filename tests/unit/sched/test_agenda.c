@@ -33,7 +33,7 @@ start(void **state)
 {
 	uint32_t n = wheel_chunks_for(GUESTS);
 
-	agenda = (struct agenda){ .crowd = { .size_log = 10, .words = calloc(1, contest_bytes(10)) } };
+	agenda = (struct agenda){ .crowd = { .size = 1024, .words = calloc(1, contest_bytes(1024)) } };
 	assert_non_null(agenda.crowd.words);
 	agenda_init(&agenda);
 	chunks = calloc(n, sizeof(*chunks));

@@ -18,6 +18,7 @@ struct entrant {
 	uint64_t key;
 	uint16_t place;
 	bool there;
+	bool level; /* its place is one of the level's */
 };
 
 static struct entrant entrants[ENTRANTS];
@@ -32,9 +33,9 @@ draw(uint32_t below)
 }
 
 static void
-get_room(struct contest *t, unsigned int size_log)
+get_room(struct contest *t, uint32_t size)
 {
-	*t = (struct contest){ .size_log = (uint8_t)size_log, .words = calloc(1, contest_bytes(size_log)) };
+	*t = (struct contest){ .size = size, .words = calloc(1, contest_bytes(size)) };
 	assert_non_null(t->words);
 }
 
@@ -45,7 +46,7 @@ start(void **state)
 		entrants[i] = (struct entrant){ 0 };
 	draw_state = 1;
 	clock_ns = UINT64_MAX - 1000000; /* it goes round soon */
-	get_room(&contest, 2);
+	get_room(&contest, 4);
 	return 0;
 }
 
@@ -80,28 +81,41 @@ check_first(void)
 	assert_non_null(first);
 	assert_true(first->there);
 	assert_true(first->key == expected->key);
-	assert_true(contest_first_key(&contest) == expected->key);
+	assert_true(contest.first_key == expected->key);
+}
+
+/* For so many more. */
+static void
+make_room(uint32_t more)
+{
+	while (contest.count + more > contest.size) {
+		struct contest larger;
+
+		get_room(&larger, 2 * contest.size);
+		contest_enlarge(&contest, &larger);
+		free(larger.words);
+	}
 }
 
 static void
 come(struct entrant *e, uint64_t key)
 {
-	if (contest.count == 1u << contest.size_log) {
-		struct contest larger;
-
-		get_room(&larger, contest.size_log + 1u);
-		contest_enlarge(&contest, &larger);
-		free(larger.words);
-	}
+	make_room(1);
 	e->key = key;
 	e->place = contest_enter(&contest, key, e);
 	e->there = true;
+	e->level = false;
 }
 
 static void
 go(struct entrant *e)
 {
-	contest_leave(&contest, e->place);
+	if (contest.count == 1)
+		contest_leave_last(&contest, e->place);
+	else if (e->level)
+		contest_leave_level(&contest, e->place);
+	else
+		contest_leave(&contest, e->place);
 	e->there = false;
 }
 
@@ -160,11 +174,12 @@ who_come_together_are_put_in_order_once(void **state)
 			come(&entrants[i], clock_ns + draw(1000));
 		for (uint32_t i = 1 + draw(126); i < 128; i++)
 			go(&entrants[i]);
-		least = contest_first_key(&contest);
+		least = contest.first_key;
 		for (struct entrant *e = &entrants[128]; e < &entrants[128 + count] && contest.count < 128; e++) {
 			*e = (struct entrant){ .key = least + draw(2000), .there = true };
-			e->place = contest_enter_unsettled(&contest, e->key, e);
-			assert_true(contest_first_key(&contest) == least);
+			contest.count++;
+			e->place = contest_place_unsettled(&contest, e->key, e);
+			assert_true(contest.first_key == least);
 		}
 		contest_settle(&contest);
 		check_first();
@@ -173,6 +188,97 @@ who_come_together_are_put_in_order_once(void **state)
 			check_first();
 		}
 	}
+}
+
+/* Those who came together get their places. */
+static void
+settle(void)
+{
+	unsigned int count = contest.coming;
+	bool at_once = draw(2) == 0;
+
+	contest.coming = 0;
+	for (unsigned int i = 0; i < count; i++) {
+		struct entrant *e = contest_coming(&contest, i);
+
+		e->place = at_once ? contest_place_unsettled(&contest, e->key, e) : contest_place(&contest, e->key, e);
+	}
+	if (at_once)
+		contest_settle(&contest);
+}
+
+/* One of the first 500 that is there, or is not. */
+static struct entrant *
+draw_one(bool there)
+{
+	uint32_t from = draw(500);
+
+	for (uint32_t i = 0; i < 500; i++) {
+		struct entrant *e = &entrants[(from + i) % 500];
+
+		if (e->there == there)
+			return e;
+	}
+	return NULL;
+}
+
+/* As many as may; most of them are as early as the first. */
+static void
+come_together(uint32_t count)
+{
+	uint64_t least = contest.first_key;
+
+	make_room(count);
+	for (; count != 0 && contest_may_come(&contest); count--) {
+		struct entrant *e = draw_one(false);
+
+		e->key = least + (draw(3) == 0 ? 1 + draw(2000) : 0);
+		e->there = true;
+		e->level = contest_come(&contest, e->key, e, &e->place);
+		assert_int_equal(e->level, e->key == least);
+		assert_true(contest.first_key == least);
+		assert_true(((const struct entrant *)contest.first)->key == least);
+	}
+	settle();
+}
+
+/* Each begins with one who is alone; then some come together, the first goes on, and anybody goes, in turns. */
+static void
+who_is_as_early_as_the_first_stands_in_the_level(void **state)
+{
+	for (uint32_t round = 0; round < 400; round++) {
+		struct entrant *alone = draw_one(false);
+
+		alone->key = clock_ns + draw(1000);
+		alone->there = alone->level = true;
+		contest_enter_alone(&contest, alone);
+		alone->place = contest_place_alone(&contest, alone->key);
+		for (uint32_t i = 0; i < 60; i++) {
+			struct entrant *first = contest.first;
+			uint64_t key = first->key + draw(3000);
+
+			come_together(draw(12));
+			check_first();
+			first = contest.first;
+			go(first);
+			check_first();
+			if (contest.first == NULL)
+				break;
+			come(first, key > contest.first_key ? key : contest.first_key);
+			check_first();
+			go(draw_one(true));
+			check_first();
+			if (contest.first == NULL)
+				break;
+		}
+		while (contest.first != NULL) {
+			go(draw_one(true));
+			check_first();
+		}
+		assert_int_equal(contest.used, 0);
+		clock_ns += 1000000;
+	}
+	assert_true(contest.size >= 128);
 }
 
 /* Who is alone without a place comes in anew before another one does; the next round begins as the first. */
@@ -288,6 +394,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
 		cmocka_unit_test_setup_teardown(who_come_together_are_put_in_order_once, start, stop),
+		cmocka_unit_test_setup_teardown(who_is_as_early_as_the_first_stands_in_the_level, start, stop),
 		cmocka_unit_test_setup_teardown(one_who_is_alone_needs_no_place, start, stop),
 		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_far_ahead_moves_the_base_seldom, start, stop),
