@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cbq: what a class is configured to be, and what that means to those above it. */
 #include <weir/packet.h>
+#include <weir/rate_text.h>
 
 #include "cbq.h"
 #include "cbq_estimator.h"
@@ -271,10 +272,9 @@ check_rates(const struct qdisc *q, const struct class *c, const struct class *pa
 
 	if (c != h->root && Bps > most)
 		return error_set(err, EINVAL,
-			"cbq: class %x:%x would have %lu bytes per second, which is more than the %lu of its parent "
-			"%x:%x",
-			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), Bps, most, TC_H_MAJ(above->classid) >> 16,
-			TC_H_MIN(above->classid));
+			"cbq: the rate of class %x:%x, %s, must not be above the %s of its parent %x:%x",
+			TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), rate_text(Bps).text, rate_text(most).text,
+			TC_H_MAJ(above->classid) >> 16, TC_H_MIN(above->classid));
 	/* A class that is being made has none below it. */
 	if (sched_class_find(q, c->classid) != c)
 		return 0;
@@ -284,8 +284,10 @@ check_rates(const struct qdisc *q, const struct class *c, const struct class *pa
 		if (below != h->root && (below->parent == c || (c == h->root && below->parent == NULL)) &&
 			more->conf.rate.Bps > Bps)
 			return error_set(err, EINVAL,
-				"cbq: %lu bytes per second are less than the %lu of class %x:%x below", Bps,
-				more->conf.rate.Bps, TC_H_MAJ(below->classid) >> 16, TC_H_MIN(below->classid));
+				"cbq: the rate of class %x:%x, %s, must not be below the %s of its child %x:%x",
+				TC_H_MAJ(c->classid) >> 16, TC_H_MIN(c->classid), rate_text(Bps).text,
+				rate_text(more->conf.rate.Bps).text, TC_H_MAJ(below->classid) >> 16,
+				TC_H_MIN(below->classid));
 	}
 	return 0;
 }

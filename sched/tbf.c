@@ -4,7 +4,6 @@
  * rate, up to burst. A second, small bucket at the peak rate keeps a full first one from being emptied at once. What
  * waits is in an inner qdisc, a bfifo of `limit` bytes, which is class 1 and may be replaced.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include <rte_ether.h>
@@ -12,6 +11,7 @@
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/tbf.h>
 #include <weir/rate.h>
+#include <weir/rate_text.h>
 #include <weir/sched.h>
 
 #include "inner.h"
@@ -97,9 +97,8 @@ tbf_evaluate(struct tbf *fresh, const struct tbf_conf *conf, struct error *err)
 	fresh->has_peak = conf->peak.Bps != 0;
 	if (fresh->has_peak) {
 		if (conf->peak.Bps <= conf->rate.Bps)
-			return error_set(err, EINVAL,
-				"tbf: the peak rate (%" PRIu64 " bytes a second) must be above the rate (%" PRIu64 ")",
-				conf->peak.Bps, conf->rate.Bps);
+			return error_set(err, EINVAL, "tbf: the peak rate, %s, must be above the rate, %s",
+				rate_text(conf->peak.Bps).text, rate_text(conf->rate.Bps).text);
 		uint32_t peak_largest = bucket_size(&fresh->peak, &conf->peak, conf->mtu_bytes, conf->mtu_ns);
 
 		if (peak_largest == 0)

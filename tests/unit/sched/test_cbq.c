@@ -618,10 +618,12 @@ says_what_is_wrong(void **state)
 	bed_make();
 	make_cbq(LINK);
 	add_cbq_class(0, 1, cbq_class(MBIT(2), 5, 1000));
-	refuse(0, 2, cbq_class(MBIT(11), 5, 1000), EINVAL, "more than the 1250000 of its parent 1:0");
-	refuse(1, 2, cbq_class(MBIT(3), 5, 1000), EINVAL, "more than the 250000 of its parent 1:1");
+	refuse(0, 2, cbq_class(MBIT(11), 5, 1000), EINVAL,
+		"1:2, 11Mbit, must not be above the 10Mbit of its parent 1:0");
+	refuse(1, 2, cbq_class(MBIT(3), 5, 1000), EINVAL, "3Mbit, must not be above the 2Mbit of its parent 1:1");
 	add_cbq_class(1, 2, cbq_class(MBIT(1), 5, 1000));
-	refuse(0, 1, cbq_class(KBIT(500), 5, 1000), EINVAL, "less than the 125000 of class 1:2");
+	refuse(0, 1, cbq_class(KBIT(500), 5, 1000), EINVAL,
+		"1:1, 500Kbit, must not be below the 1Mbit of its child 1:2");
 	refuse(0, 3, cbq_class(MBIT(1), 9, 1000), EINVAL, "the first is 1 and the last is 8");
 	conf = cbq_class(MBIT(1), 5, 1000);
 	conf.ewma_log = 32;

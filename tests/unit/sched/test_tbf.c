@@ -7,6 +7,7 @@
 
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/tbf.h>
+#include <weir/rate_text.h>
 
 static struct tbf_conf
 bucket(uint64_t Bps, uint32_t burst, uint32_t limit)
@@ -343,6 +344,7 @@ options_that_make_no_sense_are_refused(void **state)
 {
 	struct tbf_conf good = bucket(MBIT(1), 2000, 20000), none = { .burst_bytes = 1000 }, peak = good, no_mtu = good;
 	const struct tbf_conf *bad[] = { &none, &peak, &no_mtu, NULL };
+	struct error err;
 	struct qdisc *q;
 
 	(void)state;
@@ -361,7 +363,33 @@ options_that_make_no_sense_are_refused(void **state)
 		q->ops->get_conf(q, &now);
 		assert_int_equal(now.rate.Bps, MBIT(1));
 	}
+	assert_int_equal(sched_qdisc_change(q, &peak, &err), -EINVAL);
+	assert_string_equal(err.msg, "tbf: the peak rate, 500Kbit, must be above the rate, 1Mbit");
 	bed_end();
+}
+
+/* What tc 6.1 printed of htb's classes of these rates. */
+static void
+rates_are_said_as_tc_prints_them(void **state)
+{
+	static const struct {
+		uint64_t bits;
+		const char *text;
+	} cases[] = {
+		{ 0, "0bit" },
+		{ 8, "8bit" },
+		{ 8000, "8Kbit" },
+		{ 1000000, "1Mbit" },
+		{ 1500000, "1500Kbit" },
+		{ 12345680, "12345Kbit" },
+		{ 999999992, "999999Kbit" },
+		{ UINT64_C(2500000000), "2500Mbit" },
+		{ UINT64_C(40000000000), "40Gbit" },
+		{ UINT64_C(12345678904), "12345Mbit" },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(cases); i++)
+		assert_string_equal(rate_text(cases[i].bits / 8).text, cases[i].text);
 }
 
 int
@@ -380,6 +408,7 @@ main(void)
 		cmocka_unit_test(change_of_rate_keeps_the_worth_of_tokens),
 		cmocka_unit_test(every_inner_qdisc_is_paid_for_alike),
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
+		cmocka_unit_test(rates_are_said_as_tc_prints_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
