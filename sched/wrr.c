@@ -17,19 +17,45 @@ static const struct wrr_weight whole = { .value = WRR_ONE, .min = 1, .max = WRR_
 
 /* ---- rings */
 
+static void
+leave_ring(struct wrr *w, const struct wrr_class *cl)
+{
+	if (cl->state != WRR_RESTING) {
+		w->round_over |= cl->state == WRR_BUSY && w->rings[WRR_BUSY].last == cl->place;
+		turn_ring_remove(w->turns, &w->rings[cl->state], cl->place);
+		w->busy -= cl->state == WRR_BUSY;
+		return;
+	}
+	turn_ring_remove(w->turns, &w->wakes[cl->wakes], cl->place);
+	if (w->wakes[cl->wakes].current == 0)
+		w->waking[cl->wakes / 64] &= ~(UINT64_C(1) << cl->wakes % 64);
+	w->resting--;
+}
+
 void
 wrr_move(struct wrr *w, struct wrr_class *cl, enum wrr_state to)
 {
 	if (cl->state == to)
 		return;
-	turn_ring_remove(w->turns, &w->rings[cl->state], cl->place);
-	w->busy -= cl->state == WRR_BUSY;
+	leave_ring(w, cl);
 	cl->state = (uint8_t)to;
 	cl->shared = cl->shared && to != WRR_IDLE;
 	turn_ring_add(w->turns, &w->rings[to], cl->place);
 	w->busy += to == WRR_BUSY;
 	if (unlikely(w->scale.boost != 0) && to == WRR_BUSY)
 		turn_scale_comes(&w->scale, wrr_quantum(w, cl));
+}
+
+/* A busy class, for so many of the next rounds. */
+static void
+rest(struct wrr *w, struct wrr_class *cl, uint32_t rounds)
+{
+	leave_ring(w, cl);
+	cl->state = WRR_RESTING;
+	cl->wakes = (uint16_t)((w->round + 1 + rounds) % WRR_ROUNDS);
+	turn_ring_add(w->turns, &w->wakes[cl->wakes], cl->place);
+	w->waking[cl->wakes / 64] |= UINT64_C(1) << cl->wakes % 64;
+	w->resting++;
 }
 
 static void
@@ -158,13 +184,81 @@ packets_at_once(const struct wrr_class *cl, const struct qdisc *leaf, uint16_t r
 	return leaf->backlog_bytes <= (uint64_t)cl->deficit >> 16 ? room : 1;
 }
 
+/* The first round from `round` on in which somebody who rests comes back; there is somebody. */
+static uint32_t
+next_waking(const struct wrr *w, uint32_t round)
+{
+	uint64_t waking;
+
+	while ((waking = w->waking[round / 64] >> round % 64) == 0)
+		round = ((round | 63) + 1) % WRR_ROUNDS;
+	return round + (uint32_t)__builtin_ctzll(waking);
+}
+
+/* The next round, and with it those who rested until then. Rounds of nobody are passed over. */
+static void
+start_round(struct wrr *w)
+{
+	uint32_t place;
+
+	w->round_over = false;
+	w->round = (w->round + 1) % WRR_ROUNDS;
+	if (w->resting == 0)
+		return;
+	if (w->rings[WRR_BUSY].current == 0)
+		w->round = next_waking(w, w->round);
+	while ((place = w->wakes[w->round].current) != 0)
+		wrr_move(w, wrr_class_at(w, place), WRR_BUSY);
+}
+
+/*
+ * In how many rounds a turn has paid a debt; at most WRR_ROUNDS - 1. What a class of little weight could not send in
+ * has no turn of it then: a packet costs the same however many such classes wait beside one of great weight.
+ */
+static uint32_t
+rounds_to_pay(int64_t debt, int64_t turn)
+{
+	uint32_t rounds = 0;
+
+	for (int bit = WRR_ROUNDS_LOG - 1; bit >= 0; bit--) {
+		if (debt >= turn << bit) {
+			debt -= turn << bit;
+			rounds |= 1u << bit;
+		}
+	}
+	return RTE_MIN(rounds + 1, WRR_ROUNDS - 1);
+}
+
+/* A class has used its turn up. */
+static void
+end_turn(struct wrr *w, struct wrr_class *cl)
+{
+	struct turn_ring *ring = &w->rings[WRR_BUSY];
+	unsigned __int128 quantum = wrr_quantum(w, cl);
+	int64_t turn;
+
+	/* Its weight may have grown since it came. */
+	if (unlikely(w->scale.boost != 0))
+		turn_scale_comes(&w->scale, quantum);
+	turn = turn_length(&w->scale, quantum);
+	cl->deficit += turn;
+	if (unlikely(ring->current != cl->place)) /* it has given all */
+		return;
+	if (likely(cl->deficit > 0)) {
+		w->round_over |= turn_ring_pass(w->turns, ring);
+	} else {
+		uint32_t rounds = rounds_to_pay(-cl->deficit, turn);
+
+		cl->deficit += rounds * turn;
+		rest(w, cl, rounds);
+	}
+}
+
 /* A turn, or a part of it. */
 static uint16_t
 serve(struct wrr *w, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums, uint64_t now)
 {
-	struct turn_ring *ring = &w->rings[WRR_BUSY];
-	uint32_t place = ring->current;
-	struct class *c = w->classes[place];
+	struct class *c = w->classes[w->rings[WRR_BUSY].current];
 	struct wrr_class *cl = class_priv(c);
 	struct qdisc *leaf = c->leaf;
 	uint64_t bytes;
@@ -181,17 +275,9 @@ serve(struct wrr *w, struct rte_mbuf **pkts, uint16_t n, struct leaf_sums *sums,
 		cl->deficit -= (int64_t)(bytes << 16);
 		wrr_use(w, cl, bytes, now);
 	}
-	turn_scale_used(&w->scale, w->busy, got != 0);
-	if (cl->deficit > 0)
-		return got;
-	unsigned __int128 quantum = wrr_quantum(w, cl);
-
-	/* Its weight may have grown since it came. */
-	if (unlikely(w->scale.boost != 0))
-		turn_scale_comes(&w->scale, quantum);
-	cl->deficit += turn_length(&w->scale, quantum);
-	if (ring->current == place)
-		turn_ring_pass(w->turns, ring);
+	turn_scale_used(&w->scale, w->busy + w->resting, got != 0);
+	if (cl->deficit <= 0)
+		end_turn(w, cl);
 	return got;
 }
 
@@ -203,8 +289,12 @@ wrr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 	uint16_t got = 0;
 
 	unpark(w, now);
-	while (got < n && w->rings[WRR_BUSY].current != 0)
-		got += serve(w, pkts + got, n - got, &sums, now);
+	while (got < n && w->busy + w->resting != 0) {
+		if (unlikely(w->round_over || w->rings[WRR_BUSY].current == 0))
+			start_round(w);
+		else
+			got += serve(w, pkts + got, n - got, &sums, now);
+	}
 	qdisc_left_below(q, sums.packets, sums.bytes, now);
 	return got;
 }
@@ -216,6 +306,8 @@ wrr_flush(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n)
 	uint16_t got = 0;
 	uint32_t place;
 
+	while (w->resting != 0)
+		start_round(w);
 	/* Who has given all is idle, and in no other ring. */
 	for (enum wrr_state state = WRR_BUSY; state < WRR_STATES; state++) {
 		while (got < n && (place = w->rings[state].current) != 0)
@@ -231,7 +323,7 @@ wrr_next_event(const struct qdisc *q, uint64_t now)
 	uint32_t place = w->rings[WRR_PARKED].current, first = place;
 	uint64_t earliest = SCHED_NEVER;
 
-	if (w->rings[WRR_BUSY].current != 0)
+	if (w->busy + w->resting != 0)
 		return now;
 	if (place == 0)
 		return SCHED_NEVER;
@@ -388,6 +480,8 @@ wrr_class_change(struct class *c, const void *conf, uint64_t now, struct error *
 		return rc;
 	for (unsigned int i = 0; i < WRR_WEIGHTS; i++)
 		cl->grows[i] = wrr_growth(&cl->weights[i]);
+	if (cl->state == WRR_RESTING)
+		wrr_move(w, cl, WRR_BUSY);
 	return 0;
 }
 

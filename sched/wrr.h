@@ -30,8 +30,13 @@ enum wrr_state {
 	WRR_EXPECTING, /* a packet of the burst in course was classified for it */
 	WRR_BUSY,
 	WRR_PARKED, /* its leaf has packets but gives none for now */
-	WRR_STATES
+	WRR_STATES,
+	WRR_RESTING = WRR_STATES /* for the next rounds it could send nothing: it is in the ring of when it could */
 };
+
+/* A class rests for fewer rounds: then its weight, which may have grown meanwhile, is looked at again. */
+#define WRR_ROUNDS_LOG 10
+#define WRR_ROUNDS     (1u << WRR_ROUNDS_LOG)
 
 struct wrr_class {
 	int64_t deficit; /* see turns.h */
@@ -40,6 +45,7 @@ struct wrr_class {
 	uint32_t next; /* of those in one bucket of the hash; 0: none */
 	struct wrr_host host;
 	uint8_t state; /* enum wrr_state */
+	uint16_t wakes; /* resting: in this round, of WRR_ROUNDS */
 	bool used; /* it has a host, or had one last */
 	bool shared; /* other hosts' packets are there, too, since it was idle */
 	struct wrr_weight weights[WRR_WEIGHTS];
@@ -53,7 +59,11 @@ struct wrr {
 	struct class **classes; /* by place */
 	uint32_t *buckets; /* the first place of each; 0: none */
 	uint32_t bucket_mask, hash_key;
-	uint32_t busy; /* classes in that ring */
+	uint32_t busy, resting; /* classes in these rings */
+	uint32_t round; /* of WRR_ROUNDS, round and round */
+	bool round_over; /* who was its last has had his turn, or is gone */
+	struct turn_ring wakes[WRR_ROUNDS]; /* those who rest, by the round that they come back in */
+	uint64_t waking[WRR_ROUNDS / 64]; /* a bit for each in which somebody does */
 	uint32_t burst; /* tree.bursts of those that are expecting */
 	struct turn_scale scale;
 	struct wrr_conf conf;

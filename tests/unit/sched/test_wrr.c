@@ -9,7 +9,7 @@
 #include <weir/qdisc/wrr.h>
 
 #include "support.h"
-#include "turns.h"
+#include "wrr.h"
 
 #define LINK MBIT(10)
 
@@ -260,6 +260,61 @@ shares_by_weight(void **state)
 	set_weight(2, 2e-6);
 	run_backlogged(2, 1000, SECONDS(20));
 	assert_true(fabs((double)bytes_of(2) / (double)bytes_of(1) - 2) < 0.02);
+	bed_end();
+}
+
+/* How many have had a turn, or a part of it, since the last call: what they may send is not what it was. */
+static uint32_t
+turns_since(int64_t deficits[])
+{
+	const struct wrr *w = qdisc_priv(sched_root(bed.tree));
+	uint32_t count = 0;
+
+	for (uint32_t place = 1; place <= w->conf.classes; place++) {
+		int64_t deficit = wrr_class_at(w, place)->deficit;
+
+		count += deficit != deficits[place];
+		deficits[place] = deficit;
+	}
+	return count;
+}
+
+/*
+ * Two hundred hosts of a five hundredth and forty of next to nothing beside one of weight 1: they have their shares to a
+ * packet, and do not all take a turn, in which they could send nothing, for each packet of the great one.
+ */
+static void
+little_weights_take_no_turns_in_vain(void **state)
+{
+	enum { LITTLE = 200, LEAST = 40, GREAT = LITTLE + LEAST + 1, PACKETS = 7000 };
+	int64_t deficits[WRR_CLASSES_DEFAULT + 1] = { 0 };
+	uint64_t turns = 0;
+
+	bed_make();
+	make_wrr((struct wrr_conf){ 0 });
+	for (uint32_t host = 1; host <= GREAT; host++)
+		offer_packet(from_host(host, 1000));
+	for (uint32_t host = 1; host < GREAT; host++)
+		set_weight(host, host <= LITTLE ? 0.002 : 1e-9);
+	assert_int_equal(take_more(GREAT), GREAT); /* what each was given when it came, by its weight of then */
+	for (uint32_t host = 1; host <= GREAT; host++) {
+		for (unsigned int i = 0; i < 3; i++)
+			offer_packet(from_host(host, 1000));
+	}
+	bed.taken_count = 0;
+	for (unsigned int i = 0; i < PACKETS; i++) {
+		assert_int_equal(take_more(1), 1);
+		turns += turns_since(deficits);
+		offer_packet(from_host(bed.taken[i].flow, 1000));
+	}
+	for (uint32_t host = 1; host < GREAT; host++) {
+		double should = host <= LITTLE ? 0.002 * PACKETS / (1 + 0.002 * LITTLE) : 0;
+
+		if (fabs((double)bytes_of(host) / 1000 - should) > 1.5)
+			fail_msg("host %u had %g packets instead of %g", host, (double)bytes_of(host) / 1000, should);
+	}
+	if (turns > 2 * PACKETS)
+		fail_msg("%g turns a packet", (double)turns / PACKETS);
 	bed_end();
 }
 
@@ -514,6 +569,7 @@ main(void)
 		cmocka_unit_test(gives_each_host_a_class),
 		cmocka_unit_test(classes_come_and_go_with_hosts),
 		cmocka_unit_test(shares_by_weight),
+		cmocka_unit_test(little_weights_take_no_turns_in_vain),
 		cmocka_unit_test(a_burst_goes_round),
 		cmocka_unit_test(weights_fall_with_bytes_and_rise_with_time),
 		cmocka_unit_test(the_newcomer_goes_before_who_had_much),
