@@ -147,6 +147,7 @@ class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 	c->parent = parent;
 	c->classid = classid;
 	c->slot = slot;
+	c->born = tree->generation;
 	return c;
 }
 

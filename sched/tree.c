@@ -282,6 +282,8 @@ classify_again(struct sched_tree *tree, const struct qdisc *q, const struct clas
 	struct pkt *p = pkt_of(m);
 	struct class *before = tree_leaf_of(tree, m);
 
+	if (before != NULL && (int32_t)(p->generation - before->born) < 0)
+		before = NULL; /* that one is gone, and another stands there */
 	p->generation = tree->generation;
 	p->leaf = class_slot(above);
 	p->flags = (p->flags & ~(PKT_SHOT | PKT_STOLEN)) | PKT_CLASSIFIED;

@@ -414,10 +414,12 @@ struct class
 	struct chain *chain; /* filters attached to this class; NULL: none yet */
 	struct estimator *estimator; /* NULL: none */
 	uint64_t past_drops, past_bytes, past_packets; /* dropped and sent by leaf qdiscs that it had before */
-	uint32_t children; /* classes that have it as parent */
+	uint32_t children : 31; /* classes that have it as parent */
+	uint32_t room_taken : 1; /* core's: its leaf stands in the room before the class, see tree.h */
 	uint32_t classid;
 	uint32_t slot; /* in the tree: pkt.leaf */
-	bool room_taken; /* core's: its leaf stands in the room before the class, see tree.h */
+	uint32_t
+		born; /* the tree's generation when it was made: what is of an earlier one means another class by slot */
 	/* hot */
 	_Alignas(64) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */

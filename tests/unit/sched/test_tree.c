@@ -13,6 +13,7 @@
 #include <weir/qdisc/fifo.h>
 #include <weir/qdisc/hfsc.h>
 #include <weir/qdisc/htb.h>
+#include <weir/qdisc/netem.h>
 #include <weir/qdisc/prio.h>
 #include <weir/qdisc/tbf.h>
 
@@ -537,6 +538,36 @@ moved_packets_pass_no_stateful_filter_again(void **state)
 	bed_end();
 }
 
+/*
+ * netem holds a packet whose class goes meanwhile. The next one stands where that one stood, and must not have it,
+ * though a filter below netem asks each packet once only.
+ */
+static void
+a_held_packet_does_not_follow_its_slot(void **state)
+{
+	const struct gact_conf third = {
+		.action = TC_ACT_OK, .random_type = PGACT_DETERM, .every = 3, .random_action = TC_ACT_SHOT
+	};
+	struct class *gone, *other;
+	uint32_t slot;
+
+	bed_make();
+	make_qdisc("netem", &(struct netem_conf){ .latency_ns = MS(10), .limit = 100 });
+	add_qdisc(CLASSID(1, 1), 0x100000, "htb", &htb_conf);
+	add_class(0, CLASSID(0x10, 3), &class_conf);
+	add_fw_gact(0x100000, 7, CLASSID(0x10, 3), &third, 79);
+	gone = add_class(0, CLASSID(0x10, 1), &class_conf);
+	slot = gone->slot;
+	offer_packet(packet(100, 1, CLASSID(0x10, 1), 0));
+	delete_class(gone);
+	other = add_class(0, CLASSID(0x10, 2), &class_conf);
+	assert_int_equal(other->slot, slot);
+	bed.now = MS(10);
+	assert_int_equal(take_more(1), 1); /* by htb's direct queue */
+	assert_int_equal(other->leaf->sent_packets, 0);
+	bed_end();
+}
+
 /* As on Linux, who answers that the packet is somebody else's now has it dropped: it stands for no class. */
 static void
 a_packet_that_is_trapped_goes_to_no_class(void **state)
@@ -576,6 +607,7 @@ main(void)
 		cmocka_unit_test(what_waits_for_a_tree_to_be_built_leaves_first),
 		cmocka_unit_test(a_filters_drop_is_counted),
 		cmocka_unit_test(moved_packets_pass_no_stateful_filter_again),
+		cmocka_unit_test(a_held_packet_does_not_follow_its_slot),
 		cmocka_unit_test(a_packet_that_is_trapped_goes_to_no_class),
 	};
 
