@@ -5,6 +5,7 @@
  * qdisc.
  */
 #include <math.h>
+#include <time.h>
 
 #include "red_average.h"
 #include "support.h"
@@ -477,6 +478,37 @@ max_p_adapts_as_the_paper_says(void **state)
 	assert_near(adapt(0.3, 13, 5184000, 1), adapted(0.3, 128, false));
 }
 
+/* Six thousand million half seconds are not gone through one by one: that would take many seconds. */
+static void
+a_century_passes_in_no_time(void **state)
+{
+	struct red_conf conf = red(10000, 30000, 0.3, 4, 1000);
+	const uint64_t century = SECONDS(100 * UINT64_C(31557600));
+	const double least = adapted(0.3, 128, false);
+	struct qdisc *q;
+	clock_t started;
+
+	conf.flags = TC_RED_ADAPTATIVE;
+	bed_make();
+	q = make_qdisc("red", &conf);
+	bed.now = century + MS(250);
+	started = clock();
+	offer(BYTES);
+	assert_true(clock() - started < CLOCKS_PER_SEC);
+	assert_near(max_p_of(q), least);
+	/* The half seconds keep their beat. */
+	for (unsigned int i = 0; i < 100; i++)
+		offer(BYTES);
+	bed.now = century + MS(499);
+	offer(BYTES);
+	assert_near(max_p_of(q), least);
+	bed.now = century + MS(500);
+	offer(BYTES);
+	assert_near(max_p_of(q), adapted(least, 1, true));
+	take(UINT32_MAX, bed.now);
+	bed_end();
+}
+
 static void
 max_p_stays_without_adaptive_and_falls_while_idle(void **state)
 {
@@ -625,6 +657,7 @@ main(void)
 		cmocka_unit_test(the_others_are_dropped),
 		cmocka_unit_test(harddrop_drops_above_max_and_nodrop_spares_the_others),
 		cmocka_unit_test(max_p_adapts_as_the_paper_says),
+		cmocka_unit_test(a_century_passes_in_no_time),
 		cmocka_unit_test(max_p_stays_without_adaptive_and_falls_while_idle),
 		cmocka_unit_test(limit_is_the_inner_bfifos),
 		cmocka_unit_test(inner_qdisc_is_replaced_under_load_and_stays),

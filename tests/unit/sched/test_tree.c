@@ -568,6 +568,26 @@ a_held_packet_does_not_follow_its_slot(void **state)
 	bed_end();
 }
 
+/* What a deleted class's filters named, and that they asked each packet once, is forgotten with them. */
+static void
+a_classs_filters_go_with_it(void **state)
+{
+	const struct gact_conf ok = { .action = TC_ACT_OK, .random_type = PGACT_DETERM, .every = 3 };
+	struct class *with_filters, *named;
+
+	bed_make();
+	make_qdisc("htb", &htb_conf);
+	with_filters = add_class(0, CLASSID(1, 1), &class_conf);
+	named = add_class(0, CLASSID(1, 2), &class_conf);
+	add_fw_gact(CLASSID(1, 1), 7, CLASSID(1, 2), &ok, 80);
+	assert_true(bed.tree->stateful);
+	delete_class(with_filters);
+	assert_null(bed.tree->chains);
+	assert_false(bed.tree->stateful);
+	delete_class(named);
+	bed_end();
+}
+
 /* As on Linux, who answers that the packet is somebody else's now has it dropped: it stands for no class. */
 static void
 a_packet_that_is_trapped_goes_to_no_class(void **state)
@@ -608,6 +628,7 @@ main(void)
 		cmocka_unit_test(a_filters_drop_is_counted),
 		cmocka_unit_test(moved_packets_pass_no_stateful_filter_again),
 		cmocka_unit_test(a_held_packet_does_not_follow_its_slot),
+		cmocka_unit_test(a_classs_filters_go_with_it),
 		cmocka_unit_test(a_packet_that_is_trapped_goes_to_no_class),
 	};
 
