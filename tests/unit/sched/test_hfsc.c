@@ -985,6 +985,29 @@ levels_follow_the_tree(void **state)
 	bed_end();
 }
 
+/* As on Linux there is no least or greatest depth: two leaves share by what stands fifty classes above them. */
+static void
+classes_stand_at_any_depth(void **state)
+{
+	enum { DEPTH = 50 };
+	uint32_t sent[2] = { 0 };
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	for (uint32_t side = 0; side < 2; side++) {
+		for (uint32_t depth = 0; depth < DEPTH; depth++)
+			add(depth == 0 ? 0 : 100 * side + depth, 100 * side + depth + 1,
+				shares(depth == 0 && side == 0 ? 3000 : 1000));
+		offer_many(400, 100, 100 * side + DEPTH);
+	}
+	assert_int_equal(xstats_of(0).level, DEPTH);
+	assert_int_equal(take_more(400), 400);
+	for (uint32_t i = 0; i < bed.taken_count; i++)
+		sent[bed.taken[i].flow == DEPTH ? 0 : 1]++;
+	assert_true(sent[0] >= 299 && sent[0] <= 301);
+	bed_end();
+}
+
 int
 main(void)
 {
@@ -1021,6 +1044,7 @@ main(void)
 		cmocka_unit_test(a_leaf_that_drops_all_when_it_is_asked_is_not_waited_for),
 		cmocka_unit_test(what_linux_refuses_is_refused),
 		cmocka_unit_test(levels_follow_the_tree),
+		cmocka_unit_test(classes_stand_at_any_depth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
