@@ -4,8 +4,9 @@
  * costs one miss, and there are half as many as in a binary heap (LaMarca and Ladner, "The Influence of Caches on the
  * Performance of Heaps", 1996).
  *
- * Keys are compared as times that may wrap around: any two in a heap must be less than 2^63 apart. Memory is its
- * owner's.
+ * Keys are compared as times that may wrap around: any two in a heap must be less than 2^63 apart. Which of two with
+ * the same key comes first is not said, unless the owner has an order of his own (the functions named ..._by), which
+ * is compiled into them. Memory is its owner's.
  *
  *   slot:   3  |  4  5  6  7  |  8 .. 11 (of 4)  |  12 .. 15 (of 5)  | ...
  *          root     a line          a line
@@ -40,6 +41,14 @@ key_before(uint64_t a, uint64_t b)
 }
 
 static inline bool
+heap_key_before(const struct heap_entry *a, const struct heap_entry *b)
+{
+	return key_before(a->key, b->key);
+}
+
+typedef bool heap_order(const struct heap_entry *a, const struct heap_entry *b);
+
+static inline bool
 heap_empty(const struct min_heap *heap)
 {
 	return heap->end <= HEAP_ROOT;
@@ -59,12 +68,12 @@ heap_slots_for(uint32_t entries)
 }
 
 static inline void
-heap_sift_up(struct min_heap *heap, uint32_t at, struct heap_entry entry)
+heap_sift_up_by(struct min_heap *heap, uint32_t at, struct heap_entry entry, heap_order *before)
 {
 	while (at > HEAP_ROOT) {
 		uint32_t parent = at / 4 + 2;
 
-		if (!key_before(entry.key, heap->slots[parent].key))
+		if (!before(&entry, &heap->slots[parent]))
 			break;
 		heap->slots[at] = heap->slots[parent];
 		at = parent;
@@ -73,20 +82,20 @@ heap_sift_up(struct min_heap *heap, uint32_t at, struct heap_entry entry)
 }
 
 static inline uint32_t
-heap_least_child(const struct min_heap *heap, uint32_t first)
+heap_least_child(const struct min_heap *heap, uint32_t first, heap_order *before)
 {
 	const struct heap_entry *slots = heap->slots;
 
 	if (likely(first + 4 <= heap->end)) {
-		uint32_t left = first + key_before(slots[first + 1].key, slots[first].key);
-		uint32_t right = first + 2 + key_before(slots[first + 3].key, slots[first + 2].key);
+		uint32_t left = first + before(&slots[first + 1], &slots[first]);
+		uint32_t right = first + 2 + before(&slots[first + 3], &slots[first + 2]);
 
-		return key_before(slots[right].key, slots[left].key) ? right : left;
+		return before(&slots[right], &slots[left]) ? right : left;
 	}
 	uint32_t least = first;
 
 	for (uint32_t i = first + 1; i < heap->end; i++) {
-		if (key_before(slots[i].key, slots[least].key))
+		if (before(&slots[i], &slots[least]))
 			least = i;
 	}
 	return least;
@@ -94,15 +103,15 @@ heap_least_child(const struct min_heap *heap, uint32_t first)
 
 /* Returns whose entry has come up to the first few (HEAP_SOON), NULL if none's: it will be first before long. */
 static inline void *
-heap_sift_down(struct min_heap *heap, uint32_t at, struct heap_entry entry)
+heap_sift_down_by(struct min_heap *heap, uint32_t at, struct heap_entry entry, heap_order *before)
 {
 	void *soon = NULL;
 	uint32_t first;
 
 	while ((first = 4 * at - 8) < heap->end) {
-		uint32_t least = heap_least_child(heap, first);
+		uint32_t least = heap_least_child(heap, first, before);
 
-		if (!key_before(heap->slots[least].key, entry.key))
+		if (!before(&heap->slots[least], &entry))
 			break;
 		heap->slots[at] = heap->slots[least];
 		soon = at < HEAP_SOON ? heap->slots[at].item : soon;
@@ -112,11 +121,23 @@ heap_sift_down(struct min_heap *heap, uint32_t at, struct heap_entry entry)
 	return soon;
 }
 
+static inline void *
+heap_sift_down(struct min_heap *heap, uint32_t at, struct heap_entry entry)
+{
+	return heap_sift_down_by(heap, at, entry, heap_key_before);
+}
+
 /* There must be room. */
+static inline void
+heap_push_by(struct min_heap *heap, uint64_t key, void *item, heap_order *before)
+{
+	heap_sift_up_by(heap, heap->end++, (struct heap_entry){ .key = key, .item = item }, before);
+}
+
 static inline void
 heap_push(struct min_heap *heap, uint64_t key, void *item)
 {
-	heap_sift_up(heap, heap->end++, (struct heap_entry){ .key = key, .item = item });
+	heap_push_by(heap, key, item, heap_key_before);
 }
 
 /* The first entry's key is another one now. Returns what heap_sift_down does. */
@@ -127,12 +148,18 @@ heap_change_first(struct min_heap *heap, uint64_t key)
 }
 
 static inline void
-heap_pop(struct min_heap *heap)
+heap_pop_by(struct min_heap *heap, heap_order *before)
 {
 	struct heap_entry last = heap->slots[--heap->end];
 
 	if (!heap_empty(heap))
-		heap_sift_down(heap, HEAP_ROOT, last);
+		heap_sift_down_by(heap, HEAP_ROOT, last, before);
+}
+
+static inline void
+heap_pop(struct min_heap *heap)
+{
+	heap_pop_by(heap, heap_key_before);
 }
 
 /* Looks at all: for what happens seldom. False: it is not there. */
@@ -148,7 +175,7 @@ heap_remove(struct min_heap *heap, const void *item)
 		if (i == heap->end)
 			return true;
 		if (i > HEAP_ROOT && key_before(last.key, heap->slots[i / 4 + 2].key))
-			heap_sift_up(heap, i, last);
+			heap_sift_up_by(heap, i, last, heap_key_before);
 		else
 			heap_sift_down(heap, i, last);
 		return true;

@@ -49,6 +49,28 @@ early_item(struct rte_mbuf *m, uint32_t bytes)
 	return (void *)((bytes <= UINT16_MAX ? (uintptr_t)bytes << 48 : 0) | (uintptr_t)m);
 }
 
+static inline struct rte_mbuf *
+early_packet(const struct heap_entry *entry)
+{
+	return (struct rte_mbuf *)((uintptr_t)entry->item & (UINT64_MAX >> 16));
+}
+
+/* In the heap: as the how many-th it came. */
+static inline uint32_t *
+arrival_of(struct rte_mbuf *m)
+{
+	return (uint32_t *)(void *)(pkt_of(m)->scratch + sizeof(uint64_t));
+}
+
+/* By time, and those of one time as they came. Packets are looked at only for that: they have left the cache. */
+static inline bool
+leaves_before(const struct heap_entry *a, const struct heap_entry *b)
+{
+	if (likely(a->key != b->key))
+		return key_before(a->key, b->key);
+	return (int32_t)(*arrival_of(early_packet(a)) - *arrival_of(early_packet(b))) < 0;
+}
+
 /* False when memory is out: m is still the caller's. */
 static bool
 wait_until(struct netem_waiting *w, struct rte_mbuf *m, uint32_t bytes, uint64_t due)
@@ -58,7 +80,8 @@ wait_until(struct netem_waiting *w, struct rte_mbuf *m, uint32_t bytes, uint64_t
 	if (w->line.count != 0) {
 		if (due < w->last_due) {
 			if (likely(w->early.end < w->early.size)) {
-				heap_push(&w->early, due, early_item(m, bytes));
+				*arrival_of(m) = w->arrivals++;
+				heap_push_by(&w->early, due, early_item(m, bytes), leaves_before);
 				return true;
 			}
 			due = w->last_due;
@@ -79,9 +102,9 @@ static inline struct rte_mbuf *
 take_early(struct netem_waiting *w, uint32_t *bytes)
 {
 	uintptr_t item = (uintptr_t)heap_first(&w->early)->item;
-	struct rte_mbuf *m = (struct rte_mbuf *)(item & (UINT64_MAX >> 16));
+	struct rte_mbuf *m = early_packet(heap_first(&w->early));
 
-	heap_pop(&w->early);
+	heap_pop_by(&w->early, leaves_before);
 	*bytes = item >> 48 != 0 ? (uint32_t)(item >> 48) : pkt_queued_bytes(m);
 	return m;
 }

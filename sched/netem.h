@@ -32,6 +32,7 @@ struct netem_waiting {
 	struct pkt_queue line; /* each stamped with how long after the one before it is due */
 	uint64_t line_due, last_due; /* of the first and of the last in line */
 	struct min_heap early;
+	uint32_t arrivals; /* in the heap, ever */
 };
 
 struct netem {

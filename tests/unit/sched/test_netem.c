@@ -216,6 +216,45 @@ a_slot_takes_so_many_packets_or_bytes(void **state)
 	bed_end();
 }
 
+static int
+by_time_then_arrival(const void *a, const void *b)
+{
+	const struct taken *one = a, *other = b;
+
+	if (one->time_ns != other->time_ns)
+		return one->time_ns < other->time_ns ? -1 : 1;
+	return one->id < other->id ? -1 : one->id > other->id;
+}
+
+/* Those that are due at the same time leave as they came (Linux's queue by time does so), however many overtook others. */
+static void
+who_is_due_at_once_leaves_as_he_came(void **state)
+{
+	const struct netem_conf confs[] = {
+		{ .latency_ns = MS(10), .gap = 1, .has_reorder = true, .reorder = { .probability = UINT32_MAX / 2 } },
+		/* Of 3,000 in 2,000 ns many meet. */
+		{ .latency_ns = 1000, .jitter_ns = 1000 },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(confs); i++) {
+		struct taken sorted[3000];
+
+		bed_make();
+		make_netem(confs[i]);
+		bed.now = MS(1);
+		offer_n(3000, 100);
+		take_all(SCHED_NEVER - 1);
+		assert_int_equal(bed.taken_count, 3000);
+		memcpy(sorted, bed.taken, sizeof(sorted));
+		qsort(sorted, 3000, sizeof(sorted[0]), by_time_then_arrival);
+		for (uint32_t k = 0; k < 3000; k++) {
+			if (sorted[k].id != bed.taken[k].id)
+				fail_msg("%u leaves %u-th instead of %u", bed.taken[k].id, k, sorted[k].id);
+		}
+		bed_end();
+	}
+}
+
 /* ---- the inner qdisc */
 
 static void
@@ -378,6 +417,7 @@ main(void)
 		cmocka_unit_test(each_fifth_packet_overtakes),
 		cmocka_unit_test(packets_gather_for_a_slot),
 		cmocka_unit_test(a_slot_takes_so_many_packets_or_bytes),
+		cmocka_unit_test(who_is_due_at_once_leaves_as_he_came),
 		cmocka_unit_test(what_is_due_goes_through_the_inner_qdisc),
 		cmocka_unit_test(an_inner_qdisc_may_drop),
 		cmocka_unit_test(packets_find_their_class_below_after_a_change_too),
