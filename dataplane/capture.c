@@ -162,6 +162,18 @@ capture_complaint(const struct port *port)
 	return c->complaint[0] != '\0' ? c->complaint : NULL;
 }
 
+/* It begins as RFC 1952 says. */
+static bool
+is_gzipped(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	bool found = file != NULL && getc(file) == 0x1f && getc(file) == 0x8b;
+
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
 static int
 open_input(struct port *port, struct error *err)
 {
@@ -174,6 +186,8 @@ open_input(struct port *port, struct error *err)
 	if (S_ISREG(st.st_mode) && st.st_size == 0)
 		return error_set(
 			err, EINVAL, "%s: the file is empty; a capture has a header even without packets", c->in);
+	if (S_ISREG(st.st_mode) && is_gzipped(c->in))
+		return error_set(err, EINVAL, "%s: a compressed capture must be unpacked first, by gzip -d", c->in);
 	c->reader = pcap_open_offline_with_tstamp_precision(c->in, PCAP_TSTAMP_PRECISION_NANO, why);
 	if (c->reader == NULL)
 		return error_set(err, EINVAL, "%s: not a pcap or pcapng capture (%s)", c->in, why);

@@ -136,9 +136,11 @@ def unusable():
     open('empty.pcap', 'wb').close()
     open('text.pcap', 'w').write('This is no capture at all, but a text.\n' * 9)
     open('stub.pcap', 'wb').write(open('good.pcap', 'rb').read(10))
+    with gzip.open('good.pcap.gz', 'wb') as packed:
+        packed.write(open('good.pcap', 'rb').read())
     os.mkdir('directory')
     for name, pattern in (('empty.pcap', 'the file is empty'), ('text.pcap', 'not a pcap'), ('stub.pcap', 'not a pcap'),
-                          ('directory', 'directory'), ('absent.pcap', 'No such file')):
+                          ('good.pcap.gz', 'must be unpacked first'), ('directory', 'directory'), ('absent.pcap', 'No such file')):
         refused(name, ['--port', f'a,in={name}', *CONFIG, '--out', 'unmade'], 1, f'weir replay: port a: {name}: .*{pattern}')
     for link in (RAW, COOKED, WIFI, 147, 65000):
         capture('link.pcap', [(0, frame())], link=link)
