@@ -8,6 +8,7 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
+#include <rte_prefetch.h>
 
 #include "htb.h"
 
@@ -157,6 +158,9 @@ charge_above(struct htb *h, struct htb_class *cl, uint32_t bytes, uint32_t packe
 		fresh = h->charges[*last].cl != parent;
 		at = *last + ((at - *last) & -fresh);
 		*last = (uint8_t)at;
+	} else {
+		/* There are many then, and others' turns between. */
+		rte_prefetch0(parent);
 	}
 	h->charge_count += fresh;
 	h->charges[at].cl = parent;

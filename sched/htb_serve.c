@@ -390,14 +390,19 @@ wake(struct qdisc *q, struct htb *h, uint64_t now)
 
 /*
  * Brings the leaves nearer to the processor that will have the first turns when their waits are over at `now`: there
- * are no turns before theirs to do it in.
+ * are no turns before theirs to do it in. In a long row there are, and what is fetched now would be gone again by then.
  */
 static void
 fetch_first(const struct htb *h, uint64_t now)
 {
 	uintptr_t who[CLASS_AHEAD];
-	unsigned int count = now - h->now > LOOK_MAX_NS ? 0 : wheel_look(&h->wheel, h->now, now, who, RTE_DIM(who));
+	unsigned int count;
 
+	if (now - h->now > LOOK_MAX_NS)
+		return;
+	if ((h->busy_levels & 1) != 0 && h->leaf_rows[__builtin_ctz(h->busy_rows[0])].now.count > CLASS_AHEAD)
+		return;
+	count = wheel_look(&h->wheel, h->now, now, who, RTE_DIM(who));
 	for (unsigned int i = 0; i < count; i++)
 		class_prefetch(htb_class_of(htb_class_of_wait(who[i])));
 }
