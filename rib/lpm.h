@@ -3,8 +3,8 @@
  * Longest prefix match: a root indexed by the address's first bits, that grows with the table from 4 bits to 20 (as in
  * "DXR", M. Zec, L. Rizzo, M. Mikuc, CCR 2012), and below it what suits the family's addresses.
  *
- * IPv4 is dense: five bits a step. An entry stands for 32 slots and keeps one word for every run of equal slots (the
- * counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015). Ten routes take about a kilobyte; a million ten
+ * IPv4 is dense: five bits a step. An entry stands for 32 slots and keeps 2 or 4 bytes for every run of equal slots
+ * (the counting of "Poptrie", H. Asai and Y. Ohara, SIGCOMM 2015). Ten routes take about a kilobyte; a million eight
  * megabytes, where a lookup mostly reads two cache lines.
  *
  * IPv6 is sparse: search trees over the ends of runs, one cache line a node (lpm_tree.h).

@@ -14,8 +14,7 @@
 
 #define HUGE_BYTES  (2u << 20)
 #define FIRST_BYTES 384
-#define LINE_UNITS  (RTE_CACHE_LINE_SIZE / LPM_UNIT)
-#define SPARE_UNITS 1 /* at the end: readers load 8 bytes where 4 are meant */
+#define SPARE_UNITS 1 /* at the end: readers load 4 bytes where 2 are meant */
 
 /*
  * Large arrays are mapped on their own with huge pages, where the system has them: random reads then miss the TLB far
@@ -203,16 +202,4 @@ lpm_alloc(struct lpm *lpm, uint32_t units)
 	offset = lpm->used_units;
 	lpm->used_units += units;
 	return offset;
-}
-
-void
-lpm_alloc_near(struct lpm *lpm, uint32_t units)
-{
-	uint32_t left = -lpm->used_units & (LINE_UNITS - 1);
-
-	if (left >= units || left == 0 || lpm->used_units + left > lpm->view->arena_units - SPARE_UNITS)
-		return;
-	free_block(lpm, lpm->used_units, left);
-	lpm->used_units += left;
-	lpm->free_units += left;
 }

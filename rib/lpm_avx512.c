@@ -18,12 +18,6 @@ struct entries {
 	__m512i runs, base;
 };
 
-INLINE __mmask16
-first_lanes(int n)
-{
-	return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
-}
-
 INLINE struct entries
 take_apart(__m512i low, __m512i high)
 {
@@ -34,96 +28,105 @@ take_apart(__m512i low, __m512i high)
 		_mm512_permutex2var_epi32(low, odd, high) };
 }
 
-/* Those of the root that the upper bits of the windows name. */
-INLINE struct entries
-root_entries(const struct lpm_view *view, __m512i windows, __mmask16 lanes)
-{
-	__m512i zero = _mm512_setzero_si512();
-	__m512i index = _mm512_srl_epi32(windows, _mm_cvtsi32_si128(32 - (int)view->root_bits));
-
-	return take_apart(_mm512_mask_i32gather_epi64(
-				  zero, (__mmask8)lanes, _mm512_castsi512_si256(index), view->root, sizeof(lpm_entry)),
-		_mm512_mask_i32gather_epi64(zero, (__mmask8)(lanes >> 8), _mm512_extracti64x4_epi64(index, 1),
-			view->root, sizeof(lpm_entry)));
-}
-
-/* Which run the slot that the upper five bits of a window name is in: how many begin up to it, less one. */
-INLINE __m512i
-run_of(__m512i runs, __m512i windows)
-{
-	__m512i slot = _mm512_srli_epi32(windows, 32 - LPM_SLOT_BITS);
-	__m512i upto = _mm512_sllv_epi32(runs, _mm512_sub_epi32(_mm512_set1_epi32(LPM_SLOTS - 1), slot));
-
-	return _mm512_sub_epi32(_mm512_popcnt_epi32(upto), _mm512_set1_epi32(1));
-}
-
-/* Five bits further. */
-INLINE void
-step(struct entries *e, const uint64_t *arena, __m512i windows)
-{
-	__m512i zero = _mm512_setzero_si512(), place = run_of(e->runs, windows);
-	__mmask16 on = _mm512_test_epi32_mask(e->runs, e->runs), deeper = _mm512_movepi32_mask(e->base);
-	struct entries next;
-
-	place = _mm512_mask_add_epi32(place, deeper, place, place); /* an entry is two words */
-	place = _mm512_add_epi32(place, _mm512_and_si512(e->base, _mm512_set1_epi32((int)~LPM_ENTRIES)));
-	next = take_apart(
-		_mm512_mask_i32gather_epi64(zero, (__mmask8)on, _mm512_castsi512_si256(place), arena, sizeof(uint32_t)),
-		_mm512_mask_i32gather_epi64(
-			zero, (__mmask8)(on >> 8), _mm512_extracti64x4_epi64(place, 1), arena, sizeof(uint32_t)));
-	e->runs = _mm512_maskz_mov_epi32(deeper, next.runs);
-	e->base = _mm512_mask_mov_epi32(e->base, on, next.runs);
-	e->base = _mm512_mask_mov_epi32(e->base, on & deeper, next.base);
-}
-
-INLINE bool
-any_goes_on(struct entries e)
-{
-	return _mm512_test_epi32_mask(e.runs, e.runs) != 0;
-}
-
-INLINE void
-store(uint32_t *values, __m512i found, __m512i fallback, __mmask16 lanes)
-{
-	found = _mm512_mask_mov_epi32(found, _mm512_testn_epi32_mask(found, found), fallback);
-	/* Who reads single values that were stored under a mask waits until they are in the cache. */
-	if (__builtin_expect(lanes == 0xffff, 1))
-		_mm512_storeu_si512(values, found);
-	else
-		_mm512_mask_storeu_epi32(values, lanes, found);
-}
-
 /* ---- IPv4 ---- */
 
-/* The few that do not end in the block of the root's entry. */
-VECTOR static __m512i
-descend_v4(const uint64_t *arena, struct entries e, __m512i windows)
+/* What all lookups of a burst need, read once. */
+struct trie {
+	const uint64_t *arena;
+	const lpm_entry *root;
+	uint32_t root_bits;
+	__m512i root_shift, slot_shift; /* how far to shift an address to the right for its index and its slot there */
+	__m512i fallback;
+	__mmask8 all; /* of eight lanes */
+};
+
+INLINE struct trie
+trie_of(const struct lpm *lpm)
 {
-	for (; any_goes_on(e); windows = _mm512_slli_epi32(windows, LPM_SLOT_BITS))
-		step(&e, arena, windows);
-	return e.base;
+	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
+	struct trie trie = { .arena = view->arena,
+		.root = view->root,
+		.root_bits = view->root_bits,
+		.root_shift = _mm512_set1_epi32(32 - (int)view->root_bits),
+		.slot_shift = _mm512_set1_epi32(32 - (int)view->root_bits - LPM_SLOT_BITS),
+		.fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED)),
+		.all = UINT8_MAX };
+
+	/* Hidden from the compiler, which would gather all lanes into any register, and then each waits for the last. */
+	__asm__("" : "+k"(trie.all));
+	return trie;
+}
+
+/* Those of `low` of the first eight indices and of `high` of the last; 0 in the others. */
+INLINE struct entries
+entries_at(const lpm_entry *array, __m512i index, __mmask8 low, __mmask8 high)
+{
+	__m512i zero = _mm512_setzero_si512();
+
+	return take_apart(_mm512_mask_i32gather_epi64(zero, low, _mm512_castsi512_si256(index), array, sizeof(*array)),
+		_mm512_mask_i32gather_epi64(zero, high, _mm512_extracti64x4_epi64(index, 1), array, sizeof(*array)));
+}
+
+/* The words, values or links, that entries have for the slots that the last five bits of `slots` name. */
+INLINE __m512i
+words_of(const struct trie *trie, struct entries e, __m512i slots)
+{
+	__m512i behind = _mm512_andnot_si512(slots, _mm512_set1_epi32(LPM_SLOTS - 1));
+	__m512i run = _mm512_popcnt_epi32(_mm512_sllv_epi32(e.runs, behind)), lengths, words;
+	__m512i place = _mm512_add_epi32(_mm512_and_si512(e.base, _mm512_set1_epi32(LPM_PLACE)), run);
+	__mmask16 on = _mm512_test_epi32_mask(e.runs, e.runs);
+	__mmask16 shorts = _mm512_mask_test_epi32_mask(on, e.base, _mm512_set1_epi32(LPM_SHORT));
+
+	place = _mm512_mask_add_epi32(place, ~shorts, place, run);
+	words = _mm512_mask_i32gather_epi32(e.base, on, place, trie->arena, sizeof(uint16_t));
+	lengths = _mm512_and_si512(_mm512_slli_epi32(words, LPM_SHORT_SHIFT), _mm512_set1_epi32(LPM_SHORT_LENGTHS));
+	return _mm512_mask_ternarylogic_epi32(
+		words, shorts, lengths, _mm512_set1_epi32(LPM_SHORT_NUMBERS), 0xec /* words & numbers | lengths */);
+}
+
+/*
+ * The few that do not end in the block of the root's entry. Always to the last bits: to ask after each step whether
+ * somebody goes on is a guess that waits for a line from memory.
+ */
+__attribute__((noinline)) VECTOR static __m512i
+descend_v4(const struct trie *trie, __m512i words, __m512i addrs)
+{
+	for (uint32_t depth = trie->root_bits + LPM_SLOT_BITS; depth < 32; depth += LPM_SLOT_BITS) {
+		__mmask16 links = _mm512_movepi32_mask(words);
+		__m512i index = _mm512_and_si512(words, _mm512_set1_epi32((int)~LPM_LINK));
+		__m512i window = _mm512_sll_epi32(addrs, _mm_cvtsi32_si128((int)depth));
+		struct entries e = entries_at(trie->arena, index, (__mmask8)links, (__mmask8)(links >> 8));
+
+		words = _mm512_mask_mov_epi32(
+			words, links, words_of(trie, e, _mm512_srli_epi32(window, 32 - LPM_SLOT_BITS)));
+	}
+	return words;
+}
+
+INLINE __m512i
+look_up_v4(const struct trie *trie, __m512i addrs)
+{
+	__m512i index = _mm512_srlv_epi32(addrs, trie->root_shift), slots = _mm512_srlv_epi32(addrs, trie->slot_shift);
+	__m512i words = words_of(trie, entries_at(trie->root, index, trie->all, trie->all), slots);
+
+	if (__builtin_expect(_mm512_movepi32_mask(words) != 0, 0))
+		words = descend_v4(trie, words, addrs);
+	return _mm512_mask_mov_epi32(words, _mm512_testn_epi32_mask(words, words), trie->fallback);
 }
 
 VECTOR void
 lpm_lookup_v4_avx512(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
-	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	const __m512i fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED));
-	const __m128i root_bits = _mm_cvtsi32_si128((int)view->root_bits);
+	const struct trie trie = trie_of(lpm);
+	int done;
 
-	for (int done = 0; done < n; done += LANES) {
-		__mmask16 lanes = first_lanes(n - done), on, leaves;
-		__m512i windows = _mm512_maskz_loadu_epi32(lanes, addrs + done), found;
-		struct entries e = root_entries(view, windows, lanes);
+	for (done = 0; done + LANES <= n; done += LANES)
+		_mm512_storeu_si512(values + done, look_up_v4(&trie, _mm512_loadu_si512(addrs + done)));
+	if (done < n) { /* the other lanes look up address 0 */
+		__mmask16 lanes = (__mmask16)((1u << (n - done)) - 1);
 
-		windows = _mm512_sll_epi32(windows, root_bits);
-		on = _mm512_test_epi32_mask(e.runs, e.runs);
-		leaves = on & (__mmask16)~_mm512_movepi32_mask(e.base);
-		found = _mm512_mask_i32gather_epi32(e.base, leaves, _mm512_add_epi32(e.base, run_of(e.runs, windows)),
-			view->arena, sizeof(uint32_t));
-		if (__builtin_expect(leaves != on, 0))
-			found = descend_v4(view->arena, e, windows);
-		store(values + done, found, fallback, lanes);
+		_mm512_mask_storeu_epi32(
+			values + done, lanes, look_up_v4(&trie, _mm512_maskz_loadu_epi32(lanes, addrs + done)));
 	}
 }
 

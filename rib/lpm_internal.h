@@ -9,28 +9,59 @@
 #include "lpm.h"
 
 /*
- * An entry of 8 bytes stands for 32 slots, the next five bits of the address. Bit i of its runs says that a run of
- * equal slots begins at slot i; what the runs hold lies together at `base`, so the runs that begin up to a slot,
+ * An entry of 8 bytes stands for 32 slots, the next five bits of the address. Bit i of its runs says that slot i
+ * differs from the one before; what the runs of equal slots hold lies together at `base`, so the bits up to a slot,
  * counted, are its place. Where all slots are equal runs is 0, and base is the value itself.
  *
  *   root: 2^k entries
- *   +------+------+----            +-------+-------+-------+----
- *   | runs | base | ...   base --> | value | value | value | ...         if all are values: 4 bytes each
- *   +------+------+----            +-------+-------+-------+----
- *                                  +------+------+------+------+----
- *                      or base --> | runs | base | runs | base | ...    entries again, where one goes on (LPM_ENTRIES)
- *                                  +------+------+------+------+----
+ *   +------+------+----            +---+---+---+---+---+----
+ *   | runs | base | ...   base --> |   |   |   |   |   | ...          2 bytes each: all are short values (LPM_SHORT)
+ *   +------+------+----            +---+---+---+---+---+----
+ *                                  +-------+------+-------+----
+ *                      or base --> | value | link | value | ...     4 bytes each: values, and links to what goes on
+ *                                  +-------+------+-------+----
+ *                                              |     +------+------+-------+-------+----
+ *                                              +---> | runs | base | value | value | ...    an entry, then its base
+ *                                                    +------+------+-------+-------+----
  */
 #define LPM_SLOT_BITS 5
 #define LPM_SLOTS     (1u << LPM_SLOT_BITS)
 
-/* In a base: there are entries; the rest of it is the place in the arena, in words of 4 bytes. */
-#define LPM_ENTRIES 0x80000000u
+/* In a base: that short values lie there. The rest of it is the place in the arena, in halves of a word, 2 bytes. */
+#define LPM_SHORT 0x40000000u
+#define LPM_PLACE 0x3fffffffu
+
+/* Instead of a value, which has 31 bits: the rest is the unit of the arena in which an entry is. */
+#define LPM_LINK 0x80000000u
+
+/* A short value: a length below 32 in its upper bits, and a number below 2048, as most are. */
+#define LPM_SHORT_NUMBER_BITS 11
+#define LPM_SHORT_LENGTHS     (0x1fu << LPM_NUMBER_BITS)
+#define LPM_SHORT_NUMBERS     ((1u << LPM_SHORT_NUMBER_BITS) - 1)
+#define LPM_SHORT_SHIFT       (LPM_NUMBER_BITS - LPM_SHORT_NUMBER_BITS)
+
+static inline bool
+lpm_value_fits_short(uint32_t value)
+{
+	return (value & ~(LPM_SHORT_LENGTHS | LPM_SHORT_NUMBERS)) == 0;
+}
+
+static inline uint16_t
+lpm_short_make(uint32_t value)
+{
+	return (uint16_t)((value & LPM_SHORT_LENGTHS) >> LPM_SHORT_SHIFT | (value & LPM_SHORT_NUMBERS));
+}
+
+static inline uint32_t
+lpm_short_value(uint32_t value)
+{
+	return (value << LPM_SHORT_SHIFT & LPM_SHORT_LENGTHS) | (value & LPM_SHORT_NUMBERS);
+}
 
 /* Blocks of the arena are of units; the trie's are of 8 bytes, the size of an entry. */
-#define LPM_UNIT       8
-#define LPM_UNIT_WORDS (LPM_UNIT / sizeof(uint32_t))
-#define LPM_BLOCK_MAX  LPM_SLOTS /* units */
+#define LPM_UNIT        8
+#define LPM_UNIT_PLACES (LPM_UNIT / sizeof(uint16_t))
+#define LPM_BLOCK_MAX   LPM_SLOTS /* units */
 
 /* One 64-bit word, so that it changes at once: runs in the lower half, base in the upper. */
 typedef uint64_t lpm_entry;
@@ -53,19 +84,26 @@ lpm_entry_base(lpm_entry entry)
 	return (uint32_t)(entry >> 32);
 }
 
+/* How many runs it has. */
+static inline uint32_t
+lpm_entry_count(lpm_entry entry)
+{
+	return (uint32_t)__builtin_popcount(lpm_entry_runs(entry)) + 1;
+}
+
 /* Where in the arena the block at its base is, and how many units it has. */
 static inline uint32_t
 lpm_entry_offset(lpm_entry entry)
 {
-	return (lpm_entry_base(entry) & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
+	return (lpm_entry_base(entry) & LPM_PLACE) / LPM_UNIT_PLACES;
 }
 
 static inline uint32_t
 lpm_entry_units(lpm_entry entry)
 {
-	uint32_t runs = (uint32_t)__builtin_popcount(lpm_entry_runs(entry));
+	uint32_t count = lpm_entry_count(entry);
 
-	return lpm_entry_base(entry) & LPM_ENTRIES ? runs : (runs + 1) / 2;
+	return lpm_entry_base(entry) & LPM_SHORT ? (count + 3) / 4 : (count + 1) / 2;
 }
 
 /* What readers start from, swapped whole when the arena or the root moves. */
@@ -173,26 +211,14 @@ void lpm_publish(struct lpm *lpm, struct lpm_view *view);
 void lpm_replace(struct lpm *lpm, const struct lpm *by);
 /* Gives an offset in units; may publish a larger arena. */
 uint32_t lpm_alloc(struct lpm *lpm, uint32_t units);
-/* If fewer units are left of the cache line that is taken next, begins another. */
-void lpm_alloc_near(struct lpm *lpm, uint32_t units);
 /* Readers may see the block until the update is done (lpm_update_done) and a grace period has passed. */
 void lpm_release(struct lpm *lpm, uint32_t offset, uint32_t units);
 void lpm_update_done(struct lpm *lpm);
 
 /* lpm_trie_pack.c: what each slot is, as an entry: a value, or one that goes on. */
 void lpm_entry_read(const uint64_t *arena, lpm_entry entry, lpm_entry slots[LPM_SLOTS]);
-lpm_entry lpm_entry_write(struct lpm *lpm, const lpm_entry slots[LPM_SLOTS]);
-
-static inline const uint32_t *
-lpm_words(const uint64_t *arena, uint32_t base)
-{
-	return (const uint32_t *)arena + (base & ~LPM_ENTRIES);
-}
-
-static inline lpm_entry *
-lpm_entries(uint64_t *arena, uint32_t base)
-{
-	return arena + (base & ~LPM_ENTRIES) / LPM_UNIT_WORDS;
-}
+/* linked: in front of what is at its base the entry itself lies, as it is not one of the root's. */
+lpm_entry lpm_entry_write(struct lpm *lpm, const lpm_entry slots[LPM_SLOTS], bool linked);
+void lpm_entry_release(struct lpm *lpm, lpm_entry entry, bool linked);
 
 #endif

@@ -1,90 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which readers are used here, and that of IPv4's trie which suits any processor: a burst descends level by level, each
- * lookup's next line on its way while the others are looked at.
+ * Which readers are used here, and that of IPv4's trie which suits any processor: each lookup's next line is on its way
+ * while the others of the burst are looked at.
  */
+#include <string.h>
+
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
 #include <rte_prefetch.h>
 
 #include "lpm_internal.h"
 
-/* The address behind its first `depth` bits. */
-static __rte_always_inline uint32_t
-window(const uint32_t *addrs, uint32_t i, uint32_t depth)
-{
-	return (uint32_t)((uint64_t)addrs[i] << RTE_MIN(depth, 32u));
-}
-
-/*
- * Lookups on their way. What a lookup comes to next, and whether it ends there, nobody can foretell: so nothing
- * branches on it. A lookup that has ended reads its own entry again.
- */
-struct descent {
-	lpm_entry entry[LPM_BURST]; /* that each has come to; runs 0: its value */
-	const uint32_t *place[LPM_BURST]; /* of the next: an entry, or a value, which is the upper half of one ... */
-	uint8_t shift[LPM_BURST]; /* ... by so many bits: 0, or 32 */
-	uint8_t active[LPM_BURST]; /* those that go on */
+/* What an entry names for the upper bits of a window; all slots are equal: itself. */
+struct place {
+	lpm_entry entry;
+	const uint16_t *at;
 };
 
-/* Asks for what the upper bits of `next` name in the lookup's entry. */
-static __rte_always_inline void
-ask(struct descent *d, const uint64_t *arena, uint32_t i, uint32_t next)
+static __rte_always_inline struct place
+place_of(const uint64_t *arena, lpm_entry entry, uint32_t window)
 {
-	uint32_t runs = lpm_entry_runs(d->entry[i]), base = lpm_entry_base(d->entry[i]);
-	uint32_t slot = next >> (32 - LPM_SLOT_BITS), deeper = (base & LPM_ENTRIES) != 0 || runs == 0;
-	uint32_t run = (uint32_t)__builtin_popcount(runs << (LPM_SLOTS - 1 - slot)) - 1;
-	const uint32_t *place = lpm_words(arena, base) + (run << deeper);
+	uint32_t runs = lpm_entry_runs(entry), base = lpm_entry_base(entry), slot = window >> (32 - LPM_SLOT_BITS);
+	uint32_t run = (uint32_t)__builtin_popcount(runs << (LPM_SLOTS - 1 - slot));
+	uint32_t place = (base & LPM_PLACE) + (base & LPM_SHORT ? run : run * 2);
 
-	d->place[i] = runs == 0 ? (const uint32_t *)&d->entry[i] : place;
-	d->shift[i] = (uint8_t)(32 * (1 - deeper));
-	rte_prefetch0(d->place[i]);
+	return (struct place){ entry, (const uint16_t *)arena + (runs == 0 ? 0 : place) };
 }
 
-/* True if it goes on. 8 bytes are loaded where 4 are meant, too. */
-static __rte_always_inline bool
-take(struct descent *d, uint32_t i)
+/* The word there, value or link. Which of the three it is nobody can foretell: so nothing branches on it. */
+static __rte_always_inline uint32_t
+word_at(struct place place)
 {
-	d->entry[i] = __atomic_load_n((const lpm_entry *)d->place[i], __ATOMIC_ACQUIRE) << d->shift[i];
-	return lpm_entry_runs(d->entry[i]) != 0;
+	uint32_t base = lpm_entry_base(place.entry), word, is_short = base & LPM_SHORT;
+
+	memcpy(&word, place.at, sizeof(word));
+	word = is_short ? lpm_short_value(word) : word;
+	return lpm_entry_runs(place.entry) == 0 ? base : word;
+}
+
+/* The few that do not end in the block of the root's entry. */
+static uint32_t
+descend(const uint64_t *arena, uint32_t word, uint32_t window)
+{
+	while (word & LPM_LINK) {
+		window <<= LPM_SLOT_BITS;
+		word = word_at(place_of(arena, arena[word & ~LPM_LINK], window));
+	}
+	return word;
 }
 
 static __rte_always_inline void
 look_up(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
 	const struct lpm_view *view = __atomic_load_n(&lpm->view, __ATOMIC_ACQUIRE);
-	uint32_t depth = view->root_bits, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
-	uint16_t count = 0, left;
-	struct descent d;
+	uint32_t bits = view->root_bits, fallback = __atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED);
+	struct place places[LPM_BURST];
 
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(&view->root[window(addrs, i, 0) >> (32 - depth)]);
+		rte_prefetch0(&view->root[addrs[i] >> (32 - bits)]);
 	for (uint16_t i = 0; i < n; i++) {
-		d.entry[i] = __atomic_load_n(&view->root[window(addrs, i, 0) >> (32 - depth)], __ATOMIC_ACQUIRE);
-		ask(&d, view->arena, i, window(addrs, i, depth));
-	}
-	for (uint16_t i = 0; i < n; i++) { /* where most end */
-		d.active[count] = (uint8_t)i;
-		count += take(&d, i);
-	}
-	depth += LPM_SLOT_BITS;
-	for (uint16_t k = 0; k < count; k++)
-		ask(&d, view->arena, d.active[k], window(addrs, d.active[k], depth));
-	for (; count > 0; count = left) {
-		left = 0;
-		depth += LPM_SLOT_BITS;
-		for (uint16_t k = 0; k < count; k++) {
-			uint8_t i = d.active[k];
+		lpm_entry entry = __atomic_load_n(&view->root[addrs[i] >> (32 - bits)], __ATOMIC_ACQUIRE);
 
-			d.active[left] = i;
-			left += take(&d, i);
-			ask(&d, view->arena, i, window(addrs, i, depth));
-		}
+		places[i] = place_of(view->arena, entry, addrs[i] << bits);
+		rte_prefetch0(places[i].at);
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t value = lpm_entry_base(d.entry[i]);
+		uint32_t word = word_at(places[i]);
 
-		values[i] = value != 0 ? value : fallback;
+		if (unlikely(word & LPM_LINK))
+			word = descend(view->arena, word, addrs[i] << bits);
+		values[i] = word != 0 ? word : fallback;
 	}
 }
 

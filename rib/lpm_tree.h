@@ -37,8 +37,7 @@ struct lpm_line {
 	uint32_t words[LPM_LINE_WORDS];
 };
 
-/* A value has 31 bits. A link: the height in the next three, then the line. */
-#define LPM_LINK        0x80000000u
+/* A link: the height in its next three bits, then the line. */
 #define LPM_LINK_HEIGHT 28
 #define LPM_LINK_LINES  ((1u << LPM_LINK_HEIGHT) - 1)
 

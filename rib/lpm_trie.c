@@ -14,8 +14,8 @@ static bool
 change_entry(const struct lpm_change *c, lpm_entry *entry, uint32_t depth)
 {
 	lpm_entry slots[LPM_SLOTS], old = *entry;
+	bool linked = depth > c->lpm->view->root_bits, changed = false;
 	uint32_t first, last;
-	bool changed = false;
 
 	if (lpm_entry_runs(old) == 0) {
 		if (!lpm_change_applies(c, lpm_entry_base(old)))
@@ -31,9 +31,8 @@ change_entry(const struct lpm_change *c, lpm_entry *entry, uint32_t depth)
 		changed |= change_entry(c, &slots[i], depth + LPM_SLOT_BITS);
 	if (!changed)
 		return false;
-	*entry = lpm_entry_write(c->lpm, slots);
-	if (lpm_entry_units(old) != 0)
-		lpm_release(c->lpm, lpm_entry_offset(old), lpm_entry_units(old));
+	*entry = lpm_entry_write(c->lpm, slots, linked);
+	lpm_entry_release(c->lpm, old, linked);
 	return true;
 }
 
