@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 TOP = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..'))
-BASE = {'address', 'change', 'checksum', 'error', 'packet', 'random', 'rate', 'rate_average', 'rcu', 'shared_average'}
+BASE = {'address', 'change', 'checksum', 'error', 'packet', 'random', 'rate', 'rate_average', 'rate_text', 'rcu', 'shared_average'}
 # What each folder, and the public headers that are its own, may include of include/weir.
 WEIR = {
     'rib': BASE | {'rib'},
