@@ -11,40 +11,42 @@
 
 #include "lpm_internal.h"
 
-/* What an entry names for the upper bits of a window; all slots are equal: itself. */
+/* Where the word is, value or link, that an entry has for a slot. By masks, as nobody can foretell what it is. */
 struct place {
-	lpm_entry entry;
-	const uint16_t *at;
+	const void *at;
+	uint32_t base; /* if all slots are equal, the word itself */
 };
 
-static __rte_always_inline struct place
-place_of(const uint64_t *arena, lpm_entry entry, uint32_t window)
+static __rte_always_inline void
+find_place(struct place *place, const uint64_t *arena, lpm_entry entry, uint32_t window)
 {
 	uint32_t runs = lpm_entry_runs(entry), base = lpm_entry_base(entry), slot = window >> (32 - LPM_SLOT_BITS);
 	uint32_t run = (uint32_t)__builtin_popcount(runs << (LPM_SLOTS - 1 - slot));
-	uint32_t place = (base & LPM_PLACE) + (base & LPM_SHORT ? run : run * 2);
+	const uint16_t *at = (const uint16_t *)arena + (base & LPM_PLACE) + (run << !(base & LPM_SHORT));
 
-	return (struct place){ entry, (const uint16_t *)arena + (runs == 0 ? 0 : place) };
+	place->base = base;
+	place->at = runs == 0 ? (const void *)&place->base : at;
 }
 
-/* The word there, value or link. Which of the three it is nobody can foretell: so nothing branches on it. */
 static __rte_always_inline uint32_t
-word_at(struct place place)
+word_at(const struct place *place)
 {
-	uint32_t base = lpm_entry_base(place.entry), word, is_short = base & LPM_SHORT;
+	uint32_t is_short = -(uint32_t)((place->base & LPM_SHORT) != 0), word;
 
-	memcpy(&word, place.at, sizeof(word));
-	word = is_short ? lpm_short_value(word) : word;
-	return lpm_entry_runs(place.entry) == 0 ? base : word;
+	memcpy(&word, place->at, sizeof(word));
+	return (word & (LPM_SHORT_NUMBERS | ~is_short)) | (word << LPM_SHORT_SHIFT & LPM_SHORT_LENGTHS & is_short);
 }
 
 /* The few that do not end in the block of the root's entry. */
 static uint32_t
 descend(const uint64_t *arena, uint32_t word, uint32_t window)
 {
+	struct place place;
+
 	while (word & LPM_LINK) {
 		window <<= LPM_SLOT_BITS;
-		word = word_at(place_of(arena, arena[word & ~LPM_LINK], window));
+		find_place(&place, arena, arena[word & ~LPM_LINK], window);
+		word = word_at(&place);
 	}
 	return word;
 }
@@ -61,15 +63,15 @@ look_up(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *valu
 	for (uint16_t i = 0; i < n; i++) {
 		lpm_entry entry = __atomic_load_n(&view->root[addrs[i] >> (32 - bits)], __ATOMIC_ACQUIRE);
 
-		places[i] = place_of(view->arena, entry, addrs[i] << bits);
+		find_place(&places[i], view->arena, entry, addrs[i] << bits);
 		rte_prefetch0(places[i].at);
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t word = word_at(places[i]);
+		uint32_t word = word_at(&places[i]);
 
 		if (unlikely(word & LPM_LINK))
 			word = descend(view->arena, word, addrs[i] << bits);
-		values[i] = word != 0 ? word : fallback;
+		values[i] = word | (fallback & -(uint32_t)(word == 0));
 	}
 }
 
