@@ -418,8 +418,7 @@ struct class
 	uint32_t room_taken : 1; /* core's: its leaf stands in the room before the class, see tree.h */
 	uint32_t classid;
 	uint32_t slot; /* in the tree: pkt.leaf */
-	uint32_t
-		born; /* the tree's generation when it was made: what is of an earlier one means another class by slot */
+	uint32_t born; /* the tree's generation when it was made: by slot, what is of an earlier one means another */
 	/* hot */
 	_Alignas(64) struct qdisc *qdisc; /* whose class it is */
 	struct qdisc *leaf; /* the qdisc grafted here; NULL for inner classes */
