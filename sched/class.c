@@ -10,6 +10,8 @@
 #include "class_snapshot.h"
 #include "tree.h"
 
+#define CLASSES_FEW 64 /* of a qdisc, that take no block by themselves: it would be mostly empty */
+
 /* ---- the table */
 
 void
@@ -123,6 +125,13 @@ class_bytes(const struct qdisc *q)
 	return CLASS_ROOM + RTE_ALIGN_CEIL(offsetof(struct class, priv) + q->ops->classes->size, alignof(struct class));
 }
 
+/* Of the block for the next class: the first ones share blocks with those of other qdiscs. */
+static const struct qdisc *
+block_owner(const struct qdisc *q)
+{
+	return q->class_table->count < CLASSES_FEW ? NULL : q;
+}
+
 /* Who has its slot finds that it is gone. */
 static void
 free_memory(struct class *c)
@@ -138,7 +147,7 @@ class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 {
 	struct sched_tree *tree = q->tree;
 	uint32_t slot;
-	uint8_t *memory = class_blocks_get(&tree->class_blocks, class_bytes(q), &slot, tree->host.rcu);
+	uint8_t *memory = class_blocks_get(&tree->class_blocks, class_bytes(q), block_owner(q), &slot, tree->host.rcu);
 	struct class *c = (struct class *)(memory + CLASS_ROOM);
 
 	if (memory == NULL)

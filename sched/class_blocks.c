@@ -3,6 +3,7 @@
 #include "class_blocks.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,8 +84,15 @@ add_block(struct class_blocks **all, uint32_t stride, uint32_t before, struct rc
 	return block;
 }
 
+/* One that is empty is anybody's. */
+static bool
+is_for(const struct class_block *block, size_t bytes, const struct qdisc *owner)
+{
+	return block->stride == bytes && (block->owner == owner || block->taken == 0);
+}
+
 void *
-class_blocks_get(struct class_blocks **all, size_t bytes, uint32_t *slot, struct rcu *rcu)
+class_blocks_get(struct class_blocks **all, size_t bytes, const struct qdisc *owner, uint32_t *slot, struct rcu *rcu)
 {
 	struct class_block *block = NULL;
 	uint32_t before = 0, place;
@@ -93,7 +101,7 @@ class_blocks_get(struct class_blocks **all, size_t bytes, uint32_t *slot, struct
 	for (uint32_t i = 0; i < (*all)->count && block == NULL; i++) {
 		struct class_block *candidate = &(*all)->blocks[i];
 
-		if (candidate->stride != bytes)
+		if (!is_for(candidate, bytes, owner))
 			continue;
 		before = candidate->bytes;
 		if (candidate->free != CLASS_PLACES || candidate->used < places_of(candidate))
@@ -101,6 +109,8 @@ class_blocks_get(struct class_blocks **all, size_t bytes, uint32_t *slot, struct
 	}
 	if (block == NULL && (block = add_block(all, (uint32_t)bytes, before, rcu)) == NULL)
 		return NULL;
+	if (block->taken++ == 0)
+		__atomic_store_n(&block->owner, owner, __ATOMIC_RELAXED);
 	place = block->free != CLASS_PLACES ? block->free : block->used;
 	*slot = (uint32_t)(block - (*all)->blocks) << CLASS_PLACE_BITS | place;
 	memory = class_blocks_at(*all, *slot);
@@ -119,4 +129,6 @@ class_blocks_put(struct class_blocks *all, uint32_t slot)
 
 	memcpy(class_blocks_at(all, slot), &block->free, sizeof(block->free));
 	block->free = slot % CLASS_PLACES;
+	if (--block->taken == 0)
+		__atomic_store_n(&block->owner, NULL, __ATOMIC_RELAXED);
 }

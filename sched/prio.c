@@ -116,23 +116,26 @@ struct sorted {
 	struct rte_mbuf *pkts[TCQ_PRIO_BANDS][PRIO_BURST];
 };
 
+/* The class of q on the way to what stands at `leaf`, of which there may be thousands; NULL: none. */
+static inline struct class *
+own_class(const struct qdisc *q, uint32_t leaf)
+{
+	const struct qdisc *owner = leaf == PKT_LEAF_NONE ? NULL : tree_owner_at(q->tree, leaf);
+
+	if (owner == q)
+		return tree_class_at(q->tree, leaf);
+	return owner == NULL ? NULL : tree_class_above(q, owner->parent);
+}
+
 /* Returns a bit for each band that has any. */
 static uint32_t
 sort(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, struct sorted *sorted)
 {
-	const struct sched_tree *tree = q->tree;
-	struct class *found[PRIO_BURST];
 	uint32_t bands = 0;
 
-	/* Its own classes are few, and near; those below them may be thousands. */
-	for (uint16_t i = 0; i < n; i++) {
-		found[i] = tree_named_class(tree, pkts[i]);
-		if (likely(found[i] != NULL))
-			rte_prefetch0(&found[i]->qdisc);
-	}
 	memset(sorted->counts, 0, sizeof(sorted->counts));
 	for (uint16_t i = 0; i < n; i++) {
-		const struct class *c = tree_class_above(q, found[i]);
+		const struct class *c = own_class(q, pkt_of(pkts[i])->leaf);
 
 		if (unlikely(c == NULL)) {
 			qdisc_drop(q, pkts[i], DROP_UNCLASSIFIED);

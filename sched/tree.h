@@ -165,6 +165,19 @@ tree_class_at(const struct sched_tree *tree, uint32_t leaf)
 	return (struct class *)(class_blocks_at(blocks, leaf) + CLASS_ROOM);
 }
 
+/*
+ * Whose class stands, or stood, there; NULL: nobody's any more. The class is only asked where those of several qdiscs
+ * stand together, which are few of each.
+ */
+static inline const struct qdisc *
+tree_owner_at(const struct sched_tree *tree, uint32_t leaf)
+{
+	const struct class_blocks *blocks = __atomic_load_n(&tree->class_blocks, __ATOMIC_ACQUIRE);
+	const struct qdisc *owner = __atomic_load_n(&blocks->blocks[leaf >> CLASS_PLACE_BITS].owner, __ATOMIC_RELAXED);
+
+	return likely(owner != NULL) ? owner : __atomic_load_n(&tree_class_at(tree, leaf)->qdisc, __ATOMIC_RELAXED);
+}
+
 /* What the packet names, be it gone or not; NULL: nothing. */
 static inline struct class *
 tree_named_class(const struct sched_tree *tree, const struct rte_mbuf *m)

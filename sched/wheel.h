@@ -86,6 +86,15 @@ wheel_add(struct wheel *wheel, uint64_t time_ns, uintptr_t who)
 void wheel_remove(struct wheel *wheel, uintptr_t who);
 /* Takes out at most max that are due at `now`, slot by slot; 0: none is left, and the clock is at `now`. */
 unsigned int wheel_pop(struct wheel *wheel, uint64_t now, uintptr_t *due, unsigned int max);
+/* The time up to which all that is due can be taken out in whole slots of level 0. */
+static inline uint64_t
+wheel_slots_over(uint64_t now)
+{
+	uint64_t slot = now >> WHEEL_SHIFT;
+
+	return slot == 0 ? 0 : (slot << WHEEL_SHIFT) - 1;
+}
+
 /*
  * All of the slot of level 0 that comes first, in chunks that are the caller's to give back: what is left is not before
  * *end, where the clock is then. There must be an entry, and no more is to come that is before *end.

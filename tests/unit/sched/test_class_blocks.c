@@ -46,7 +46,7 @@ static void
 take(struct class_blocks **all, uint32_t i)
 {
 	places[i].bytes = sizes[draw(3)];
-	places[i].memory = class_blocks_get(all, places[i].bytes, &places[i].slot, NULL);
+	places[i].memory = class_blocks_get(all, places[i].bytes, NULL, &places[i].slot, NULL);
 	assert_non_null(places[i].memory);
 	assert_true(all_are(places[i].memory, places[i].bytes, 0));
 	assert_int_equal((uintptr_t)places[i].memory % 64, 0);
@@ -92,13 +92,50 @@ what_was_given_back_is_used_again(void **state)
 	uint32_t first, slot;
 
 	assert_int_equal(class_blocks_create(&all), 0);
-	assert_non_null(class_blocks_get(&all, 576, &first, NULL));
+	assert_non_null(class_blocks_get(&all, 576, NULL, &first, NULL));
 	for (uint32_t i = 0; i < PLACES; i++) {
 		class_blocks_put(all, first);
-		assert_non_null(class_blocks_get(&all, 576, &slot, NULL));
+		assert_non_null(class_blocks_get(&all, 576, NULL, &slot, NULL));
 		assert_int_equal(slot, first);
 	}
 	assert_int_equal(all->count, 1);
+	class_blocks_destroy(all);
+}
+
+static const struct qdisc *
+owner_of(const struct class_blocks *all, uint32_t slot)
+{
+	return all->blocks[slot >> CLASS_PLACE_BITS].owner;
+}
+
+/* So that a block says whose class each of its places holds. An empty one may be anybody's next. */
+static void
+a_block_has_one_owner(void **state)
+{
+	static uint8_t qdiscs[3];
+	const struct qdisc *owners[] = { NULL, (const void *)&qdiscs[1], (const void *)&qdiscs[2] };
+	static uint32_t slots[3][PLACES / 3];
+	struct class_blocks *all;
+	uint32_t slot, blocks;
+
+	assert_int_equal(class_blocks_create(&all), 0);
+	for (uint32_t i = 0; i < PLACES / 3; i++) {
+		for (uint32_t owner = 0; owner < 3; owner++) {
+			assert_non_null(class_blocks_get(&all, 576, owners[owner], &slots[owner][i], NULL));
+			assert_ptr_equal(owner_of(all, slots[owner][i]), owners[owner]);
+		}
+	}
+	for (uint32_t i = 0; i < PLACES / 3; i++) {
+		assert_ptr_equal(owner_of(all, slots[1][i]), owners[1]);
+		class_blocks_put(all, slots[1][i]);
+	}
+	assert_null(owner_of(all, slots[1][0]));
+	blocks = all->count;
+	for (uint32_t i = 0; i < PLACES / 3; i++) {
+		assert_non_null(class_blocks_get(&all, 576, owners[2], &slot, NULL));
+		assert_ptr_equal(owner_of(all, slot), owners[2]);
+	}
+	assert_int_equal(all->count, blocks);
 	class_blocks_destroy(all);
 }
 
@@ -108,6 +145,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_lead_to_places_that_nobody_else_has),
 		cmocka_unit_test(what_was_given_back_is_used_again),
+		cmocka_unit_test(a_block_has_one_owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

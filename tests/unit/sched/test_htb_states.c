@@ -202,6 +202,38 @@ an_inner_class_over_its_ceil_gives_nothing(void **state)
 	end();
 }
 
+/*
+ * While others have turns, who is due is looked for in whole slots of the wheel (1.024 us); but not when they turn out
+ * to have nothing to send and a later prio would be served before him.
+ */
+static void
+who_is_due_comes_before_a_later_prio(void **state)
+{
+	const struct bucket bucket = { MBIT(8), 2 };
+	struct class *first, *second, *busy, *later;
+
+	(void)state;
+	begin();
+	busy = add(0, 0x10, (struct bucket){ MBIT(8), 60 }, (struct bucket){ MBIT(8), 60 });
+	first = add(0, 0x20, bucket, bucket);
+	second = add(0, 0x30, bucket, bucket);
+	later = add_class(0, CLASSID(1, 0x40),
+		&(struct htb_class_conf){
+			.rate.Bps = MBIT(8), .ceil.Bps = MBIT(8), .burst_ns = MS(60), .cburst_ns = MS(60), .prio = 1 });
+	/* Both are over their ceil for a millisecond, and only one has more to send. */
+	assert_int_equal(leave_at_once(first, 3), 3);
+	bed.now += 10000;
+	assert_int_equal(leave_at_once(second, 4), 3);
+	offer_packet(packet(BYTES, 0x10, busy->classid, 0));
+	offer_packet(packet(BYTES, 0x40, later->classid, 0));
+	/* Behind the busy one, the one that has nothing comes to the row, and stays there. */
+	take(1, MS(1) + 5000);
+	assert_int_equal(bed.taken[0].flow, 0x10);
+	take(1, MS(1) + 10000);
+	assert_int_equal(bed.taken[0].flow, 0x30);
+	end();
+}
+
 int
 main(void)
 {
@@ -212,6 +244,7 @@ main(void)
 		cmocka_unit_test(an_inner_class_under_its_rate_lends),
 		cmocka_unit_test(an_inner_class_over_its_rate_borrows_for_its_children),
 		cmocka_unit_test(an_inner_class_over_its_ceil_gives_nothing),
+		cmocka_unit_test(who_is_due_comes_before_a_later_prio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
