@@ -143,7 +143,6 @@ stay_absent(const struct hfsc *h, struct hfsc_class *cl)
 	if (inner->children.first == cl)
 		return false;
 	inner->absent = true;
-	cl->epoch = inner->epoch;
 	return true;
 }
 

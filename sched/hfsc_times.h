@@ -284,8 +284,7 @@ hfsc_note_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, uint64_t virt
 {
 	cl->virtual_ns = virtual_ns;
 	if (unlikely(!cl->queued || !cl->active)) {
-		if (!cl->queued)
-			cl->epoch = inner->epoch;
+		cl->epoch = inner->epoch;
 		if (!cl->active) {
 			if (hfsc_before(inner->reached, virtual_ns))
 				inner->reached = virtual_ns;

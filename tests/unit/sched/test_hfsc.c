@@ -644,6 +644,50 @@ who_was_absent_comes_in_as_others_do(void **state)
 	bed_end();
 }
 
+/*
+ * 3 and 4 are served by real time and turn idle; 3, which is further ahead, first, while all are served so, and then 4,
+ * with which nobody is left below 1: 2 is next at once, though it is far ahead of 1.
+ */
+static void
+with_the_last_who_may_be_chosen_the_absent_go(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, shares(MBIT(800)));
+	add(0, 2, shares(MBIT(1)));
+	add(1, 3, (struct hfsc_class_conf){ .real_time = line(MBIT(8)), .link_share = line(MBIT(80)) });
+	add(1, 4, (struct hfsc_class_conf){ .real_time = line(MBIT(8)), .link_share = line(MBIT(160)) });
+	offer_many(10, 1000, 2);
+	offer_many(55, 1000, 3);
+	offer_many(60, 1000, 4);
+	assert_int_equal(take_more(3), 3);
+	assert_int_equal(bytes_of(2), 1000);
+	bed.now = SECONDS(1);
+	assert_int_equal(take_more(122), 122);
+	assert_int_equal(bytes_of(2), 10000);
+	assert_int_equal(bed.taken[124].flow, 2);
+	assert_int_equal(bed.taken[116].flow, 2);
+	assert_int_equal(bed.taken[115].flow, 4);
+	bed_end();
+}
+
+/*
+ * A limit of a packet a millisecond, and nobody asks for ten: when its time comes, 1 makes up for 1.514 ms, that is what
+ * its largest packet takes, and no more. So it has two packets, at -1.514 and -0.514 ms.
+ */
+static void
+who_is_asked_late_makes_up_for_no_more_than_his_lag(void **state)
+{
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	add(0, 1, limited(MBIT(8), MBIT(8)));
+	offer_many(10, 1000, 1);
+	assert_int_equal(take_more(10), 1);
+	bed.now = MS(11);
+	assert_int_equal(take_more(10), 2);
+	bed_end();
+}
+
 /* Whoever turns idle after each packet has no claim of the past by that: it is as far ahead as it was. */
 static void
 coming_and_going_brings_no_more_than_the_share(void **state)
@@ -791,6 +835,44 @@ who_is_ahead_stays_so_while_virtual_times_go_round(void **state)
 {
 	check_lead(1);
 	check_lead(0);
+}
+
+/*
+ * While the clock has gone through most of what virtual times can be, 1 has always been in the contest. Then it and 2
+ * come together again to 100 s, with small packets; 1 has all that it has left of these by real time, turns idle while
+ * all are served so, and comes back: it is ahead by these.
+ */
+static void
+who_was_absent_is_as_far_ahead_as_it_was(void **state)
+{
+	const struct class *ahead;
+	uint32_t left;
+
+	bed_make();
+	make_qdisc("hfsc", &no_default);
+	ahead = add(0, 1, (struct hfsc_class_conf){ .real_time = line(100000), .link_share = line(1) });
+	add(0, 2, shares(1));
+	for (uint32_t i = 0; i < 500000; i++) {
+		keep_waiting(1, 2);
+		keep_waiting(2, 2);
+		bed.taken_count = 0;
+		assert_int_equal(take_more(1), 1);
+	}
+	offer_many(900, 100, 1);
+	offer_many(900, 100, 2);
+	assert_int_equal(take_more(700), 700);
+	left = ahead->leaf->backlog_pkts;
+	assert_in_range(left, 200, 900);
+	bed.now = SECONDS(10);
+	bed.taken_count = 0;
+	assert_int_equal(take_more(left), left);
+	assert_int_equal(bytes_of(1), left * 100);
+	/* By real time it has one more at once. */
+	offer_many(10, 100, 1);
+	bed.taken_count = 0;
+	assert_int_equal(take_more(200), 200);
+	assert_int_equal(bytes_of(1), 100);
+	bed_end();
 }
 
 /* tc-hfsc(7), UPPERLIMIT: who was held back by its limit does not make up for it later. */
@@ -1026,6 +1108,9 @@ main(void)
 		cmocka_unit_test(who_does_not_share_does_not_move_the_time_at_which_all_begin),
 		cmocka_unit_test(who_turned_idle_by_real_time_is_not_chosen),
 		cmocka_unit_test(who_was_absent_comes_in_as_others_do),
+		cmocka_unit_test(with_the_last_who_may_be_chosen_the_absent_go),
+		cmocka_unit_test(who_is_asked_late_makes_up_for_no_more_than_his_lag),
+		cmocka_unit_test(who_was_absent_is_as_far_ahead_as_it_was),
 		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
 		cmocka_unit_test(who_is_left_alone_makes_up_for_no_more_than_others),
 		cmocka_unit_test(many_who_come_together_are_served_in_order),
