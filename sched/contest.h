@@ -270,6 +270,7 @@ contest_place_alone(struct contest *t, uint64_t key)
 	return 0;
 }
 
+/* Is there room in the level for one more, of which it is not known where he goes? Else he may enter the tree. */
 static inline bool
 contest_may_come(const struct contest *t)
 {

@@ -245,7 +245,6 @@ hfsc_join_contest(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *c
 	if (are_many_coming(h, inner)) {
 		cl->level = contest_come(children, cl->virtual_ns, cl, &cl->place);
 	} else {
-		hfsc_settle_contest(inner);
 		cl->level = false;
 		cl->place = contest_enter(children, cl->virtual_ns, cl);
 	}

@@ -302,6 +302,47 @@ one_who_is_alone_needs_no_place(void **state)
 	}
 }
 
+/* The tree's first comes a day after the level's, and one who is hardly after these goes before him. */
+static void
+who_comes_to_the_tree_may_be_as_early_as_the_level(void **state)
+{
+	contest_enter_alone(&contest, &entrants[0]);
+	entrants[0] = (struct entrant){ .key = clock_ns, .there = true, .level = true };
+	entrants[0].place = contest_place_alone(&contest, clock_ns);
+	come(&entrants[1], clock_ns + CONTEST_RANGE / 2);
+	come(&entrants[2], clock_ns + 1000);
+	check_first();
+	go(&entrants[0]);
+	check_first();
+	go(&entrants[2]);
+	check_first();
+}
+
+/* Places of the level stay in use while later ones are. */
+static void
+where_the_level_is_full_one_enters_the_tree(void **state)
+{
+	contest_enter_alone(&contest, &entrants[0]);
+	entrants[0] = (struct entrant){ .key = clock_ns, .there = true, .level = true };
+	entrants[0].place = contest_place_alone(&contest, clock_ns);
+	for (uint32_t i = 1; i < 3; i++) {
+		assert_true(contest_may_come(&contest));
+		entrants[i] = (struct entrant){ .key = clock_ns, .there = true };
+		entrants[i].level = contest_come(&contest, clock_ns, &entrants[i], &entrants[i].place);
+		assert_true(entrants[i].level);
+	}
+	assert_false(contest_may_come(&contest));
+	go(&entrants[0]);
+	assert_false(contest_may_come(&contest));
+	come(&entrants[3], clock_ns);
+	come(&entrants[4], clock_ns + 1);
+	for (uint32_t i = 4; i != 0; i--) {
+		check_first();
+		go(contest.first);
+	}
+	assert_null(contest.first);
+}
+
 /* All that a word has room for is gone through again and again. */
 static void
 the_base_moves_with_the_first(void **state)
@@ -395,6 +436,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
 		cmocka_unit_test_setup_teardown(who_come_together_are_put_in_order_once, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_as_early_as_the_first_stands_in_the_level, start, stop),
+		cmocka_unit_test_setup_teardown(who_comes_to_the_tree_may_be_as_early_as_the_level, start, stop),
+		cmocka_unit_test_setup_teardown(where_the_level_is_full_one_enters_the_tree, start, stop),
 		cmocka_unit_test_setup_teardown(one_who_is_alone_needs_no_place, start, stop),
 		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_far_ahead_moves_the_base_seldom, start, stop),
