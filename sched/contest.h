@@ -203,6 +203,7 @@ contest_is_taken(const struct contest *t, uint16_t place)
 	return t->words[t->size + place] != 0;
 }
 
+/* A number for one who comes to the tree, and its place. */
 static inline uint16_t
 contest_give_number(struct contest *t, void *item, uint16_t *place)
 {
@@ -280,8 +281,8 @@ contest_may_come(const struct contest *t)
 /*
  * One of several who come together, none before the winner, of whom there must be one. True: he has the winner's key,
  * and a place in the level. Else he is written down, from the end of the level's places on (contest_coming), and gets
- * one in the tree when all are there: until then, but for more who come, nobody but the
- * winner may be asked for. Which it is cannot be guessed, so that no branch depends on it.
+ * one in the tree when all are there: until then, but for more who come, nobody but the winner may be asked for. Which
+ * it is cannot be guessed, so that no branch depends on it.
  */
 static inline bool
 contest_come(struct contest *t, uint64_t key, void *item, uint16_t *place)
@@ -304,7 +305,7 @@ contest_coming(const struct contest *t, unsigned int i)
 	return (void *)contest_level(t)[t->size - 1 - i];
 }
 
-/* Likewise, but what is above his place is written when all have theirs: contest_settle. */
+/* As contest_place, but what is above his place is written when all have theirs: contest_settle. */
 static inline uint16_t
 contest_place_unsettled(struct contest *t, uint64_t key, void *item)
 {

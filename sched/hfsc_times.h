@@ -174,7 +174,7 @@ hfsc_before(uint64_t a, uint64_t b)
 	return (int64_t)(a - b) < 0;
 }
 
-/* Who was as early as the winner is so no more. */
+/* cl was as early as the winner, and is so no more. */
 static __rte_noinline void
 hfsc_leave_level(struct contest *children, struct hfsc_class *cl)
 {
