@@ -90,7 +90,7 @@ save_link_settings(void *arg, struct port *port)
 	return 0;
 }
 
-/* The kind that the port has by default, or has for each transmit queue; NULL: something was configured, or nothing is. */
+/* The kind that the port, or each of its queues, has by default; NULL: something was configured, or nothing is. */
 static const char *
 default_kind(const struct port *port)
 {
@@ -98,8 +98,9 @@ default_kind(const struct port *port)
 
 	if (root == NULL || root->handle != 0)
 		return NULL;
-	return root->ops->shown_leaf == NULL ? root->ops->kind
-					     : root->ops->shown_leaf(sched_class_find(root, 1))->ops->kind;
+	const char *of_queues = save_queue_kind(root);
+
+	return of_queues != NULL ? of_queues : root->ops->kind;
 }
 
 struct link_states {

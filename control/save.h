@@ -51,6 +51,8 @@ void save_routes(const struct save *save);
 void save_rules(const struct save *save);
 void save_bound_roots(const struct save *save); /* those without which another link cannot go up: before link states */
 int save_tc(const struct save *save, struct error *err); /* other qdiscs, classes, filters */
+/* Of mq's queues: what net.core.default_qdisc was when it was made; NULL: q is no mq. */
+const char *save_queue_kind(const struct qdisc *q);
 
 const char *save_ip(uint8_t family, const struct ip_addr *addr, char text[64]);
 

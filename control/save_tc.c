@@ -9,6 +9,7 @@
 #include "save.h"
 #include "tc/codec.h"
 #include "tc/qdisc_codec.h"
+#include "tc/tc.h"
 
 struct tc_save {
 	const struct save *save;
@@ -259,6 +260,28 @@ struct tc_walk {
 	struct error *err;
 };
 
+const char *
+save_queue_kind(const struct qdisc *q)
+{
+	return q->ops->shown_leaf == NULL ? NULL : q->ops->shown_leaf(sched_class_find(q, q->handle | 1))->ops->kind;
+}
+
+/* mq's queues are made with it: for them the default is what it was then. */
+static int
+save_root(struct tc_save *ts, const struct qdisc *root)
+{
+	const char *usual = router_default_qdisc(ts->save->router), *kind = save_queue_kind(root);
+	bool other = kind != NULL && strcmp(kind, usual) != 0;
+	int rc;
+
+	if (other)
+		tc_save_default_qdisc(ts->save->out, kind);
+	rc = save_qdisc(ts, root);
+	if (other)
+		tc_save_default_qdisc(ts->save->out, usual);
+	return rc;
+}
+
 static int
 save_port_tc(void *arg, struct port *port)
 {
@@ -269,7 +292,7 @@ save_port_tc(void *arg, struct port *port)
 
 	/* The root that a link has by default has no handle. */
 	if (root != NULL && root->handle != 0 && !root->ops->binds_port)
-		rc = save_qdisc(&ts, root);
+		rc = save_root(&ts, root);
 	if (rc != 0 || port_hook_kind(port) == NULL)
 		return rc;
 	fprintf(walk->save->out, "tc qdisc add dev %s", shell_word(port->name).text);

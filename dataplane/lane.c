@@ -39,6 +39,7 @@ make_tree(struct port_machine *pm, unsigned int worker, struct sched_tree **tree
 		.rcu = port->router->rcu,
 		.host_arg = port,
 		.now = lane_now,
+		.seed = router_random(port->router),
 	};
 	int rc = sched_tree_create(&host, tree, err);
 

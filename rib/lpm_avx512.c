@@ -52,7 +52,7 @@ trie_of(const struct lpm *lpm)
 		.fallback = _mm512_set1_epi32((int)__atomic_load_n(&lpm->fallback, __ATOMIC_RELAXED)),
 		.all = UINT8_MAX };
 
-	/* Hidden from the compiler, which would gather all lanes into any register, and then each waits for the last. */
+	/* Hidden from the compiler, which would gather all lanes into any register: each then waits for the last. */
 	__asm__("" : "+k"(trie.all));
 	return trie;
 }

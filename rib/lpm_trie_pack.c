@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#include <rte_common.h>
-
 static lpm_entry
 entry_of(const uint64_t *arena, uint32_t word)
 {

@@ -30,13 +30,19 @@ int
 sched_check_default(const char *kind, struct error *err)
 {
 	const struct qdisc_ops *ops = qdisc_find_ops(kind);
+	int rc;
 
 	if (ops == NULL)
 		return error_set(err, ENOENT,
 			"there is no discipline '%.30s'; the default is pfifo_fast, others are sfq and fq_codel", kind);
 	if (ops->binds_port)
 		return error_set(err, EINVAL, "%s is for links that were chosen: it cannot be the default", kind);
-	return try_kind(kind, err);
+	rc = try_kind(kind, err);
+	/* Nor could one of mq's queues be of it: what comes there may have been classified by the port's tree. */
+	if (rc == 0 && ops->classes != NULL && ops->classes->classify != NULL)
+		return error_set(
+			err, EINVAL, "%s is about its classes, which somebody chooses: it cannot be the default", kind);
+	return rc;
 }
 
 void

@@ -12,7 +12,7 @@
 
 struct mq {
 	struct class *classes[WORKERS_MAX]; /* by lane */
-	/* Made with this qdisc, to be the lanes' roots from when it stands at its place; from then on those of before. */
+	/* Made with this qdisc, to be the lanes' roots once it stands at its place; from then on those of before. */
 	struct qdisc *roots[WORKERS_MAX];
 };
 
@@ -140,8 +140,10 @@ mq_placed(struct qdisc *q)
 
 	for (unsigned int i = 0; i < q->tree->host.lane_count; i++) {
 		struct sched_tree *lane = q->tree->host.lanes[i];
+		struct qdisc *before = lane->root;
 
-		RTE_SWAP(lane->root, mq->roots[i]);
+		__atomic_store_n(&lane->root, mq->roots[i], __ATOMIC_RELEASE);
+		mq->roots[i] = before;
 		sched_chain_changed(lane);
 	}
 }

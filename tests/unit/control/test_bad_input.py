@@ -341,6 +341,7 @@ def requests():
             ('sysctl net.core.nothing=1', 'no setting'),
             ('sysctl net.core.default_qdisc=nosuch', "no discipline 'nosuch'"),
             ('sysctl net.core.default_qdisc=htb', 'cannot stand where nothing was configured'),
+            ('sysctl net.core.default_qdisc=prio', 'cannot be the default'),
             ('sysctl net.weir.cbq_top_level=2', '0 or 1'),
             ('sysctl net.ipv4.conf.lan.rp_filter=often', 'a number'),
             ('sysctl net.ipv4.conf.lan.rp_filter=4294967296', 'a number')):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Filters, actions and size tables as messages say them, against a router with one dummy port: what is taken comes back the same,
- * the rest is refused in words.
+ * Filters, actions and size tables as messages say them, against a router with one dummy port: what is taken comes back
+ * the same, the rest is refused in words.
  */
 #include <setjmp.h>
 #include <stdarg.h>

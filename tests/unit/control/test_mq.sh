@@ -101,6 +101,13 @@ qdisc mq 6: root
 qdisc bfifo 0: parent 6:2 limit 1514000b
 qdisc bfifo 0: parent 6:1 limit 1514000b
 END
+check 'and another' 0 '' "$weir" sysctl net.core.default_qdisc=sfq
+"$weir" save >"$dir/saved"
+check 'a default root in its place' 0 '' "$weir" tc qdisc del dev eth0 root
+check 'queues of the newest kind' 0 'qdisc sfq 0: parent :1' "$weir" tc qdisc show dev eth0
+check 'what was saved' 0 '' "$weir" exec sh -e "$dir/saved"
+check 'makes the queues again' 0 'qdisc bfifo 0: parent 6:1' "$weir" tc qdisc show dev eth0
+check 'and the default' 0 '^sfq$' "$weir" sysctl -n net.core.default_qdisc
 check 'a kind that mq cannot have' 1 'cannot stand where nothing was configured' "$weir" sysctl net.core.default_qdisc=tbf
 check 'queue length and mtu' 0 '' "$weir" ip link set eth0 txqueuelen 10 mtu 1400
 stop

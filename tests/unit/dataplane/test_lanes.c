@@ -595,6 +595,25 @@ one_queue_one_worker_or_a_rate_is_no_mq(void **state)
 	refuse_mq(2, 2, 125000000);
 }
 
+static uint64_t
+random_of_lane(const struct live *l, uint32_t lane)
+{
+	const struct qdisc *mq = sched_root(l->out->tree);
+
+	return qdisc_random((struct qdisc *)(uintptr_t)mq->ops->shown_leaf(sched_class_find(mq, lane + 1)));
+}
+
+/* Or who knows how one queue of one router hashes its flows knows it of all. */
+static void
+each_lane_has_a_seed_of_its_own(void **state)
+{
+	struct live l;
+
+	make_live(&l, 2, 2, 64, 0);
+	assert_int_not_equal(random_of_lane(&l, 0), random_of_lane(&l, 1));
+	destroy_live(&l);
+}
+
 int
 main(void)
 {
@@ -610,6 +629,7 @@ main(void)
 		cmocka_unit_test(removal_drops_what_the_lanes_hold),
 		cmocka_unit_test(a_stop_with_full_lanes_returns_every_buffer),
 		cmocka_unit_test(one_queue_one_worker_or_a_rate_is_no_mq),
+		cmocka_unit_test(each_lane_has_a_seed_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -441,10 +441,11 @@ watched_length(uint8_t family)
 	return family == AF_INET ? WATCHED_BITS : 32 + WATCHED_BITS;
 }
 
+/* Half of them are too great for a short value of IPv4's: blocks turn long and short again below the readers. */
 static uint32_t
 watched_number(uint32_t place)
 {
-	return 100 + place % 1000;
+	return LPM_SHORT_NUMBERS - 499 + place % 1000;
 }
 
 static uint8_t

@@ -356,7 +356,8 @@ a_default_needs_no_options(void **state)
 {
 	static const char *const good[] = { "pfifo", "bfifo", "pfifo_head_drop", "pfifo_fast", "sfq", "codel",
 		"fq_codel", "noqueue" },
-				 *const wants_more[] = { "htb", "tbf", "red", "cbq", "hfsc", "mq", "teql0" },
+				 *const wants_more[] = { "htb", "tbf", "red", "cbq", "hfsc", "mq", "teql0", "prio",
+					 "drr", "wrr", "dsmark" },
 				 *const unknown[] = { "", "nosuch", " sfq", "sfq extra", "noop" };
 
 	for (size_t i = 0; i < RTE_DIM(good); i++)
