@@ -21,7 +21,8 @@ static void
 leave_ring(struct wrr *w, const struct wrr_class *cl)
 {
 	if (cl->state != WRR_RESTING) {
-		w->round_over |= cl->state == WRR_BUSY && w->rings[WRR_BUSY].last == cl->place;
+		if (w->round_last == cl->place)
+			w->round_last = 0;
 		turn_ring_remove(w->turns, &w->rings[cl->state], cl->place);
 		w->busy -= cl->state == WRR_BUSY;
 		return;
@@ -195,20 +196,24 @@ next_waking(const struct wrr *w, uint32_t round)
 	return round + (uint32_t)__builtin_ctzll(waking);
 }
 
-/* The next round, and with it those who rested until then. Rounds of nobody are passed over. */
+/*
+ * The next round, and with it those who rested until then. Rounds of nobody are passed over. Who came in the course of
+ * the one before has his first turn in this one: else a round would not end while those who have had theirs come again.
+ */
 static void
 start_round(struct wrr *w)
 {
+	struct turn_ring *ring = &w->rings[WRR_BUSY];
 	uint32_t place;
 
-	w->round_over = false;
 	w->round = (w->round + 1) % WRR_ROUNDS;
-	if (w->resting == 0)
-		return;
-	if (w->rings[WRR_BUSY].current == 0)
+	if (ring->current != 0)
+		ring->last = w->turns[ring->current].previous;
+	else if (w->resting != 0)
 		w->round = next_waking(w, w->round);
-	while ((place = w->wakes[w->round].current) != 0)
+	while (w->resting != 0 && (place = w->wakes[w->round].current) != 0)
 		wrr_move(w, wrr_class_at(w, place), WRR_BUSY);
+	w->round_last = ring->last;
 }
 
 /*
@@ -245,7 +250,9 @@ end_turn(struct wrr *w, struct wrr_class *cl)
 	if (unlikely(ring->current != cl->place)) /* it has given all */
 		return;
 	if (likely(cl->deficit > 0)) {
-		w->round_over |= turn_ring_pass(w->turns, ring);
+		turn_ring_pass(w->turns, ring);
+		if (w->round_last == cl->place)
+			w->round_last = 0;
 	} else {
 		uint32_t rounds = rounds_to_pay(-cl->deficit, turn);
 
@@ -290,7 +297,7 @@ wrr_dequeue(struct qdisc *q, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
 
 	unpark(w, now);
 	while (got < n && w->busy + w->resting != 0) {
-		if (unlikely(w->round_over || w->rings[WRR_BUSY].current == 0))
+		if (unlikely(w->round_last == 0))
 			start_round(w);
 		else
 			got += serve(w, pkts + got, n - got, &sums, now);
@@ -441,9 +448,13 @@ wrr_change(struct qdisc *q, const void *conf, uint64_t now, struct error *err)
 			"makes a new one");
 	if ((rc = set_weights(w->conf.weights, c->weights, err)) != 0)
 		return rc;
-	/* By the modes of until now. */
-	for (uint32_t place = 1; place <= w->conf.classes; place++)
-		wrr_count(w, wrr_class_at(w, place), now);
+	for (uint32_t place = 1; place <= w->conf.classes; place++) {
+		struct wrr_class *cl = wrr_class_at(w, place);
+
+		wrr_count(w, cl, now); /* by the modes of until now */
+		if (cl->state == WRR_RESTING)
+			wrr_move(w, cl, WRR_BUSY);
+	}
 	set_modes(&w->conf, c);
 	return 0;
 }

@@ -61,7 +61,7 @@ struct wrr {
 	uint32_t bucket_mask, hash_key;
 	uint32_t busy, resting; /* classes in these rings */
 	uint32_t round; /* of WRR_ROUNDS, round and round */
-	bool round_over; /* who was its last has had his turn, or is gone */
+	uint32_t round_last; /* with whose turn it ends; 0: he has had it, or is gone, and it is over */
 	struct turn_ring wakes[WRR_ROUNDS]; /* those who rest, by the round that they come back in */
 	uint64_t waking[WRR_ROUNDS / 64]; /* a bit for each in which somebody does */
 	uint32_t burst; /* tree.bursts of those that are expecting */

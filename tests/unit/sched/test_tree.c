@@ -589,6 +589,43 @@ a_classs_filters_go_with_it(void **state)
 	bed_end();
 }
 
+/*
+ * Whose class a packet is for is asked of the block that the class stands in, where there are many: blocks change hands
+ * when classes go, and when another qdisc with as many comes in the place of theirs.
+ */
+static void
+packets_find_their_way_down_to_many_classes(void **state)
+{
+	enum { CLASSES = 150, ROUNDS = 4 };
+	static const struct prio_conf all_first = { .bands = 2 };
+	const uint32_t beside = 0x300000;
+
+	bed_make();
+	make_qdisc("prio", &all_first);
+	add_qdisc(CLASSID(1, 2), beside, "htb", &htb_conf);
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		uint32_t handle = 0x100000 + (round << 16);
+		const struct qdisc *q = add_qdisc(CLASSID(1, 1), handle, "htb", &htb_conf);
+
+		for (uint32_t i = 1; i <= CLASSES; i++) {
+			add_class(0, handle | i, &class_conf);
+			add_class(0, beside | (round * CLASSES + i), &class_conf);
+			assert_int_equal(offer_packet(packet(100, i, handle | i, 0)), 1);
+		}
+		for (uint32_t i = 1; i <= CLASSES; i += 2)
+			delete_class(sched_class_find(q, handle | i));
+		for (uint32_t i = 1; i <= CLASSES; i += 2)
+			add_class(0, handle | i, &class_conf);
+		for (uint32_t i = 1; i <= CLASSES; i++) {
+			assert_int_equal(offer_packet(packet(100, i, handle | i, 0)), 1);
+			assert_int_equal(sched_class_find(q, handle | i)->leaf->backlog_pkts, 2 - i % 2);
+		}
+	}
+	assert_int_equal(sched_backlog(bed.tree), 2 * CLASSES * ROUNDS);
+	assert_int_equal(sched_qdisc_find(bed.tree, beside)->backlog_pkts, 0);
+	bed_end();
+}
+
 /* As on Linux, who answers that the packet is somebody else's now has it dropped: it stands for no class. */
 static void
 a_packet_that_is_trapped_goes_to_no_class(void **state)
@@ -630,6 +667,7 @@ main(void)
 		cmocka_unit_test(moved_packets_pass_no_stateful_filter_again),
 		cmocka_unit_test(a_held_packet_does_not_follow_its_slot),
 		cmocka_unit_test(a_classs_filters_go_with_it),
+		cmocka_unit_test(packets_find_their_way_down_to_many_classes),
 		cmocka_unit_test(a_packet_that_is_trapped_goes_to_no_class),
 	};
 

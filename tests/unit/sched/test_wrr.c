@@ -318,6 +318,54 @@ little_weights_take_no_turns_in_vain(void **state)
 	bed_end();
 }
 
+/*
+ * Two who send their next packet when the one before is out: one of them always waits when the other comes again. Who
+ * has little weight has his share beside them, too.
+ */
+static void
+a_round_ends_though_some_come_again(void **state)
+{
+	enum { PACKETS = 4000 };
+	const double should = PACKETS * 0.01 / 2.01;
+
+	bed_make();
+	make_wrr((struct wrr_conf){ .given = WRR_QUANTUM, .quantum = 1000 });
+	for (uint32_t host = 1; host <= 3; host++)
+		offer_packet(from_host(host, 1000));
+	set_weight(3, 0.01);
+	assert_int_equal(take_more(3), 3);
+	for (uint32_t host = 1; host <= 3; host++)
+		offer_packet(from_host(host, 1000));
+	offer_packet(from_host(3, 1000));
+	bed.taken_count = 0;
+	for (unsigned int i = 0; i < PACKETS; i++) {
+		assert_int_equal(take_more(1), 1);
+		offer_packet(from_host(bed.taken[i].flow, 1000));
+	}
+	if (fabs((double)bytes_of(3) / 1000 - should) > 1.5)
+		fail_msg("host 3 had %g packets instead of %g", (double)bytes_of(3) / 1000, should);
+	bed_end();
+}
+
+/* How long a turn takes to be paid for is another matter when the quantum is another one. */
+static void
+who_rests_is_looked_at_again_when_the_quantum_changes(void **state)
+{
+	struct qdisc *q;
+
+	bed_make();
+	q = make_wrr((struct wrr_conf){ .given = WRR_QUANTUM, .quantum = 1 });
+	for (unsigned int i = 0; i < 90; i++)
+		offer_packet(from_host(1 + i % 3, 1000));
+	assert_int_equal(take_more(10), 10); /* one of them for a thousand rounds, and the others' turns come now */
+	change_qdisc(q, &(struct wrr_conf){ .given = WRR_QUANTUM, .quantum = 1000 });
+	bed.taken_count = 0;
+	assert_int_equal(take_more(30), 30);
+	for (uint32_t host = 1; host <= 3; host++)
+		assert_in_range(bytes_of(host), 9000, 11000);
+	bed_end();
+}
+
 /* A burst takes no more of anyone than his turns: each has a quantum of three packets, and much more waits. */
 static void
 a_burst_goes_round(void **state)
@@ -570,6 +618,8 @@ main(void)
 		cmocka_unit_test(classes_come_and_go_with_hosts),
 		cmocka_unit_test(shares_by_weight),
 		cmocka_unit_test(little_weights_take_no_turns_in_vain),
+		cmocka_unit_test(a_round_ends_though_some_come_again),
+		cmocka_unit_test(who_rests_is_looked_at_again_when_the_quantum_changes),
 		cmocka_unit_test(a_burst_goes_round),
 		cmocka_unit_test(weights_fall_with_bytes_and_rise_with_time),
 		cmocka_unit_test(the_newcomer_goes_before_who_had_much),
