@@ -559,6 +559,45 @@ many_who_come_together_are_served_in_order(void **state)
 }
 
 /*
+ * Twenty equal classes get the same, packet for packet, however many leave at a time: be it that they wait for the link
+ * only, or that each rests for a millisecond after its packet, so that those who come back are as early as the first,
+ * or later.
+ */
+static void
+who_is_equal_has_as_much_packet_for_packet(void **state)
+{
+	enum { COUNT = 20, FIRST = 100 };
+
+	for (uint32_t limit = 0; limit <= MBIT(8); limit += MBIT(8)) {
+		uint32_t sent[COUNT] = { 0 }, least = 0, at_least = COUNT;
+
+		bed_make();
+		make_qdisc("hfsc", &no_default);
+		add(0, 7, shares(MBIT(100)));
+		for (uint32_t i = 0; i < COUNT; i++)
+			add(7, FIRST + i, limit != 0 ? limited(MBIT(3), limit) : shares(MBIT(3)));
+		for (uint32_t step = 0; step < 5000; step++, bed.now += MS(1)) {
+			for (uint32_t i = 0; i < COUNT; i++) {
+				const struct class *c = sched_class_find(sched_root(bed.tree), CLASSID(1, FIRST + i));
+
+				offer_many(2 - RTE_MIN(c->leaf->backlog_pkts, 2u), 1000, FIRST + i);
+			}
+			bed.taken_count = 0;
+			take_more(step % 7 == 6 ? COUNT : step * 11 % COUNT);
+			for (uint32_t i = 0; i < bed.taken_count; i++) {
+				assert_int_equal(sent[bed.taken[i].flow - FIRST]++, least);
+				if (--at_least != 0)
+					continue;
+				least++;
+				at_least = COUNT;
+			}
+		}
+		assert_true(least > 2000);
+		bed_end();
+	}
+}
+
+/*
  * A, B, C and D are held back by their limits until 2, 3, 4 and 6 ms. At 5 ms the only one that was left, whose turn by
  * real time it is, has a leaf qdisc that gives nothing: he goes while the others are still coming. D, which is behind,
  * comes in with the least of those who are there then: C, which is not before A and B by its place, but by its time.
@@ -1114,6 +1153,7 @@ main(void)
 		cmocka_unit_test(a_limit_that_is_waited_for_holds_whatever_comes_meanwhile),
 		cmocka_unit_test(who_is_left_alone_makes_up_for_no_more_than_others),
 		cmocka_unit_test(many_who_come_together_are_served_in_order),
+		cmocka_unit_test(who_is_equal_has_as_much_packet_for_packet),
 		cmocka_unit_test(one_who_goes_while_many_come_leaves_them_in_order),
 		cmocka_unit_test(one_above_all_keeps_its_limit_and_goes_with_the_last_below),
 		cmocka_unit_test(coming_and_going_brings_no_more_than_the_share),
