@@ -12,8 +12,8 @@
  * branch to guess, as there are in a heap, whoever's key it is, and who leaves costs no more than who comes.
  *
  * Where many come who are exactly as early as the winner, as those who were held back and do not make up for it, these
- * need no tree: they stand in the level, of which the last one wins. All who are in the tree are as late or later. Who
- * leaves the level leaves its place empty.
+ * need no tree: they are tied, and stand in a list beside it, of which the last one wins. All who are in the tree are as
+ * late or later. Who leaves the list leaves its place empty.
  *
  * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it
  * is, a number, in the others. Keys are nanoseconds, and wrap around; who is more than two days ahead stands where the
@@ -38,7 +38,7 @@
 struct contest {
 	void *first; /* the winner; NULL: nobody is in it */
 	uint64_t first_key; /* of one who has a place */
-	/* zeroed: 2 * size, then the items by number, then those of the level; NULL: there is no room */
+	/* zeroed: 2 * size, then the items by number, then the tied; NULL: there is no room */
 	uint64_t *words;
 	uint64_t base;
 	uint32_t size; /* places: a power of two, 65,536 at most */
@@ -46,7 +46,7 @@ struct contest {
 	uint16_t standing; /* in the tree */
 	uint16_t used; /* numbers given since the tree was empty */
 	uint16_t free; /* 1 + one that was given back since, whose item has its place, and the next one; 0: none */
-	uint16_t level; /* places of the level: the last one is the winner's */
+	uint16_t tied; /* places of the tied: the last one is the winner's */
 	uint16_t coming; /* contest_come: not in the tree yet */
 	uint8_t height; /* of the part in use: it has 2^height places */
 };
@@ -71,7 +71,7 @@ contest_items(const struct contest *t)
 }
 
 static inline uintptr_t *
-contest_level(const struct contest *t)
+contest_tied(const struct contest *t)
 {
 	return (uintptr_t *)t->words + 3 * (size_t)t->size;
 }
@@ -109,7 +109,7 @@ contest_clear(struct contest *t, uint16_t place)
 	t->height = 0;
 }
 
-/* Nobody is in the level: the tree's winner, whose word that is, is the winner. */
+/* Nobody is tied: the tree's winner, whose word that is, is the winner. */
 static inline void
 contest_name_first(struct contest *t, uint64_t word)
 {
@@ -131,7 +131,7 @@ contest_put(struct contest *t, uint16_t place, uint64_t word)
 		node /= 2;
 		words[node] = word;
 	}
-	if (t->level == 0)
+	if (t->tied == 0)
 		contest_name_first(t, word);
 }
 
@@ -190,7 +190,7 @@ contest_place_of(uint32_t number)
 	return (uint16_t)((number & half) | reversed >> (16 - bits));
 }
 
-/* The winner's, of one in which nobody is in the level. */
+/* The winner's, of one in which nobody is tied. */
 static inline uint16_t
 contest_first_place(const struct contest *t)
 {
@@ -228,7 +228,7 @@ static inline uint64_t
 contest_come_in(struct contest *t, uint64_t key, void *item, uint16_t *place)
 {
 	if (t->standing++ == 0)
-		t->base = (t->level != 0 ? t->first_key : key) - CONTEST_BEHIND;
+		t->base = (t->tied != 0 ? t->first_key : key) - CONTEST_BEHIND;
 	else if (unlikely(key - t->base > CONTEST_RANGE / 2))
 		contest_move_base(t);
 	return contest_word(t, contest_give_number(t, item, place), key);
@@ -261,39 +261,39 @@ contest_enter_alone(struct contest *t, void *item)
 	t->count = 1;
 }
 
-/* He who is alone gets a place, that of the level, as others are to come, none of them before him. */
+/* He who is alone gets a place, the first of the tied, as others are to come, none of them before him. */
 static inline uint16_t
 contest_place_alone(struct contest *t, uint64_t key)
 {
-	contest_level(t)[0] = (uintptr_t)t->first;
+	contest_tied(t)[0] = (uintptr_t)t->first;
 	t->first_key = key;
-	t->level = 1;
+	t->tied = 1;
 	return 0;
 }
 
-/* Is there room in the level for one more, of which it is not known where he goes? Else he may enter the tree. */
+/* Is there room among the tied for one more, of which it is not known where he goes? Else he may enter the tree. */
 static inline bool
 contest_may_come(const struct contest *t)
 {
-	return (uint32_t)t->level + t->coming < t->size - 1;
+	return (uint32_t)t->tied + t->coming < t->size - 1;
 }
 
 /*
  * One of several who come together, none before the winner, of whom there must be one. True: he has the winner's key,
- * and a place in the level. Else he is written down, from the end of the level's places on (contest_coming), and gets
+ * and a place among the tied. Else he is written down, from the end of their places on (contest_coming), and gets
  * one in the tree when all are there: until then, but for more who come, nobody but the winner may be asked for. Which
  * it is cannot be guessed, so that no branch depends on it.
  */
 static inline bool
 contest_come(struct contest *t, uint64_t key, void *item, uint16_t *place)
 {
-	uintptr_t *level = contest_level(t);
+	uintptr_t *tied = contest_tied(t);
 	bool equal = key == t->first_key;
 
-	*place = t->level;
-	level[t->level] = level[t->size - 1 - t->coming] = (uintptr_t)item;
+	*place = t->tied;
+	tied[t->tied] = tied[t->size - 1 - t->coming] = (uintptr_t)item;
 	t->first = equal ? item : t->first;
-	t->level += equal;
+	t->tied += equal;
 	t->coming += !equal;
 	t->count++;
 	return equal;
@@ -302,7 +302,7 @@ contest_come(struct contest *t, uint64_t key, void *item, uint16_t *place)
 static inline void *
 contest_coming(const struct contest *t, unsigned int i)
 {
-	return (void *)contest_level(t)[t->size - 1 - i];
+	return (void *)contest_tied(t)[t->size - 1 - i];
 }
 
 /* As contest_place, but what is above his place is written when all have theirs: contest_settle. */
@@ -334,7 +334,7 @@ contest_settle(struct contest *t)
 			words[node] = left > right ? left : right;
 		}
 	}
-	if (t->level == 0)
+	if (t->tied == 0)
 		contest_name_first(t, words[contest_top(t)]);
 }
 
@@ -345,7 +345,7 @@ contest_leave_last(struct contest *t, uint16_t place)
 	if (t->standing != 0)
 		contest_clear(t, place);
 	t->first = NULL;
-	t->count = t->standing = t->level = 0;
+	t->count = t->standing = t->tied = 0;
 }
 
 /* Out of the tree. */
@@ -369,18 +369,18 @@ contest_leave(struct contest *t, uint16_t place)
 	t->free = (uint16_t)(number + 1);
 }
 
-/* Out of the level: not the last one of all. */
+/* Of the tied: not the last one of all. */
 static inline void
-contest_leave_level(struct contest *t, uint16_t place)
+contest_leave_tied(struct contest *t, uint16_t place)
 {
-	uintptr_t *level = contest_level(t);
+	uintptr_t *tied = contest_tied(t);
 
 	t->count--;
-	level[place] = 0;
-	while (t->level != 0 && level[t->level - 1] == 0)
-		t->level--;
-	if (t->level != 0)
-		t->first = (void *)level[t->level - 1];
+	tied[place] = 0;
+	while (t->tied != 0 && tied[t->tied - 1] == 0)
+		t->tied--;
+	if (t->tied != 0)
+		t->first = (void *)tied[t->tied - 1];
 	else
 		contest_name_first(t, t->words[contest_top(t)]);
 }
@@ -420,8 +420,8 @@ contest_enlarge(struct contest *t, struct contest *fresh)
 		contest_items(t)[number] = contest_items(&old)[number];
 		contest_put(t, place, old.words[old.size + place]);
 	}
-	for (uint32_t place = 0; place < old.level; place++)
-		contest_level(t)[place] = contest_level(&old)[place];
+	for (uint32_t place = 0; place < old.tied; place++)
+		contest_tied(t)[place] = contest_tied(&old)[place];
 	*fresh = (struct contest){ .words = old.words, .size = old.size };
 }
 

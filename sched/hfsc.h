@@ -71,7 +71,7 @@ struct hfsc_class {
 	uint8_t armed; /* a bit for each HFSC_WAIT_* that stands in the wheel; never later than what is waited for */
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
 	uint8_t bent : HFSC_CURVES; /* likewise, that is not one line that rises: it has a struct hfsc_bend */
-	uint8_t level : 1; /* its place is one in the contest's level */
+	uint8_t tied : 1; /* its place is one of the contest's tied */
 	/* a byte, so that a few of them are asked at once */
 	bool busy : 1; /* a leaf with packets */
 	bool turned : 1; /* stands in hfsc.turned */

@@ -111,8 +111,8 @@ hfsc_leave_place(struct contest *children, struct hfsc_class *cl)
 {
 	if (children->count == 1)
 		contest_leave_last(children, cl->place);
-	else if (cl->level)
-		contest_leave_level(children, cl->place);
+	else if (cl->tied)
+		contest_leave_tied(children, cl->place);
 	else
 		contest_leave(children, cl->place);
 }
@@ -176,10 +176,10 @@ hfsc_before(uint64_t a, uint64_t b)
 
 /* cl was as early as the winner, and is so no more. */
 static __rte_noinline void
-hfsc_leave_level(struct contest *children, struct hfsc_class *cl)
+hfsc_leave_tied(struct contest *children, struct hfsc_class *cl)
 {
-	contest_leave_level(children, cl->place);
-	cl->level = false;
+	contest_leave_tied(children, cl->place);
+	cl->tied = false;
 	cl->place = contest_enter(children, cl->virtual_ns, cl);
 }
 
@@ -193,8 +193,8 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
 		cl->moved = false;
 	/* One that is alone is first whatever its time; see hfsc_join_contest. */
 	if (children->count != 1) {
-		if (unlikely(cl->level))
-			hfsc_leave_level(children, cl);
+		if (unlikely(cl->tied))
+			hfsc_leave_tied(children, cl);
 		else
 			contest_change(children, cl->place, cl->virtual_ns);
 	}
@@ -207,7 +207,7 @@ hfsc_put_right(struct hfsc_inner *inner, struct hfsc_class *cl)
  * not empty.
  */
 static inline bool
-are_many_coming(struct hfsc *h, struct hfsc_inner *inner)
+may_come_together(struct hfsc *h, struct hfsc_inner *inner)
 {
 	if (h->joined != inner) {
 		if (h->joined != NULL && h->joined->children.height >= inner->children.height)
@@ -240,12 +240,12 @@ hfsc_join_contest(struct hfsc *h, struct hfsc_inner *inner, struct hfsc_class *c
 		contest_leave_last(children, alone->place);
 		contest_enter_alone(children, alone);
 		alone->place = contest_place_alone(children, alone->virtual_ns);
-		alone->level = true;
+		alone->tied = true;
 	}
-	if (are_many_coming(h, inner)) {
-		cl->level = contest_come(children, cl->virtual_ns, cl, &cl->place);
+	if (may_come_together(h, inner)) {
+		cl->tied = contest_come(children, cl->virtual_ns, cl, &cl->place);
 	} else {
-		cl->level = false;
+		cl->tied = false;
 		cl->place = contest_enter(children, cl->virtual_ns, cl);
 	}
 }

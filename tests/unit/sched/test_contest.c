@@ -18,7 +18,7 @@ struct entrant {
 	uint64_t key;
 	uint16_t place;
 	bool there;
-	bool level; /* its place is one of the level's */
+	bool tied; /* its place is one of theirs */
 };
 
 static struct entrant entrants[ENTRANTS];
@@ -104,7 +104,7 @@ come(struct entrant *e, uint64_t key)
 	e->key = key;
 	e->place = contest_enter(&contest, key, e);
 	e->there = true;
-	e->level = false;
+	e->tied = false;
 }
 
 static void
@@ -112,8 +112,8 @@ go(struct entrant *e)
 {
 	if (contest.count == 1)
 		contest_leave_last(&contest, e->place);
-	else if (e->level)
-		contest_leave_level(&contest, e->place);
+	else if (e->tied)
+		contest_leave_tied(&contest, e->place);
 	else
 		contest_leave(&contest, e->place);
 	e->there = false;
@@ -234,8 +234,8 @@ come_together(uint32_t count)
 
 		e->key = least + (draw(3) == 0 ? 1 + draw(2000) : 0);
 		e->there = true;
-		e->level = contest_come(&contest, e->key, e, &e->place);
-		assert_int_equal(e->level, e->key == least);
+		e->tied = contest_come(&contest, e->key, e, &e->place);
+		assert_int_equal(e->tied, e->key == least);
 		assert_true(contest.first_key == least);
 		assert_true(((const struct entrant *)contest.first)->key == least);
 	}
@@ -244,13 +244,13 @@ come_together(uint32_t count)
 
 /* Each begins with one who is alone; then some come together, the first goes on, and anybody goes, in turns. */
 static void
-who_is_as_early_as_the_first_stands_in_the_level(void **state)
+who_is_as_early_as_the_first_is_tied(void **state)
 {
 	for (uint32_t round = 0; round < 400; round++) {
 		struct entrant *alone = draw_one(false);
 
 		alone->key = clock_ns + draw(1000);
-		alone->there = alone->level = true;
+		alone->there = alone->tied = true;
 		contest_enter_alone(&contest, alone);
 		alone->place = contest_place_alone(&contest, alone->key);
 		for (uint32_t i = 0; i < 60; i++) {
@@ -302,12 +302,12 @@ one_who_is_alone_needs_no_place(void **state)
 	}
 }
 
-/* The tree's first comes a day after the level's, and one who is hardly after these goes before him. */
+/* The tree's first comes a day after the tied, and one who is hardly after these goes before him. */
 static void
-who_comes_to_the_tree_may_be_as_early_as_the_level(void **state)
+who_comes_to_the_tree_may_be_as_early_as_the_tied(void **state)
 {
 	contest_enter_alone(&contest, &entrants[0]);
-	entrants[0] = (struct entrant){ .key = clock_ns, .there = true, .level = true };
+	entrants[0] = (struct entrant){ .key = clock_ns, .there = true, .tied = true };
 	entrants[0].place = contest_place_alone(&contest, clock_ns);
 	come(&entrants[1], clock_ns + CONTEST_RANGE / 2);
 	come(&entrants[2], clock_ns + 1000);
@@ -318,18 +318,18 @@ who_comes_to_the_tree_may_be_as_early_as_the_level(void **state)
 	check_first();
 }
 
-/* Places of the level stay in use while later ones are. */
+/* Places of the tied stay in use while later ones are. */
 static void
-where_the_level_is_full_one_enters_the_tree(void **state)
+where_no_more_can_be_tied_one_enters_the_tree(void **state)
 {
 	contest_enter_alone(&contest, &entrants[0]);
-	entrants[0] = (struct entrant){ .key = clock_ns, .there = true, .level = true };
+	entrants[0] = (struct entrant){ .key = clock_ns, .there = true, .tied = true };
 	entrants[0].place = contest_place_alone(&contest, clock_ns);
 	for (uint32_t i = 1; i < 3; i++) {
 		assert_true(contest_may_come(&contest));
 		entrants[i] = (struct entrant){ .key = clock_ns, .there = true };
-		entrants[i].level = contest_come(&contest, clock_ns, &entrants[i], &entrants[i].place);
-		assert_true(entrants[i].level);
+		entrants[i].tied = contest_come(&contest, clock_ns, &entrants[i], &entrants[i].place);
+		assert_true(entrants[i].tied);
 	}
 	assert_false(contest_may_come(&contest));
 	go(&entrants[0]);
@@ -435,9 +435,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_is_the_one_with_the_least_key, start, stop),
 		cmocka_unit_test_setup_teardown(who_come_together_are_put_in_order_once, start, stop),
-		cmocka_unit_test_setup_teardown(who_is_as_early_as_the_first_stands_in_the_level, start, stop),
-		cmocka_unit_test_setup_teardown(who_comes_to_the_tree_may_be_as_early_as_the_level, start, stop),
-		cmocka_unit_test_setup_teardown(where_the_level_is_full_one_enters_the_tree, start, stop),
+		cmocka_unit_test_setup_teardown(who_is_as_early_as_the_first_is_tied, start, stop),
+		cmocka_unit_test_setup_teardown(who_comes_to_the_tree_may_be_as_early_as_the_tied, start, stop),
+		cmocka_unit_test_setup_teardown(where_no_more_can_be_tied_one_enters_the_tree, start, stop),
 		cmocka_unit_test_setup_teardown(one_who_is_alone_needs_no_place, start, stop),
 		cmocka_unit_test_setup_teardown(the_base_moves_with_the_first, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_far_ahead_moves_the_base_seldom, start, stop),
