@@ -434,6 +434,7 @@ static void
 changes_of_the_root_under_load_lose_nothing(void **state)
 {
 	static const char *const kinds[] = { "pfifo", "prio", "mq", "bfifo" };
+	static const char *const defaults[] = { "pfifo_fast", "fq_codel", "bfifo" };
 	struct live l;
 	struct error err;
 
@@ -442,6 +443,7 @@ changes_of_the_root_under_load_lose_nothing(void **state)
 	for (unsigned int i = 0; i < 200; i++) {
 		if (i % 20 == 10) /* packets on their way to a lane that closes */
 			choose_queue(l.in->ingress, i / 20 % 3);
+		ok(router_set_default_qdisc(l.router, defaults[i / 3 % 3], &err), &err);
 		for (unsigned int flow = 0; flow < 2; flow++)
 			send_frames(&l, flow, 30);
 		add_root(&l, kinds[i % 4], NULL);
