@@ -14,6 +14,7 @@
 
 #define HUGE_BYTES  (2u << 20)
 #define FIRST_BYTES 384
+#define UNITS_MAX   (LPM_PLACE / LPM_UNIT_PLACES) /* that a base or a link can name */
 #define SPARE_UNITS 1 /* at the end: readers load 4 bytes where 2 are meant */
 
 /*
@@ -60,6 +61,7 @@ make_view(uint32_t root_bits, uint32_t unit_bytes, uint32_t units)
 	units += FIRST_BYTES / unit_bytes;
 	if ((size_t)units * unit_bytes >= HUGE_BYTES) /* whole pages */
 		units = RTE_ALIGN_CEIL(units, HUGE_BYTES / unit_bytes);
+	rib_memory_check(units > UNITS_MAX ? NULL : view, (size_t)units * unit_bytes);
 	*view = (struct lpm_view){ .arena = lpm_map((size_t)units * unit_bytes),
 		.root = lpm_map(sizeof(lpm_entry) << root_bits),
 		.root_bits = root_bits,

@@ -12,8 +12,8 @@
  * branch to guess, as there are in a heap, whoever's key it is, and who leaves costs no more than who comes.
  *
  * Where many come who are exactly as early as the winner, as those who were held back and do not make up for it, these
- * need no tree: they are tied, and stand in a list beside it, of which the last one wins. All who are in the tree are as
- * late or later. Who leaves the list leaves its place empty.
+ * need no tree: they are tied, and stand in a list beside it, of which the last one wins. All who are in the tree are
+ * as late or later. Who leaves the list leaves its place empty.
  *
  * A node is one word, so that they are half as many lines as a heap's: the key, less a base, in 48 bits, and whose it
  * is, a number, in the others. Keys are nanoseconds, and wrap around; who is more than two days ahead stands where the

@@ -329,8 +329,8 @@ hfsc_count_virtual(struct hfsc_inner *inner, struct hfsc_class *cl, bool by_shar
 /* ---- upper limit */
 
 /*
- * Could cl go on by link sharing after so many bytes? As far as can be told: not if it comes so late that it is still to
- * be seen, when it is charged, what it may make up for.
+ * Could cl go on by link sharing after so many bytes? As far as can be told: not if it comes so late that it is still
+ * to be seen, when it is charged, what it may make up for.
  */
 static inline bool
 hfsc_is_fit_after(const struct hfsc_class *cl, uint64_t bytes, uint64_t now)

@@ -408,8 +408,8 @@ fetch_first(const struct htb *h, uint64_t now)
 }
 
 /*
- * It has turns enough for n packets. Who comes there now has his later, and may be looked for when the wheel's slot that
- * he is in is over, so that all of it is taken out together: a slot is 1.024 us.
+ * It has turns enough for n packets. Who comes there now has his later, and may be looked for when the wheel's slot
+ * that he is in is over, so that all of it is taken out together: a slot is 1.024 us.
  */
 static inline bool
 first_row_lasts(const struct htb *h, uint16_t n)

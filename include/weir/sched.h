@@ -277,7 +277,7 @@ struct qdisc_ops {
 	bool binds_port; /* init calls qdisc_bind_port: another link cannot go up before it is there */
 	bool plain_fifo; /* its state is sched/fifo.h's, and its limit counts packets */
 	bool uses_lanes; /* mq */
-	/* Dumps list its classes' leaves, whoever made them: what stands for c's. NULL: only those that have a handle. */
+	/* Dumps list its classes' leaves, whoever made them: what stands for c's. NULL: only those with a handle. */
 	const struct qdisc *(*shown_leaf)(const struct class *c);
 	/* (owner) q stands at its place now, and what is to move there comes next; NULL: it need not know. */
 	void (*placed)(struct qdisc *q);

@@ -711,8 +711,8 @@ with_the_last_who_may_be_chosen_the_absent_go(void **state)
 }
 
 /*
- * A limit of a packet a millisecond, and nobody asks for ten: when its time comes, 1 makes up for 1.514 ms, that is what
- * its largest packet takes, and no more. So it has two packets, at -1.514 and -0.514 ms.
+ * A limit of a packet a millisecond, and nobody asks for ten: when its time comes, 1 makes up for 1.514 ms, that is
+ * what its largest packet takes, and no more. So it has two packets, at -1.514 and -0.514 ms.
  */
 static void
 who_is_asked_late_makes_up_for_no_more_than_his_lag(void **state)

@@ -226,7 +226,7 @@ by_time_then_arrival(const void *a, const void *b)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
-/* Those that are due at the same time leave as they came (Linux's queue by time does so), however many overtook others. */
+/* Those due at the same time leave as they came (Linux's queue by time does so), however many overtook others. */
 static void
 who_is_due_at_once_leaves_as_he_came(void **state)
 {

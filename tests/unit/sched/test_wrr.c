@@ -280,8 +280,8 @@ turns_since(int64_t deficits[])
 }
 
 /*
- * Two hundred hosts of a five hundredth and forty of next to nothing beside one of weight 1: they have their shares to a
- * packet, and do not all take a turn, in which they could send nothing, for each packet of the great one.
+ * Two hundred hosts of a five hundredth and forty of next to nothing beside one of weight 1: they have their shares to
+ * a packet, and do not all take a turn, in which they could send nothing, for each packet of the great one.
  */
 static void
 little_weights_take_no_turns_in_vain(void **state)
