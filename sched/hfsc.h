@@ -72,7 +72,7 @@ struct hfsc_class {
 	uint8_t given : HFSC_CURVES; /* a bit for each enum hfsc_kind that it has a curve of */
 	uint8_t bent : HFSC_CURVES; /* likewise, that is not one line that rises: it has a struct hfsc_bend */
 	uint8_t tied : 1; /* its place is one of the contest's tied */
-	/* a byte, so that a few of them are asked at once */
+	/* side by side, so that a few of them are asked at once */
 	bool busy : 1; /* a leaf with packets */
 	bool turned : 1; /* stands in hfsc.turned */
 	bool active : 1; /* has something to share the link for */
@@ -85,8 +85,7 @@ struct hfsc_class {
 	/* a line of link sharing and real time */
 	uint64_t virtual_ns;
 	struct hfsc_line link_share; /* over virtual time */
-	struct hfsc_line
-		deadline; /* of real time: the paper's deadline curve, and by it or its line the eligible one */
+	struct hfsc_line deadline; /* the paper's deadline curve; by it or its line goes the eligible one */
 	uint64_t real_time_total; /* bytes sent by its own real-time curve */
 	/* half a line of the upper limit */
 	struct hfsc_line upper_limit;
