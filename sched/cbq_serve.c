@@ -134,7 +134,7 @@ run_timers(struct cbq *h, uint64_t now)
 				is_due(h, due[i], now);
 				continue;
 			}
-			row_round_join(&h->leaf_rows[prio].now, class_of_wait(due[i]));
+			row_round_join(row_end(&h->leaf_rows[prio]), class_of_wait(due[i]));
 			h->prios[prio].busy++;
 			cbq_row_is_busy(h, prio);
 		}

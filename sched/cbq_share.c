@@ -109,7 +109,7 @@ static inline void
 leaf_row_add(struct cbq *h, struct cbq_class *cl)
 {
 	leaf_comes(h, cl);
-	cl->place = row_round_join(&h->leaf_rows[cl->prio].now, cl);
+	cl->place = row_round_join(row_end(&h->leaf_rows[cl->prio]), cl);
 	cbq_row_is_busy(h, cl->prio);
 }
 

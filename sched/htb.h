@@ -284,7 +284,7 @@ htb_row_is_busy(struct htb *h, unsigned int prio)
 static inline void
 htb_row_add(struct htb *h, struct htb_class *cl, unsigned int prio)
 {
-	cl->place = row_round_join(&h->leaf_rows[prio].now, cl);
+	cl->place = row_round_join(row_end(&h->leaf_rows[prio]), cl);
 	htb_row_is_busy(h, prio);
 }
 

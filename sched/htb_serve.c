@@ -339,7 +339,7 @@ wake_unseen(struct htb *h, const uintptr_t *due, unsigned int count)
 {
 	const uintptr_t alike = due[0] & HTB_WAIT_BITS;
 	unsigned int prio = prio_of_wait(due[0]), n = 0;
-	struct row_round *round = &h->leaf_rows[prio].now;
+	struct row_round *round = row_end(&h->leaf_rows[prio]);
 
 	if (unlikely(round->count + count > ROW_PLACES))
 		row_round_close_gaps(round);

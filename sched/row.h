@@ -5,7 +5,8 @@
  *
  *   this round: | leaf | leaf | gap | leaf | ...   next round: | leaf | leaf | ...
  *
- * Who comes is the last of this round, who has had its turn goes to the next one. Hardly anyone leaves but the first:
+ * Who comes, or has had its turn, is the last of all: in the next round if somebody is there already. So who stays is not
+ * passed over and over again by those who leave with each packet and come again. Hardly anyone leaves but the first:
  * another one leaves a gap, and is found by the place that he was told. Who was told none, or has been moved since, is
  * looked for.
  */
@@ -61,6 +62,13 @@ row_round_join(struct row_round *round, void *leaf)
 
 	round->leaves[place] = leaf;
 	return place;
+}
+
+/* Where who comes now stands last. */
+static inline struct row_round *
+row_end(struct row *row)
+{
+	return row->next.count == 0 ? &row->now : &row->next;
 }
 
 /* The first of this round is gone or a gap, or it is over: the next one begins. True: nobody is left. */

@@ -342,6 +342,36 @@ leaves_of_agencies_that_pass_on_get_what_linux_gives(void **state)
 	assert_true(right);
 }
 
+/* Two that send their next packet when the one before is out, so that one of them always waits, and one with many. */
+static void
+who_stays_is_not_passed_over_by_who_comes_again(void **state)
+{
+	enum { PACKETS = 3000, BYTES = 1500 };
+	const struct htb_class_conf conf = {
+		.rate.Bps = MBIT(10), .ceil.Bps = MBIT(10), .burst_ns = MS(60), .cburst_ns = MS(60), .quantum = BYTES
+	};
+	uint32_t sent[4] = { 0 };
+
+	bed_make();
+	make_qdisc("htb", &(struct htb_conf){ .version = 3, .rate2quantum = 10 });
+	for (uint32_t minor = 1; minor <= 3; minor++) {
+		add_class(0, CLASSID(1, minor), &conf);
+		for (unsigned int n = minor == 1 ? 4 : 1; n > 0; n--)
+			offer_packet(packet(BYTES, minor, CLASSID(1, minor), 0));
+	}
+	for (unsigned int i = 0; i < PACKETS; i++) {
+		uint32_t minor;
+
+		assert_int_equal(take(1, bed.now + BYTES * UINT64_C(1000000000) / MBIT(10)), 1);
+		minor = bed.taken[0].flow;
+		sent[minor]++;
+		offer_packet(packet(BYTES, minor, CLASSID(1, minor), 0));
+	}
+	for (uint32_t minor = 1; minor <= 3; minor++)
+		assert_in_range(sent[minor], PACKETS / 3 - 3, PACKETS / 3 + 3);
+	bed_end();
+}
+
 int
 main(void)
 {
@@ -349,6 +379,7 @@ main(void)
 		cmocka_unit_test(siblings_get_what_the_rules_say),
 		cmocka_unit_test(leaves_of_agencies_get_what_the_rules_say),
 		cmocka_unit_test(leaves_of_agencies_that_pass_on_get_what_linux_gives),
+		cmocka_unit_test(who_stays_is_not_passed_over_by_who_comes_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

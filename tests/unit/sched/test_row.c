@@ -52,7 +52,7 @@ static void
 come(uint32_t i)
 {
 	leaves[i].there = true;
-	leaves[i].place = row_round_join(&row.now, &leaves[i]);
+	leaves[i].place = row_round_join(row_end(&row), &leaves[i]);
 	turn_ring_add(turns, &ring, i);
 }
 
@@ -71,6 +71,7 @@ pass(void)
 
 	leaves[i].place = row_pass(&row);
 	turn_ring_pass(turns, &ring);
+	ring.last = i; /* who comes next stands behind it */
 }
 
 /* Long enough that the arrays are gone round several times. */
