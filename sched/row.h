@@ -5,10 +5,9 @@
  *
  *   this round: | leaf | leaf | gap | leaf | ...   next round: | leaf | leaf | ...
  *
- * Who comes, or has had its turn, is the last of all: in the next round if somebody is there already. So who stays is not
- * passed over and over again by those who leave with each packet and come again. Hardly anyone leaves but the first:
- * another one leaves a gap, and is found by the place that he was told. Who was told none, or has been moved since, is
- * looked for.
+ * Who comes, or has had its turn, is the last of all: in the next round if somebody is there already. So who stays is
+ * not passed over by those who leave with each packet and come again. Hardly anyone leaves but the first: another one
+ * leaves a gap, and is found by the place that he was told. Who was told none, or has been moved since, is looked for.
  */
 #ifndef WEIR_SCHED_ROW_H
 #define WEIR_SCHED_ROW_H
