@@ -19,23 +19,25 @@ struct turn_ring {
 	uint32_t last; /* with its turn the round ends */
 };
 
-/* Who comes is the last of the round. */
+/*
+ * Who comes stands behind all others: in this round if nobody has had his turn in it, else in the next. So who stays is
+ * not passed over by those who leave with each packet and come again.
+ */
 static inline void
 turn_ring_add(struct turn *turns, struct turn_ring *ring, uint32_t place)
 {
-	uint32_t last = ring->last;
+	uint32_t current = ring->current, behind = turns[current].previous;
 
-	if (last == 0) {
+	if (current == 0) {
 		turns[place] = (struct turn){ .next = place, .previous = place };
-		ring->current = place;
-	} else {
-		uint32_t first = turns[last].next;
-
-		turns[place] = (struct turn){ .next = first, .previous = last };
-		turns[first].previous = place;
-		turns[last].next = place;
+		*ring = (struct turn_ring){ .current = place, .last = place };
+		return;
 	}
-	ring->last = place;
+	turns[place] = (struct turn){ .next = current, .previous = behind };
+	turns[current].previous = place;
+	turns[behind].next = place;
+	if (behind == ring->last)
+		ring->last = place;
 }
 
 static inline void

@@ -470,6 +470,32 @@ a_bounded_agency_takes_nothing_from_the_other(void **state)
 	bed_end();
 }
 
+/*
+ * Three borrow from a bounded agency, and two of them have one packet at a time, so that they leave their ring with each
+ * and come again: that is no reason to pass over the third.
+ */
+static void
+who_stays_is_not_passed_over_by_who_comes_again(void **state)
+{
+	enum { STAYS = 2, PACKETS = 3000 };
+
+	bed_make();
+	make_cbq(LINK);
+	add_cbq_class(0, A, bounded(cbq_class(MBIT(6), 5, 6000)));
+	for (uint32_t minor = STAYS; minor < STAYS + 3; minor++)
+		add_cbq_class(A, minor, cbq_class(MBIT(6) / 10, 5, 600));
+	for (unsigned int i = 0; i < PACKETS; i++) {
+		for (uint32_t minor = STAYS; minor < STAYS + 3; minor++)
+			fill(minor, 1000, minor == STAYS ? 4 : 1);
+		while (take_more(1) == 0)
+			bed.now = sched_next_event(bed.tree, bed.now);
+		bed.now += 1000 * UINT64_C(1000000000) / LINK;
+	}
+	for (uint32_t minor = STAYS; minor < STAYS + 3; minor++)
+		assert_in_range(bytes_of(minor, 0, UINT64_MAX), 1000 * (PACKETS / 3 - 60), 1000 * (PACKETS / 3 + 60));
+	bed_end();
+}
+
 /* Inside a bounded agency nobody uses what an isolated class leaves. */
 static void
 an_isolated_class_lends_nothing(void **state)
@@ -683,6 +709,7 @@ main(void)
 		cmocka_unit_test(what_one_leaves_stays_in_the_agency),
 		cmocka_unit_test(what_an_agency_leaves_goes_to_the_other),
 		cmocka_unit_test(a_bounded_agency_takes_nothing_from_the_other),
+		cmocka_unit_test(who_stays_is_not_passed_over_by_who_comes_again),
 		cmocka_unit_test(an_isolated_class_lends_nothing),
 		cmocka_unit_test(what_an_isolated_class_sends_is_counted_by_the_lender),
 		cmocka_unit_test(under_its_limit_a_class_does_not_wait),
