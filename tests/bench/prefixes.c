@@ -26,6 +26,9 @@ struct maker {
 	uint64_t random;
 };
 
+#define ALONE       64 /* one of so many is drawn without regard to the others */
+#define BESIDE_BITS 4
+
 #define HASH_SIZE (1u << 22) /* a power of two, several times the prefixes there are */
 
 /* Shares of lengths, in thousandths: a full table's of 2022. */
@@ -143,7 +146,10 @@ anywhere(struct maker *m)
 	return (struct bits){ registries[draw(&m->random) % 5] | draw(&m->random) >> 12, draw(&m->random) };
 }
 
-/* Half of a full table's prefixes lie in shorter ones of it, the others beside each other. */
+/*
+ * As in a full table, half of the prefixes lie in shorter ones and most of the others beside each other: in a block of
+ * 1 << BESIDE_BITS of their size.
+ */
 static void
 make_prefixes(struct maker *m)
 {
@@ -156,12 +162,13 @@ make_prefixes(struct maker *m)
 			left -= shares[s++].thousandths;
 		struct bits bits = anywhere(m), host;
 
-		if (m->count > 0 && draw(&m->random) % 2 == 0) {
-			const struct item *cover = &m->items[draw(&m->random) % m->count];
+		if (m->count > 0 && draw(&m->random) % ALONE != 0) {
+			const struct item *other = &m->items[draw(&m->random) % m->count];
+			bool beside = draw(&m->random) % 2 == 0;
 
-			host = host_mask(m->family, cover->length);
-			bits = (struct bits){ cover->bits.hi | (bits.hi & host.hi),
-				cover->bits.lo | (bits.lo & host.lo) };
+			host = host_mask(m->family, other->length - (beside ? RTE_MIN(other->length, BESIDE_BITS) : 0));
+			bits = (struct bits){ (other->bits.hi & ~host.hi) | (bits.hi & host.hi),
+				(other->bits.lo & ~host.lo) | (bits.lo & host.lo) };
 		}
 		add(m, bits, shares[s].length);
 	}
