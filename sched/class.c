@@ -148,10 +148,11 @@ class_alloc(struct qdisc *q, struct class *parent, uint32_t classid)
 	struct sched_tree *tree = q->tree;
 	uint32_t slot;
 	uint8_t *memory = class_blocks_get(&tree->class_blocks, class_bytes(q), block_owner(q), &slot, tree->host.rcu);
-	struct class *c = (struct class *)(memory + CLASS_ROOM);
 
 	if (memory == NULL)
 		return NULL;
+	struct class *c = (struct class *)(memory + CLASS_ROOM);
+
 	c->qdisc = q;
 	c->parent = parent;
 	c->classid = classid;
