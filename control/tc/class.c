@@ -86,7 +86,7 @@ dump_qdisc(void *arg, struct qdisc *q)
 	if (q->ops->classes != NULL && q->ops->classes->leaf_optional &&
 		sched_class_find(q, q->handle | 1)->leaf == NULL)
 		return 0;
-	if (q->ops->classes == NULL || (q->handle == 0 && q->ops->shown_leaf == NULL))
+	if (q->ops->classes == NULL)
 		return 0;
 	/* 'class show root' names no qdisc, and lists none. */
 	if (d->parent != 0 && TC_H_MAJ(d->parent) != q->handle)

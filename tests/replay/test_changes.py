@@ -335,10 +335,20 @@ def counted():
                     fail(name, f'want {want} ns between two packets, got {got}; {len(times)} left')
 
 
+def default_classes():
+    """The flows that wait in a root nobody configured are classes of handle 0."""
+    for kind in ('sfq', 'fq_codel'):
+        out, _, _ = replay(f'default {kind}', steady(1000, 0.1, flows=3), f'sysctl net.core.default_qdisc={kind}\n'
+                           'tc qdisc add dev b root pfifo\ntc qdisc del dev b root\n',
+                           [(0.09, 'tc class show dev b\n')], rate='1mbit')
+        if len(set(re.findall(fr'^class {kind} :[0-9a-f]+ parent none $', out, re.M))) != 3:
+            fail(f'default {kind}', out)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for test in (estimators, average_rate, replaced, changed, counted):
+        for test in (estimators, average_rate, replaced, changed, counted, default_classes):
             test()
         os.chdir('/')
     print(f'{len(failures)} failed')
