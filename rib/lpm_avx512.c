@@ -103,30 +103,41 @@ descend_v4(const struct trie *trie, __m512i words, __m512i addrs)
 	return words;
 }
 
-INLINE __m512i
-look_up_v4(const struct trie *trie, __m512i addrs)
+INLINE struct entries
+root_entries(const struct trie *trie, __m512i addrs)
 {
-	__m512i index = _mm512_srlv_epi32(addrs, trie->root_shift), slots = _mm512_srlv_epi32(addrs, trie->slot_shift);
-	__m512i words = words_of(trie, entries_at(trie->root, index, trie->all, trie->all), slots);
+	return entries_at(trie->root, _mm512_srlv_epi32(addrs, trie->root_shift), trie->all, trie->all);
+}
+
+INLINE __m512i
+values_of(const struct trie *trie, struct entries roots, __m512i addrs)
+{
+	__m512i words = words_of(trie, roots, _mm512_srlv_epi32(addrs, trie->slot_shift));
 
 	if (__builtin_expect(_mm512_movepi32_mask(words) != 0, 0))
 		words = descend_v4(trie, words, addrs);
 	return _mm512_mask_mov_epi32(words, _mm512_testn_epi32_mask(words, words), trie->fallback);
 }
 
+/* Two vectors side by side: the second's entries are asked for before the first's words, which wait for theirs. */
 VECTOR void
 lpm_lookup_v4_avx512(const struct lpm *lpm, const uint32_t *addrs, uint16_t n, uint32_t *values)
 {
 	const struct trie trie = trie_of(lpm);
 	int done;
 
-	for (done = 0; done + LANES <= n; done += LANES)
-		_mm512_storeu_si512(values + done, look_up_v4(&trie, _mm512_loadu_si512(addrs + done)));
-	if (done < n) { /* the other lanes look up address 0 */
-		__mmask16 lanes = (__mmask16)((1u << (n - done)) - 1);
+	for (done = 0; done + 2 * LANES <= n; done += 2 * LANES) {
+		__m512i first = _mm512_loadu_si512(addrs + done), second = _mm512_loadu_si512(addrs + done + LANES);
+		struct entries roots1 = root_entries(&trie, first), roots2 = root_entries(&trie, second);
 
-		_mm512_mask_storeu_epi32(
-			values + done, lanes, look_up_v4(&trie, _mm512_maskz_loadu_epi32(lanes, addrs + done)));
+		_mm512_storeu_si512(values + done, values_of(&trie, roots1, first));
+		_mm512_storeu_si512(values + done + LANES, values_of(&trie, roots2, second));
+	}
+	for (; done < n; done += LANES) { /* the lanes behind the last look up address 0 */
+		__mmask16 lanes = (__mmask16)((1u << RTE_MIN(n - done, LANES)) - 1);
+		__m512i some = _mm512_maskz_loadu_epi32(lanes, addrs + done);
+
+		_mm512_mask_storeu_epi32(values + done, lanes, values_of(&trie, root_entries(&trie, some), some));
 	}
 }
 
