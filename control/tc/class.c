@@ -83,10 +83,8 @@ dump_qdisc(void *arg, struct qdisc *q)
 {
 	struct dump *d = arg;
 
-	if (q->ops->classes != NULL && q->ops->classes->leaf_optional &&
-		sched_class_find(q, q->handle | 1)->leaf == NULL)
-		return 0;
-	if (q->ops->classes == NULL)
+	if (q->ops->classes == NULL ||
+		(q->ops->classes->leaf_optional && sched_class_find(q, q->handle | 1)->leaf == NULL))
 		return 0;
 	/* 'class show root' names no qdisc, and lists none. */
 	if (d->parent != 0 && TC_H_MAJ(d->parent) != q->handle)
